@@ -1,0 +1,155 @@
+"""The card of a pretrained model: Hub metadata, what it is, how it was trained, what it scores and its limits.
+
+Made from the config and the results of ``interpzoo evaluate``; nothing in it is typed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from interpzoo.config import Component, ModelConfig, TrainedWith
+from interpzoo.errors import ConfigError
+from interpzoo.folder import CARD, PREVIEW, write_text
+from interpzoo.plugins import registry
+from interpzoo.registry import Method
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measured figure."""
+
+    metric: str
+    value: float
+    dataset: str
+    unit: str = ""
+
+
+def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = ()) -> None:
+    """Write the folder's card.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(folder / CARD, render_card(config, results, preview=(folder / PREVIEW).is_file()))
+
+
+def read_results(folder: Path) -> list[Result]:
+    """The figures on the folder's card, from its Hub metadata.
+
+    Raises:
+        ConfigError: the card is not one that the Hub would read.
+    """
+    path = folder / CARD
+    if not path.is_file():
+        return []
+    try:
+        data: Any = ModelCard.load(path).data
+    except ValueError as error:
+        raise ConfigError(f"{path} has no valid metadata: {error}") from None
+    return [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]
+
+
+def render_card(config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False) -> str:
+    """The text of the card, YAML front matter included."""
+    method = registry().methods.find(config.method).entry
+    parts = [
+        f"---\n{_metadata(config, results).to_yaml()}\n---",
+        f"# {config.name}",
+        config.summary,
+        f"![Interpolations between pairs of codes, one pair a row](./{PREVIEW})" if preview else "",
+        f'```python\nimport interpzoo\n\nmodel = interpzoo.load("{config.name}")\n'
+        "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
+        _method(method),
+        "## Architecture\n\n" + _table(describe_architecture(config)),
+        "" if config.trained is None else "## Training\n\n" + _table(describe_training(config.trained)),
+        _results(results),
+        f"## Limits\n\n{config.limitations}" if config.limitations else "",
+        f"## Licence of the weights\n\n{config.licence}",
+        f"## Citation\n\n```bibtex\n{method.citation.strip()}\n```" if method.citation else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
+    trained = config.trained
+    dataset = None if trained is None else trained.data.name
+    return ModelCardData(
+        license=config.licence,
+        library_name="interpzoo",
+        tags=["interpzoo", "interpolation", "autoencoder", config.method],
+        datasets=None if dataset is None else [dataset],
+        model_name=config.name,
+        eval_results=[
+            EvalResult(
+                task_type="image-to-image",
+                task_name="latent interpolation",
+                dataset_type=r.dataset,
+                dataset_name=r.dataset,
+                metric_type=r.metric.lower().replace(" ", "_"),
+                metric_name=r.metric,
+                metric_value=r.value,
+            )
+            for r in results
+        ]
+        or None,
+    )
+
+
+def _method(method: Method) -> str:
+    return f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else "")
+
+
+def describe_architecture(config: ModelConfig) -> dict[str, str]:
+    """What a model is made of, in words, by part."""
+    image = config.image
+    return {
+        "image": f"{image.channels} x {image.height} x {image.width}, values in [0, 1]",
+        "encoder": _component(config.encoder),
+        "decoder": _component(config.decoder),
+        "prior": "none" if config.prior is None else _component(config.prior),
+        "default path": _component(config.interpolator),
+    }
+
+
+def describe_training(trained: TrainedWith) -> dict[str, str]:
+    """How a model was trained, in words, by aspect."""
+    training, optimizer = trained.training, trained.training.optimizer
+    return {
+        "recipe": trained.recipe,
+        "losses": _component(trained.regularizer),
+        "data": _component(trained.data),
+        "samples seen": f"{trained.samples_seen:,}",
+        "batch size": str(training.batch_size),
+        "optimizer": f"{optimizer.name}, rate {optimizer.learning_rate:g} ({optimizer.schedule}), "
+        f"betas {optimizer.betas}"
+        + ("" if optimizer.clip_norm is None else f", gradient norm at most {optimizer.clip_norm:g}"),
+        "weight average": "none" if training.ema_decay is None else f"exponential, decay {training.ema_decay} a step",
+        "precision": training.precision,
+        "seed": str(training.seed),
+        "started from": trained.started_from or "random weights",
+        "versions": ", ".join(f"{name} {version}" for name, version in trained.versions.items()),
+    }
+
+
+def _results(results: Sequence[Result]) -> str:
+    if not results:
+        return ""
+    rows = "\n".join(f"| {r.metric} | {r.dataset} | {r.value:.4g}{r.unit} |" for r in results)
+    return (
+        "## Results\n\nMeasured by `interpzoo evaluate` on held-out data.\n\n"
+        f"| metric | data | value |\n| --- | --- | --- |\n{rows}"
+    )
+
+
+def _component(component: Component) -> str:
+    options = ", ".join(f"{key} = {value}" for key, value in component.options.items())
+    return component.name + (f" ({options})" if options else "")
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    return "| | |\n| --- | --- |\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())

@@ -1,0 +1,107 @@
+"""The group of commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from interpzoo.cli import INTERRUPTED
+from interpzoo.errors import InterpzooError, did_you_mean
+
+COMMANDS: Final = ("list", "show", "interpolate", "train", "evaluate", "plugins")
+"""In the order in which a newcomer needs them; each is ``command`` of the module of that name in `commands`."""
+
+_USER_ERROR: Final = 2
+_BROKEN_PIPE: Final = 1
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"interpzoo.cli.commands.{cmd_name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"unknown command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  interpzoo list 'acai-*'
+  interpzoo interpolate acai-mnist -o strip.png
+  interpzoo train acai-mnist --output runs/mine
+
+\b
+Environment:
+  INTERPZOO_DATA             folder of local data sets
+  INTERPZOO_PLUGINS          load only these plugins (comma-separated)
+  INTERPZOO_DISABLE_PLUGINS  load all but these
+  INTERPZOO_STRICT_PLUGINS   1: a plugin that fails is an error
+""",
+)
+@click.version_option(None, "--version", package_name="interpzoo", message="%(prog)s %(version)s")
+@click.pass_context
+def group(ctx: click.Context) -> None:
+    """The model zoo for latent interpolation."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code; an error that the user can mend becomes one line on stderr."""
+    if not sys.stderr.isatty():
+        for library in ("HF_HUB", "HF_DATASETS"):
+            os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
+    try:
+        code = group.main(list(arguments), prog_name="interpzoo", standalone_mode=False)
+        # Here, not at the interpreter's end, where a reader that went away could no longer be caught.
+        sys.stdout.flush()
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _fail(_explain_usage(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except InterpzooError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(_explain_os(error))
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str) -> int:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    return _USER_ERROR
+
+
+def _explain_usage(error: click.ClickException) -> str:
+    message = error.format_message()
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        stop = "" if message.endswith((".", "?")) else "."
+        message += f"{stop} See '{error.ctx.command_path} --help'."
+    return message
+
+
+def _explain_os(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error) or type(error).__name__
+    return f"{os.fsdecode(error.filename)!r}: {error.strerror}"

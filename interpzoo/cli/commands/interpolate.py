@@ -1,0 +1,68 @@
+"""``interpzoo interpolate``: a picture of the walk between images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from interpzoo.cli.options import device_option, model_argument, writable
+
+
+@click.command(
+    short_help="Write a picture of the walk between images.",
+    epilog="""\b
+Examples:
+  interpzoo interpolate acai-mnist -o strip.png
+  interpzoo interpolate acai-mnist three.png eight.png --steps 15 -o walk.gif
+  interpzoo interpolate ./runs/mine --interpolator slerp -o strip.png
+""",
+)
+@model_argument
+@click.argument("a", required=False)
+@click.argument("b", required=False)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=writable(".png", ".jpg", ".jpeg", ".webp", ".gif"),
+    metavar="FILE",
+    help="Where to: a picture (.png, .jpg, .webp) with one path a row, or an animation (.gif).",
+)
+@click.option("--steps", default=9, show_default=True, help="Frames of a path, both ends counted.")
+@click.option("--interpolator", metavar="NAME", help="The path to take, such as slerp; the model's own by default.")
+@click.option("--batch-size", type=int, metavar="N", help="Images decoded at once; bounded by itself if not given.")
+@click.option("--scale", type=int, metavar="N", help="Repeat each pixel N times; small images grow by themselves.")
+@device_option
+def command(
+    name: str,
+    a: str | None,
+    b: str | None,
+    *,
+    output: Path,
+    steps: int,
+    interpolator: str | None,
+    batch_size: int | None,
+    scale: int | None,
+    device: str | None,
+) -> None:
+    """Walk from image A to image B with the model NAME, or between the examples that came with it.
+
+    NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /. Images of other sizes are cropped and
+    resized to the model's.
+    """
+    if a is not None and b is None:
+        raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())
+    from interpzoo.images import save_gif, save_strip
+    from interpzoo.loading import load
+
+    model = load(name, device=device)
+    if a is None or b is None:
+        frames = model.example_strip(steps=steps, interpolator=interpolator, batch_size=batch_size)
+    else:
+        frames = model.interpolate(a, b, steps, interpolator=interpolator, batch_size=batch_size)[None]
+    save = save_gif if output.suffix.lower() == ".gif" else save_strip
+    save(output, frames, scale=scale)
+    paths, count = frames.shape[:2]
+    click.echo(f"{output}: {paths} path{'s' if paths > 1 else ''} of {count} frames")

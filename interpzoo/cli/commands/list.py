@@ -1,0 +1,78 @@
+"""``interpzoo list``: the pretrained models, without importing what they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from interpzoo.bundle import bundled_folder, folder_bytes
+from interpzoo.cli.console import columns, echo_json, size
+from interpzoo.cli.options import json_flag
+from interpzoo.listing import list_models
+from interpzoo.plugins import registry
+from interpzoo.registry import PretrainedModel, Registration
+
+
+@click.command(
+    short_help="List the pretrained models.",
+    epilog="""\b
+Examples:
+  interpzoo list
+  interpzoo list 'acai-*' --licence apache-2.0
+  interpzoo list --dataset mnist --json
+""",
+)
+@click.argument("pattern", required=False)
+@click.option("--method", help="Only of this method, such as acai.")
+@click.option("--dataset", help="Only trained on this data, such as mnist.")
+@click.option("--licence", help="Only under this licence, such as apache-2.0.")
+@json_flag
+def command(
+    pattern: str | None, method: str | None, dataset: str | None, licence: str | None, *, as_json: bool
+) -> None:
+    """List the pretrained models, or those whose name matches PATTERN (with *, ? and [...])."""
+    names = list_models(pattern, method=method, dataset=dataset, licence=licence)
+    found = {name: registry().models.find(name) for name in names}
+    if as_json:
+        echo_json([_described(name, row) for name, row in found.items()])
+        return
+    if not found:
+        click.echo("No pretrained model matches.", err=True)
+        return
+    header = ("NAME", "METHOD", "DATA", "LICENCE", "WHERE", "SUMMARY")
+    rows = [
+        (name, entry.method, entry.dataset, entry.licence, _where(row), entry.summary)
+        for name, row in found.items()
+        for entry in [row.entry]
+    ]
+    click.echo("\n".join(columns(header, rows)))
+
+
+def _described(name: str, row: Registration[PretrainedModel]) -> Mapping[str, Any]:
+    entry = row.entry
+    return {
+        "name": name,
+        "method": entry.method,
+        "dataset": entry.dataset,
+        "licence": entry.licence,
+        "summary": entry.summary,
+        "plugin": row.owner.plugin,
+        "bundled": bundled_folder(row) is not None,
+        "bytes": _bytes(row),
+        "repository": entry.repository,
+        "revision": entry.revision,
+    }
+
+
+def _where(row: Registration[PretrainedModel]) -> str:
+    bytes_ = _bytes(row)
+    if bytes_ is not None:
+        return f"bundled, {size(bytes_)}"
+    return "Hub" if row.entry.repository else "not installed"
+
+
+def _bytes(row: Registration[PretrainedModel]) -> int | None:
+    folder = bundled_folder(row)
+    return None if folder is None else folder_bytes(folder)

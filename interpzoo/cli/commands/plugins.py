@@ -1,0 +1,72 @@
+"""``interpzoo plugins``: who brought what, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from interpzoo.cli.console import echo_json, fields
+from interpzoo.cli.options import json_flag
+from interpzoo.plugins import Plugin, Zoo, discover
+from interpzoo.registry import Registration
+
+
+@click.command(short_help="List the plugins and what each registers.")
+@json_flag
+def command(*, as_json: bool) -> None:
+    """List the plugins: what each registers, how long it took to load, and why one is not loaded.
+
+    Names that several plugins registered are listed at the end; each resolves as 'plugin:name'.
+    """
+    # Not the process's zoo, which would report on stderr what is printed here.
+    found = discover()
+    if as_json:
+        echo_json({"plugins": [_described(found, plugin) for plugin in found.plugins], "clashes": _clashes(found)})
+    else:
+        click.echo("\n".join(_lines(found)))
+
+
+def _lines(found: Zoo) -> Iterator[str]:
+    for plugin in found.plugins:
+        state = f"loaded in {plugin.milliseconds:.1f} ms" if plugin.status == "loaded" else plugin.status
+        yield f"{plugin.owner.plugin} ({plugin.owner.distribution} {plugin.owner.version}): {state}"
+        names = {sort: ", ".join(names) for sort, names in _registered(found, plugin).items()}
+        yield from fields({"reason": plugin.reason, **names})
+    for clash in _clashes(found):
+        yield f"clash: {clash['sort']} {clash['name']!r}"
+        yield from fields({"by": " and ".join(clash["owners"]), "write": " or ".join(clash["write"])})
+
+
+def _registered(found: Zoo, plugin: Plugin) -> dict[str, list[str]]:
+    names = {
+        table.sort: [row.name for row in table if row.owner.plugin == plugin.owner.plugin]
+        for table in found.registry.tables()
+    }
+    return {sort: rows for sort, rows in names.items() if rows}
+
+
+def _clashes(found: Zoo) -> list[dict[str, Any]]:
+    return [_clash(table.sort, rows) for table in found.registry.tables() for rows in table.clashes()]
+
+
+def _clash(sort: str, rows: list[Registration[Any]]) -> dict[str, Any]:
+    return {
+        "sort": sort,
+        "name": rows[0].name,
+        "owners": [str(row.owner) for row in rows],
+        "write": [row.qualified for row in rows],
+    }
+
+
+def _described(found: Zoo, plugin: Plugin) -> dict[str, Any]:
+    return {
+        "name": plugin.owner.plugin,
+        "distribution": plugin.owner.distribution,
+        "version": plugin.owner.version,
+        "status": plugin.status,
+        "reason": plugin.reason,
+        "milliseconds": round(plugin.milliseconds, 3),
+        "registers": _registered(found, plugin),
+    }

@@ -1,0 +1,100 @@
+"""``interpzoo show``: all that is known of a model, without building it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from interpzoo.bundle import folder_bytes
+from interpzoo.cli.console import columns, echo_json, fields, size
+from interpzoo.cli.options import json_flag, model_argument
+
+if TYPE_CHECKING:
+    from interpzoo.card import Result
+    from interpzoo.config import ModelConfig
+    from interpzoo.registry import Method
+
+
+@click.command(
+    short_help="Show what a model is: paper, networks, results, licence.",
+    epilog="""\b
+Examples:
+  interpzoo show acai-mnist
+  interpzoo show ./runs/mine --json
+""",
+)
+@model_argument
+@json_flag
+def command(name: str, *, as_json: bool) -> None:
+    """Show what the model NAME is: its paper, networks, training, results, limits, licence and citation.
+
+    NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /.
+    """
+    from interpzoo.card import read_results
+    from interpzoo.folder import read_config
+    from interpzoo.hub import locate
+
+    folder = locate(name).path
+    config, results = read_config(folder), read_results(folder)
+    method = _method(config.method)
+    if as_json:
+        echo_json(_described(folder, config, method, results))
+    else:
+        click.echo("\n".join(_lines(folder, config, method, results)))
+
+
+def _method(name: str) -> Method | None:
+    """The method, if the plugin that has it is installed: a folder can be shown without."""
+    from interpzoo.errors import UnknownNameError
+    from interpzoo.plugins import registry
+
+    try:
+        return registry().methods.find(name).entry
+    except UnknownNameError:
+        return None
+
+
+def _lines(folder: Path, config: ModelConfig, method: Method | None, results: Sequence[Result]) -> Iterator[str]:
+    from interpzoo.card import describe_architecture, describe_training
+
+    yield config.name
+    yield from fields(
+        {
+            "what": config.summary,
+            "method": config.method if method is None else f"{config.method}: {method.title}",
+            "paper": "" if method is None else method.paper,
+            "licence": config.licence,
+            "folder": f"{folder} ({size(folder_bytes(folder))})",
+            "plugins": ", ".join(f"{plugin} ({version})" for plugin, version in config.plugins.items()),
+        }
+    )
+    yield from ("", "Architecture", *fields(describe_architecture(config)))
+    if config.trained is not None:
+        yield from ("", "Training", *fields(describe_training(config.trained)))
+    if results:
+        rows = [(r.metric, r.dataset, f"{r.value:.4g}{r.unit}") for r in results]
+        yield from ("", "Results", *(f"  {line}" for line in columns(("METRIC", "DATA", "VALUE"), rows)))
+    if config.limitations:
+        yield from ("", "Limits", *fields({"": config.limitations}))
+    if method is not None and method.citation:
+        yield from ("", "Citation", method.citation.strip())
+
+
+def _described(
+    folder: Path, config: ModelConfig, method: Method | None, results: Sequence[Result]
+) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {
+        "name": config.name,
+        "summary": config.summary,
+        "licence": config.licence,
+        "folder": str(folder),
+        "bytes": folder_bytes(folder),
+        "method": {"name": config.method, **({} if method is None else asdict(method))},
+        "results": [asdict(result) for result in results],
+        "config": config.model_dump(mode="json"),
+    }

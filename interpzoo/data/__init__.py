@@ -1,0 +1,1 @@
+"""Data sets: what models are trained on and held to."""

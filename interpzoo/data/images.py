@@ -1,0 +1,305 @@
+"""Data sets of images: from the Hub, from a local copy of the same layout, or from a folder of one's own files.
+
+Reading is the `datasets` library's, decoding Pillow's. A split that fits into 2 GiB is decoded once, at first use, and
+kept as uint8; a larger one is decoded a batch at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final
+
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Generator, Tensor
+
+from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.data.sources import TEST_SPLITS, is_path, load_splits
+from interpzoo.errors import DataError, ImageError, InputError
+from interpzoo.images import Fit, from_pixels, open_image, to_pixels
+from interpzoo.interfaces import Batch, DataSet
+
+MEMORY: Final = 2 * 1024**3
+"""Bytes of decoded images that a split may keep."""
+
+_CHUNK: Final = 128  # images that a thread decodes at a time
+
+
+Source = Annotated[str, Field(min_length=1, max_length=4096)]
+"""A data set on the Hub (``user/name``), unless there is a local folder ``name``, or the path of a folder, which begins
+with ``./``, ``../`` or ``~`` or is absolute."""
+
+
+class ImagesConfig(ComponentConfig):
+    """Where the images come from and how they are brought to the model's size."""
+
+    source: Source
+    image_column: str | None = None
+    """``None``: ``image``, or else the first column of images."""
+    label_column: str | None = None
+    """A column of whole numbers. ``None``: the first column of classes, if there is one."""
+    train_split: str = "train"
+    test_split: str | None = None
+    """``None``: the first of test, validation, valid and val, or else `held_out` of the training images."""
+    held_out: float = Field(default=0.1, gt=0, lt=1)
+    """Fraction of the training images that is held out where there is no other split."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Chooses the images that are held out."""
+    fit: Fit = "resize"
+
+
+class Images(DataSet):
+    """Any data set of images, or a folder of PNG, JPEG and other image files.
+
+    A batch carries ``image`` and, where there are labels, ``label`` (B,), int64. In a folder of files, sub-folders are
+    classes if all images lie equally deep; sub-folders ``train`` and ``test`` (or validation, valid, val), if there are
+    no others, are splits. Files may differ in size and mode: see `interpzoo.images`.
+
+    Args:
+        config: what to read.
+        image: what the model takes.
+        root: folder of local data sets; ``None``: what the environment variable ``INTERPZOO_DATA`` names. What is not
+            there is fetched from the Hub and cached by `datasets`.
+
+    Raises:
+        DataError: the data set is nowhere to be found, or has no images, no such split or no such column; also, when
+            first used, an image that cannot be read or does not fit. The message names what and where.
+        MissingDependencyError: `datasets` is not installed.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = ImagesConfig
+    licence = "unknown"
+
+    def __init__(self, config: ImagesConfig, image: ImageSpec, root: Path | None = None) -> None:
+        super().__init__(config, image, root)
+        self.config = config
+        self.image = image
+        if "/" in config.source and not is_path(config.source):
+            self.hub_id = config.source
+        self._train, self._test = self._splits(load_splits(config.source, root))
+        self.size = len(self._train)
+        if self._train.labels is not None:
+            self.fields = frozenset({"image", "label"})
+
+    def train(self, indices: Tensor, generator: Generator) -> Batch:
+        """Training images `indices`; nothing is drawn from `generator`."""
+        return self._train.batch(indices)
+
+    def test(self, limit: int | None = None) -> Batch:
+        """The held-out images, the first `limit` of them, always the same.
+
+        Raises:
+            InputError: `limit` is less than 1.
+        """
+        if limit is not None and limit < 1:
+            raise InputError(f"limit = {limit}: expected at least 1, or None for all {len(self._test)}")
+        return self._test.batch(torch.arange(len(self._test))[:limit])
+
+    @property
+    def channels(self) -> int:
+        """Of the first training image as it is stored: 1 for grey, otherwise 3."""
+        grey = self._train.first().mode.startswith(("1", "L", "I", "F"))
+        return 1 if grey else 3
+
+    def frame(self, image: Image.Image) -> Image.Image:
+        """The picture that is fitted to the model: the whole image, unless a data set says otherwise."""
+        return image
+
+    def label_columns(self, features: Mapping[str, Any]) -> Sequence[str]:
+        """Columns that make ``label``: none, one for (B,), several for (B, n)."""
+        if self.config.label_column is not None:
+            return [self.config.label_column]
+        return [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"][:1]
+
+    def _splits(self, tables: Mapping[str, Any]) -> tuple[_Split, _Split]:
+        train = self._table(tables, self.config.train_split)
+        column = self._image_column(train.features)
+        name = self.config.test_split or next((name for name in TEST_SPLITS if name in tables), None)
+        if name is not None:
+            test = self._table(tables, name)
+            train_rows, test_rows = torch.arange(len(train)), torch.arange(len(test))
+        else:
+            test = train
+            train_rows, test_rows = self._hold_out(len(train))
+        return self._split(train, column, train_rows), self._split(test, column, test_rows)
+
+    def _table(self, tables: Mapping[str, Any], split: str) -> Any:
+        if split not in tables:
+            raise DataError(f"data set {self.config.source!r} has no split {split!r}, only {', '.join(tables)}")
+        if not len(tables[split]):
+            raise DataError(f"data set {self.config.source!r}: split {split!r} is empty")
+        return tables[split]
+
+    def _image_column(self, features: Mapping[str, Any]) -> str:
+        images = [name for name, feature in features.items() if type(feature).__name__ == "Image"]
+        column = self.config.image_column or ("image" if "image" in images else next(iter(images), "image"))
+        if column not in images:
+            known = ", ".join(features)
+            raise DataError(f"data set {self.config.source!r} has no column of images {column!r}, only {known}")
+        return column
+
+    def _hold_out(self, total: int) -> tuple[Tensor, Tensor]:
+        if total < 2:
+            raise DataError(f"data set {self.config.source!r} has 1 image, expected at least 2, to hold one out")
+        order = torch.randperm(total, generator=Generator().manual_seed(self.config.seed))
+        n = min(max(1, round(self.config.held_out * total)), total - 1)
+        return order[n:].sort().values, order[:n].sort().values
+
+    def _split(self, table: Any, column: str, rows: Tensor) -> _Split:
+        labels = [self._labels(table, name) for name in self.label_columns(table.features)]
+        return _Split(self, table, column, rows, torch.stack(labels, -1).squeeze(-1)[rows] if labels else None)
+
+    def _labels(self, table: Any, column: str) -> Tensor:
+        where = f"data set {self.config.source!r}: label column {column!r}"
+        if column not in table.features:
+            raise DataError(f"{where} is missing; there are {', '.join(table.features)}")
+        values = table.data.column(column)
+        if values.null_count:
+            raise DataError(f"{where} has {values.null_count} empty values")
+        try:
+            return torch.tensor(values.cast("int64").to_numpy())
+        except (ValueError, NotImplementedError):  # pyarrow's errors derive from them
+            raise DataError(f"{where} holds {table.features[column]}, expected whole numbers") from None
+
+
+class MNISTConfig(ImagesConfig):
+    """Settings of MNIST."""
+
+    source: Source = "ylecun/mnist"
+    fit: Fit = "pad"
+
+
+class MNIST(Images):
+    """Handwritten digits, 60,000 and 10,000; 28x28 with a black border to 32x32 (ACAI, lib/data.py)."""
+
+    Config: ClassVar[type[ComponentConfig]] = MNISTConfig
+    licence = "mit"
+    hub_id = "ylecun/mnist"
+
+
+class FashionMNISTConfig(ImagesConfig):
+    """Settings of Fashion-MNIST."""
+
+    source: Source = "zalando-datasets/fashion_mnist"
+    fit: Fit = "pad"
+
+
+class FashionMNIST(Images):
+    """Zalando's pieces of clothing, 60,000 and 10,000; 28x28 with a black border to 32x32."""
+
+    Config: ClassVar[type[ComponentConfig]] = FashionMNISTConfig
+    licence = "mit"
+    hub_id = "zalando-datasets/fashion_mnist"
+
+
+class CelebAConfig(ImagesConfig):
+    """Settings of CelebA."""
+
+    source: Source = "flwrlabs/celeba"
+    fit: Fit = "mean"
+
+
+class CelebA(Images):
+    """Faces of celebrities: the whole 64x64 frame for a model of that size, its 2x2 means for one of 32x32.
+
+    The local copy is ``celeba64``: 148x148 centre crops of the aligned 178x218 images, resized to 64x64, with its
+    validation split as the test set. From the Hub the aligned images come whole, are cropped and resized here, and
+    have a test split of their own. ``label`` is (B, 40): 1 where an attribute holds, in the order of the columns.
+
+    CelebA is for non-commercial research only; its images may be neither published nor passed on in whole or part
+    (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html). Models trained on it pass these terms on.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = CelebAConfig
+    licence = "other"
+    hub_id = "flwrlabs/celeba"
+
+    def frame(self, image: Image.Image) -> Image.Image:
+        """The 64x64 frame."""
+        if image.size == (178, 218):
+            return image.crop((15, 35, 163, 183)).resize((64, 64), Image.Resampling.BICUBIC)
+        return image
+
+    def label_columns(self, features: Mapping[str, Any]) -> Sequence[str]:
+        """The attributes."""
+        if self.config.label_column is not None:
+            return super().label_columns(features)
+        return [name for name, feature in features.items() if getattr(feature, "dtype", None) == "bool"]
+
+
+class _Split:
+    """Rows of a table, as batches."""
+
+    def __init__(self, data: Images, table: Any, column: str, rows: Tensor, labels: Tensor | None) -> None:
+        self.labels = labels
+        self._data = data
+        # Not decoded by `datasets`, which knows neither threads nor `frame`.
+        encoded = type(table.features[column])(decode=False)
+        self._table = table.select_columns(column).cast_column(column, encoded)
+        self._column = column
+        self._rows = rows
+        row = int(rows[0])
+        self._shape = self._decode_one(row, self._table[row][column]).shape
+        self._kept = len(rows) * self._shape.numel() <= MEMORY
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def first(self) -> Image.Image:
+        row = int(self._rows[0])
+        return self._open(row, self._table[row][self._column])
+
+    def batch(self, positions: Tensor) -> Batch:
+        pixels = self._pixels[positions] if self._kept else self._decode(self._rows[positions])
+        batch = {"image": from_pixels(pixels, self._data.image)}
+        return batch if self.labels is None else {**batch, "label": self.labels[positions]}
+
+    @cached_property
+    def _pixels(self) -> Tensor:
+        return self._decode(self._rows)
+
+    def _decode(self, rows: Tensor) -> Tensor:
+        """uint8 (B, C, kH, kW)."""
+        pixels = torch.empty(len(rows), *self._shape, dtype=torch.uint8)
+        threads = min(8, os.cpu_count() or 1)
+        step = max(1, min(_CHUNK, math.ceil(len(rows) / threads)))
+
+        def fill(start: int) -> None:
+            chunk = rows[start : start + step].tolist()
+            for i, (row, value) in enumerate(zip(chunk, self._table[chunk][self._column], strict=True)):
+                image = self._decode_one(row, value)
+                if image.shape != self._shape:
+                    raise self._error(row, value, f"an image of shape {tuple(image.shape)} among {tuple(self._shape)}")
+                pixels[start + i] = image
+
+        pool = ThreadPoolExecutor(threads)
+        try:
+            for _ in pool.map(fill, range(0, len(rows), step)):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return pixels
+
+    def _decode_one(self, row: int, value: Mapping[str, Any] | None) -> Tensor:
+        image = self._open(row, value)
+        try:
+            return to_pixels(self._data.frame(image), self._data.image, self._data.config.fit)
+        except ImageError as error:
+            raise self._error(row, value or {}, error) from error
+
+    def _open(self, row: int, value: Mapping[str, Any] | None) -> Image.Image:
+        if value is None:
+            raise self._error(row, {}, "there is no image")
+        try:
+            return open_image(Path(value["path"]).read_bytes() if value["bytes"] is None else value["bytes"])
+        except (ImageError, OSError) as error:
+            raise self._error(row, value, error) from error
+
+    def _error(self, row: int, value: Mapping[str, Any], reason: object) -> DataError:
+        return DataError(f"data set {self._data.config.source!r}, {value.get('path') or f'image {row}'}: {reason}")

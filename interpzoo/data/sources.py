@@ -1,0 +1,110 @@
+"""Where a data set of images lies, and its splits as tables of the `datasets` library."""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from interpzoo.errors import DataError, MissingDependencyError
+
+ROOT_VARIABLE: Final = "INTERPZOO_DATA"
+"""Environment variable that names the folder of local data sets."""
+
+TEST_SPLITS: Final = ("test", "validation", "valid", "val")
+"""Names of held-out splits, the likeliest first."""
+
+_LOCAL_NAMES: Final = {"flwrlabs/celeba": "celeba64"}
+_TABLES: Final = {".arrow", ".parquet", ".tar"}
+_HINT: Final = (
+    f"name the folder of local data sets with --data-root or {ROOT_VARIABLE}, or give a folder like './photos'"
+)
+
+
+def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
+    """Find `source` and open it.
+
+    Args:
+        source: the path of a folder (see `is_path`), or else a data set on the Hub, ``user/name``; the folder ``name``
+            below `root` takes precedence over the Hub.
+        root: folder of local data sets; ``None``: what the environment variable ``INTERPZOO_DATA`` names, if anything.
+
+    Returns:
+        A ``datasets.Dataset`` for each split, by name.
+
+    Raises:
+        DataError: it is nowhere to be found, or cannot be read.
+        MissingDependencyError: `datasets` is not installed.
+    """
+    try:
+        datasets: Any = importlib.import_module("datasets")
+    except ImportError:
+        raise MissingDependencyError("reading images needs datasets: pip install 'interpzoo[train]'") from None
+    folder, name = _locate(source, root)
+    try:
+        return datasets.load_dataset(**({"path": source} if folder is None else _arguments(folder)))
+    except Exception as error:  # of the library, of Arrow, of the network: whatever it is, there is no such data set
+        hint = f"; {_HINT}" if folder is None else ""
+        raise DataError(f"data set {name} cannot be read: {_reason(error)}{hint}") from error
+
+
+def is_path(source: str) -> bool:
+    """Whether `source` is written as a folder: it begins with ``./``, ``../`` or ``~`` or is absolute."""
+    return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
+
+
+def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
+    """The folder of `source`, ``None`` if it is on the Hub, and how to speak of it."""
+    name = repr(source)
+    if is_path(source):
+        folder = Path(os.path.expanduser(source))
+        if not folder.is_dir():
+            raise DataError(f"data set {name}: there is no such folder")
+        return folder, name
+    if root is None and os.environ.get(ROOT_VARIABLE):
+        root = Path(os.environ[ROOT_VARIABLE])
+    if root is not None:
+        if not root.is_dir():
+            raise DataError(f"data set {name}: there is no folder {str(root)!r} of local data sets; {_HINT}")
+        folder = root / _LOCAL_NAMES.get(source, source.rpartition("/")[2])
+        if folder.is_dir():
+            return folder, f"{name} in {str(folder)!r}"
+        name += f" is not in {str(folder)!r} and"
+    if Path(source).is_dir():
+        raise DataError(f"data set {name}: write './{source}' for the folder of that name")
+    return None, name
+
+
+def _arguments(folder: Path) -> dict[str, Any]:
+    """How `datasets` is to read a folder."""
+    suffixes = {path.suffix.lower() for path in folder.rglob("*")}
+    if suffixes & _TABLES or not suffixes & Image.registered_extensions().keys():
+        return {"path": str(folder)}
+    # Left alone, `datasets` infers splits from file names, and one 'test_5.png' among hundreds is all that it reads.
+    folders = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    splits = folders if "train" in folders and set(folders) <= {"train", *TEST_SPLITS} else []
+    unlabelled = bool(splits) and not any(path.is_dir() for split in splits for path in (folder / split).iterdir())
+    return {
+        "path": "imagefolder",
+        "data_dir": glob.escape(str(folder.resolve())),
+        "data_files": {split: f"{split}/**" for split in splits} or {"train": "**"},
+        # The split's own folder would be taken for the class.
+        "drop_labels": unlabelled or None,
+    }
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of `error`, and that of what it comes from."""
+    first, cause = _first_line(error), error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return first if cause is error else f"{first} ({_first_line(cause)})"
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

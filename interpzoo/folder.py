@@ -1,0 +1,173 @@
+"""The pretrained folder: which files it holds, how they are read safely and written whole.
+
+``config.json``, ``model.safetensors``, ``examples.safetensors`` (``codes`` and the ``frames`` decoded of them),
+optional ``codes.safetensors`` (training codes), ``README.md`` (the card), ``preview.png``, and ``SHA256SUMS`` over all
+of these but the card. Torch is imported only to write tensors, so that a folder can be described without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
+from interpzoo.errors import ConfigError, OutputError, WeightsError
+from interpzoo.files import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
+CARD, PREVIEW, SUMS = "README.md", "preview.png", "SHA256SUMS"
+FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, CARD, PREVIEW, SUMS)
+"""Every file a pretrained folder may hold; nothing else is read or fetched."""
+
+CHECKPOINT = "checkpoint.safetensors"
+"""A run's state, which lies in its output folder until the model is written."""
+
+LOGS = "logs"
+"""Folder in a run's output folder for the trackers that write files."""
+
+_MAX_CONFIG_BYTES = 1 << 20
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The folder's validated `config.json`.
+
+    Raises:
+        ConfigError: it is missing, too large, not JSON, of a later format or does not validate.
+    """
+    path = folder / CONFIG
+    try:
+        if path.stat().st_size > _MAX_CONFIG_BYTES:
+            raise ConfigError(f"{path} has {path.stat().st_size:,} bytes, a config has at most {_MAX_CONFIG_BYTES:,}")
+        value = json.loads(path.read_text("utf-8"), object_pairs_hook=_no_duplicates)
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} is no pretrained folder: it has no {CONFIG}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds a {type(value).__name__}, expected an object")
+    version: Any = value.get("format", FORMAT_VERSION)
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ConfigError(f"{path} has format {version}, this interpzoo reads up to {FORMAT_VERSION}: upgrade it")
+    return validate(ModelConfig, value, str(path))
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        twice = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
+        raise ValueError(f"key {twice[0]!r} stands twice in one object")
+    return value
+
+
+def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, mapped into memory.
+
+    Args:
+        path: the file.
+        expected: the exact names and shapes; compared with the file's header before anything is allocated.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds other names or shapes than `expected`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            if expected is not None:
+                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                _compare(path, shapes, expected)
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise WeightsError(f"{path.parent} has no {path.name}") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a whole safetensors file: {error}") from None
+
+
+def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
+    problems = [f"lacks {name!r}" for name in expected if name not in found]
+    problems += [f"has {name!r}, which the config's modules do not" for name in found if name not in expected]
+    problems += [
+        f"has {name!r} of shape {tuple(shape)}, the config says {tuple(expected[name])}"
+        for name, shape in found.items()
+        if name in expected and shape != expected[name]
+    ]
+    if problems:
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise WeightsError(f"{path} {'; '.join(problems[:3])}{more}")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file whole or not at all."""
+    from safetensors.torch import save
+
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(save(contiguous, metadata))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """File names and SHA-256 of the folder's ``SHA256SUMS``; empty where it has none.
+
+    Raises:
+        WeightsError: it is not text.
+    """
+    try:
+        lines = (folder / SUMS).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise WeightsError(f"{folder / SUMS} is damaged: it is not text") from None
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name}
+
+
+def write_sums(folder: Path) -> None:
+    """List the SHA-256 of every file of the folder but the card, which people may edit, and the list itself."""
+    names = [name for name in FILES if name not in (CARD, SUMS) and (folder / name).is_file()]
+    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
+
+
+def check_sum(folder: Path, name: str, sums: Mapping[str, str]) -> None:
+    """Raise a `WeightsError` where a file is missing or not what `sums` says of it."""
+    if name in sums and not (folder / name).is_file():
+        raise WeightsError(f"{folder} has no {name}")
+    if name in sums and (found := sha256(folder / name)) != sums[name]:
+        raise WeightsError(f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., expected {sums[name][:12]}...")
+
+
+def claim(folder: Path) -> Path:
+    """Make `folder` for writing; one that holds anything but a pretrained model or a run is refused.
+
+    Raises:
+        OutputError: it holds something else, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in (*FILES, CHECKPOINT, LOGS))
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
+    if strangers:
+        raise OutputError(f"{folder} already holds {strangers[0]!r}: choose an empty or a new folder")
+    return folder

@@ -1,0 +1,31 @@
+"""The geometry that a decoder induces on its latent space.
+
+A decoder is any callable or module from latents (B, *latent) to anything (B, ...), where each output depends on its
+own latent only. Derivatives are those of `torch.func`: no layer is hooked or replaced, and every function follows the
+caller's gradient mode.
+"""
+
+from interpzoo.geometry.curves import at, constant_speed, curve_energy, curve_length, resample, segment_lengths
+from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode, flat_decoder
+from interpzoo.geometry.derivatives import jacobian, jvp, vjp
+from interpzoo.geometry.inversion import project
+from interpzoo.geometry.neighbors import NeighborGraph, nearest_neighbors
+
+__all__ = [
+    "BATCH_SIZE",
+    "Decode",
+    "NeighborGraph",
+    "at",
+    "constant_speed",
+    "curve_energy",
+    "curve_length",
+    "decode",
+    "flat_decoder",
+    "jacobian",
+    "jvp",
+    "nearest_neighbors",
+    "project",
+    "resample",
+    "segment_lengths",
+    "vjp",
+]

@@ -1,0 +1,74 @@
+"""Discrete curves in latent space, measured where they are decoded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode
+
+
+def segment_lengths(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
+    """Decoded chords ||g(z_{i+1}) - g(z_i)||, (B, N - 1) in float64, of paths (B, N, *latent)."""
+    nodes = _checked(path.shape[1])
+    lengths: list[Tensor] = []
+    for curves in path.split(max(1, batch_size // nodes)):
+        y = decode(decoder, curves.flatten(0, 1), batch_size=batch_size).reshape(len(curves), nodes, -1)
+        lengths.append(torch.linalg.vector_norm(y[:, 1:] - y[:, :-1], dim=2).double())
+    return torch.cat(lengths)
+
+
+def curve_length(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
+    """Length (B,) of decoded paths (B, N, *latent): the sum of their chords."""
+    return segment_lengths(decoder, path, batch_size=batch_size).sum(1)
+
+
+def curve_energy(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
+    """Energy (B,) of decoded paths (B, N, *latent): 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt with dt = 1 / (N - 1).
+
+    Shao et al. 2018, eq. 4. Never below half the squared length, and equal to it at constant speed.
+    """
+    return 0.5 * (path.shape[1] - 1) * segment_lengths(decoder, path, batch_size=batch_size).square().sum(1)
+
+
+def at(path: Tensor, t: Tensor) -> Tensor:
+    """Points (B, T, *latent) at times `t`, (T,) or (B, T), of paths (B, N, *latent), linear between the nodes.
+
+    Raises:
+        InputError: a time outside [0, 1].
+    """
+    nodes = _checked(path.shape[1])
+    if not bool(((t >= 0) & (t <= 1)).all()):
+        raise InputError(
+            f"t goes from {float(t.min()):g} to {float(t.max()):g}, expected values in [0, 1]: a path ends at its last "
+            "node, and only shooting goes on"
+        )
+    position = t.to(path.device, torch.float64).expand(len(path), t.shape[-1]) * (nodes - 1)
+    lower = position.floor().clamp(max=nodes - 2).long()
+    weight = (position - lower).to(path.dtype).reshape(*lower.shape, *(1,) * (path.ndim - 2))
+    rows = torch.arange(len(path), device=path.device)[:, None]
+    return torch.lerp(path[rows, lower], path[rows, lower + 1], weight)
+
+
+def resample(path: Tensor, nodes: int) -> Tensor:
+    """The same curves (B, N, *latent) with `nodes` nodes, evenly spaced in their own parameter."""
+    return at(path, torch.linspace(0, 1, _checked(nodes), dtype=torch.float64))
+
+
+def constant_speed(decoder: Decode, path: Tensor, nodes: int | None = None, *, batch_size: int = BATCH_SIZE) -> Tensor:
+    """The same curves (B, N, *latent) with `nodes` nodes (default: N) at equal distances along the decoded curve."""
+    lengths = segment_lengths(decoder, path, batch_size=batch_size)
+    # A trace of uniform speed keeps arc length increasing over segments that decode to one point.
+    lengths = lengths + 1e-9 * lengths.mean(1, keepdim=True) + torch.finfo(lengths.dtype).tiny
+    arc = torch.nn.functional.pad(lengths.cumsum(1), (1, 0))
+    wanted = torch.linspace(0, 1, _checked(nodes or path.shape[1]), dtype=arc.dtype, device=arc.device) * arc[:, -1:]
+    segment = torch.searchsorted(arc[:, 1:-1].contiguous(), wanted)
+    t = (segment + (wanted - arc.gather(1, segment)) / lengths.gather(1, segment)) / lengths.shape[1]
+    return at(path, t.clamp(0, 1))
+
+
+def _checked(nodes: int) -> int:
+    if nodes < 2:
+        raise InputError(f"a path of {nodes} nodes, expected at least 2 (its ends)")
+    return nodes

@@ -1,0 +1,73 @@
+"""Any decoder as a pure function of flat latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from interpzoo.errors import InputError
+
+Decode = Callable[[Tensor], Tensor]
+
+BATCH_SIZE = 512
+"""Decoder evaluations in flight at once unless the caller says otherwise; this bounds the memory."""
+
+_BATCH_STATISTICS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
+
+def flat_decoder(decoder: Decode, latent_shape: Sequence[int]) -> Decode:
+    """`decoder` as a function of flat latents (B, d) to flat outputs (B, D), which leaves the caller's module alone.
+
+    Modules in half precision are called with float32 copies of their weights, and modules in train mode with copies
+    of their buffers, so that running statistics do not move.
+
+    Raises:
+        InputError: a layer makes an output random, or dependent on the rest of its batch (dropout or batch
+            normalisation in train mode); when called, also where the output is not one tensor a latent.
+    """
+    call = _pure(decoder) if isinstance(decoder, nn.Module) else decoder
+    owner: object = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)
+    if isinstance(owner, nn.Module):
+        _check_layers(owner)
+    shape = tuple(latent_shape)
+
+    def flat(z: Tensor) -> Tensor:
+        y = cast(object, call(z.reshape(len(z), *shape)))
+        if not isinstance(y, Tensor) or y.shape[:1] != z.shape[:1]:
+            got = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+            raise InputError(f"decoder gave {got} for latents {(len(z), *shape)}, expected a tensor ({len(z)}, ...)")
+        return y.reshape(len(z), -1)
+
+    return flat
+
+
+def decode(decoder: Decode, z: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
+    """Outputs (B, ...) of latents `z` (B, ...), at most `batch_size` at a time."""
+    return torch.cat([decoder(part) for part in z.split(batch_size)])
+
+
+def _check_layers(module: nn.Module) -> None:
+    for name, layer in module.named_modules():
+        label = f"the decoder's layer {name or type(module).__name__!r} ({type(layer).__name__})"
+        if isinstance(layer, _BATCH_STATISTICS) and (layer.training or layer.running_mean is None):
+            raise InputError(
+                f"{label} normalises by the statistics of its batch, so that an image depends on the others decoded "
+                "with it; call decoder.eval() first (batch normalisation without running statistics cannot be used)"
+            )
+        if isinstance(layer, _DROPOUT) and layer.training and layer.p > 0:
+            raise InputError(f"{label} makes images random in train mode; call decoder.eval() first")
+
+
+def _pure(module: nn.Module) -> Decode:
+    state: dict[str, Tensor] = {}
+    if any(layer.training for layer in module.modules()):
+        state.update((name, buffer.clone()) for name, buffer in module.named_buffers())
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            state[name] = tensor.float()
+    return (lambda z: functional_call(module, state, (z,))) if state else module

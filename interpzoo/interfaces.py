@@ -1,0 +1,279 @@
+"""The interfaces of the zoo: what a paper implements, and nothing of any paper.
+
+A component is built from its own validated ``Config`` and the shapes around it; it never draws from the global random
+state after construction. Encoder, decoder and prior make the model; the regularizer shapes it in training; the
+interpolator walks between its codes; a data set feeds it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.distributions import Distribution
+
+from interpzoo.config import ComponentConfig, ImageSpec, OptimizerConfig
+
+if TYPE_CHECKING:
+    from interpzoo.model import InterpolationModel
+
+Batch = Mapping[str, Tensor]
+"""``image`` (B, C, H, W) in [0, 1] and whatever else the data set gives, B rows each: ``label``, ``partner``,
+``distance``, ``midpoint``, ``angle``, ``parameters``."""
+
+T = TypeVar("T")
+
+
+class Encoder(nn.Module, ABC):
+    """Images to codes."""
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    latent_shape: tuple[int, ...]
+
+    def __init__(self, config: ComponentConfig, image: ImageSpec) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to point codes (B, *latent_shape); a stochastic encoder's mean."""
+
+    def posterior(self, x: Tensor) -> Distribution | None:
+        """The posterior over (B, *latent_shape), or ``None`` for a deterministic encoder."""
+        return None
+
+
+class Decoder(nn.Module, ABC):
+    """Codes to images."""
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    differentiable: ClassVar[bool] = True
+    """Whether ``forward`` is a differentiable function of the code (geodesics need it)."""
+    noise_shape: tuple[int, ...] | None = None
+    """Shape of the noise that ``sample`` takes for one image, where decoding is stochastic."""
+
+    def __init__(self, config: ComponentConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Codes (B, *latent_shape) to mean images (B, C, H, W), unclamped around [0, 1]."""
+
+    def log_prob(self, x: Tensor, z: Tensor) -> Tensor | None:
+        """log p(x | z) in nats, (B,), or ``None`` where the decoder defines no likelihood."""
+        return None
+
+    def sample(self, z: Tensor, noise: Tensor) -> Tensor:
+        """Images of `z` for a given `noise` (B, *noise_shape): common random numbers keep a path smooth."""
+        return self(z)
+
+
+class Prior(nn.Module, ABC):
+    """A density over codes that new ones can be drawn from."""
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+
+    def __init__(self, config: ComponentConfig, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """`n` codes (n, *latent_shape)."""
+
+    @abstractmethod
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats, (B,)."""
+
+
+class Networks(Protocol):
+    """What a regularizer sees of a model."""
+
+    @property
+    def encoder(self) -> Encoder: ...
+    @property
+    def decoder(self) -> Decoder: ...
+    @property
+    def prior(self) -> Prior | None: ...
+
+
+class Step:
+    """One training step: the batch, what is computed of it once on demand, and what its losses share.
+
+    All due losses of a step are computed on one `Step` before any optimiser moves.
+    """
+
+    def __init__(
+        self, *, batch: Batch, model: Networks, generator: Generator, index: int, total: int, epoch: int = 0
+    ) -> None:
+        self.batch = batch
+        self.model = model
+        self.generator = generator
+        """On the CPU and seeded by run, step and process: draw from it and move the result to the device."""
+        self.index = index
+        """Number of this step from 0; `total` is the number of steps of the run."""
+        self.total = total
+        self.epoch = epoch
+        self.logged: dict[str, Tensor] = {}
+        self._shared: dict[str, object] = {}
+
+    @property
+    def x(self) -> Tensor:
+        """Images (B, C, H, W) in [0, 1]."""
+        return self.batch["image"]
+
+    @property
+    def posterior(self) -> Distribution | None:
+        """The encoder's posterior of the batch; ``None`` for a deterministic encoder."""
+        return self.shared("posterior", lambda: self.model.encoder.posterior(self.x))
+
+    @property
+    def codes(self) -> Tensor:
+        """(B, *latent_shape): the code of each image; a reparameterised sample where the encoder is stochastic."""
+        return self.shared("codes", self._codes)
+
+    @property
+    def reconstruction(self) -> Tensor:
+        """(B, C, H, W): the decoded `codes`."""
+        return self.shared("reconstruction", lambda: self.model.decoder(self.codes))
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` returns, computed once a step for all updates (alphas, interpolants)."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]  # pyright: ignore[reportReturnType]  # what `make` of this key gave
+
+    def uniform(self, *shape: int) -> Tensor:
+        """U[0, 1) of `shape` from the step's generator, on the batch's device."""
+        return torch.rand(*shape, generator=self.generator).to(self.x.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """N(0, 1) of `shape` from the step's generator, on the batch's device."""
+        return torch.randn(*shape, generator=self.generator).to(self.x.device)
+
+    def log(self, name: str, value: Tensor) -> None:
+        """Show a scalar beside the losses."""
+        self.logged[name] = value.detach()
+
+    def _codes(self) -> Tensor:
+        posterior = self.posterior
+        if posterior is None:
+            return self.model.encoder(self.x)
+        mean, deviation = posterior.mean, posterior.stddev
+        return mean + deviation * self.normal(*mean.shape)
+
+
+def _unscaled(step: Step) -> float:
+    return 1.0
+
+
+def _always(step: Step) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser's part of a training step."""
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    """All that this update moves; its loss reaches nothing else."""
+    optimizer: OptimizerConfig | None = None
+    """``None``: the recipe's."""
+    every: int = 1
+    """Due at steps 0, every, 2 every, ..."""
+    learning_rate_scale: Callable[[Step], float] = _unscaled
+    active: Callable[[Step], bool] = _always
+
+
+class Regularizer(nn.Module, ABC):
+    """What a method trains: the whole loss by named terms, and networks of its own (critic, helper, multiplier).
+
+    Its parameters and buffers are checkpointed with the run (keep counters and multipliers in buffers) and never saved
+    with the model.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    requires: frozenset[str] = frozenset()
+    """Batch fields needed beside ``image``."""
+    autocast: bool = True
+    """Whether reduced precision is fine; Jacobians and 1 / d^2 need float32."""
+
+    def __init__(self, config: ComponentConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+
+    def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+        """Called once before the first step, with a batch: scales that depend on the data."""
+
+    @abstractmethod
+    def updates(self, model: Networks) -> Sequence[Update]:
+        """Who is optimised, how and how often."""
+
+    @abstractmethod
+    def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+        """The weighted terms of one update's loss, scalars by name; their sum is minimised."""
+
+    def after(self, step: Step) -> None:
+        """Called when all optimisers have moved: multipliers, phases."""
+
+
+class Interpolator(ABC):
+    """A path between codes."""
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+
+    def __init__(self, config: ComponentConfig) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
+        """Codes at `t` between `z0` and `z1`.
+
+        Args:
+            z0: start codes (B, *latent_shape).
+            z1: end codes (B, *latent_shape).
+            t: positions (T,) or (B, T); 0 is `z0`, 1 is `z1`, values outside extrapolate where the path can.
+            model: whose encoder, decoder and training codes the path may use.
+
+        Returns:
+            (B, T, *latent_shape); bit for bit `z0` where t = 0 and `z1` where t = 1.
+
+        Raises:
+            InputError: the path is not defined at some `t`.
+        """
+
+
+class Mixer(Interpolator):
+    """An interpolator that mixes any number of codes."""
+
+    @abstractmethod
+    def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
+        """Codes (B, k, *latent_shape) under weights (B, k) on the simplex, mixed to (B, *latent_shape)."""
+
+
+class DataSet(ABC):
+    """Images to train on and to hold out."""
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    fields: frozenset[str] = frozenset({"image"})
+    """What a batch carries."""
+    size: int | None = None
+    """Number of training images; ``None`` for an endless stream."""
+    licence: str = "apache-2.0"
+    """Terms of the data, which models trained on it pass on."""
+    hub_id: str | None = None
+    """Identifier on the Hub, for the card."""
+
+    def __init__(self, config: ComponentConfig, image: ImageSpec, root: Path | None = None) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def train(self, indices: Tensor, generator: Generator) -> Batch:
+        """Training images `indices` (B,); an endless stream draws B fresh ones from `generator` instead."""
+
+    @abstractmethod
+    def test(self, limit: int | None = None) -> Batch:
+        """The held-out images, the first `limit` of them, always the same."""

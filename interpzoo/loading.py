@@ -1,0 +1,100 @@
+"""From a name to a model: `load` a pretrained one, `create` an untrained one, list what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from interpzoo import folder as pretrained
+from interpzoo.build import Parts, build_parts
+from interpzoo.config import Component, ModelConfig, Recipe
+from interpzoo.errors import ConfigError, InputError, WeightsError
+from interpzoo.hub import locate
+from interpzoo.model import InterpolationModel
+from interpzoo.recipes import load_recipe
+
+
+def load(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    interpolator: str | None = None,
+) -> InterpolationModel:
+    """A pretrained model, ready to interpolate, in eval mode.
+
+    Args:
+        name: a zoo name such as ``acai-mnist``, or a folder: a `Path`, or a string with ``./``, ``../``, ``/``.
+        revision: a commit, branch or tag, for models of the Hub.
+        device: where to put it; the CPU by default.
+        dtype: what to compute in; float32 by default.
+        interpolator: a registered name to use instead of the model's own.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError: no such model or component.
+        ConfigError: its config does not validate.
+        WeightsError: its weights are damaged or do not fit the config.
+        InputError: there is no such device here.
+    """
+    source = locate(name, revision)
+    config = pretrained.read_config(source.path)
+    if config.kind != "interpolator":
+        raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
+    pretrained.check_sum(source.path, pretrained.CONFIG, source.sums)
+    pretrained.check_sum(source.path, pretrained.WEIGHTS, source.sums)
+    if interpolator is not None:
+        config = config.model_copy(update={"interpolator": Component(name=interpolator)})
+    with torch.device("meta"):
+        model = _assemble(config, build_parts(config))
+    _assign(model, source.path / pretrained.WEIGHTS)
+    examples = source.path / pretrained.EXAMPLES
+    if examples.is_file():
+        pretrained.check_sum(source.path, pretrained.EXAMPLES, source.sums)
+        model.examples = pretrained.read_tensors(examples).get("codes")
+    try:
+        return model.to(device, dtype or torch.float32).eval()
+    except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"device = {str(device)!r} cannot be used: {reason}") from error
+
+
+def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> InterpolationModel:
+    """The untrained model of a recipe, its weights drawn from `seed` (the recipe's by default); in train mode.
+
+    Args:
+        recipe: a registered recipe or method, a TOML file, or a `Recipe`.
+        seed: of the initial weights.
+
+    Raises:
+        UnknownNameError: no such recipe.
+        ConfigError: it does not validate.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.training.seed if seed is None else seed)
+        parts = build_parts(recipe)
+    shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
+    return _assemble(ModelConfig.model_validate(shared), parts)
+
+
+def _assemble(config: ModelConfig, parts: Parts) -> InterpolationModel:
+    return InterpolationModel(config, parts.encoder, parts.decoder, parts.prior, parts.interpolator)
+
+
+def _assign(model: nn.Module, path: Path) -> None:
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    # Copied, because mapped tensors lie wherever the file has them, and kernels round by a tensor's alignment: only so
+    # does a loaded model give bit for bit what the saved one gave.
+    tensors = {
+        name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True)
+        for name, t in pretrained.read_tensors(path, expected).items()
+    }
+    model.load_state_dict(tensors, assign=True)
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise WeightsError(f"{path} cannot fill {name!r}: a component's buffers must be persistent to be loaded")
+        tensor.requires_grad_(isinstance(tensor, nn.Parameter) and tensor.is_floating_point())

@@ -1,0 +1,375 @@
+"""The model that `load` returns: encode, decode, reconstruct, interpolate, morph, grid, sample, save."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Generator, Tensor, nn
+
+from interpzoo import folder as pretrained
+from interpzoo.build import build_component
+from interpzoo.card import render_card
+from interpzoo.config import Component, ModelConfig
+from interpzoo.errors import ConfigError, InputError, UnknownNameError
+from interpzoo.images import Images, as_batch, is_single, save_strip
+from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
+from interpzoo.plugins import registry
+from interpzoo.registry import Kind
+
+_CHUNK_ELEMENTS: Final = 1 << 19
+"""Decoded values at once where no batch size is given: bounds the memory, and keeps activations near the caches."""
+
+_NEAR_ONE: Final = 1e-4
+"""How far from 1 the weights of a mix may sum: what float32 and rounded input leave."""
+
+
+class InterpolationModel(nn.Module):
+    """An encoder, a decoder and a path between codes, ready to use.
+
+    Images are in [0, 1] on the way in; on the way out they are the decoder's own values, not clamped. In eval mode
+    nothing here is random: `encode` gives a stochastic encoder's mean, and a stochastic decoder uses one fixed noise.
+
+    Attributes:
+        config: what the model is; ``config.image`` has ``channels``, ``height`` and ``width``.
+        encoder, decoder, prior: the networks (no prior: ``None``).
+        interpolator: the path that `interpolate` takes unless told otherwise.
+        examples: a few codes (n, *latent_shape) that came with the model, or ``None``.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        encoder: Encoder,
+        decoder: Decoder,
+        prior: Prior | None,
+        interpolator: Interpolator,
+        examples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prior = prior
+        self.interpolator = interpolator
+        self.examples = examples
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one code."""
+        return self.encoder.latent_shape
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self._weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are computed in; codes and images are float32 outside whatever it is."""
+        return self._weight.dtype
+
+    @property
+    def _weight(self) -> Tensor:
+        return next(self.decoder.parameters())
+
+    def forward(self, images: Images) -> Tensor:
+        """The decoded code of each image, in the caller's gradient mode."""
+        return self.decode(self.encode(images))
+
+    def encode(self, images: Images) -> Tensor:
+        """Codes (B, *latent_shape) in float32; one image gives B = 1.
+
+        Args:
+            images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
+                Other sizes are resized and other channels converted (see `interpzoo.images`).
+
+        Raises:
+            ImageError: an image cannot be read or its values are not in [0, 1].
+        """
+        x = as_batch(images, self.config.image)
+        return self.encoder(x.to(self.device, self.dtype)).float()
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Images (B, C, H, W) in float32 of codes (B, *latent_shape), around [0, 1] and not clamped.
+
+        Raises:
+            InputError: the codes have another shape.
+        """
+        if codes.shape[1:] != self.latent_shape:
+            raise InputError(f"codes have shape {tuple(codes.shape)}, expected (B, {_dims(self.latent_shape)})")
+        z = codes.to(self.device, self.dtype)
+        noise_shape = self.decoder.noise_shape
+        if noise_shape is None:
+            return self.decoder(z).float()
+        noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
+        return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float()
+
+    @torch.no_grad()
+    def reconstruct(self, images: Images, *, batch_size: int | None = None) -> Tensor:
+        """Images (B, C, H, W) of the images' codes; tracks no gradients."""
+        return self._decode_in_chunks(self.encode(images), batch_size)
+
+    @torch.no_grad()
+    def interpolate(
+        self,
+        a: Images,
+        b: Images,
+        steps: int = 9,
+        *,
+        t: Tensor | Sequence[float] | None = None,
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Images along the path from `a` to `b`; tracks no gradients.
+
+        Args:
+            a, b: one image each, or as many each; one against many is paired with each of them.
+            steps: frames of a path, both ends counted; at least 2.
+            t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
+            interpolator: a registered name or an `Interpolator`; the model's own by default.
+            batch_size: images decoded at once; by default what keeps the memory bounded.
+
+        Returns:
+            (steps, C, H, W) for one pair of single images, (B, steps, C, H, W) for batches. The first and last frames
+            are the reconstructions of `a` and `b`.
+
+        Raises:
+            ImageError: as `encode`.
+            InputError: fewer than two steps, or numbers of images that cannot be paired.
+        """
+        positions = self._positions(steps, t)
+        frames = self._decode_path(self.encode(a), self.encode(b), positions, interpolator, batch_size)
+        return frames[0] if is_single(a) and is_single(b) else frames
+
+    @torch.no_grad()
+    def interpolate_codes(
+        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+    ) -> Tensor:
+        """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
+
+        Bit for bit `z0` at 0 and `z1` at 1.
+
+        Raises:
+            InputError: shapes that do not fit, or a path that is not defined at some `t`.
+        """
+        z0, z1 = _paired(z0.to(self.device), z1.to(self.device))
+        t = torch.as_tensor(t, dtype=torch.float32, device=self.device)
+        if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
+            raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
+        if not bool(t.isfinite().all()):
+            raise InputError("t holds values that are not finite")
+        return self._path(interpolator)(z0, z1, t, model=self)
+
+    @torch.no_grad()
+    def morph(
+        self,
+        images: Images,
+        steps: int = 9,
+        *,
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """A walk through all images in turn: ((n - 1) (steps - 1) + 1, C, H, W), `steps` frames from each to the next.
+
+        Raises:
+            InputError: fewer than two images or steps.
+        """
+        codes = self.encode(images)
+        if len(codes) < 2:
+            raise InputError(f"a morph walks through at least two images, not {len(codes)}")
+        path = self.interpolate_codes(codes[:-1], codes[1:], self._positions(steps, None), interpolator=interpolator)
+        return self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
+
+    @torch.no_grad()
+    def grid(
+        self,
+        x00: Images,
+        x01: Images,
+        x10: Images,
+        x11: Images,
+        rows: int = 7,
+        cols: int = 7,
+        *,
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Images (rows, cols, C, H, W) between four corners: `x00` top left, `x01` top right, `x10` bottom left, ...
+
+        Both sides are walked from top to bottom, then every row from side to side.
+
+        Raises:
+            InputError: fewer than two rows or columns.
+        """
+        top, bottom = self._corners(x00, x01), self._corners(x10, x11)
+        sides = self.interpolate_codes(top, bottom, self._positions(rows, None, "rows"), interpolator=interpolator)
+        frames = self._decode_path(sides[0], sides[1], self._positions(cols, None, "cols"), interpolator, batch_size)
+        return frames
+
+    @torch.no_grad()
+    def mix(
+        self,
+        images: Images,
+        weights: Tensor | Sequence[float] | Sequence[Sequence[float]],
+        *,
+        mixer: str | Mixer | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Images mixed of several; tracks no gradients and draws nothing at random.
+
+        Args:
+            images: the k images to mix.
+            weights: how much of each, (k,) for one mix or (N, k) for N of them; a row is not negative and sums to 1.
+            mixer: a registered name or a `Mixer`; the model's own interpolator by default, if it is one.
+            batch_size: images decoded at once; by default what keeps the memory bounded.
+
+        Returns:
+            (C, H, W) for weights (k,), (N, C, H, W) for weights (N, k).
+
+        Raises:
+            ImageError: as `encode`.
+            InputError: the weights do not fit, or the interpolator mixes no more than two codes.
+        """
+        codes = self.encode(images)
+        shares = torch.as_tensor(weights, dtype=torch.float32, device=self.device)
+        if shares.ndim not in (1, 2) or shares.shape[-1] != len(codes):
+            raise InputError(f"weights have shape {tuple(shares.shape)}, expected ({len(codes)},) or (N, {len(codes)})")
+        rows = shares if shares.ndim == 2 else shares[None]
+        good = (rows >= 0).all(1) & ((rows.sum(1) - 1).abs() <= _NEAR_ONE)
+        if not bool(good.all()):
+            raise InputError(f"weights {rows[~good][0].tolist()}: expected shares of at least 0 that sum to 1")
+        path = self._path(mixer)
+        if not isinstance(path, Mixer):
+            kind = type(path).__name__
+            raise InputError(f"{kind!r} is a path between two codes, not a mixer: name one, such as mixer='mixup'")
+        mixed = path.mix(codes.expand(len(rows), *codes.shape), rows)
+        frames = self._decode_in_chunks(mixed, batch_size)
+        return frames if shares.ndim == 2 else frames[0]
+
+    @torch.no_grad()
+    def sample(self, n: int, *, seed: int = 0, batch_size: int | None = None) -> Tensor:
+        """Images (n, C, H, W) of codes drawn from the prior.
+
+        Raises:
+            InputError: the model has no prior.
+        """
+        if self.prior is None:
+            raise InputError(f"{self.config.name!r} has no prior to sample from (method {self.config.method!r})")
+        codes = self.prior.sample(n, generator=Generator().manual_seed(seed))
+        return self._decode_in_chunks(codes.to(self.device), batch_size)
+
+    def save_pretrained(self, target: str | Path) -> Path:
+        """Write a folder that `load` reads; weights in the model's own dtype.
+
+        Raises:
+            ConfigError: a network is not the registered component that the config names (as after `wrap`).
+            OutputError: the folder holds something else or cannot be written.
+        """
+        self._check_registered()
+        # One image alone makes no path, and pictures have one channel or three.
+        preview = self.examples is not None and len(self.examples) > 1 and self.config.image.channels in (1, 3)
+        card = render_card(self.config, preview=preview)
+        path = pretrained.claim(Path(target))
+        pretrained.write_text(path / pretrained.CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
+        pretrained.write_tensors(path / pretrained.WEIGHTS, self.state_dict())
+        for name in (pretrained.EXAMPLES, pretrained.PREVIEW):
+            (path / name).unlink(missing_ok=True)  # of a former model
+        if self.examples is not None:
+            with torch.no_grad():
+                frames = self._decode_in_chunks(self.examples, None)
+            tensors = {"codes": self.examples, "frames": frames}
+            pretrained.write_tensors(path / pretrained.EXAMPLES, tensors)
+        if preview:
+            save_strip(path / pretrained.PREVIEW, self.example_strip())
+        pretrained.write_text(path / pretrained.CARD, card)
+        pretrained.write_sums(path)
+        return path
+
+    @torch.no_grad()
+    def example_strip(
+        self,
+        pairs: int = 4,
+        steps: int = 9,
+        *,
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Images (pairs, steps, C, H, W) between the first example codes, taken two by two.
+
+        Raises:
+            InputError: the model came without two examples, or fewer than two steps.
+        """
+        if self.examples is None or len(self.examples) < 2:
+            raise InputError(f"{self.config.name!r} came without two example codes: give two images")
+        codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
+        return self._decode_path(codes[::2], codes[1::2], self._positions(steps, None), interpolator, batch_size)
+
+    def _check_registered(self) -> None:
+        networks: dict[Kind, tuple[nn.Module, str]] = {
+            "encoder": (self.encoder, self.config.encoder.name),
+            "decoder": (self.decoder, self.config.decoder.name),
+        }
+        for kind, (network, name) in networks.items():
+            try:
+                same = type(network) is registry().resolve(kind, name)
+            except UnknownNameError:
+                same = False
+            if not same:
+                raise ConfigError(
+                    f"cannot save this model: its {kind} {type(network).__name__!r} is not the registered component "
+                    f"{name!r} and could not be loaded again. Register it in a plugin (see CONTRIBUTING.md)"
+                )
+
+    def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
+        if isinstance(interpolator, str):
+            return build_component("interpolator", Component(name=interpolator))
+        return self.interpolator if interpolator is None else interpolator
+
+    def _positions(
+        self, steps: int, t: Tensor | Sequence[float] | None, what: str = "steps"
+    ) -> Tensor | Sequence[float]:
+        if t is not None:
+            return t
+        if steps < 2:
+            raise InputError(f"{what} = {steps}: a path has at least 2 frames, its two ends")
+        return torch.linspace(0, 1, steps)
+
+    def _corners(self, left: Images, right: Images) -> Tensor:
+        corners = torch.cat([self.encode(left), self.encode(right)])
+        if len(corners) != 2:
+            raise InputError(f"a grid takes one image a corner, not {len(corners)} for two corners")
+        return corners
+
+    def _decode_path(
+        self,
+        z0: Tensor,
+        z1: Tensor,
+        t: Tensor | Sequence[float],
+        interpolator: str | Interpolator | None,
+        batch_size: int | None,
+    ) -> Tensor:
+        path = self.interpolate_codes(z0, z1, t, interpolator=interpolator)
+        return self._decode_in_chunks(path.flatten(0, 1), batch_size).unflatten(0, path.shape[:2])
+
+    def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
+        if batch_size is None:
+            batch_size = max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
+        elif batch_size < 1:
+            raise InputError(f"batch_size = {batch_size}: expected at least 1")
+        if len(codes) <= batch_size:
+            return self.decode(codes)
+        return torch.cat([self.decode(chunk) for chunk in codes.split(batch_size)])
+
+
+def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
+    if z0.shape[1:] != z1.shape[1:] or (len(z0) != len(z1) and 1 not in (len(z0), len(z1))):
+        raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
+    n = max(len(z0), len(z1))
+    return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])
+
+
+def _dims(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))

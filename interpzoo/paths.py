@@ -1,0 +1,45 @@
+"""Closed-form paths between codes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_NEAR = 1e-4
+"""Angles (radians) this near to 0 or pi: there the great circle is a line, or not unique."""
+
+
+def lerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) z0 + t z1: codes (B, ...) and positions (T,) or (B, T) to (B, T, ...), exact at 0 and 1."""
+    return torch.lerp(z0[:, None], z1[:, None], _align(t, z0).to(z0.dtype))
+
+
+def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
+    """Along the great circle through both codes, taken as flat vectors; norms go from one to the other (Shoemake 1985).
+
+    With w the angle between the codes: [sin((1 - t) w) z0 + sin(t w) z1] / sin w, exact at 0 and 1. Where the codes are
+    nearly parallel, opposite or zero this is the straight line.
+
+    Args:
+        z0, z1: codes (B, ...).
+        t: positions (T,) or (B, T).
+
+    Returns:
+        (B, T, ...).
+    """
+    u, v = (torch.nn.functional.normalize(z.flatten(1).double(), dim=1) for z in (z0, z1))
+    # Kahan's formula: arccos(u.v) loses half the digits of small angles.
+    w = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
+    straight = (w < _NEAR) | (w > torch.pi - _NEAR) | (u.norm(dim=1) == 0) | (v.norm(dim=1) == 0)
+    w = torch.where(straight, 1.0, w)[:, None]
+    t = t.double().expand(len(z0), -1) if t.ndim == 1 else t.double()
+    straight = straight[:, None]
+    s0 = torch.where(straight, 1 - t, torch.sin((1 - t) * w) / torch.sin(w))
+    s1 = torch.where(straight, t, torch.sin(t * w) / torch.sin(w))
+    return _align(s0, z0).to(z0.dtype) * z0[:, None] + _align(s1, z0).to(z0.dtype) * z1[:, None]
+
+
+def _align(t: Tensor, z: Tensor) -> Tensor:
+    """Positions (T,) or (B, T) with the axes of (B, T, *latent_shape)."""
+    t = t if t.ndim == 2 else t[None]
+    return t.view(*t.shape, *(1 for _ in z.shape[1:]))

@@ -1,0 +1,164 @@
+"""Plugins: how they are found, checked, loaded one at a time, and blamed.
+
+A plugin is an installed package with an entry point in the group ``interpzoo`` that names a module::
+
+    # the whole of interpzoo_mine/__init__.py
+    from interpzoo.plugins import Registrar, hookimpl
+
+    INTERPZOO_API = 1
+
+    @hookimpl
+    def register(registry: Registrar) -> None:
+        registry.add("interpolator", "mine", "interpzoo_mine.path:Mine")
+
+Environment variables: ``INTERPZOO_PLUGINS`` (comma-separated names: only these), ``INTERPZOO_DISABLE_PLUGINS`` (all but
+these), ``INTERPZOO_STRICT_PLUGINS=1`` (the first failure is raised).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Literal
+
+import pluggy
+
+from interpzoo.errors import PluginError
+from interpzoo.registry import Owner, Registrar, Registry
+
+GROUP = "interpzoo"
+API_VERSION = 1
+"""What this core offers plugins; raised when a plugin written for the former no longer works."""
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+class Hooks:
+    """What a plugin may implement."""
+
+    @hookspec
+    def register(self, registry: Registrar) -> None:
+        """Register components, methods, recipes and models; import nothing heavy."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What became of one entry point."""
+
+    owner: Owner
+    status: Literal["loaded", "disabled", "failed"]
+    reason: str = ""
+    """Why it was not loaded."""
+    milliseconds: float = 0.0
+    """Time of import and registration."""
+
+
+@dataclass
+class Zoo:
+    """The registry and the plugins that filled it."""
+
+    registry: Registry = field(default_factory=Registry)
+    plugins: list[Plugin] = field(default_factory=list["Plugin"])
+
+    def problems(self) -> list[str]:
+        """Failed plugins and clashing names, a line each."""
+        failed = [f"{p.owner} is not loaded: {p.reason}" for p in self.plugins if p.status == "failed"]
+        clashes = [
+            f"{table.sort} {rows[0].name!r} is registered by {' and '.join(str(row.owner) for row in rows)}"
+            for table in self.registry.tables()
+            for rows in table.clashes()
+        ]
+        return failed + clashes
+
+
+def discover() -> Zoo:
+    """Load every enabled plugin.
+
+    Raises:
+        PluginError: one failed or took a name of another's, and ``INTERPZOO_STRICT_PLUGINS`` is set.
+    """
+    zoo = Zoo()
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(Hooks)
+    allowed, blocked = _names("INTERPZOO_PLUGINS"), _names("INTERPZOO_DISABLE_PLUGINS") or set()
+    # Ours first, so that a clash is blamed on who came later.
+    found = [(_owner(entry), entry) for entry in entry_points(group=GROUP)]
+    for owner, entry in sorted(found, key=lambda pair: (pair[0].distribution != GROUP, pair[0].plugin)):
+        if (allowed is not None and entry.name not in allowed) or entry.name in blocked:
+            variable = "INTERPZOO_DISABLE_PLUGINS" if entry.name in blocked else "INTERPZOO_PLUGINS"
+            zoo.plugins.append(Plugin(owner, "disabled", f"by {variable}={os.environ[variable]}"))
+            continue
+        start = time.perf_counter()
+        try:
+            _load(entry, owner, manager, zoo.registry)
+        except (Exception, SystemExit) as error:  # a plugin may raise anything, and must not break the zoo
+            if _strict():
+                raise PluginError(f"{owner} failed: {_line(error)}") from error
+            zoo.plugins.append(Plugin(owner, "failed", _line(error)))
+        else:
+            zoo.plugins.append(Plugin(owner, "loaded", milliseconds=(time.perf_counter() - start) * 1e3))
+    if _strict() and (problems := zoo.problems()):
+        raise PluginError(problems[0])
+    return zoo
+
+
+@cache
+def zoo() -> Zoo:
+    """The zoo of this process, discovered on first use; problems are reported once, on stderr."""
+    found = discover()
+    for problem in found.problems():
+        print(f"interpzoo: {problem} (see 'interpzoo plugins')", file=sys.stderr)  # noqa: T201
+    return found
+
+
+def registry() -> Registry:
+    """The registry of this process."""
+    return zoo().registry
+
+
+def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, registry: Registry) -> None:
+    module = entry.load()
+    version = getattr(module, "INTERPZOO_API", None)
+    if not isinstance(version, int):
+        raise PluginError(f"it does not say which API it is written for: add 'INTERPZOO_API = {API_VERSION}'")
+    if version != API_VERSION:
+        which = "upgrade interpzoo" if version > API_VERSION else f"upgrade {owner.distribution}"
+        raise PluginError(f"it is written for plugin API {version}, this interpzoo has {API_VERSION}: {which}")
+    others = [plugin for _, plugin in manager.list_name_plugin() if plugin is not module]
+    if manager.has_plugin(entry.name):
+        raise PluginError("another distribution has a plugin of this name: uninstall one of the two")
+    manager.register(module, name=entry.name)
+    registrar = Registrar(owner)
+    try:
+        manager.check_pending()
+        if not manager.get_hookcallers(module):
+            raise PluginError("it has no hook: decorate its 'register' with @hookimpl")
+        manager.subset_hook_caller("register", remove_plugins=others)(registry=registrar)
+        registrar.commit(registry)
+    except BaseException:
+        manager.unregister(name=entry.name)
+        raise
+
+
+def _owner(entry: EntryPoint) -> Owner:
+    dist = entry.dist
+    return Owner(entry.name, dist.name if dist else "unknown distribution", dist.version if dist else "?")
+
+
+def _names(variable: str) -> set[str] | None:
+    value = os.environ.get(variable)
+    return None if value is None else {name.strip() for name in value.split(",") if name.strip()}
+
+
+def _strict() -> bool:
+    return os.environ.get("INTERPZOO_STRICT_PLUGINS", "") not in ("", "0")
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,263 @@
+"""Names and what they stand for, and who registered them: components, methods, recipes and pretrained models.
+
+A component is registered as ``"package.module:Class"`` and imported on first use, so that listing costs no import.
+Names of several plugins live side by side: ``plugin:name`` always resolves, a bare name only while it is unambiguous.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
+
+from interpzoo.errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+FIRST_PARTY: Final = "interpzoo"
+"""The distribution whose pretrained names are never taken over."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The plugin that registered something, and the distribution that brought the plugin."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin!r} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A class to be imported on first use."""
+
+    target: str
+    """``package.module:Class``."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One paper."""
+
+    title: str
+    recipe: str
+    """The recipe that ``interpzoo train METHOD`` starts from."""
+    paper: str = ""
+    """A link."""
+    citation: str = ""
+    """BibTeX."""
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """A recipe's TOML file in a package, not yet read."""
+
+    package: str
+    file: str
+
+    def read(self) -> str:
+        """The file's text."""
+        return files(self.package).joinpath("recipes").joinpath(self.file).read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class PretrainedModel:
+    """A pretrained model: what it is and where its folder comes from.
+
+    The folder is looked for in ``model_cards/`` of `package`, in the cache at `revision`, then on the Hub.
+    """
+
+    method: str
+    dataset: str
+    licence: str
+    summary: str = ""
+    kind: Literal["interpolator", "features"] = "interpolator"
+    package: str | None = None
+    """The import package that bundles the folder, if one does."""
+    repository: str | None = None
+    """``user/repo`` on the Hub."""
+    revision: str | None = None
+    """The full commit that is loaded."""
+    sha256: str | None = None
+    """Of the folder's SHA256SUMS."""
+
+
+E = TypeVar("E", Component, Method, RecipeFile, PretrainedModel)
+
+
+@dataclass(frozen=True)
+class Registration(Generic[E]):
+    """One name of one plugin."""
+
+    name: str
+    owner: Owner
+    entry: E
+
+    @property
+    def qualified(self) -> str:
+        """``plugin:name``, which always resolves."""
+        return f"{self.owner.plugin}:{self.name}"
+
+
+class Table(Generic[E]):
+    """The registrations of one sort, by name and in the order of registration."""
+
+    def __init__(self, sort: str) -> None:
+        self.sort = sort
+        self._rows: dict[str, list[Registration[E]]] = {}
+
+    def __iter__(self) -> Iterator[Registration[E]]:
+        return (row for rows in self._rows.values() for row in rows)
+
+    def add(self, row: Registration[E]) -> None:
+        """Take in `row`."""
+        self._rows.setdefault(row.name, []).append(row)
+
+    def holds(self, row: Registration[E]) -> bool:
+        """Whether the plugin of `row` has registered its name before."""
+        return any(other.owner.plugin == row.owner.plugin for other in self._rows.get(row.name, []))
+
+    def clashes(self) -> list[list[Registration[E]]]:
+        """The bare names that several plugins registered."""
+        return [rows for rows in self._rows.values() if len(rows) > 1]
+
+    def names(self, pattern: str | None = None) -> list[str]:
+        """Sorted names that match a shell pattern; one that is not usable bare is given as ``plugin:name``."""
+        names = {self.shown(row) for row in self}
+        return sorted(n for n in names if pattern is None or fnmatch.fnmatchcase(n, pattern))
+
+    def shown(self, row: Registration[E]) -> str:
+        """The shortest name that resolves to `row`."""
+        return row.name if self._bare(row.name) is row else row.qualified
+
+    def find(self, name: str) -> Registration[E]:
+        """The registration under a bare name or ``plugin:name``.
+
+        Raises:
+            UnknownNameError: with the nearest names.
+            AmbiguousNameError: naming every plugin that has it.
+        """
+        plugin, colon, bare = name.rpartition(":")
+        rows = self._rows.get(bare, [])
+        if colon:
+            row = next((row for row in rows if row.owner.plugin == plugin), None)
+        else:
+            row = self._bare(bare)
+            if row is None and rows:
+                owners = " and ".join(str(row.owner) for row in rows)
+                choices = " or ".join(repr(row.qualified) for row in rows)
+                raise AmbiguousNameError(f"{self.sort} {name!r} is registered by {owners}: write {choices}")
+        if row is None:
+            raise UnknownNameError(f"unknown {self.sort} {name!r}.{did_you_mean(name, self._every_name())}")
+        return row
+
+    def _bare(self, name: str) -> Registration[E] | None:
+        rows = self._rows.get(name, [])
+        if len(rows) > 1 and isinstance(rows[0].entry, PretrainedModel):
+            ours = [row for row in rows if row.owner.distribution == FIRST_PARTY]
+            rows = ours or rows
+        return rows[0] if len(rows) == 1 else None
+
+    def _every_name(self) -> list[str]:
+        return [*self._rows, *(row.qualified for row in self)]
+
+
+@dataclass
+class Registry:
+    """Everything that plugins have registered."""
+
+    components: dict[Kind, Table[Component]] = field(default_factory=lambda: {kind: Table(kind) for kind in KINDS})
+    methods: Table[Method] = field(default_factory=lambda: Table("method"))
+    recipes: Table[RecipeFile] = field(default_factory=lambda: Table("recipe"))
+    models: Table[PretrainedModel] = field(default_factory=lambda: Table("model"))
+
+    def tables(self) -> list[Table[Any]]:
+        """All tables."""
+        return [*self.components.values(), self.methods, self.recipes, self.models]
+
+    def resolve(self, kind: Kind, name: str) -> type[Any]:
+        """The class registered as `name`, imported now.
+
+        Raises:
+            UnknownNameError, AmbiguousNameError: as `Table.find`.
+            PluginError: the class cannot be imported; the message names the plugin.
+        """
+        row = self.components[kind].find(name)
+        module, _, attribute = row.entry.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # a plugin's module may raise anything
+            what = f"{kind} {row.name!r} ({row.entry.target})"
+            raise PluginError(f"{row.owner}: {what} cannot be imported: {error}") from error
+
+
+class Registrar:
+    """What a plugin's ``register`` hook is given: it collects, and all is taken in at once or not at all."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._staged: list[tuple[Kind | Literal["method", "recipe", "model"], Registration[Any]]] = []
+
+    def add(self, kind: Kind, name: str, target: str) -> None:
+        """Register the component class at `target` (``"package.module:Class"``), imported on first use."""
+        if kind not in KINDS:
+            raise PluginError(f"{self._owner} registers {name!r} as {kind!r}: expected one of {', '.join(KINDS)}")
+        if not _TARGET.fullmatch(target):
+            raise PluginError(f"{self._owner} registers {name!r} at {target!r}: expected 'package.module:Class'")
+        self._stage(kind, name, Component(target))
+
+    def add_package(self, package: str) -> None:
+        """Register what an import package holds as data.
+
+        That is every ``recipes/*.toml`` under its file name, and of ``zoo.toml`` the tables ``[methods.NAME]``
+        (fields of `Method`) and ``[models.NAME]`` (fields of `PretrainedModel`).
+        """
+        root = files(package)
+        if (recipes := root.joinpath("recipes")).is_dir():
+            for file in sorted(file.name for file in recipes.iterdir() if file.name.endswith(".toml")):
+                self._stage("recipe", file.removesuffix(".toml"), RecipeFile(package, file))
+        if (file := root.joinpath("zoo.toml")).is_file():
+            zoo = tomllib.loads(file.read_text("utf-8"))
+            if unknown := sorted(zoo.keys() - {"methods", "models"}):
+                raise PluginError(f"{self._owner}: zoo.toml has {unknown[0]!r}, expected [methods.NAME], [models.NAME]")
+            for name, fields in zoo.get("methods", {}).items():
+                self._stage("method", name, self._entry(Method, name, fields))
+            for name, fields in zoo.get("models", {}).items():
+                self._stage("model", name, self._entry(PretrainedModel, name, fields))
+
+    def commit(self, registry: Registry) -> None:
+        """Take all in; on an error `registry` is as it was."""
+        tables = {table.sort: table for table in registry.tables()}
+        keys = [(sort, row.name) for sort, row in self._staged]
+        for sort, row in self._staged:
+            if keys.count((sort, row.name)) > 1 or tables[sort].holds(row):
+                raise PluginError(f"{self._owner} registers the {sort} {row.name!r} twice")
+        for sort, row in self._staged:
+            tables[sort].add(row)
+
+    def _entry(self, kind: type[E], name: str, fields: dict[str, Any]) -> E:
+        try:
+            return kind(**fields)
+        except TypeError as error:
+            raise PluginError(f"{self._owner}: zoo.toml, {name!r}: {error}") from None
+
+    def _stage(self, sort: Kind | Literal["method", "recipe", "model"], name: str, entry: Any) -> None:
+        if not _NAME.fullmatch(name):
+            raise PluginError(f"{self._owner} registers the {sort} {name!r}: names are letters, digits, '.', '_', '-'")
+        self._staged.append((sort, Registration(name, self._owner, entry)))

@@ -1,0 +1,92 @@
+"""A run's whole state as one safetensors file: networks, regularizer, optimisers, average and position.
+
+No pickle is involved, and the file is written whole or not at all, so that a killed run finds the last good one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from interpzoo.config import Recipe
+from interpzoo.errors import TrainingError
+from interpzoo.folder import read_tensors, write_tensors
+
+
+@dataclass(frozen=True)
+class State:
+    """What a checkpoint holds; `restore` fills these same objects."""
+
+    modules: Mapping[str, nn.Module]
+    optimizers: Mapping[str, Optimizer]
+
+
+def save_checkpoint(path: Path, state: State, *, steps: int, recipe: Recipe, started_from: str | None) -> None:
+    """Write the state after `steps` steps.
+
+    Raises:
+        OutputError: it cannot be written; the former checkpoint is whole.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, module in state.modules.items():
+        tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
+    for name, optimizer in state.optimizers.items():
+        for index, parameter in enumerate(_parameters(optimizer)):
+            tensors |= {f"optimizer.{name}/{index}/{key}": v for key, v in optimizer.state[parameter].items()}
+    # The header is not hashed or compared byte by byte, so it may hold the recipe as text.
+    write_tensors(path, tensors, {"steps": str(steps), "recipe": _identity(recipe), "started_from": started_from or ""})
+
+
+def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> int:
+    """Fill `state` from a checkpoint and give the number of steps it has seen.
+
+    Raises:
+        TrainingError: there is none, or it is of another recipe.
+        WeightsError: it is damaged.
+    """
+    if not path.is_file():
+        raise TrainingError(f"there is no {path.name} in {path.parent} to resume from")
+    tensors = read_tensors(path)
+    with safe_open(path, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata()
+    if metadata.get("recipe") != _identity(recipe):
+        raise TrainingError(
+            f"{path} is of another recipe: resume with the one it was started with: {_difference(metadata, recipe)}"
+        )
+    for name, module in state.modules.items():
+        prefix = f"{name}/"
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    for name, optimizer in state.optimizers.items():
+        for index, parameter in enumerate(_parameters(optimizer)):
+            prefix = f"optimizer.{name}/{index}/"
+            for key, value in tensors.items():
+                if key.startswith(prefix):
+                    optimizer.state[parameter][key.removeprefix(prefix)] = _like(value, parameter)
+    return int(metadata["steps"])
+
+
+def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _like(value: Tensor, parameter: nn.Parameter) -> Tensor:
+    # Fused optimisers walk state and parameter side by side in memory, so both need the same strides.
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+
+
+def _identity(recipe: Recipe) -> str:
+    return json.dumps(recipe.model_dump(mode="json", exclude={"summary", "limitations"}), sort_keys=True)
+
+
+def _difference(metadata: Mapping[str, str], recipe: Recipe) -> str:
+    old, new = json.loads(metadata.get("recipe", "{}")), json.loads(_identity(recipe))
+    return ", ".join(f"{key} was {old.get(key)!r}" for key in new if old.get(key) != new[key])

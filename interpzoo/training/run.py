@@ -1,0 +1,171 @@
+"""`train`: from a recipe to a pretrained folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from interpzoo.build import build_component
+from interpzoo.config import Component, ModelConfig, Recipe, TrainedWith
+from interpzoo.data.images import Images
+from interpzoo.errors import ConfigError, OutputError
+from interpzoo.folder import CHECKPOINT, LOGS, WEIGHTS, claim, write_tensors
+from interpzoo.interfaces import DataSet, Regularizer
+from interpzoo.loading import create, load
+from interpzoo.model import InterpolationModel
+from interpzoo.plugins import registry
+from interpzoo.recipes import load_recipe
+from interpzoo.registry import Kind
+from interpzoo.training.progress import TrainingProgress
+from interpzoo.training.trainer import Trainer
+from interpzoo.training.workers import Workers
+
+_EXAMPLES = 8
+"""Held-out images whose codes go with a model."""
+
+
+def train(
+    recipe: str | Path | Recipe,
+    *,
+    output: str | Path | None = None,
+    changes: Sequence[str] = (),
+    data_root: str | Path | None = None,
+    dataset: str | Path | None = None,
+    resume: bool = False,
+    start_from: str | Path | None = None,
+    model: InterpolationModel | None = None,
+    trackers: Sequence[str] = (),
+) -> InterpolationModel:
+    """Train a recipe and write a folder that `load` reads.
+
+    Args:
+        recipe: a registered recipe or method, a TOML file, or a `Recipe`.
+        output: the folder, ``runs/`` and the recipe's name by default; its checkpoint lets a killed run go on with
+            ``resume=True``.
+        changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
+        data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
+        dataset: images of your own instead of the recipe's: a folder or a data set of the Hub. They are brought to
+            the recipe's height and width and keep their own number of channels.
+        resume: go on from the checkpoint in `output`, to the same result as without the interruption.
+        start_from: a pretrained model of the same networks to fine-tune; random weights by default.
+        model: networks of your own (see `wrap`) instead of the recipe's; only their weights are written to `output`.
+        trackers: names of accelerate's trackers to log to.
+
+    Returns:
+        The trained model in eval mode.
+
+    Raises:
+        UnknownNameError, ConfigError: the recipe.
+        DataError: the data.
+        OutputError: `output` already holds something, or cannot be written.
+        TrainingError: a loss is not finite, or there is nothing to resume.
+    """
+    if dataset is not None:
+        source = {"name": "images", "source": str(dataset)}
+        recipe = _for_own_data(load_recipe(recipe, [f"data={json.dumps(source)}", *changes]), data_root)
+    else:
+        recipe = load_recipe(recipe, changes)
+    if model is not None:
+        recipe = recipe.model_copy(update={"image": model.config.image})
+    folder = claim(Path("runs", recipe.name) if output is None else Path(output))
+    if not resume and any((folder / name).exists() for name in (WEIGHTS, CHECKPOINT)):
+        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
+    workers = Workers(trackers, str(folder / LOGS))
+    networks = create(recipe) if model is None else model
+    data: DataSet = build_component("dataset", recipe.data, recipe.image, _path(data_root))
+    if start_from is not None:
+        _copy_weights(start_from, networks)
+    regularizer = _regularizer(recipe, networks)
+    trainer = Trainer(recipe, networks, regularizer, data, workers, folder, _name(start_from))
+    workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
+    with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
+
+        def report(done: int, values: Mapping[str, float]) -> None:
+            progress.report(done, values)
+            workers.track(values, done)
+
+        trainer.run(report, resume=resume)
+    workers.close()
+    trained = trainer.trained()
+    trained.examples = _examples(trained, data)
+    if model is None:
+        trained.config = _described(trained.config, recipe, trainer, start_from)
+    if workers.is_main:
+        if model is None:
+            trained.save_pretrained(folder)
+        else:
+            write_tensors(folder / WEIGHTS, trained.state_dict())
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    workers.wait()
+    return trained
+
+
+def _path(root: str | Path | None) -> Path | None:
+    return None if root is None else Path(root)
+
+
+def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
+    """The recipe with name, licence and channels of the images it is now to be trained on."""
+    own: Images = build_component("dataset", recipe.data, recipe.image, _path(root))
+    stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(own.config.source).resolve().name) or "images"
+    changes = {
+        "name": f"{recipe.method}-{stem}"[:96],
+        "summary": f"Method {recipe.method!r} on images of {stem!r}.",
+        "limitations": "",
+        "licence": own.licence,
+        "image": recipe.image.model_copy(update={"channels": own.channels}),
+    }
+    return recipe.model_copy(update=changes)
+
+
+def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.training.seed + 1)  # not the encoder's draws, which a critic of its shape would repeat
+        return build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape)
+
+
+def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
+    state, own = load(start_from).state_dict(), model.state_dict()
+    if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
+        raise ConfigError(f"{str(start_from)!r} has other networks than the recipe: it cannot be the start")
+    model.load_state_dict(state)
+
+
+def _name(start_from: str | Path | None) -> str | None:
+    return None if start_from is None else Path(start_from).name
+
+
+def _examples(model: InterpolationModel, data: DataSet) -> torch.Tensor:
+    with torch.no_grad():
+        return model.encode(data.test(_EXAMPLES)["image"]).cpu()
+
+
+def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer, start_from: str | Path | None) -> ModelConfig:
+    """The config with full component names, their distributions, and how the weights came about."""
+    named: dict[Kind, Component | None] = {
+        "encoder": config.encoder,
+        "decoder": config.decoder,
+        "prior": config.prior,
+        "interpolator": config.interpolator,
+    }
+    rows = {kind: registry().components[kind].find(c.name) for kind, c in named.items() if c is not None}
+    owners = [row.owner for row in rows.values()] + [registry().methods.find(recipe.method).owner]
+    trained = TrainedWith(
+        recipe=recipe.name,
+        regularizer=recipe.regularizer,
+        data=recipe.data,
+        training=recipe.training,
+        samples_seen=trainer.done * recipe.training.batch_size,
+        started_from=_name(start_from),
+        versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
+    )
+    # A full name still finds its component when another plugin registers the same bare name.
+    full = {kind: c.model_copy(update={"name": rows[kind].qualified}) for kind, c in named.items() if c is not None}
+    plugins = {owner.plugin: f"{owner.distribution} {owner.version}" for owner in owners}
+    return config.model_copy(update={**full, "plugins": plugins, "trained": trained})

@@ -1,0 +1,266 @@
+"""The trainer: runs the updates of a regularizer, on one process or many, and survives being killed.
+
+Every random draw is a function of (seed, step, process), and every image of (seed, position in the run): a resumed run
+therefore sees what an uninterrupted one would, and several processes share the batches that one would see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from interpzoo.config import OptimizerConfig, Recipe
+from interpzoo.errors import DataError, InputError, TrainingError
+from interpzoo.folder import CHECKPOINT
+from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
+from interpzoo.model import InterpolationModel
+from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
+from interpzoo.training.workers import Workers
+
+Report = Callable[[int, Mapping[str, float]], None]
+"""Called with the number of steps done and the named loss terms of the last of them."""
+
+M = TypeVar("M", bound=nn.Module)
+
+_CHECK_STEPS = 20
+"""Steps between looks at the losses on an accelerator, where each look waits for the device."""
+
+
+class Trainer:
+    """One run of a recipe.
+
+    Args:
+        recipe: what to run.
+        model: the networks, trained in place.
+        regularizer: whose updates are run.
+        data: what it is trained on.
+        workers: this process among its fellows.
+        output: folder of the checkpoint.
+        started_from: name of the pretrained model that `model` came from.
+
+    Raises:
+        DataError: the data set lacks a field that the regularizer needs.
+        InputError: the batch cannot be shared among the processes.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        model: InterpolationModel,
+        regularizer: Regularizer,
+        data: DataSet,
+        workers: Workers,
+        output: Path,
+        started_from: str | None = None,
+    ) -> None:
+        config = recipe.training
+        if missing := sorted(regularizer.requires - data.fields):
+            raise DataError(
+                f"method {recipe.method!r} needs {', '.join(map(repr, missing))} in every batch; "
+                f"data set {recipe.data.name!r} gives {', '.join(map(repr, sorted(data.fields)))}"
+            )
+        if config.batch_size % workers.count:
+            raise InputError(f"training.batch_size = {config.batch_size} cannot be shared by {workers.count} processes")
+        self.recipe, self.data, self.workers = recipe, data, workers
+        self.total = math.ceil(config.samples / config.batch_size)
+        layout = torch.channels_last if config.channels_last else torch.preserve_format
+        self.model = _placed(model, workers.device, layout)
+        self.regularizer = _placed(regularizer, workers.device, layout)
+        self.done = 0
+        """Steps taken."""
+        self._layout = layout
+        self._autocast = config.precision != "float32" and regularizer.autocast and workers.has_bfloat16
+        self._path, self._started_from = output / CHECKPOINT, started_from
+        self._permutations: dict[int, Tensor] = {}
+        self._setup()
+        self.updates: Sequence[Update] = regularizer.updates(model)
+        self._optimizers = {u.name: _optimizer(self._config(u), u.parameters) for u in self.updates}
+        self.average = self._average()
+
+    def run(self, report: Report, *, resume: bool = False, stop_after: int | None = None) -> None:
+        """Train to the end of the recipe, or for `stop_after` steps.
+
+        Raises:
+            TrainingError: a loss or gradient is not finite; the last checkpoint is from before.
+        """
+        if resume:
+            self.done = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
+        end = self.total if stop_after is None else min(self.total, self.done + stop_after)
+        unchecked: list[tuple[int, dict[str, Tensor]]] = []
+        while self.done < end:
+            unchecked.append((self.done, self.step(self.done)))
+            self.done += 1
+            saving = self.done % self.recipe.training.checkpoint_steps == 0 or self.done == end
+            if saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0:
+                report(self.done, self._checked(unchecked))
+                unchecked.clear()
+            if saving:
+                self._save()
+
+    def trained(self) -> InterpolationModel:
+        """The trained model in eval mode: the averaged one where the recipe asks for an average."""
+        average: Any = self.average
+        model: InterpolationModel = self.model if average is None else average.module
+        return model.eval()
+
+    def _setup(self) -> None:
+        batch = self._batch(0)
+        generator = _generator(self.recipe.training.seed, "setup", 0, 0)
+        with torch.no_grad():
+            self.regularizer.setup(self.model, batch, generator)
+
+    def _average(self) -> AveragedModel | None:
+        decay = self.recipe.training.ema_decay
+        if decay is None:
+            return None
+        return AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """Take step `index`; its loss terms, gradient norms and logged values by name."""
+        training = self.recipe.training
+        step = Step(
+            batch=self._batch(index),
+            model=self.model,
+            generator=_generator(training.seed, "step", index, self.workers.rank),
+            index=index,
+            total=self.total,
+            epoch=0 if self.data.size is None else index * training.batch_size // self.data.size,
+        )
+        due = [u for u in self.updates if index % u.every == 0 and u.active(step)]
+        device = self.workers.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self._autocast):
+            terms = {u.name: self.regularizer.loss(step, u.name) for u in due}
+        losses = {name: torch.stack([t.float() for t in parts.values()]).sum() for name, parts in terms.items()}
+        # All gradients first, then all moves: no update sees what another one did in this step.
+        gradients: dict[str, list[Tensor | None]] = {}
+        for position, update in enumerate(due):
+            keep = position < len(due) - 1
+            found = torch.autograd.grad(losses[update.name], update.parameters, retain_graph=keep, allow_unused=True)
+            gradients[update.name] = self.workers.mean(list(found))
+        values = {name: value.detach() for parts in terms.values() for name, value in parts.items()} | step.logged
+        for update in due:
+            values |= self._move(update, gradients[update.name], step)
+        if self.average is not None:
+            # Averages the parameters and copies the buffers, which may be counters or tables of indices.
+            self.average.update_parameters(self.model)
+        self.regularizer.after(step)
+        return values
+
+    def _move(self, update: Update, gradients: Sequence[Tensor | None], step: Step) -> dict[str, Tensor]:
+        config = self._config(update)
+        for parameter, gradient in zip(update.parameters, gradients, strict=True):
+            parameter.grad = None if gradient is None else _like(gradient, parameter)
+        norm = get_total_norm([p.grad for p in update.parameters if p.grad is not None])
+        if config.clip_norm is not None:
+            clip_grads_with_norm_(update.parameters, config.clip_norm, norm)
+        optimizer = self._optimizers[update.name]
+        rate = config.learning_rate * _schedule(config, step.index, self.total) * update.learning_rate_scale(step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return {f"{update.name} gradient": norm}
+
+    def _checked(self, unchecked: Sequence[tuple[int, Mapping[str, Tensor]]]) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for index, terms in unchecked:
+            values = self.workers.mean_values(terms)
+            for name, value in values.items():
+                if not math.isfinite(value):
+                    raise TrainingError(
+                        f"{name} is {value} at step {index} of {self.total}; the last checkpoint is whole. "
+                        "Try a lower optimizer.learning_rate or training.precision=float32"
+                    )
+        return values
+
+    def _batch(self, index: int) -> Batch:
+        """This process's share of batch `index`."""
+        size = self.recipe.training.batch_size
+        share = slice(
+            self.workers.rank * size // self.workers.count, (self.workers.rank + 1) * size // self.workers.count
+        )
+        positions = torch.arange(index * size, (index + 1) * size)
+        generator = _generator(self.recipe.training.seed, "data", index, 0)
+        if self.data.size is None:
+            drawn = self.data.train(positions, generator)
+            batch = {name: value[share] for name, value in drawn.items()}
+        else:
+            batch = dict(self.data.train(self._shuffled(positions[share], self.data.size), generator))
+        device = self.workers.device
+        batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        return batch | {"image": batch["image"].contiguous(memory_format=self._layout)}
+
+    def _shuffled(self, positions: Tensor, size: int) -> Tensor:
+        epochs = positions // size
+        indices = torch.empty_like(positions)
+        for epoch in epochs.unique().tolist():
+            if epoch not in self._permutations:
+                generator = _generator(self.recipe.training.seed, "epoch", epoch, 0)
+                self._permutations = {
+                    **{e: p for e, p in self._permutations.items() if e == epoch - 1},
+                    epoch: torch.randperm(size, generator=generator),
+                }
+            of_epoch = epochs == epoch
+            indices[of_epoch] = self._permutations[epoch][positions[of_epoch] % size]
+        return indices
+
+    def _config(self, update: Update) -> OptimizerConfig:
+        return update.optimizer or self.recipe.training.optimizer
+
+    def _state(self) -> State:
+        modules: dict[str, nn.Module] = {"model": self.model, "regularizer": self.regularizer}
+        if self.average is not None:
+            modules["average"] = self.average
+        return State(modules, self._optimizers)
+
+    def _save(self) -> None:
+        if self.workers.is_main:
+            state = self._state()
+            save_checkpoint(self._path, state, steps=self.done, recipe=self.recipe, started_from=self._started_from)
+        self.workers.wait()
+
+
+def _placed(module: M, device: torch.device, layout: torch.memory_format) -> M:
+    to: Any = module.to  # whose stub does not know memory_format
+    return to(device, memory_format=layout).train()
+
+
+def _generator(seed: int, purpose: str, index: int, rank: int) -> Generator:
+    digest = hashlib.sha256(f"{seed}/{purpose}/{index}/{rank}".encode()).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _optimizer(config: OptimizerConfig, parameters: Sequence[nn.Parameter]) -> Optimizer:
+    kinds: dict[str, Any] = {"adam": Adam, "adamw": AdamW}
+    return kinds[config.name](
+        parameters,
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
+def _schedule(config: OptimizerConfig, index: int, total: int) -> float:
+    warm = min(1.0, (index + 1) / (config.warmup_steps + 1))
+    if config.schedule == "constant":
+        return warm
+    cosine = (1 + math.cos(math.pi * index / total)) / 2
+    return warm * (config.final_fraction + (1 - config.final_fraction) * cosine)
+
+
+def _like(gradient: Tensor, parameter: nn.Parameter) -> Tensor:
+    # Fused optimisers walk gradient and parameter side by side in memory, so both need the same strides.
+    if gradient.stride() == parameter.stride() and gradient.dtype == parameter.dtype:
+        return gradient
+    return torch.empty_like(parameter, requires_grad=False).copy_(gradient)

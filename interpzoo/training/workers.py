@@ -1,0 +1,108 @@
+"""This process among its fellows: which device, which share, and means over all. Scale-out is accelerate's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class Workers:
+    """The processes of a run, as ``accelerate launch`` started them; one process without it.
+
+    Args:
+        trackers: names of accelerate's trackers (``tensorboard``, ``wandb``, ...) to log to.
+        folder: where trackers that write files put them.
+
+    Raises:
+        MissingDependencyError: accelerate or a tracker is not installed.
+        InputError: accelerate knows no such tracker.
+    """
+
+    def __init__(self, trackers: Sequence[str] = (), folder: str | None = None) -> None:
+        try:
+            from accelerate import Accelerator
+            from accelerate.tracking import LoggerType, get_available_trackers
+        except ImportError:
+            raise MissingDependencyError("training needs accelerate: pip install 'interpzoo[train]'") from None
+        known, installed = [*map(str, LoggerType)], ["all", *map(str, get_available_trackers())]
+        for tracker in trackers:
+            # Accelerate would go on without it.
+            if tracker not in known:
+                raise InputError(f"unknown tracker {tracker!r}: accelerate has {', '.join(known)}")
+            if tracker not in installed:
+                raise MissingDependencyError(f"tracker {tracker!r} is not installed")
+        # Told of the CPU, accelerate joins processes there too instead of leaving each to itself.
+        on_cpu = not torch.accelerator.is_available()
+        self._accelerator: Accelerator = Accelerator(cpu=on_cpu, log_with=list(trackers) or None, project_dir=folder)
+
+    @property
+    def device(self) -> torch.device:
+        """This process's device."""
+        return self._accelerator.device
+
+    @property
+    def rank(self) -> int:
+        """Number of this process from 0."""
+        return self._accelerator.process_index
+
+    @property
+    def count(self) -> int:
+        """Number of processes."""
+        return self._accelerator.num_processes
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes and reports."""
+        return self._accelerator.is_main_process
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether bfloat16 autocast helps on this device."""
+        return self.device.type == "cpu" or (self.device.type == "cuda" and torch.cuda.is_bf16_supported())
+
+    def wait(self) -> None:
+        """Wait for all processes."""
+        self._accelerator.wait_for_everyone()
+
+    def mean(self, gradients: list[Tensor | None]) -> list[Tensor | None]:
+        """The mean over all processes of each gradient, in one message."""
+        found = [g for g in gradients if g is not None]
+        if self.count == 1 or not found:
+            return gradients
+        flat = self._reduce(torch.cat([g.flatten() for g in found]))
+        means = iter([part.view_as(g) for part, g in zip(flat.split([g.numel() for g in found]), found, strict=True)])
+        return [None if g is None else next(means) for g in gradients]
+
+    def mean_values(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """The mean over all processes of each scalar."""
+        flat = torch.stack([value.float() for value in values.values()])
+        return dict(zip(values, self._reduce(flat).tolist(), strict=True))
+
+    def start_trackers(self, run: str, config: Mapping[str, Any]) -> None:
+        """Open the trackers."""
+        if self._accelerator.log_with:
+            self._accelerator.init_trackers(run, config=dict(config))
+
+    def track(self, values: Mapping[str, float], step: int) -> None:
+        """Give values to the trackers."""
+        if self._accelerator.log_with:
+            self._accelerator.log(dict(values), step=step)
+
+    def close(self) -> None:
+        """Close the trackers."""
+        if self._accelerator.log_with:
+            self._accelerator.end_training()
+
+    def _reduce(self, tensor: Tensor) -> Tensor:
+        if self.count == 1:
+            return tensor
+        reduced: Any = self._accelerator.reduce(tensor, reduction="mean")
+        return reduced

@@ -1,0 +1,89 @@
+"""Networks of one's own as a model, without packaging them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from interpzoo.build import build_component
+from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig
+from interpzoo.errors import InputError
+from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.model import InterpolationModel
+
+WRAPPED = "wrapped"
+"""Component and method name of networks that no plugin registered."""
+
+
+class WrappedEncoder(Encoder):
+    """Any module from images (B, C, H, W) in [0, 1] to codes (B, *latent_shape)."""
+
+    def __init__(self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(ComponentConfig(), image)
+        self.module = module
+        self.latent_shape = latent_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `Encoder.forward`."""
+        return self.module(x)
+
+
+class WrappedDecoder(Decoder):
+    """Any module from codes (B, *latent_shape) to images (B, C, H, W)."""
+
+    def __init__(self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(ComponentConfig(), image, latent_shape)
+        self.module = module
+
+    def forward(self, z: Tensor) -> Tensor:
+        """See `Decoder.forward`."""
+        return self.module(z)
+
+
+def wrap(
+    encoder: nn.Module, decoder: nn.Module, image: tuple[int, int, int], *, interpolator: str = "linear"
+) -> InterpolationModel:
+    """A model of any two modules, to interpolate with and to train (``train(..., model=...)``).
+
+    It cannot be saved as a folder that `load` reads, since a config names registered components only.
+
+    Args:
+        encoder: images (B, C, H, W) in [0, 1] to codes (B, *latent_shape).
+        decoder: codes back to images.
+        image: (C, H, W).
+        interpolator: a registered name.
+
+    Raises:
+        InputError: the modules do not take and give these shapes.
+    """
+    spec = ImageSpec(channels=image[0], height=image[1], width=image[2])
+    was_training = encoder.training, decoder.training
+    blank = torch.zeros(1, *spec.shape)
+    try:
+        with torch.no_grad():
+            code = encoder.eval()(blank)
+            shape = tuple(decoder.eval()(code).shape)
+    except RuntimeError as error:
+        raise InputError(f"the modules do not take images of shape {tuple(blank.shape)}: {error}") from error
+    finally:
+        encoder.train(was_training[0])
+        decoder.train(was_training[1])
+    if shape != tuple(blank.shape):
+        raise InputError(f"the decoder gives images of shape {shape}, expected {tuple(blank.shape)}")
+    latent_shape = tuple(code.shape[1:])
+    nameless = Component(name=WRAPPED)
+    config = ModelConfig(
+        image=spec,
+        encoder=nameless,
+        decoder=nameless,
+        interpolator=Component(name=interpolator),
+        name=WRAPPED,
+        method=WRAPPED,
+    )
+    return InterpolationModel(
+        config,
+        WrappedEncoder(encoder, spec, latent_shape),
+        WrappedDecoder(decoder, spec, latent_shape),
+        None,
+        build_component("interpolator", config.interpolator),
+    )

@@ -1,0 +1,77 @@
+"""The ACAI losses: a critic estimates the mixing coefficient of an interpolant, the autoencoder makes it say 0.
+
+Source: arXiv 1807.07543, eqs. 1 and 2; official code acai.py, which is followed where the two differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.nets import ConvConfig, conv_trunk, signed
+
+
+class ACAIConfig(ComponentConfig):
+    """Settings of ACAI."""
+
+    weight: float = Field(default=0.5, ge=0, le=1000)
+    """lambda: weight of the critic's estimate in the autoencoder's loss."""
+    gamma: float = Field(default=0.2, ge=0, le=1)
+    """Share of the data in the second critic term's images; 1 - gamma is the reconstruction's."""
+    critic: ConvConfig
+    """The critic has the encoder's architecture; its estimate is the mean over its whole output."""
+
+
+class ACAI(Regularizer):
+    """Adversarially constrained autoencoder interpolation."""
+
+    Config: ClassVar[type[ComponentConfig]] = ACAIConfig
+
+    def __init__(self, config: ACAIConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, image, latent_shape)
+        self.weight = config.weight
+        self.gamma = config.gamma
+        self.critic = conv_trunk(config.critic, image)
+
+    def updates(self, model: Networks) -> Sequence[Update]:
+        """Autoencoder and critic, each once a step."""
+        return [
+            Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()]),
+            Update("critic", [*self.critic.parameters()]),
+        ]
+
+    def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+        """Images in [-1, 1]; alpha ~ U(0, 1/2); the partner of an image is the batch reversed.
+
+        L_autoencoder = mean (x - g(f(x)))^2 + lambda mean_B d(x_alpha)^2
+        L_critic      = mean_B (d(x_alpha) - alpha)^2 + mean_B d(gamma x + (1 - gamma) g(f(x)))^2
+        """
+        alpha, estimate = step.shared("acai", lambda: self._estimate(step))
+        if update == "autoencoder":
+            return {
+                "reconstruction": mse_loss(signed(step.reconstruction.float()), signed(step.x)),
+                "interpolation": self.weight * estimate.square().mean(),
+            }
+        # The update's parameters are the critic's alone; detaching merely spares the way back through the decoder.
+        blend = (self.gamma * step.x + (1 - self.gamma) * step.reconstruction.float()).detach()
+        return {
+            "critic": (estimate - alpha).square().mean(),
+            "critic on data": self.d(blend).square().mean(),
+        }
+
+    def d(self, x: Tensor) -> Tensor:
+        """The critic's estimate of alpha, (B,), of images (B, C, H, W) in [0, 1]: a linear mean, no sigmoid."""
+        return self.critic(signed(x)).float().mean((1, 2, 3))
+
+    def _estimate(self, step: Step) -> tuple[Tensor, Tensor]:
+        alpha = step.uniform(len(step.x))
+        alpha = 0.5 - (alpha - 0.5).abs()
+        weight = alpha.view(-1, *(1 for _ in step.codes.shape[1:]))
+        mixed = weight * step.codes + (1 - weight) * step.codes.flip(0)
+        return alpha, self.d(step.model.decoder(mixed))

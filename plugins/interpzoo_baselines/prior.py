@@ -1,0 +1,26 @@
+"""The standard normal prior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+from torch.distributions import Normal
+
+from interpzoo.config import ComponentConfig
+from interpzoo.interfaces import Prior
+
+
+class StandardNormal(Prior):
+    """Independent N(0, 1) in every latent dimension."""
+
+    def __init__(self, config: ComponentConfig, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, latent_shape)
+        self.latent_shape = latent_shape
+
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """See `Prior.sample`."""
+        return torch.randn(n, *self.latent_shape, generator=generator)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """See `Prior.log_prob`."""
+        return Normal(0.0, 1.0).log_prob(z).flatten(1).sum(1)

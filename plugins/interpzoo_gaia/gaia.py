@@ -1,0 +1,161 @@
+"""The GAIA losses: an interpolant is as real as a second autoencoder can draw it again.
+
+Source: arXiv 1807.06650; official code of the paper (timsainb/GAIA, network.py, TensorFlow 1), which is followed. The
+same author's later notebook has other losses and is, by its own word, an experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.errors import InputError
+from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.nets import ConvConfig, ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
+
+_SLOPE: Final = 20.0
+_LARGEST_SHARE: Final = 0.9
+"""Of the fakes' error in the discriminator's loss."""
+
+
+class GAIAConfig(ComponentConfig):
+    """Settings of GAIA."""
+
+    deviation: float = Field(default=0.25, ge=0, le=10)
+    """Standard deviation of the Gaussian mixing weights around 1/2; 4.6 % of them extrapolate."""
+    distance_weight: float = Field(default=5e-5, ge=0, le=1000)
+    """w_z: weight of the pairwise distances; official: half of the learning rate of 1e-4."""
+    discriminator: ConvConfig
+    """Sizes of the discriminator, an autoencoder of its own; `latent_channels` are the channels of its code."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The discriminator's mean absolute errors, scalars, images in [0, 1]."""
+
+    real: Tensor
+    """r = mean |x - D(x)|"""
+    reconstructed: Tensor
+    """f_r = mean |x - D(G(x))|: against the data, not against G(x)"""
+    mixed: Tensor
+    """f_s = mean |x_i - D(x_i)|"""
+
+    @property
+    def fake(self) -> Tensor:
+        """f = (f_r + f_s) / 2"""
+        return (self.reconstructed + self.mixed) / 2
+
+
+class GAIA(Regularizer):
+    """Generative adversarial interpolative autoencoding.
+
+    What the paper does not settle for networks of this size, or what differs from it:
+
+    - The official networks (128x128 images, content and style codes, AdaIN; 283 million parameters, and 3.7 million of
+      the discriminator) are not built. Generator and discriminator are the core's convolutional autoencoder. The one
+      code is mixed and its distances are preserved, where officially both codes are mixed and the content code's
+      distances preserved.
+    - The discriminator's output is linear. The official sigmoid, tried on `lines`, saturates at black within 50 steps:
+      black is the median of such images, so the best constant under L1, and there all gradients vanish.
+    - There is no reconstruction term: the generator learns to reconstruct through the discriminator alone. Nothing is
+      detached, the losses' own weights p_D and p_G included.
+    - The learning rate that is balanced is the recipe's, with its schedule; officially it is 1e-4 throughout.
+    - `distance_weight` is a number of its own and does not follow the learning rate.
+    - A batch of equal images, whose mean distance is 0, counts as at no distance.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = GAIAConfig
+
+    def __init__(self, config: GAIAConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, image, latent_shape)
+        self.deviation, self.distance_weight = config.deviation, config.distance_weight
+        sizes = config.discriminator
+        encoder = ConvEncoder(ConvEncoderConfig(**sizes.model_dump()), image)
+        outward = ConvDecoderConfig(width=sizes.width, activation=sizes.activation)
+        self.discriminator = nn.Sequential(encoder, ConvDecoder(outward, image, encoder.latent_shape))
+
+    def updates(self, model: Networks) -> Sequence[Update]:
+        """Both at each step; of the learning rate, sig(r - f) is the discriminator's and the rest the autoencoder's.
+
+        The discriminator thus slows down where it draws the fakes worse than the data.
+        """
+        autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
+        return [
+            Update("autoencoder", autoencoder, learning_rate_scale=lambda step: 1 - self._balance(step)),
+            Update("discriminator", [*self.discriminator.parameters()], learning_rate_scale=self._balance),
+        ]
+
+    def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+        """Images in [0, 1]; sig(u) = 1 / (1 + exp(-20 u)); r, f_r, f_s and f as in `Errors`.
+
+        L_discriminator = clip(r - p_D f, -1, 1),                            p_D = clip(sig(f_s / 2 - r), 0, 0.9)
+        L_autoencoder   = clip(p_G f_s + (1 - p_G) f_r + w_z L_dist, -1, 1), p_G = sig(f_s - f_r)
+
+        Raises:
+            InputError: the batch cannot be halved.
+        """
+        e = self._errors(step)
+        if update == "autoencoder":
+            distance = distance_loss(step.x, step.codes)
+            p = _sig(e.mixed - e.reconstructed)
+            loss = p * e.mixed + (1 - p) * e.reconstructed + self.distance_weight * distance
+            step.log("distance", distance)
+        else:
+            p = _sig(0.5 * e.mixed - e.real).clamp(0, _LARGEST_SHARE)
+            loss = e.real - p * e.fake
+            step.log("error of data", e.real)
+            step.log("error of reconstructions", e.reconstructed)
+            step.log("error of mixes", e.mixed)
+        return {update: loss.clamp(-1, 1)}
+
+    def _errors(self, step: Step) -> Errors:
+        return step.shared("gaia", lambda: self._compare(step))
+
+    def _compare(self, step: Step) -> Errors:
+        x, d = step.x, self.discriminator
+        mixed = step.model.decoder(self._mix(step))
+        return Errors(
+            real=l1_loss(d(x).float(), x),
+            reconstructed=l1_loss(d(step.reconstruction).float(), x),
+            mixed=l1_loss(d(mixed).float(), mixed.float()),
+        )
+
+    def _mix(self, step: Step) -> Tensor:
+        """u A + (1 - u) C and v reversed(A) + (1 - v) C of the batch's halves A and C; u, v ~ N(1/2, deviation^2)."""
+        n = len(step.x)
+        if n % 2:
+            raise InputError(f"method 'gaia' pairs the halves of a batch: {n} images a process are no even number")
+        a, c = step.codes.chunk(2)
+        u, v = (0.5 + self.deviation * step.normal(2, n // 2)).view(2, -1, *(1 for _ in a.shape[1:]))
+        return torch.cat([u * a + (1 - u) * c, v * a.flip(0) + (1 - v) * c])
+
+    def _balance(self, step: Step) -> float:
+        e = self._errors(step)
+        return float(_sig(e.real - e.fake).detach())
+
+
+def distance_loss(x: Tensor, z: Tensor) -> Tensor:
+    """How far the distances of codes (B, ...) are from those of images (B, ...), each relative to their mean.
+
+    mean_ab (ln(1 + dx_ab / mean dx) - ln(1 + dz_ab / mean dz))^2 with d_ab the mean squared difference of the images
+    or codes a and b; all B^2 pairs count, those of an image with itself included.
+    """
+    return (_log_distances(x) - _log_distances(z)).square().mean()
+
+
+def _log_distances(values: Tensor) -> Tensor:
+    flat = values.flatten(1).float()
+    # Matrix products would lose small distances between large codes.
+    distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist").square()
+    return torch.log1p(distances / distances.mean().clamp_min(torch.finfo(distances.dtype).tiny))
+
+
+def _sig(u: Tensor) -> Tensor:
+    return torch.sigmoid(_SLOPE * u)

@@ -1,0 +1,59 @@
+"""Levenberg-Marquardt on the chords of many curves at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from interpzoo_riemannian.blocks import BlockTridiagonal
+from interpzoo_riemannian.curves import Curves, Linearization
+from interpzoo_riemannian.minimum import Minimum
+
+_STUCK = 1e8
+"""Damping at which a curve is given up."""
+
+
+def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
+    """Minimise the energy as the nonlinear least squares in the chords that it is.
+
+    With T segments the Gauss-Newton matrix has blocks 2 T J_i^T J_i and -T J_i^T J_{i+1}. The damping is a multiple of
+    the energy of a straight chain in latent space: it holds back how fast a curve bends, not how far it moves, so that
+    it works alike for any number of nodes. Damping and acceptance are each curve's own, and those that have converged
+    leave the batch. A trial point is linearised at once, since nearly all are accepted.
+    """
+    found = Minimum.of(nodes)
+    active = torch.arange(len(nodes), device=nodes.device)
+    here = curves.linearize(nodes)
+    damping = torch.full_like(here.energy, 1e-2)
+    for iteration in range(max_iterations + 1):
+        step = _step(here, damping)
+        promised = -0.5 * (here.gradient * step).sum((1, 2))
+        converged = (promised <= tolerance * here.energy) & (damping <= 1)
+        stop = converged | (damping > _STUCK) | (iteration == max_iterations)
+        if bool(stop.any()):
+            found.store(active[stop], nodes[stop], here.gradient[stop], converged[stop], iteration)
+            go = ~stop
+            active, curves, nodes, here = active[go], curves[go], nodes[go], here[go]
+            step, promised, damping = step[go], promised[go], damping[go]
+        if not len(active):
+            break
+        trial = nodes + step.to(nodes.dtype)
+        there = curves.linearize(trial)
+        gain = here.energy - there.energy
+        better = gain > 0
+        nodes = torch.where(better[:, None, None], trial, nodes)
+        here.replace(better, there)
+        # Trust follows how much of the promise was kept; where nothing was gained (or all is NaN) it falls sharply.
+        kept = torch.where(better, gain / promised, 0.0)
+        factor = torch.where(kept > 0.75, 0.2, torch.where(kept > 0.25, 1.0, torch.where(better, 2.0, 8.0)))
+        damping = (damping * factor).clamp_min(1e-6)
+    return found
+
+
+def _step(here: Linearization, damping: Tensor) -> Tensor:
+    segments = here.gradient.shape[1] + 1
+    size = here.metric.diagonal(dim1=2, dim2=3).mean((1, 2)).clamp_min(torch.finfo(torch.float32).tiny)
+    eye = torch.eye(here.gradient.shape[2], dtype=size.dtype, device=size.device)
+    ridge = (damping * size)[:, None, None, None] * eye
+    matrix = BlockTridiagonal(2 * segments * (here.metric + ridge), -segments * (here.coupling + ridge))
+    return -matrix.solve(here.gradient)

@@ -1,0 +1,42 @@
+"""Where a minimiser of the energy leaves the curves of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """B curves, filled in as they come to an end."""
+
+    nodes: Tensor
+    """(B, n, d), the free ones."""
+    gradient_norm: Tensor
+    """(B,) in float64: the square root of sum_i ||dE/dz_i||^2."""
+    converged: Tensor
+    """(B,) bool: another full step promised to lower the energy by less than the tolerance's share of it."""
+    iterations: Tensor
+    """(B,) int64."""
+
+    @classmethod
+    def of(cls, nodes: Tensor) -> Minimum:
+        """Curves through `nodes`, of which nothing is known yet."""
+        zeros = torch.zeros(len(nodes), dtype=torch.float64, device=nodes.device)
+        return cls(nodes.clone(), zeros, zeros.bool(), zeros.long())
+
+    def store(self, rows: Tensor, nodes: Tensor, gradient: Tensor, converged: Tensor, iterations: int) -> None:
+        """Put down the curves `rows`."""
+        self.nodes[rows] = nodes
+        self.gradient_norm[rows] = gradient.flatten(1).norm(dim=1)
+        self.converged[rows] = converged
+        self.iterations[rows] = iterations
+
+    def go_on(self, rows: Tensor, other: Minimum) -> None:
+        """Replace the curves `rows` by those of `other`, which went on from them."""
+        self.nodes[rows] = other.nodes
+        self.gradient_norm[rows] = other.gradient_norm
+        self.converged[rows] = other.converged
+        self.iterations[rows] += other.iterations

@@ -1,0 +1,220 @@
+"""Geodesics between codes: the shortest curves as the decoder's outputs measure them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.geometry import Decode, curve_energy, decode, flat_decoder, resample, segment_lengths, vjp
+from interpzoo_riemannian.curves import Curves
+from interpzoo_riemannian.gauss_newton import gauss_newton
+from interpzoo_riemannian.minimum import Minimum
+from interpzoo_riemannian.quasi_newton import quasi_newton
+
+Method = Literal["auto", "gauss-newton", "quasi-newton"]
+
+FEW_DIMENSIONS = 8
+"""Latent dimensions up to which Gauss-Newton is the faster from the first iteration."""
+_FEWEST_STEPS = 10
+"""Nodes of the coarsest curve that is solved on the way: fewer cut corners that the decoder does not."""
+_COARSE = 100
+"""How much sooner a coarser curve, whose minimum is another, is taken as converged."""
+_VALUES_AT_ONCE = 2**20
+"""Output values in flight where the caller sets no batch size."""
+_PAIRS_AT_ONCE = 128
+"""Enough pairs to fill batches, few enough for the progress to be seen."""
+_FINE = 4
+"""Points that a segment is split into where curves are held against the straight line."""
+_ROUNDING = 1e-5
+"""Relative difference of two energies that float32 cannot tell from none."""
+
+
+@dataclass(frozen=True)
+class Geodesic:
+    """B shortest curves, and how well each of them was found."""
+
+    path: Tensor
+    """(B, steps, *latent), both ends included exactly; in the precision of the ends given."""
+    energy: Tensor
+    """(B,): the paper's eq. 4 over the nodes, 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt with dt = 1 / (steps - 1)."""
+    length: Tensor
+    """(B,): sum_i ||g(z_{i+1}) - g(z_i)|| over the nodes."""
+    converged: Tensor
+    """(B,) bool: a minimum was reached, and it is not above the straight line."""
+    iterations: Tensor
+    """(B,) int64: of the minimisers, over all numbers of nodes."""
+    gradient_norm: Tensor
+    """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) at the nodes."""
+
+
+@torch.no_grad()
+def geodesic(
+    decoder: Decode,
+    z0: Tensor,
+    z1: Tensor,
+    *,
+    steps: int = 20,
+    init: Tensor | None = None,
+    method: Method = "auto",
+    tolerance: float = 1e-5,
+    max_iterations: int = 100,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> Geodesic:
+    """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
+
+    Minimises the energy (eq. 4 of Shao et al. 2018) of chains of `steps` nodes, all pairs in one batch and each with
+    its own damping and end. In few latent dimensions this is Gauss-Newton, from coarse chains to fine; in many, a
+    preconditioned quasi-Newton method for as long as it is the cheaper, then Gauss-Newton for the pairs it leaves.
+    A pair whose curve, measured between its nodes too, would be longer in energy than the straight line gets the
+    straight line and ``converged=False``.
+
+    Args:
+        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
+            its mode and buffers are left as they are.
+        z0, z1: the ends, (B, *latent). Half precision is solved in float32 and returned as it came.
+        steps: nodes of a path, both ends included; at least 2.
+        init: paths (B, N, *latent) to start from, of any number of nodes, `neighbor_path`'s say; their ends are
+            replaced by `z0` and `z1`. Straight lines by default.
+        method: what minimises; ``auto`` chooses as above.
+        tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
+        max_iterations: of a minimiser, for each number of nodes.
+        batch_size: decoder evaluations in flight, which bounds the memory whatever the number of pairs; by default a
+            million output values' worth.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        InputError: shapes that do not fit; fewer than two steps; ends that are NaN or infinite; a decoder whose
+            outputs are NaN or infinite, random, dependent on their batch, or not differentiable.
+    """
+    _check_arguments(z0, z1, steps, init)
+    flat = flat_decoder(decoder, z0.shape[1:])
+    ends = torch.stack([z0, z1], 1).flatten(2).to(torch.promote_types(z0.dtype, torch.float32))
+    outputs = _check_decoder(flat, ends)
+    batch_size = batch_size or min(max(_VALUES_AT_ONCE // outputs, 16), 8192)
+    found: list[Geodesic] = []
+    for rows in _groups(len(ends), progress):
+        y = decode(flat, ends[rows].flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
+        _check_finite(y, rows.start)
+        curves = Curves(flat, ends[rows], y, batch_size)
+        start = resample(ends[rows], steps) if init is None else init[rows].flatten(2).to(ends)
+        minimum = _minimize(curves, start, steps, method, tolerance, max_iterations)
+        found.append(_held_against_line(curves, minimum, first=rows.start))
+    joined = {field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
+    joined["path"] = joined["path"].unflatten(2, z0.shape[1:]).to(z0.dtype)
+    return Geodesic(**joined)
+
+
+def _minimize(
+    curves: Curves, start: Tensor, steps: int, method: Method, tolerance: float, max_iterations: int
+) -> Minimum:
+    """Over chains of `steps` nodes, starting from `start` (B, N, d)."""
+    if steps == 2:
+        minimum = Minimum.of(start[:, :0])
+        return replace(minimum, converged=~minimum.converged)
+    dimension = start.shape[2]
+    if method == "gauss-newton" or (method == "auto" and dimension <= FEW_DIMENSIONS):
+        spent = 0
+        for coarse in _coarser(steps):
+            minimum = gauss_newton(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
+            start, spent = curves.path(minimum.nodes), spent + minimum.iterations
+        minimum = gauss_newton(curves, resample(start, steps)[:, 1:-1], tolerance, max_iterations)
+        return replace(minimum, iterations=minimum.iterations + spent)
+    # These many gradients cost about three linearisations; a curve that needs more is one for Gauss-Newton.
+    budget = max_iterations if method == "quasi-newton" else min(dimension, max_iterations)
+    minimum = quasi_newton(curves, resample(start, steps)[:, 1:-1], tolerance, budget)
+    rest = (~minimum.converged).nonzero().squeeze(1)
+    if method == "auto" and len(rest):
+        minimum.go_on(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
+    return minimum
+
+
+def _coarser(steps: int) -> list[int]:
+    """Numbers of nodes to solve before `steps`, fewest first."""
+    counts: list[int] = []
+    while (steps := (steps + 1) // 2) >= _FEWEST_STEPS:
+        counts.insert(0, steps)
+    return counts
+
+
+def _held_against_line(curves: Curves, minimum: Minimum, first: int) -> Geodesic:
+    """The report of minimised curves, with the straight line where it is no worse; `first` is their number in all."""
+    path = curves.path(minimum.nodes)
+    steps = path.shape[1]
+    line = resample(curves.ends, steps)
+    converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
+    fine, lower_bound = _fine_energy(curves, path), curve_energy(curves.decoder, line, batch_size=curves.batch_size)
+    # Splitting segments only adds energy, so that most curves are settled without the line's own finer measure.
+    doubtful = (~(fine <= lower_bound)).nonzero().squeeze(1)
+    if len(doubtful):
+        limit = _fine_energy(curves, line[doubtful])
+        worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
+        path[worse], converged[worse] = line[worse], False
+        gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
+    chords = segment_lengths(curves.decoder, path, batch_size=curves.batch_size)
+    _check_finite(chords, first)
+    energy = 0.5 * (steps - 1) * chords.square().sum(1)
+    energy, length, gradient_norm = (part.to(path.dtype) for part in (energy, chords.sum(1), gradient_norm))
+    return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm)
+
+
+def _fine_energy(curves: Curves, path: Tensor) -> Tensor:
+    fine = resample(path, (path.shape[1] - 1) * _FINE + 1)
+    return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
+
+
+def _check_arguments(z0: Tensor, z1: Tensor, steps: int, init: Tensor | None) -> None:
+    if z0.shape != z1.shape or z0.dtype != z1.dtype or z0.ndim < 2 or not len(z0):
+        raise InputError(
+            f"z0 is {z0.dtype} {tuple(z0.shape)} and z1 {z1.dtype} {tuple(z1.shape)}, expected the same (B, *latent) "
+            "of at least one pair"
+        )
+    if not z0.is_floating_point():
+        raise InputError(f"z0 and z1 are {z0.dtype}, expected floating point")
+    if not bool(z0.isfinite().all() & z1.isfinite().all()):
+        raise InputError("z0 or z1 holds NaN or infinite values")
+    if steps < 2:
+        raise InputError(f"steps is {steps}, expected at least 2 nodes (the ends)")
+    if init is not None and (init.ndim != z0.ndim + 1 or init.shape[0] != len(z0) or init.shape[2:] != z0.shape[1:]):
+        raise InputError(f"init is {tuple(init.shape)}, expected ({len(z0)}, N, {', '.join(map(str, z0.shape[1:]))})")
+
+
+def _check_decoder(flat: Decode, ends: Tensor) -> int:
+    """Hold one pair's outputs against what every geodesic takes for granted, and count the values of one."""
+    z = ends[0]
+    y, pull = vjp(flat, z)
+    spread = y.abs().max()
+    if bool((flat(z[:1]) - y[:1]).abs().max() > 1e-2 * spread):
+        raise InputError(
+            "the decoder gave one latent two different outputs, decoded alone and beside another: it is random, or "
+            "mixes the latents of a batch (batch statistics)"
+        )
+    chord = (y[1:] - y[:1]).expand_as(y)
+    if bool(chord.any()) and not bool(pull(chord).any()):
+        raise InputError("the decoder's derivative is zero at both ends of the first pair: it is not differentiable")
+    return y.shape[1]
+
+
+def _check_finite(values: Tensor, first: int) -> None:
+    """`values` (B, ...) of the pairs from number `first` on."""
+    bad = (~values.isfinite().flatten(1).all(1)).nonzero().squeeze(1) + first
+    if len(bad):
+        pairs = ", ".join(map(str, bad[:5].tolist())) + (", ..." if len(bad) > 5 else "")
+        raise InputError(f"the decoder's output is NaN or infinite on the way of pair {pairs} (counted from 0)")
+
+
+def _groups(pairs: int, progress: bool) -> Iterator[slice]:
+    """Rows to solve together."""
+    firsts: Iterable[int] = range(0, pairs, _PAIRS_AT_ONCE)
+    if progress:
+        from rich.console import Console
+        from rich.progress import track
+
+        firsts = track(firsts, "geodesics", console=Console(stderr=True))
+    for first in firsts:
+        yield slice(first, min(first + _PAIRS_AT_ONCE, pairs))

@@ -1,0 +1,12 @@
+"""timm backbones as encoders, with a fitting decoder."""
+
+from interpzoo.plugins import Registrar, hookimpl
+
+INTERPZOO_API = 1
+
+
+@hookimpl
+def register(registry: Registrar) -> None:
+    registry.add("encoder", "timm", "interpzoo_timm.backbone:TimmEncoder")
+    registry.add("decoder", "upsampling", "interpzoo_timm.backbone:UpsamplingDecoder")
+    registry.add_package("interpzoo_timm")

@@ -1,0 +1,189 @@
+"""Any backbone of timm as an encoder to a code vector, and a convolutional decoder from vectors to any image size.
+
+timm (and with it torchvision) is imported when an encoder is built, not before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from types import ModuleType
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from interpzoo.config import ComponentConfig, ImageSpec, Width
+from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, did_you_mean
+from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.nets import Activation, activation, he_init
+
+
+class TimmEncoderConfig(ComponentConfig):
+    """Which backbone, and how long its code is."""
+
+    backbone: str = Field(min_length=1, max_length=96)
+    """A name of ``timm.list_models()``, with or without a tag: ``resnet10t``, ``resnet18.a1_in1k``."""
+    latent_dim: Width = 64
+    patch_size: int | None = Field(default=None, ge=1, le=256)
+    """Patch of a vision transformer; its own, by default, leaves a small image with very few tokens."""
+    pretrained: bool = False
+    """Whether training starts from timm's weights, fetched from the Hub; a trained model has all of its own."""
+
+
+class TimmEncoder(Encoder):
+    """A backbone's pooled features, mapped linearly to the code.
+
+    Images are normalised inside, by the mean and deviation that the backbone was made for.
+
+    Raises:
+        MissingDependencyError: timm is not installed, or torchvision is not made for the installed torch.
+        ConfigError: timm does not know the backbone, or it does not take such images or patches.
+        WeightsError: timm has no weights for the backbone, or they cannot be fetched.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = TimmEncoderConfig
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: TimmEncoderConfig, image: ImageSpec) -> None:
+        super().__init__(config, image)
+        timm = _import_timm()
+        self.backbone, features = _build(timm, config, image)
+        made_for: Any = self.backbone.pretrained_cfg
+        self.register_buffer("mean", _spread(made_for["mean"], image.channels))
+        self.register_buffer("deviation", _spread(made_for["std"], image.channels))
+        self.head = nn.Linear(features, config.latent_dim)
+        self.latent_shape = (config.latent_dim,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `Encoder.forward`."""
+        return self.head(self.backbone((x - self.mean) / self.deviation))
+
+
+class UpsamplingDecoderConfig(ComponentConfig):
+    """Sizes of the decoder from a vector."""
+
+    width: Width = 16
+    """Channels at full resolution; each halving of the resolution doubles them."""
+    scales: int = Field(default=3, ge=0, le=8)
+    """Number of doublings, from a map of 1 / 2^scales of the image's height and width, rounded up."""
+    activation: Activation = "leaky_relu"
+
+
+class UpsamplingDecoder(Decoder):
+    """A dense layer to a small map, then nearest-neighbour upsampling and two 3x3 convolutions for each doubling.
+
+    It takes codes of any shape and gives images of any size; no normalisation, no output non-linearity. The layers
+    work in [-1, 1].
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = UpsamplingDecoderConfig
+
+    def __init__(self, config: UpsamplingDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, image, latent_shape)
+        # Coarse to fine; each size is half of the next, rounded up, so that the last is the image's even if odd.
+        factors = [2**scale for scale in reversed(range(config.scales + 1))]
+        sizes = [(-(-image.height // factor), -(-image.width // factor)) for factor in factors]
+        widths = [config.width * factor for factor in factors]
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(latent_shape), widths[0] * math.prod(sizes[0])),
+            nn.Unflatten(1, (widths[0], *sizes[0])),
+            activation(config.activation),
+        )
+        for (wider, width), size in zip(itertools.pairwise(widths), sizes[1:], strict=True):
+            self.layers.append(nn.Upsample(size))
+            for channels in (wider, width):
+                self.layers.append(nn.Conv2d(channels, width, 3, padding=1))
+                self.layers.append(activation(config.activation))
+        self.layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
+        he_init(self.layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """See `Decoder.forward`."""
+        return (self.layers(z) + 1) / 2
+
+
+def _import_timm() -> ModuleType:
+    try:
+        import timm
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:  # torchvision alone fails in all these ways
+        if isinstance(error, ModuleNotFoundError) and error.name == "timm":
+            raise MissingDependencyError("timm backbones need timm: pip install timm") from None
+        major, minor = torch.__version__.split(".")[:2]
+        # torchvision 0.15 belongs to torch 2.0, and both have been counted on together since.
+        wanted = f"torchvision==0.{int(minor) + 15}.*" if major == "2" else "the newest torchvision"
+        raise MissingDependencyError(
+            f"timm cannot be imported ({_line(error)}): torch {torch.__version__} needs {wanted} of the same build; "
+            "install it from the package index that torch came from"
+        ) from error
+    return timm
+
+
+def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tuple[nn.Module, int]:
+    """The backbone in torch's current default device, and the number of its features."""
+    if not timm.is_model(config.backbone):
+        known = [*timm.list_models(), *timm.list_models(include_tags=True)]
+        raise ConfigError(f"timm has no backbone {config.backbone!r}.{did_you_mean(config.backbone, known)}")
+    # The meta device takes no memory, so that what does not fit is told before anything is allocated or fetched.
+    with torch.device("meta"):
+        try:
+            backbone, features = _create(timm, config, image)
+        except Exception as error:  # each family of timm refuses in its own way
+            size = "x".join(map(str, image.shape))
+            patch = "" if config.patch_size is None else f" in patches of {config.patch_size}"
+            raise ConfigError(
+                f"timm's {config.backbone!r} does not take images of {size}{patch}: {_line(error)}"
+            ) from error
+    state = backbone.state_dict(keep_vars=True)
+    if len({id(tensor) for tensor in state.values()}) < len(state):
+        raise ConfigError(f"timm's {config.backbone!r} uses weights in several layers: such models cannot be saved")
+    # A model that is being loaded has weights of its own, and fetching timm's would be for nothing.
+    if torch.get_default_device().type == "meta":
+        return backbone, features
+    try:
+        return _create(timm, config, image, pretrained=config.pretrained)
+    except (OSError, RuntimeError) as error:
+        if not config.pretrained:
+            raise
+        raise WeightsError(f"timm's weights of {config.backbone!r} cannot be had: {_line(error)}") from error
+
+
+def _create(
+    timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec, *, pretrained: bool = False
+) -> tuple[nn.Module, int]:
+    """The backbone as the zoo wants it: every buffer saved, every parameter trained, nothing drawn at random."""
+    options: dict[str, Any] = {"in_chans": image.channels, "num_classes": 0}
+    source = timm.get_pretrained_cfg(config.backbone)
+    if source is not None and source.fixed_input_size:
+        options["img_size"] = (image.height, image.width)
+    if config.patch_size is not None:
+        options["patch_size"] = config.patch_size
+    backbone: nn.Module = timm.create_model(config.backbone, pretrained=pretrained, **options)
+    with torch.no_grad():  # some backbones give their buffers the final shapes only when they see an image
+        _, features = backbone.eval()(torch.zeros(1, *image.shape)).shape
+    for module in backbone.modules():
+        # A buffer that is not saved (of relative positions, say) would stay on the meta device when loaded.
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            module.register_buffer(name, buffer, persistent=True)
+        # Dropout and stochastic depth draw from the global random state, which a resumed training does not have.
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for rate in ("drop_rate", "drop_prob"):
+            if hasattr(module, rate):
+                setattr(module, rate, 0.0)
+    return backbone.train().requires_grad_(), features
+
+
+def _spread(values: tuple[float, ...], channels: int) -> Tensor:
+    """Values of red, green and blue as (C, 1, 1), as timm spreads the first layer's weights over other channels."""
+    if channels == 1:
+        values = (sum(values) / len(values),)
+    return torch.tensor([values[channel % len(values)] for channel in range(channels)]).view(-1, 1, 1)
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,85 @@
+"""AMR in the trainer: its schedule, what it learns in a few steps, and that it resumes exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from interpzoo.config import Recipe
+from interpzoo.recipes import load_recipe
+from tests.pixels import copied, trainer_of
+from tests.tiny import tiny_recipe
+
+SIZES = {"width": 4, "scales": 2, "latent_channels": 2}
+
+
+def recipe(training: dict[str, Any] | None = None, **options: Any) -> Recipe:
+    found = tiny_recipe("amr", training=training, **{"discriminator": SIZES, **options})
+    return found.model_copy(update={"interpolator": found.interpolator.model_copy(update={"name": "mixup"})})
+
+
+def test_the_autoencoder_moves_at_every_fifth_step_and_the_discriminator_at_each(tmp_path: Path) -> None:
+    trainer = trainer_of(recipe({"samples": 12 * 8}), tmp_path)
+    networks, discriminator = [*trainer.model.parameters()], [*trainer.regularizer.parameters()]
+    moved: list[int] = []
+    for index in range(12):
+        before, critic_before = copied(networks), copied(discriminator)
+        terms = trainer.step(index)
+        after, critic_after = copied(networks), copied(discriminator)
+        still = [torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert all(still) or not any(still)
+        assert ("reconstruction" in terms) == (not all(still))
+        if not all(still):
+            moved.append(index)
+        assert not any(torch.equal(a, b) for a, b in zip(critic_before, critic_after, strict=True))
+    assert moved == [0, 5, 10]
+
+
+@pytest.mark.parametrize("mixer", ["mixup", "bernoulli"])
+def test_a_few_steps_lower_the_losses(mixer: str, tmp_path: Path) -> None:
+    long = {"samples": 160 * 16, "batch_size": 16}
+    trainer = trainer_of(recipe(long, mixer=mixer, generator_every=1), tmp_path)
+    history = [{name: float(value) for name, value in trainer.step(index).items()} for index in range(160)]
+
+    def mean(name: str, part: slice) -> float:
+        chosen = [terms[name] for terms in history[part]]
+        return sum(chosen) / len(chosen)
+
+    first, last = slice(0, 5), slice(-20, None)
+    assert mean("reconstruction", last) < 0.6 * mean("reconstruction", first)
+    names = ("discriminator on data", "discriminator on reconstructions", "discriminator on mixes")
+    assert sum(mean(name, last) for name in names) < sum(mean(name, first) for name in names)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_path: Path) -> None:
+    """Also the vectors of the power iteration, and in the middle of the generator's turn of five."""
+    run = recipe({"samples": 12 * 8, "precision": precision, "ema_decay": 0.9}, k=3)
+    whole = trainer_of(run, tmp_path / "whole")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole.run(lambda done, values: None)
+    trainer_of(run, tmp_path / "cut").run(lambda done, values: None, stop_after=7)
+    resumed = trainer_of(run, tmp_path / "cut")
+    resumed.run(lambda done, values: None, resume=True)
+    for a, b in ((whole.model, resumed.model), (whole.regularizer, resumed.regularizer)):
+        left, right = a.state_dict(), b.state_dict()
+        assert left.keys() == right.keys()
+        for name in left:
+            assert torch.equal(left[name], right[name]), name
+    assert any("_u" in name for name in whole.regularizer.state_dict())
+
+
+@pytest.mark.parametrize("data", ["lines", "mnist", "celeba"])
+def test_recipes_differ_from_acais_in_the_method_alone(data: str) -> None:
+    """The same networks, codes and samples, so that figures can be compared."""
+    ours, acai = load_recipe(f"amr-{data}"), load_recipe(f"acai-{data}")
+    for name in ("image", "encoder", "decoder", "prior", "data", "licence"):
+        assert getattr(ours, name) == getattr(acai, name), name
+    assert ours.regularizer.options["discriminator"] == acai.regularizer.options["critic"]
+    assert ours.regularizer.options["generator_every"] == 5
+    for name in ("samples", "batch_size", "seed", "ema_decay"):
+        assert getattr(ours.training, name) == getattr(acai.training, name), name

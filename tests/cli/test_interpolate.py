@@ -1,0 +1,117 @@
+"""``interpzoo interpolate``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from interpzoo import load
+from interpzoo.images import save_strip
+from tests.cli.conftest import Cli
+
+STEPS = 9
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path]:
+    """Two pictures, neither of the model's size and channels."""
+    rng = np.random.default_rng(0)
+    paths = tmp_path / "a.png", tmp_path / "b.jpg"
+    for path, size in zip(paths, [(40, 30, 3), (16, 16, 3)], strict=True):
+        Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(path)
+    return paths
+
+
+def pixels(path: Path) -> np.ndarray:
+    """The picture in `path`."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_without_images_the_examples_are_walked_pair_by_pair(cli: Cli, model: Path, tmp_path: Path) -> None:
+    done = cli("interpolate", "./model", "-o", "strip.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 4 paths of 9 frames\n", "")
+    save_strip(tmp_path / "expected.png", load(model).example_strip())
+    assert np.array_equal(pixels(tmp_path / "strip.png"), pixels(tmp_path / "expected.png"))
+
+
+def test_a_zoo_model_by_its_name(cli: Cli, tmp_path: Path) -> None:
+    assert cli("interpolate", "ae-tiny", "-o", "strip.png", "--scale", "1").returncode == 0
+    assert pixels(tmp_path / "strip.png").shape[1] == STEPS * 16
+
+
+def test_between_two_pictures(cli: Cli, model: Path, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    done = cli("interpolate", "./model", "a.png", "b.jpg", "--steps", "5", "--scale", "2", "-o", "strip.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 1 path of 5 frames\n", "")
+    frames = load(model).interpolate(*pictures, steps=5)
+    save_strip(tmp_path / "expected.png", frames, scale=2)
+    shown = pixels(tmp_path / "strip.png")
+    assert shown.shape == (32, 5 * 32)
+    assert np.array_equal(shown, pixels(tmp_path / "expected.png"))
+
+
+def test_options_reach_the_model(cli: Cli, model: Path, tmp_path: Path) -> None:
+    strip = ("interpolate", "./model", "--scale", "1", "--device", "cpu", "--batch-size", "2")
+    assert cli(*strip, "--interpolator", "slerp", "-o", "slerp.png").returncode == 0
+    save_strip(tmp_path / "expected.png", load(model).example_strip(interpolator="slerp", batch_size=2), scale=1)
+    assert np.array_equal(pixels(tmp_path / "slerp.png"), pixels(tmp_path / "expected.png"))
+    assert cli(*strip, "-o", "linear.png").returncode == 0
+    assert not np.array_equal(pixels(tmp_path / "slerp.png"), pixels(tmp_path / "linear.png"))
+
+
+def test_an_animation(cli: Cli, model: Path, tmp_path: Path) -> None:
+    assert cli("interpolate", "./model", "--steps", "4", "-o", "walk.GIF").returncode == 0
+    with Image.open(tmp_path / "walk.GIF") as image:
+        assert image.format == "GIF"
+        assert getattr(image, "n_frames", 1) == 6  # there and back
+
+
+def test_one_pair_of_examples_is_enough_and_one_code_is_not(cli: Cli, model: Path, tmp_path: Path) -> None:
+    few = load(model)
+    few.examples = torch.zeros(3, *few.latent_shape)
+    few.save_pretrained(tmp_path / "three")
+    assert cli("interpolate", "./three", "-o", "strip.png").stdout == "strip.png: 1 path of 9 frames\n"
+    few.examples = few.examples[:1]
+    few.save_pretrained(tmp_path / "three")
+    assert not (tmp_path / "three" / "preview.png").exists()
+    assert "came without two example codes: give two images" in cli.refuses("interpolate", "./three", "-o", "x.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("a.png", "-o", "x.png"), "a path needs two images: give one beside 'a.png', or none."),
+        (("-o", "x.bmp"), "'x.bmp' ends in '.bmp', expected .png, .jpg, .jpeg, .webp, .gif."),
+        (("-o", "no/x.png"), "there is no folder 'no'."),
+        ((), "Missing option '-o' / '--output'."),
+        (("--steps", "many", "-o", "x.png"), "'many' is not a valid integer."),
+    ],
+)
+def test_usage_errors_are_found_before_anything_is_loaded(cli: Cli, arguments: tuple[str, ...], expected: str) -> None:
+    message = cli.refuses("interpolate", "./no-such-model", *arguments)
+    assert expected in message
+    assert message.endswith("See 'interpzoo interpolate --help'.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--steps", "1"), "steps = 1: a path has at least 2 frames, its two ends"),
+        (("--batch-size", "0"), "batch_size = 0: expected at least 1"),
+        (("--scale", "0"), "scale = 0: expected 1 or more"),
+        (("--interpolator", "sler"), "unknown interpolator 'sler'. Did you mean 'slerp'"),
+        (("--device", "abacus"), "device = 'abacus' cannot be used: "),
+        (("none.png", "b.jpg"), "'none.png': the image cannot be read: No such file or directory"),
+        (("a.png", "model/config.json"), "'model/config.json': not an image of a known format"),
+        (("a.png", "."), "'.': the image cannot be read: Is a directory"),
+    ],
+)
+@pytest.mark.usefixtures("model", "pictures")
+def test_bad_input(refuses: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in refuses("interpolate", "./model", *arguments, "-o", "x.png")
+    assert not (tmp_path / "x.png").exists()

@@ -1,0 +1,66 @@
+"""``interpzoo show``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Cli
+
+
+def test_a_zoo_model_with_its_networks_limits_and_licence(cli: Cli) -> None:
+    done = cli("show", "ae-tiny")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout
+    assert text.splitlines()[0] == "ae-tiny"
+    for label, value in (
+        ("method", "ae: Autoencoder trained on reconstruction alone"),
+        ("licence", "cc0-1.0"),
+        ("image", "1 x 16 x 16, values in [0, 1]"),
+        ("encoder", "conv (width = 4, scales = 2, latent_channels = 2, posterior = none)"),
+        ("default path", "linear"),
+    ):
+        assert f"  {label} " in text
+        assert value in text
+    assert "It was never trained." in text
+    assert "Training" not in text
+    assert "Results" not in text
+
+
+def test_a_trained_folder_with_its_results_and_citation(cli: Cli, model: Path) -> None:
+    from interpzoo.card import Result, write_card
+    from interpzoo.folder import read_config
+
+    config = read_config(model).model_copy(update={"method": "vae"})
+    (model / "config.json").write_text(config.model_dump_json(exclude_none=True))
+    write_card(model, config, [Result("Mean Distance", 0.00069, "lines")])
+    text = cli("show", "./model").stdout
+    assert "https://arxiv.org/abs/1312.6114" in text
+    assert "@inproceedings{kingma2014vae," in text
+    assert [line.split() for line in text.splitlines() if "Mean Distance" in line] == [
+        ["Mean", "Distance", "lines", "0.00069"]
+    ]
+
+
+def test_how_it_was_trained(cli: Cli, trained: Path) -> None:
+    text = cli("show", trained).stdout
+    assert "samples seen" in text
+    assert "adam, rate 0.0004 (cosine)" in text
+
+
+def test_json_is_the_config_with_what_is_known_beside_it(cli: Cli, trained: Path) -> None:
+    shown = json.loads(cli("show", trained, "--json").stdout)
+    assert shown["name"] == "tiny"
+    assert shown["folder"] == str(trained)
+    assert shown["bytes"] == sum(file.stat().st_size for file in trained.iterdir())
+    assert shown["method"]["recipe"] == "ae-mnist"
+    assert shown["results"] == []
+    assert shown["config"]["trained"]["samples_seen"] == 32
+
+
+def test_a_method_whose_plugin_is_missing_does_not_hide_the_rest(cli: Cli, model: Path) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"method": "unheard-of"}))
+    done = cli("show", "./model")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "unheard-of\n" in done.stdout

@@ -1,0 +1,58 @@
+"""Listing is instant: what it leaves unimported, and its time beside that of importing torch."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+HEAVY = {"torch", "numpy", "timm", "torchvision"}
+UNNEEDED = HEAVY | {"pydantic", "rich", "huggingface_hub", "safetensors", "PIL"}
+ROUNDS = 5
+
+
+def imported(cli: Cli, *arguments: str) -> set[str]:
+    """Every module that a command imports."""
+    done = cli.python("-X", "importtime", "-m", "interpzoo", *arguments)
+    assert done.returncode == 0, done.stderr
+    found = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "click" in found
+    return found
+
+
+@pytest.mark.parametrize("code", ["import interpzoo", "import interpzoo; interpzoo.list_models()"])
+def test_the_package_and_listing_import_nothing_heavy(cli: Cli, code: str) -> None:
+    done = cli.python("-c", f"{code}\nimport json, sys; print(json.dumps([*sys.modules]))")
+    assert done.returncode == 0, done.stderr
+    modules = set(json.loads(done.stdout))
+    assert "interpzoo" in modules
+    assert not modules & UNNEEDED
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("list",), ("list", "--json"), ("plugins",), ("--help",), ("--version",), ("train", "--help")],
+    ids=" ".join,
+)
+def test_commands_that_need_no_model_import_nothing_heavy(cli: Cli, arguments: tuple[str, ...]) -> None:
+    assert not imported(cli, *arguments) & UNNEEDED
+
+
+def test_showing_a_model_imports_no_torch(cli: Cli) -> None:
+    assert not imported(cli, "show", "ae-tiny") & HEAVY
+
+
+def test_listing_takes_a_quarter_of_importing_torch_at_most(cli: Cli) -> None:
+    def seconds(*arguments: str) -> float:
+        start = time.perf_counter()
+        assert cli.python(*arguments).returncode == 0
+        return time.perf_counter() - start
+
+    listing, torch = ("-m", "interpzoo", "list"), ("-c", "import torch")
+    seconds(*listing), seconds(*torch)  # into the page cache
+    pairs = [(seconds(*listing), seconds(*torch)) for _ in range(ROUNDS)]
+    assert statistics.median(a / b for a, b in pairs) <= 0.25, pairs

@@ -1,0 +1,117 @@
+"""``interpzoo train``: from a name on the command line to a folder that loads."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from interpzoo import load
+from interpzoo.folder import read_config
+from tests.cli.conftest import RECIPE, Cli
+
+
+def test_the_default_folder_is_named_after_the_recipe_and_loads(trained: Path) -> None:
+    assert trained.parts[-2:] == ("runs", "tiny")
+    model = load(trained)
+    assert model.config.method == "ae"
+    assert model.example_strip().shape == (4, 9, 1, 16, 16)
+
+
+def test_it_says_what_to_do_next_and_nothing_else_on_stdout(cli: Cli) -> None:
+    done = cli("train", "tiny", "--output", "mine")
+    assert done.stdout == "mine: trained; look at it with 'interpzoo interpolate ./mine -o strip.png'\n"
+    assert all(line.startswith("tiny step ") for line in done.stderr.splitlines())
+    assert cli("interpolate", "./mine", "-o", "strip.png").returncode == 0
+
+
+def test_set_changes_a_recipe_in_a_file(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('name = "own"\n' + RECIPE)
+    sets = ("--set", "training.samples=16", "--set", "encoder.activation=silu", "--set", "training.seed=3")
+    assert cli("train", "own.toml", *sets).returncode == 0
+    config = read_config(tmp_path / "runs" / "own")
+    assert config.encoder.options["activation"] == "silu"
+    assert config.trained is not None
+    assert (config.trained.samples_seen, config.trained.training.seed) == (16, 3)
+
+
+def test_from_starts_at_a_pretrained_model(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    still = ("--set", "training.optimizer.learning_rate=1e-12", "--set", "training.samples=8")
+    assert cli("train", "tiny", *still, "--from", trained, "--output", "tuned").returncode == 0
+    old, new = load(trained).state_dict(), load(tmp_path / "tuned").state_dict()
+    for name, tensor in old.items():
+        torch.testing.assert_close(new[name], tensor, rtol=0, atol=1e-8)
+    config = read_config(tmp_path / "tuned")
+    assert config.trained is not None
+    assert config.trained.started_from == "tiny"
+
+
+def test_images_of_the_users_own_without_a_word_from_libraries(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for i in range(8):  # of which one is held out, and makes no path
+        Image.fromarray(rng.integers(0, 256, (21, 34, 3), dtype=np.uint8)).save(tmp_path / "photos" / f"{i}.png")
+    done = cli("train", "tiny", "--dataset", "./photos")
+    assert done.returncode == 0, done.stderr
+    assert all(line.startswith("ae-photos step ") for line in done.stderr.splitlines())
+    model = load(tmp_path / "runs" / "ae-photos")
+    assert model.config.image.shape == (3, 16, 16)
+
+
+def test_ctrl_c_is_quiet_and_the_run_goes_on_with_resume(cli: Cli, tmp_path: Path) -> None:
+    run = ("train", "tiny", "--set", "training.samples=1600", "--set", "training.checkpoint_steps=1")
+    process = cli.start(*run)
+    checkpoint = tmp_path / "runs" / "tiny" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert checkpoint.is_file()
+    assert "go on with --resume" in cli.refuses(*run)
+    assert "is of another recipe" in cli.refuses("train", "tiny", "--resume", "--set", "training.samples=8")
+    done = cli(*run, "--resume")
+    assert done.returncode == 0, done.stderr
+    config = read_config(tmp_path / "runs" / "tiny")
+    assert config.trained is not None
+    assert config.trained.samples_seen == 1600
+
+
+def test_an_unknown_recipe_and_a_folder_with_other_content(cli: Cli, tmp_path: Path) -> None:
+    assert "unknown recipe or method 'tin'. Did you mean 'tiny'" in cli.refuses("train", "tin")
+    (tmp_path / "notes.txt").write_text("mine")
+    message = cli.refuses("train", "tiny", "--output", tmp_path)
+    assert message == f"{tmp_path} already holds 'notes.txt': choose an empty or a new folder"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("none.toml",), "cannot read recipe 'none.toml': No such file or directory"),
+        (("notes.toml",), "notes.toml is not TOML: "),
+        (("own.toml", "--set", "samples"), "cannot understand 'samples': expected key=value"),
+        (("own.toml", "--set", "training.sample=1"), "own.toml: unknown field 'training.sample'"),
+        (("own.toml", "--set", "encoder.width=1000000"), "encoder 'conv': width = 1000000: "),
+        (("own.toml", "--resume"), "there is no checkpoint.safetensors in runs/own to resume from"),
+        (("own.toml", "--dataset", "./none"), "data set './none': there is no such folder"),
+        (("own.toml", "--data-root", "none", "--set", "data.name=mnist"), "there is no folder 'none' of local data"),
+        (("own.toml", "--from", "./none"), "there is no folder 'none'"),
+        (("own.toml", "--log-with", "notebook"), "unknown tracker 'notebook': accelerate has all, "),
+        (("own.toml", "--output", "notes.toml"), "cannot write to notes.toml: File exists"),
+    ],
+)
+def test_bad_input(refuses: Callable[..., str], tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    (tmp_path / "own.toml").write_text('name = "own"\n' + RECIPE)
+    (tmp_path / "notes.toml").write_text("mine")
+    assert expected in refuses("train", *arguments)
+    assert (tmp_path / "notes.toml").read_text() == "mine"
+    assert not [*tmp_path.rglob("*.safetensors")]

@@ -1,0 +1,165 @@
+"""Schemas: what is written down is validated, bounded, and blamed by component and field."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+from pydantic import Field
+
+from interpzoo.build import build_component
+from interpzoo.config import (
+    FORMAT_VERSION,
+    Component,
+    ComponentConfig,
+    ImageSpec,
+    ModelConfig,
+    Recipe,
+    TrainingConfig,
+    validate,
+)
+from interpzoo.errors import ConfigError, InterpzooError
+from tests.tiny import tiny_recipe
+
+IMAGE = ImageSpec(channels=1, height=16, width=16)
+
+
+class Sizes(ComponentConfig):
+    width: int = Field(ge=1, le=8)
+    mode: Literal["a", "b"] = "a"
+
+
+def build(kind: Any, name: str, *shapes: Any, **options: Any) -> Any:
+    return build_component(kind, Component.model_validate({"name": name, **options}), *shapes)
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ({}, ["field 'width' is missing"]),
+        ({"width": 0}, ["width = 0", "greater than or equal to 1"]),
+        ({"width": 9}, ["width = 9", "less than or equal to 8"]),
+        ({"width": "wide"}, ["width = 'wide'", "integer"]),
+        ({"width": 1, "widht": 2}, ["unknown field 'widht'", "known: width, mode"]),
+        ({"width": 1, "mode": "c"}, ["mode = 'c'", "'a' or 'b'"]),
+        ({"width": 9, "mode": "c"}, ["width = 9", "mode = 'c'"]),
+        ({"width": "w" * 5000}, ["width = 'www", "..."]),
+    ],
+)
+def test_errors_quote_the_field_and_the_input(value: dict[str, Any], parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        validate(Sizes, value, "encoder 'mine'")
+    message = str(error.value)
+    assert message.startswith("encoder 'mine': ")
+    assert len(message) < 300
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "options", "parts"),
+    [
+        ("encoder", "conv", {"widht": 3}, ["encoder 'conv'", "'widht'", "width"]),
+        ("encoder", "conv", {"width": 1 << 20}, ["encoder 'conv'", "width = 1048576", "4096"]),
+        ("encoder", "conv", {"scales": 9}, ["encoder 'conv'", "scales = 9", "8"]),
+        ("encoder", "conv", {"scales": 5}, ["scales = 5", "16x16", "multiples of 32"]),
+        ("encoder", "conv", {"activation": "relu"}, ["activation = 'relu'", "leaky_relu"]),
+        ("encoder", "conv", {"width": float("nan")}, ["width = nan"]),
+    ],
+)
+def test_a_component_is_named_with_its_wrong_field(
+    kind: str, name: str, options: dict[str, Any], parts: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        build(kind, name, IMAGE, **options)
+    for part in parts:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({}, ["regularizer 'acai'", "'critic' is missing"]),
+        ({"critic": {"wide": 1}}, ["regularizer 'acai'", "'critic.wide'"]),
+        ({"critic": {"scales": -1}}, ["critic.scales = -1"]),
+        ({"critic": {}, "gamma": 1.5}, ["gamma = 1.5"]),
+        ({"critic": {}, "gamma": float("nan")}, ["gamma = nan"]),
+        ({"critic": {}, "weight": float("inf")}, ["weight = inf"]),
+    ],
+)
+def test_a_nested_field_is_named_in_full(options: dict[str, Any], parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        build("regularizer", "acai", IMAGE, (2, 4, 4), **options)
+    for part in parts:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("latent_shape", [(2,), (2, 5, 5), (2, 32, 32), (2, 4, 8)])
+def test_a_decoder_refuses_codes_that_do_not_double_to_the_image(latent_shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"codes"):
+        build("decoder", "conv", IMAGE, latent_shape)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"sizes": 3}, "unknown field 'sizes'"),
+        ({"encoder": {"width": 3}}, "field 'encoder.name' is missing"),
+        ({"encoder": "conv"}, "encoder = 'conv'"),
+        ({"encoder": {"name": "interpzoo.nets:ConvEncoder.x y"}}, "encoder.name"),
+        ({"encoder": {"name": "os/system"}}, "encoder.name"),
+        ({"image": {"channels": 1, "height": 4096, "width": 32}}, "image.height = 4096"),
+        ({"image": {"channels": 0, "height": 32, "width": 32}}, "image.channels = 0"),
+        ({"image": {"channels": 1, "height": 32}}, "'image.width' is missing"),
+        ({"training": {"batch_size": 1}}, "training.batch_size = 1"),
+        ({"training": {"samples": 0}}, "training.samples = 0"),
+        ({"training": {"samples": 1e400}}, "training.samples = inf"),
+        ({"training": {"seed": -1}}, "training.seed = -1"),
+        ({"training": {"ema_decay": 1}}, "training.ema_decay = 1"),
+        ({"training": {"precision": "float8"}}, "training.precision = 'float8'"),
+        ({"training": {"optimizer": {"learning_rate": 0}}}, "training.optimizer.learning_rate = 0"),
+        ({"training": {"optimizer": {"learning_rate": float("nan")}}}, "training.optimizer.learning_rate = nan"),
+        ({"training": {"optimizer": {"betas": [0.9]}}}, "training.optimizer.betas"),
+        ({"training": {"optimizer": {"momentum": 0.9}}}, "unknown field 'training.optimizer.momentum'"),
+        ({"name": "a/b"}, "name = 'a/b'"),
+    ],
+)
+def test_a_recipe_names_what_is_wrong(change: dict[str, Any], part: str) -> None:
+    value = tiny_recipe().model_dump() | change
+    with pytest.raises(ConfigError) as error:
+        validate(Recipe, value, "recipe 'mine'")
+    assert str(error.value).startswith("recipe 'mine': ")
+    assert part in str(error.value)
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, str(FORMAT_VERSION + 1), float(FORMAT_VERSION + 1), 0, -1])
+def test_a_format_of_another_time_does_not_validate(version: Any) -> None:
+    recipe = tiny_recipe()
+    value = {"image": recipe.image, "encoder": recipe.encoder, "decoder": recipe.decoder, "name": "a", "method": "ae"}
+    validate(ModelConfig, value, "config")
+    with pytest.raises(ConfigError, match="format"):
+        validate(ModelConfig, {**value, "format": version}, "config")
+
+
+def test_a_component_of_a_clashing_name_can_be_written_in_full() -> None:
+    assert build("encoder", "baselines:conv", IMAGE, width=2).latent_shape == (16, 2, 2)
+    recipe = tiny_recipe().model_dump() | {"method": "baselines:ae"}
+    assert validate(Recipe, recipe, "recipe").method == "baselines:ae"
+
+
+def test_an_unknown_component_suggests_the_nearest() -> None:
+    with pytest.raises(InterpzooError, match=r"unknown encoder 'cnov'\. Did you mean 'conv'"):
+        build("encoder", "cnov", IMAGE)
+
+
+def test_schemas_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        TrainingConfig().seed = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_recipe_survives_json() -> None:
+    recipe = tiny_recipe("acai", gamma=0.3)
+    again = Recipe.model_validate_json(recipe.model_dump_json())
+    assert again == recipe
+    assert again.regularizer.options == {"critic": {"width": 2, "scales": 2, "latent_channels": 2}, "gamma": 0.3}

@@ -1,0 +1,302 @@
+"""What the documentation shows is true: code runs, commands parse, links lead somewhere, tables are fresh.
+
+The example plugin of CONTRIBUTING.md is taken from that page, installed as a distribution and used. A block of the
+README that needs a pretrained model which is not here is skipped with that reason; trainings are made short.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import torch
+from click.testing import CliRunner
+
+import interpzoo
+from interpzoo.cli.app import group
+from interpzoo.images import save_image
+from tools import readme
+
+ROOT = Path(__file__).parents[2]
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"^\*\*`([^`]+)`\*\*[^\n]*\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^]\n]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(page.read_text("utf-8")) if found == language]
+
+
+# Python of the README
+
+
+PYTHON = blocks(README, "python")
+LONG = ["training.samples=200000"]
+SHORT = ["training.samples=32", "training.batch_size=8"]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Exception | str | None]:
+    """What became of each block, run in order in one namespace: an error, the reason to skip it, or nothing."""
+    folder = tmp_path_factory.mktemp("readme")
+    generator = torch.Generator().manual_seed(0)
+    (folder / "photos").mkdir()
+    for name in ("one", "three", "five", "eight"):
+        save_image(folder / f"{name}.png", torch.rand(1, 28, 28, generator=generator))
+    for number in range(40):
+        save_image(folder / "photos" / f"{number}.png", torch.rand(3, 24, 30, generator=generator))
+    namespace: dict[str, Any] = {}
+    lost: dict[str, str] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+        return [run(block, namespace, lost) for block in PYTHON]
+
+
+def run(block: str, namespace: dict[str, Any], lost: dict[str, str]) -> Exception | str | None:
+    """Run a block, unless it needs a model that is not here or a name that is `lost` because of one."""
+    tree = ast.parse(block)
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    used = {node.id for node in names} - made - {*namespace}
+    reason = missing_model(tree) or next((lost[name] for name in sorted(used & {*lost})), None)
+    if reason is not None:
+        lost |= dict.fromkeys(made - {*namespace}, reason)
+        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "changes" and ast.literal_eval(node.value) == LONG:
+            node.value = ast.parse(repr(SHORT), mode="eval").body
+    try:
+        exec(compile(ast.fix_missing_locations(tree), README.name, "exec"), namespace)
+    except Exception as error:
+        return error
+    return reason
+
+
+def missing_model(tree: ast.Module) -> str | None:
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "interpzoo.load"
+    ]
+    names = [str(ast.literal_eval(call.args[0])) for call in calls]
+    absent = [name for name in names if not name.startswith("./") and name not in interpzoo.list_models()]
+    return f"there is no model {absent[0]!r}" if absent else None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_python_of_the_readme_runs(outcomes: list[Exception | str | None], number: int) -> None:
+    outcome = outcomes[number]
+    if isinstance(outcome, str):
+        pytest.skip(outcome)
+    if outcome is not None:
+        raise outcome
+
+
+# Shell commands
+
+
+COMMANDS = sorted(
+    {
+        command
+        for page in (README, CONTRIBUTING)
+        for block in blocks(page, "sh")
+        for line in block.splitlines()
+        for command in line.split(" && ")
+    }
+)
+
+
+def test_the_two_commands_of_the_readme_are_there() -> None:
+    found = blocks(README, "sh")
+    assert "pip install -c constraints.txt . && interpzoo interpolate acai-mnist -o strip.png\n" in found
+    assert "pip install -c constraints.txt -e '.[train,test]' && pytest\n" in found
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "interpzoo" in c.split()])
+def test_commands_parse(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(command)
+    name, *arguments = words[words.index("interpzoo") + 1 :]
+    found = group.get_command(click.Context(group), name)
+    assert found is not None, f"there is no command {name!r}"
+    found.make_context(name, arguments)  # raises where an option is unknown or an argument is missing
+
+
+def test_every_command_of_the_readme_has_help() -> None:
+    for name in group.list_commands(click.Context(group)):
+        assert f"interpzoo {name}" in README.read_text("utf-8")
+        assert CliRunner().invoke(group, [name, "--help"]).exit_code == 0
+
+
+def test_extras_that_commands_install_exist() -> None:
+    extras = {extra for c in COMMANDS for found in re.findall(r"\.\[([\w,]+)\]", c) for extra in found.split(",")}
+    assert extras
+    assert extras <= {*(metadata("interpzoo").get_all("Provides-Extra") or ())}
+
+
+# Links and names
+
+
+@pytest.mark.parametrize("page", [README, CONTRIBUTING, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    absent = [target for target in LINK.findall(page.read_text("utf-8")) if not leads_somewhere(page, target)]
+    if absent == ["model_cards/acai-mnist/preview.png"] and "acai-mnist" not in interpzoo.list_models():
+        pytest.skip("there is no model 'acai-mnist'")
+    assert not absent
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    if target.startswith("https://"):
+        return True
+    path, _, anchor = target.partition("#")
+    file = page.parent / path if path else page
+    if not anchor:
+        return file.is_file()
+    # As GitHub makes them of headings.
+    anchors = [
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(file.read_text())
+    ]
+    return anchor in anchors
+
+
+def test_environment_variables_are_documented() -> None:
+    used = {
+        name
+        for folder in (ROOT / "interpzoo", ROOT / "plugins")
+        for path in folder.rglob("*.py")
+        for name in re.findall(r"\bINTERPZOO_[A-Z_]+\b", path.read_text("utf-8"))
+    }
+    for page in (README, CONTRIBUTING):
+        assert used - {"INTERPZOO_API"} == {*re.findall(r"\bINTERPZOO_(?!API)[A-Z_]+\b", page.read_text("utf-8"))}
+
+
+# The generated tables
+
+
+def test_the_tables_of_the_readme_are_fresh() -> None:
+    outcome = CliRunner().invoke(readme.main, ["--check"])
+    assert outcome.exit_code == 0, outcome.output
+
+
+def test_a_stale_table_is_told_and_mended(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(README.read_text("utf-8").replace("| `slerp` |", "| `loxodrome` |"), "utf-8")
+    stale = CliRunner().invoke(readme.main, [str(page), "--check"])
+    assert stale.exit_code == 1
+    assert "README.md is stale: run 'python -m tools.readme'" in stale.output
+    assert CliRunner().invoke(readme.main, [str(page)]).exit_code == 0
+    assert page.read_text("utf-8") == readme.render(README.read_text("utf-8"))
+
+
+def test_a_lost_table_is_told(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(README.read_text("utf-8").replace("<!-- generated: datasets -->", ""), "utf-8")
+    outcome = CliRunner().invoke(readme.main, [str(page), "--check"])
+    assert outcome.exit_code == 1
+    assert "the generated parts are models, methods, interpolators, expected" in outcome.output
+
+
+# The example plugin of CONTRIBUTING.md
+
+
+TINY = ["training.samples=32", "training.batch_size=8", "encoder.width=2", "decoder.width=2"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example's files; a block of a file that is there already goes to its end."""
+    root = tmp_path_factory.mktemp("example") / "interpzoo-midpoint"
+    for name, text in FILE.findall(CONTRIBUTING.read_text("utf-8")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        with (root / name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    return root
+
+
+@pytest.fixture(scope="module")
+def site(project: Path) -> Path:
+    """A folder with the example installed by pip, to import from."""
+    site = project.parent / "site"
+    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    python("-m", "pip", "install", *options, str(project), folder=project.parent)
+    return site
+
+
+def python(*arguments: str, folder: Path, site: Path | None = None) -> str:
+    """What a fresh interpreter prints, which works in `folder` and must end well."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("INTERPZOO_")}
+    environment |= {"OMP_NUM_THREADS": "1", "INTERPZOO_STRICT_PLUGINS": "1"}
+    if site is not None:
+        environment["PYTHONPATH"] = str(site)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_example_is_a_plugin(site: Path, tmp_path: Path) -> None:
+    listed = json.loads(python("-m", "interpzoo", "plugins", "--json", site=site, folder=tmp_path))
+    plugin = next(plugin for plugin in listed["plugins"] if plugin["name"] == "midpoint")
+    assert (plugin["distribution"], plugin["version"], plugin["status"]) == ("interpzoo-midpoint", "0.1.0", "loaded")
+    assert plugin["registers"] == {
+        "regularizer": ["midpoint"],
+        "interpolator": ["eased"],
+        "dataset": ["discs"],
+        "method": ["midpoint"],
+        "recipe": ["midpoint-lines"],
+        "model": ["midpoint-lines"],
+    }
+    assert listed["clashes"] == []
+
+
+@pytest.mark.slow
+def test_the_example_passes_its_own_tests(site: Path, project: Path) -> None:
+    printed = python("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", site=site, folder=project)
+    assert "3 passed" in printed
+
+
+@pytest.mark.slow
+def test_the_example_trains_and_loads_by_name(site: Path, tmp_path: Path) -> None:
+    target = site / "interpzoo_midpoint" / "model_cards" / "midpoint-lines"
+    command = ["train", "midpoint", "--output", str(target), *(f"--set={change}" for change in TINY)]
+    python("-m", "interpzoo", *command, site=site, folder=tmp_path)
+    assert "midpoint-lines" in python("-m", "interpzoo", "list", site=site, folder=tmp_path)
+    command = ["interpolate", "midpoint-lines", "--interpolator", "eased", "-o", "strip.png"]
+    assert "4 paths of 9 frames" in python("-m", "interpzoo", *command, site=site, folder=tmp_path)
+    assert (tmp_path / "strip.png").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_example_data_set_and_path_serve_other_methods(site: Path, tmp_path: Path) -> None:
+    script = f"""
+import torch
+import interpzoo
+
+model = interpzoo.train("ae-lines", output="run", changes=["data.name=discs", *{TINY!r}])
+print(model.config.trained.data.name)
+z0, z1 = torch.randn(2, 3, *model.latent_shape)
+path = model.interpolate_codes(z0, z1, [0, 0.25, 1], interpolator="eased")
+assert torch.equal(path[:, 0], z0) and torch.equal(path[:, 2], z1)
+torch.testing.assert_close(path[:, 1:2], model.interpolate_codes(z0, z1, [0.15625]))
+try:
+    model.interpolate_codes(z0, z1, [1.5], interpolator="eased")
+except interpzoo.InterpzooError as error:
+    print(error)
+"""
+    printed = python("-c", script, site=site, folder=tmp_path).splitlines()
+    assert printed == ["discs", "t lies in [1.5, 1.5]: the path 'eased' is defined in [0, 1]"]

@@ -1,0 +1,95 @@
+"""GAIA in the trainer: the balance of the learning rates, what it learns in a few steps, and an exact resumption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from interpzoo.config import Recipe
+from interpzoo.errors import InputError
+from interpzoo.recipes import load_recipe
+from tests.pixels import copied, trainer_of
+from tests.tiny import tiny_recipe
+
+SIZES = {"width": 4, "scales": 2, "latent_channels": 2}
+RATE = 1e-3
+
+
+def recipe(training: dict[str, Any] | None = None, **options: Any) -> Recipe:
+    constant = {"learning_rate": RATE, "schedule": "constant", "clip_norm": None}
+    return tiny_recipe("gaia", training=training, optimizer=constant, **{"discriminator": SIZES, **options})
+
+
+def test_the_first_step_shares_out_one_learning_rate(tmp_path: Path) -> None:
+    """Adam's first step moves each weight by the learning rate, wherever its gradient is not vanishing."""
+    trainer = trainer_of(recipe(), tmp_path)
+    networks = {"autoencoder": [*trainer.model.parameters()], "discriminator": [*trainer.regularizer.parameters()]}
+    before = {name: copied(parameters) for name, parameters in networks.items()}
+    errors = trainer.step(0)
+    moves = {
+        name: max(float((p.detach() - b).abs().max()) for p, b in zip(networks[name], before[name], strict=True))
+        for name in networks
+    }
+    fake = (errors["error of reconstructions"] + errors["error of mixes"]) / 2
+    share = float(torch.sigmoid(20 * (errors["error of data"] - fake)))
+    assert 0.001 < share < 0.999
+    assert moves["discriminator"] == pytest.approx(RATE * share, rel=1e-2)
+    assert moves["autoencoder"] == pytest.approx(RATE * (1 - share), rel=1e-2)
+
+
+def test_both_move_at_every_step(tmp_path: Path) -> None:
+    trainer = trainer_of(recipe(), tmp_path)
+    parameters = [*trainer.model.parameters(), *trainer.regularizer.parameters()]
+    for index in range(3):
+        before = copied(parameters)
+        trainer.step(index)
+        assert not any(torch.equal(a, b) for a, b in zip(before, parameters, strict=True))
+
+
+def test_a_few_steps_lower_the_errors(tmp_path: Path) -> None:
+    trainer = trainer_of(recipe({"samples": 120 * 16, "batch_size": 16}), tmp_path)
+    history = [{name: float(value) for name, value in trainer.step(index).items()} for index in range(120)]
+
+    def mean(name: str, part: slice) -> float:
+        chosen = [terms[name] for terms in history[part]]
+        return sum(chosen) / len(chosen)
+
+    for name in ("autoencoder", "discriminator", "error of data", "error of reconstructions"):
+        assert mean(name, slice(-20, None)) < 0.6 * mean(name, slice(0, 5)), name
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_path: Path) -> None:
+    run = recipe({"samples": 12 * 8, "precision": precision, "ema_decay": 0.9})
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole = trainer_of(run, tmp_path / "whole")
+    whole.run(lambda done, values: None)
+    trainer_of(run, tmp_path / "cut").run(lambda done, values: None, stop_after=7)
+    resumed = trainer_of(run, tmp_path / "cut")
+    resumed.run(lambda done, values: None, resume=True)
+    for a, b in ((whole.model, resumed.model), (whole.regularizer, resumed.regularizer)):
+        left, right = a.state_dict(), b.state_dict()
+        assert left.keys() == right.keys()
+        for name in left:
+            assert torch.equal(left[name], right[name]), name
+
+
+def test_an_odd_batch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="7 images"):
+        trainer_of(recipe({"batch_size": 7}), tmp_path).step(0)
+
+
+@pytest.mark.parametrize("data", ["lines", "mnist", "celeba"])
+def test_recipes_differ_from_acais_in_the_method_alone(data: str) -> None:
+    """The same networks, codes and samples, so that figures can be compared."""
+    ours, acai = load_recipe(f"gaia-{data}"), load_recipe(f"acai-{data}")
+    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "licence"):
+        assert getattr(ours, name) == getattr(acai, name), name
+    assert ours.regularizer.options["discriminator"] == acai.regularizer.options["critic"]
+    assert "283 million" in ours.limitations
+    for name in ("samples", "batch_size", "seed", "ema_decay"):
+        assert getattr(ours.training, name) == getattr(acai.training, name), name

@@ -1,0 +1,116 @@
+"""Files are written whole or not at all, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from interpzoo.errors import InputError, OutputError
+from interpzoo.files import atomic_write
+
+
+def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    return path
+
+
+def test_new_file_takes_the_place_of_the_old_at_the_end_only(old: Path) -> None:
+    with atomic_write(old) as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == old.parent
+        assert temporary.suffix == ".tmp"
+        assert old.read_text() == "old"
+    assert old.read_text() == "new"
+    assert os.listdir(old.parent) == [old.name]
+
+
+def test_file_that_was_not_there(tmp_path: Path) -> None:
+    with atomic_write(str(tmp_path / "x.bin")) as temporary:
+        temporary.write_bytes(b"\0" * 10)
+    assert (tmp_path / "x.bin").read_bytes() == b"\0" * 10
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), InputError("mine")])
+def test_errors_of_the_body_pass_and_leave_the_old_file(old: Path, error: BaseException) -> None:
+    def fail() -> None:
+        with atomic_write(old) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert old.read_text() == "old"
+    assert os.listdir(old.parent) == [old.name]
+
+
+def test_disk_that_runs_full_half_way(old: Path) -> None:
+    done = run(
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+        "from interpzoo.errors import OutputError\n"
+        "from interpzoo.files import atomic_write\n"
+        "try:\n"
+        "    with atomic_write('result.json') as temporary:\n"
+        "        temporary.write_bytes(bytes(1 << 20))\n"
+        "except OutputError as error:\n"
+        "    print(error)\n",
+        old.parent,
+    )
+    assert "cannot write 'result.json': File too large; what stood there before is whole" in done.stdout, done.stderr
+    assert old.read_text() == "old"
+    assert os.listdir(old.parent) == [old.name]
+
+
+def test_process_killed_half_way_leaves_the_old_file(old: Path) -> None:
+    done = run(
+        "import os, signal\n"
+        "from interpzoo.files import atomic_write\n"
+        "with atomic_write('result.json') as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n",
+        old.parent,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert old.read_text() == "old"
+    assert [name for name in os.listdir(old.parent) if not name.endswith(".tmp")] == [old.name]
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"no folder .*absent"), atomic_write(tmp_path / "absent" / "x"):
+        pass
+
+
+@pytest.mark.parametrize("path", [os.devnull, "."])
+def test_what_is_no_regular_file_is_never_replaced(path: str) -> None:
+    with pytest.raises(OutputError, match="not a regular file"), atomic_write(path):
+        pass
+    assert not Path(path).is_file()
+
+
+def test_link_is_followed_and_mode_kept(old: Path) -> None:
+    old.chmod(0o640)
+    link = old.with_name("link")
+    link.symlink_to(old)
+    with atomic_write(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert old.read_text() == "new"
+    assert stat.S_IMODE(old.stat().st_mode) == 0o640
+
+
+def test_new_file_has_the_mode_that_open_gives(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    with atomic_write(tmp_path / "atomic"):
+        pass
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "usual").stat().st_mode

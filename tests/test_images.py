@@ -1,0 +1,369 @@
+"""Images in and pictures out."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageSequence
+from torch import Tensor
+
+from interpzoo.config import ImageSpec
+from interpzoo.errors import ImageError, InputError, OutputError
+from interpzoo.images import as_batch, is_single, open_image, save_gif, save_image, save_strip, to_tensor
+
+GREY, COLOUR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
+
+
+def spec(channels: int, height: int, width: int) -> ImageSpec:
+    return ImageSpec(channels=channels, height=height, width=width)
+
+
+def noise(*shape: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def smooth(height: int, width: int) -> NDArray[np.uint8]:
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    return np.stack([255 * x, 255 * y, 127 * (1 + np.sin(9 * x * y))], -1).astype(np.uint8)
+
+
+def encoded(image: Image.Image, form: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form)
+    return file.getvalue()
+
+
+class TestToTensor:
+    def test_same_size_is_the_pixels_over_255(self) -> None:
+        pixels = noise(4, 4, 3)
+        expected = torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+        assert torch.equal(to_tensor(Image.fromarray(pixels), COLOUR), expected)
+
+    def test_pad_puts_the_image_in_the_middle_of_black(self) -> None:
+        tensor = to_tensor(Image.fromarray(noise(28, 28)), spec(1, 32, 32), "pad")
+        assert torch.equal(tensor[:, 2:30, 2:30], torch.from_numpy(noise(28, 28))[None] / 255)
+        tensor[:, 2:30, 2:30] = 0
+        assert not tensor.any()
+
+    @pytest.mark.parametrize("size", [(29, 28), (28, 34), (40, 40)])
+    def test_pad_refuses_an_unequal_border(self, size: tuple[int, int]) -> None:
+        with pytest.raises(ImageError, match=f"{size[1]}x{size[0]} cannot be padded equally to 32x32"):
+            to_tensor(Image.fromarray(noise(*size)), spec(1, 32, 32), "pad")
+
+    def test_mean_is_exact(self) -> None:
+        pixels = np.array([[0, 1, 10, 20], [2, 3, 30, 40]], dtype=np.uint8)
+        tensor = to_tensor(Image.fromarray(pixels), spec(1, 1, 2), "mean")
+        assert torch.equal(tensor, torch.tensor([[[1.5, 25.0]]]) / 255)
+
+    @pytest.mark.parametrize("size", [(6, 6), (8, 4), (2, 2)])
+    def test_mean_refuses_what_is_no_multiple(self, size: tuple[int, int]) -> None:
+        with pytest.raises(ImageError, match="no whole multiple of 4x4"):
+            to_tensor(Image.fromarray(noise(*size)), GREY, "mean")
+
+    def test_resize_crops_the_centre_to_the_aspect_ratio(self) -> None:
+        pixels = np.zeros((8, 20), dtype=np.uint8)
+        pixels[:, 6:14] = 200
+        assert torch.equal(to_tensor(Image.fromarray(pixels), GREY), torch.full((1, 4, 4), 200 / 255))
+
+    def test_resize_is_antialiased(self) -> None:
+        stripes = np.zeros((64, 64), dtype=np.uint8)
+        stripes[:, ::2] = 255
+        assert (to_tensor(Image.fromarray(stripes), spec(1, 8, 8)) - 0.5).abs().max() < 0.02
+
+    @pytest.mark.parametrize(
+        ("image", "grey"),
+        [
+            (Image.new("1", (4, 4), 1), 255),
+            (Image.new("L", (4, 4), 7), 7),
+            (Image.new("LA", (4, 4), (200, 51)), 40),
+            (Image.new("RGBA", (4, 4), (200, 200, 200, 51)), 40),
+            (Image.new("RGB", (4, 4), (9, 9, 9)), 9),
+            (Image.new("CMYK", (4, 4), (55, 55, 55, 0)), 200),
+            (Image.new("YCbCr", (4, 4), (90, 128, 128)), 90),
+            (Image.new("HSV", (4, 4), (0, 0, 90)), 90),
+            (Image.new("I;16", (4, 4), 65535), 255),
+            (Image.new("I;16", (4, 4), 128 * 257), 128),
+            (Image.new("I", (4, 4), 300), 1),
+            (Image.new("L", (4, 4), 80).convert("P"), 80),
+        ],
+        ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
+    )
+    def test_every_mode(self, image: Image.Image, grey: int) -> None:
+        for target in (GREY, COLOUR):
+            assert torch.equal(to_tensor(image, target), torch.full(target.shape, grey / 255))
+
+    def test_colours_become_grey_by_luma(self) -> None:
+        red = to_tensor(Image.new("RGB", (4, 4), (255, 0, 0)), GREY)
+        assert torch.allclose(red, torch.full((1, 4, 4), 0.299), atol=0.5 / 255)
+
+    def test_transparent_palette_and_key_colour_turn_black(self) -> None:
+        palette = Image.new("P", (4, 4), 1)
+        palette.putpalette([0, 0, 0, 255, 255, 255])
+        key = Image.new("RGB", (4, 4), (1, 2, 3))
+        for image, transparency in ((palette, 1), (palette, b"\xff\x00"), (key, (1, 2, 3))):
+            file = io.BytesIO()
+            image.save(file, "PNG", transparency=transparency)
+            assert not to_tensor(open_image(file.getvalue()), COLOUR).any()
+
+    @pytest.mark.parametrize("image", [Image.new("F", (4, 4)), Image.new("I", (4, 4), 70_000)])
+    def test_modes_without_a_range_are_refused(self, image: Image.Image) -> None:
+        with pytest.raises(ImageError, match="no defined range"):
+            to_tensor(image, COLOUR)
+
+    def test_only_1_or_3_channels(self) -> None:
+        with pytest.raises(ImageError, match="4 channels"):
+            to_tensor(Image.new("RGBA", (4, 4)), spec(4, 4, 4))
+
+
+class TestOpenImage:
+    def test_exif_orientation_is_applied(self, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned right by 90 degrees
+        pixels = np.repeat(np.array([0, 255], dtype=np.uint8), 8)[:, None].repeat(8, 1)
+        Image.fromarray(pixels).save(tmp_path / "x.jpg", exif=exif, quality=100)
+        upright = to_tensor(open_image(tmp_path / "x.jpg"), spec(1, 8, 16))
+        assert upright[0, :, :7].min() > 0.9
+        assert upright[0, :, 9:].max() < 0.1
+
+    @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP"])
+    def test_truncated_file_is_named(self, tmp_path: Path, form: str) -> None:
+        path = tmp_path / "half"
+        data = encoded(Image.fromarray(noise(64, 64, 3)), form)
+        path.write_bytes(data[: len(data) // 2])
+        with pytest.raises(ImageError, match=r"half': the image cannot be read|half': not an image"):
+            open_image(path)
+
+    def test_file_that_is_no_image(self, tmp_path: Path) -> None:
+        (tmp_path / "x.png").write_text("hello")
+        with pytest.raises(ImageError, match=r"x\.png': not an image of a known format"):
+            open_image(tmp_path / "x.png")
+
+    def test_missing_file_and_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match="absent': the image cannot be read: No such file"):
+            open_image(tmp_path / "absent")
+        with pytest.raises(ImageError, match="Is a directory"):
+            open_image(tmp_path)
+
+
+class TestAsBatch:
+    def test_what_fits_is_not_copied(self) -> None:
+        images = torch.rand(5, 3, 4, 4)
+        assert as_batch(images, COLOUR) is images
+        assert as_batch(images[0], COLOUR).data_ptr() == images.data_ptr()
+
+    def test_range_within_the_tolerance_is_left_alone(self) -> None:
+        images = torch.tensor([-1e-6, 1 + 9e-7]).repeat(1, 1, 4, 2)
+        assert as_batch(images, GREY) is images
+
+    @pytest.mark.parametrize(
+        ("low", "high", "message"),
+        [
+            (-1, 255, r"\[-1.00, 255.00\], expected \[0, 1\]: divide by 255"),
+            (0, 255, r"\[0.00, 255.00\], expected \[0, 1\]: divide by 255"),
+            (-1, 1, r"\[-1.00, 1.00\], expected \[0, 1\]: take \(x \+ 1\) / 2"),
+            (-0.25, 1.125, r"\[-0.25, 1.12\], expected \[0, 1\]: clamp"),
+            (0, 1.00001, r"\[0.0000000, 1.0000100\], expected \[0, 1\]: clamp"),
+            (0, float("inf"), r"inf\], expected \[0, 1\]: they are not finite"),
+            (0, float("nan"), r"nan\], expected \[0, 1\]: they are not finite"),
+        ],
+    )
+    def test_range_is_quoted_and_mended(self, low: float, high: float, message: str) -> None:
+        with pytest.raises(ImageError, match=f"image values lie in .*{message}"):
+            as_batch(torch.tensor([low, high], dtype=torch.float32).repeat(1, 1, 4, 2), GREY)
+
+    def test_dtypes(self) -> None:
+        pixels = torch.from_numpy(noise(2, 3, 4, 4))
+        assert torch.equal(as_batch(pixels, COLOUR), pixels / 255)
+        assert torch.equal(as_batch((pixels / 255).double(), COLOUR), pixels / 255)
+        for dtype in (torch.int64, torch.bool, torch.complex64):
+            with pytest.raises(ImageError, match=f"{dtype}: expected floats"):
+                as_batch(pixels.to(dtype), COLOUR)
+
+    @pytest.mark.parametrize("shape", [(4, 4), (1, 1, 3, 4, 4), (0, 3, 4, 4), (2, 5, 4, 4), (2, 3, 0, 4)])
+    def test_wrong_shapes(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ImageError, match="expected"):
+            as_batch(torch.zeros(shape), COLOUR)
+
+    def test_any_number_of_channels_that_the_model_takes(self) -> None:
+        assert as_batch(torch.zeros(2, 5, 4, 4), spec(5, 4, 4)).shape == (2, 5, 4, 4)
+
+    @pytest.mark.parametrize("target", [spec(3, 16, 16), spec(1, 16, 16), spec(3, 16, 24), spec(3, 96, 64)])
+    @pytest.mark.parametrize("size", [(40, 60), (64, 32), (16, 16), (33, 17)])
+    def test_tensor_and_picture_are_treated_alike(self, size: tuple[int, int], target: ImageSpec) -> None:
+        pixels = smooth(*size)
+        picture = to_tensor(Image.fromarray(pixels), target)
+        tensor = as_batch(torch.from_numpy(pixels).permute(2, 0, 1), target)
+        assert tensor.shape == (1, *target.shape)
+        assert (tensor[0] - picture).abs().max() < 2 / 255
+        assert tensor.min() >= 0
+        assert tensor.max() <= 1
+
+    def test_grey_becomes_colour_and_alpha_lies_over_black(self) -> None:
+        grey = torch.rand(2, 1, 4, 4)
+        assert torch.equal(as_batch(grey, COLOUR), grey.repeat(1, 3, 1, 1))
+        assert torch.equal(as_batch(torch.full((4, 4, 4), 0.5), COLOUR), torch.full((1, 3, 4, 4), 0.25))
+
+    def test_arrays_in_every_layout(self) -> None:
+        pixels = noise(4, 4, 3)
+        expected = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+        for array in (pixels, pixels.transpose(2, 0, 1), pixels[None], pixels.transpose(2, 0, 1)[None], pixels / 255):
+            assert torch.allclose(as_batch(array, COLOUR), expected)
+        assert torch.allclose(as_batch(pixels[::-1], COLOUR), expected.flip(2))
+        assert torch.allclose(as_batch((pixels / 255).astype(">f8"), COLOUR), expected)
+        assert as_batch(pixels[..., 0], GREY).shape == (1, 1, 4, 4)
+        assert as_batch(noise(2, 1, 9, 9), COLOUR).shape == (2, 3, 4, 4)
+        assert as_batch(noise(2, 9, 9, 1), COLOUR).shape == (2, 3, 4, 4)
+        with pytest.raises(ImageError, match="array of int64"):
+            as_batch(pixels.astype(np.int64), COLOUR)
+
+    def test_sequences_of_all_kinds(self, tmp_path: Path) -> None:
+        image = Image.fromarray(noise(4, 4, 3))
+        image.save(tmp_path / "x.png")
+        batch = as_batch([image, tmp_path / "x.png", str(tmp_path / "x.png"), noise(4, 4, 3)], COLOUR)
+        assert torch.equal(batch, to_tensor(image, COLOUR).expand(4, -1, -1, -1))
+        assert as_batch((torch.rand(2, 3, 4, 4), image), COLOUR).shape == (3, 3, 4, 4)
+
+    @pytest.mark.parametrize("images", [[], None, 3, [None], {"a": 1}])
+    def test_what_is_no_image(self, images: object) -> None:
+        with pytest.raises(ImageError, match="is no image"):
+            as_batch(images, COLOUR)  # type: ignore[arg-type]
+
+    def test_gradients_pass_through_the_conversion(self) -> None:
+        images = torch.rand(2, 1, 9, 7, requires_grad=True)
+        as_batch(images, COLOUR).sum().backward()
+        assert images.grad is not None
+        assert images.grad.abs().sum() > 0
+
+    @pytest.mark.parametrize(
+        ("images", "single"),
+        [
+            (torch.zeros(3, 4, 4), True),
+            (torch.zeros(1, 3, 4, 4), False),
+            (np.zeros((4, 4)), True),
+            (np.zeros((4, 4, 3)), True),
+            (np.zeros((1, 4, 4, 3)), False),
+            (Image.new("L", (4, 4)), True),
+            ("x.png", True),
+            (Path("x.png"), True),
+            (["x.png"], False),
+        ],
+    )
+    def test_is_single(self, images: Tensor, single: bool) -> None:
+        assert is_single(images) is single
+
+
+class TestPictures:
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_round_trip(self, tmp_path: Path, channels: int) -> None:
+        target = spec(channels, 5, 7)
+        image = torch.from_numpy(noise(channels, 5, 7)) / 255
+        save_image(tmp_path / "x.PNG", image)
+        assert torch.equal(to_tensor(open_image(tmp_path / "x.PNG"), target), image)
+
+    def test_values_are_clamped_here(self, tmp_path: Path) -> None:
+        save_image(tmp_path / "x.png", torch.tensor([[[-3.0, 0.0], [1.0, 9.0]]]))
+        assert np.array(open_image(tmp_path / "x.png")).tolist() == [[0, 0], [255, 255]]
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp", ".gif"])
+    def test_suffix_is_the_format(self, tmp_path: Path, suffix: str) -> None:
+        path = tmp_path / f"x{suffix}"
+        save_image(path, torch.full((3, 16, 16), 0.5))
+        with Image.open(path) as image:
+            assert image.format == {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}[suffix]
+
+    @pytest.mark.parametrize("name", ["x", "x.txt", "x.png.bak"])
+    def test_unknown_suffix(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(OutputError, match=r"expected \.png, \.jpg"):
+            save_image(tmp_path / name, torch.zeros(1, 4, 4))
+        with pytest.raises(OutputError, match=r"expected \.gif, \.webp"):
+            save_gif(tmp_path / "x.png", torch.zeros(2, 1, 4, 4))
+        assert not os.listdir(tmp_path)
+
+    @pytest.mark.parametrize(
+        "image",
+        [
+            torch.zeros(4, 4),
+            torch.zeros(2, 4, 4),
+            torch.zeros(3, 4, 4, dtype=torch.uint8),
+            torch.full((1, 4, 4), np.nan),
+        ],
+    )
+    def test_what_cannot_be_shown(self, tmp_path: Path, image: Tensor) -> None:
+        with pytest.raises(ImageError, match="cannot show"):
+            save_image(tmp_path / "x.png", image)
+        assert not os.listdir(tmp_path)
+
+    def test_strip_has_a_row_an_interpolation_and_white_between(self, tmp_path: Path) -> None:
+        frames = torch.tensor([[0.2, 0.4, 0.6], [0.0, 1.0, 0.8]]).view(2, 3, 1, 1, 1).expand(2, 3, 1, 2, 2)
+        save_strip(tmp_path / "x.png", frames, scale=3)
+        strip = np.array(open_image(tmp_path / "x.png"))
+        assert strip.shape == (6 + 2 + 6, 18)
+        assert strip[0, ::6].tolist() == [51, 102, 153]
+        assert (strip[6:8] == 255).all()
+        assert strip[8, ::6].tolist() == [0, 255, 204]
+        assert (strip[:6, :6] == 51).all()
+
+    def test_small_images_are_enlarged_to_be_seen(self, tmp_path: Path) -> None:
+        save_strip(tmp_path / "x.png", torch.rand(5, 1, 32, 32))
+        assert open_image(tmp_path / "x.png").size == (5 * 96, 96)
+        save_strip(tmp_path / "x.png", torch.rand(2, 3, 128, 128))
+        assert open_image(tmp_path / "x.png").size == (256, 128)
+
+    def test_gif_goes_there_and_back(self, tmp_path: Path) -> None:
+        values = torch.tensor([0.0, 51 / 255, 102 / 255, 1.0])
+        frames = torch.stack([values, 1 - values]).view(2, 4, 1, 1, 1).expand(2, 4, 1, 4, 4)
+        save_gif(tmp_path / "x.gif", frames, scale=1, seconds=0.2)
+        with Image.open(tmp_path / "x.gif") as gif:
+            assert gif.size == (4 + 2 + 4, 4)
+            assert gif.info["duration"] == 200
+            assert gif.info["loop"] == 0
+            shown = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(gif)]
+        assert [int(frame[0, 0]) for frame in shown] == [0, 51, 102, 255, 102, 51]
+        assert [int(frame[0, 6]) for frame in shown] == [255, 204, 153, 0, 153, 204]
+
+    @pytest.mark.parametrize("shape", [(1, 4, 4), (0, 1, 4, 4), (1, 1, 1, 1, 4, 4)])
+    def test_wrong_frames(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ImageError, match="frames of shape"):
+            save_strip(tmp_path / "x.png", torch.zeros(shape))
+
+    def test_wrong_scale(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="scale = 0"):
+            save_strip(tmp_path / "x.png", torch.zeros(2, 1, 4, 4), scale=0)
+
+    def test_picture_too_large_for_its_format(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="as WEBP"):
+            save_image(tmp_path / "x.webp", torch.zeros(1, 1, 20_000))
+        assert not os.listdir(tmp_path)
+
+    def test_disk_that_runs_full_leaves_the_old_picture(self, tmp_path: Path) -> None:
+        save_image(tmp_path / "x.png", torch.zeros(1, 4, 4))
+        before = (tmp_path / "x.png").read_bytes()
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
+                "import torch\n"
+                "from interpzoo.errors import OutputError\n"
+                "from interpzoo.images import save_image\n"
+                "try:\n"
+                "    save_image('x.png', torch.rand(3, 512, 512))\n"
+                "except OutputError as error:\n"
+                "    print(error)\n",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert "cannot write 'x.png': File too large" in done.stdout, done.stderr
+        assert (tmp_path / "x.png").read_bytes() == before
+        assert os.listdir(tmp_path) == ["x.png"]

@@ -1,0 +1,137 @@
+"""Small models, data and plugin packages for tests of the core: built by the same doors as the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo import create
+from interpzoo.config import ComponentConfig, ImageSpec, Recipe
+from interpzoo.interfaces import Batch, DataSet
+from interpzoo.model import InterpolationModel
+
+
+def tiny_recipe(
+    method: str = "ae",
+    *,
+    channels: int = 1,
+    size: tuple[int, int] = (16, 16),
+    training: Mapping[str, Any] | None = None,
+    optimizer: Mapping[str, Any] | None = None,
+    **regularizer: Any,
+) -> Recipe:
+    """A recipe of a registered method on networks of a few thousand weights, in float32."""
+    critic = {"critic": {"width": 2, "scales": 2, "latent_channels": 2}} if method == "acai" else {}
+    stochastic = method == "vae"
+    return Recipe.model_validate(
+        {
+            "name": f"{method}-tiny",
+            "method": method,
+            "image": {"channels": channels, "height": size[0], "width": size[1]},
+            "encoder": {
+                "name": "conv",
+                "width": 4,
+                "scales": 2,
+                "latent_channels": 2,
+                "posterior": "gaussian" if stochastic else "none",
+            },
+            "decoder": {"name": "conv", "width": 4, "output": "sigmoid" if stochastic else "linear"},
+            "prior": {"name": "normal"} if method in ("vae", "aae") else None,
+            "regularizer": {"name": method, **critic, **regularizer},
+            "data": {"name": "lines"},
+            "training": {
+                "samples": 64,
+                "batch_size": 8,
+                "precision": "float32",
+                "optimizer": {"learning_rate": 1e-3, **(optimizer or {})},
+                **(training or {}),
+            },
+        }
+    )
+
+
+def tiny_model(
+    method: str = "ae", *, channels: int = 1, size: tuple[int, int] = (16, 16), seed: int = 0
+) -> InterpolationModel:
+    """An untrained model in eval mode."""
+    return create(tiny_recipe(method, channels=channels, size=size), seed=seed).eval()
+
+
+def random_images(n: int, image: ImageSpec, seed: int = 0) -> Tensor:
+    """(n, C, H, W) of noise in [0, 1)."""
+    return torch.rand(n, *image.shape, generator=Generator().manual_seed(seed))
+
+
+class Noted(DataSet):
+    """`size` images in memory, each of one grey that tells its index; every index that is asked for is kept."""
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    fields = frozenset({"image"})
+
+    def __init__(self, image: ImageSpec, size: int) -> None:
+        super().__init__(ComponentConfig(), image)
+        self.size = size
+        self.visited: list[list[int]] = []
+        self._image = image
+
+    def train(self, indices: Tensor, generator: Generator) -> Batch:
+        """The images `indices`."""
+        self.visited.append(indices.tolist())
+        greys = indices.view(-1, 1, 1, 1) / (self.size or 1)
+        return {"image": greys.expand(-1, *self._image.shape).contiguous()}
+
+    def test(self, limit: int | None = None) -> Batch:
+        """The first images."""
+        return self.train(torch.arange(self.size or 0)[:limit], Generator())
+
+
+def write_distribution(
+    site: Path,
+    name: str,
+    files: Mapping[str, str],
+    *,
+    plugin: str,
+    version: str = "1.0",
+) -> str:
+    """Lay down an installed distribution with one entry point, as pip leaves it; gives its import package."""
+    package = name.replace("-", "_")
+    for path, text in files.items():
+        target = site / package / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+    info = site / f"{package}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", "utf-8")
+    (info / "entry_points.txt").write_text(f"[interpzoo]\n{plugin} = {package}\n", "utf-8")
+    return package
+
+
+def run_python(code: str, *arguments: str, site: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter on one thread, with the distributions of `site` installed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")}
+    environment |= {"OMP_NUM_THREADS": "1", **variables}
+    if site is not None:
+        environment["PYTHONPATH"] = str(site)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+    )
+
+
+def python_json(code: str, *arguments: str, site: Path | None = None, **variables: str) -> Any:
+    """What `code` prints as JSON in a fresh interpreter, which must end well."""
+    done = run_python(code, *arguments, site=site, **variables)
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return json.loads(done.stdout)

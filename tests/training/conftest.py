@@ -1,0 +1,3 @@
+"""What the tests of training share."""
+
+from tests.core.conftest import one_thread as one_thread

@@ -1,0 +1,165 @@
+"""The README's generated parts: ``python -m tools.readme`` rewrites them, ``--check`` tells whether they are stale.
+
+A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. It is made from what this distribution
+registers and from the cards of its models, so that the README neither promises what is not there nor forgets what is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from interpzoo.bundle import bundled_folder
+from interpzoo.card import Result, read_results
+from interpzoo.errors import InterpzooError
+from interpzoo.loading import load
+from interpzoo.plugins import registry
+from interpzoo.recipes import load_recipe
+from interpzoo.registry import FIRST_PARTY, Kind, PretrainedModel, Registration, Table
+
+README: Final = Path(__file__).parents[1] / "README.md"
+
+_HEADLINES: Final = 3
+"""Figures shown of each model: `evaluate` puts those of the paper first, and the card keeps all of them."""
+
+_PART = re.compile(r"(?P<begin><!-- generated: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def models() -> str:
+    """A table for each data set: the models trained on it, side by side."""
+    rows = [row for row in _ours(registry().models) if row.entry.kind == "interpolator"]
+    datasets = sorted({row.entry.dataset for row in rows})
+    tables = [_models_on(dataset, [row for row in rows if row.entry.dataset == dataset]) for dataset in datasets]
+    return "\n".join(tables) or "No pretrained model is bundled yet: train one as below.\n"
+
+
+def methods() -> str:
+    """A table of the methods with their papers and recipes."""
+    recipes = [load_recipe(row.qualified) for row in _ours(registry().recipes)]
+    rows = [
+        (
+            f"`{row.name}`",
+            f"[{row.entry.title}]({row.entry.paper})" if row.entry.paper else row.entry.title,
+            _names(recipe.name for recipe in recipes if recipe.method == row.name),
+        )
+        for row in _ours(registry().methods)
+    ]
+    return _table(("method", "paper", "recipes"), rows)
+
+
+def interpolators() -> str:
+    """A table of the interpolators."""
+    return _table(("interpolator", "path"), [(f"`{name}`", _first_line(cls)) for name, cls in _classes("interpolator")])
+
+
+def datasets() -> str:
+    """A table of the data sets with their licences."""
+    rows = [
+        (f"`{name}`", _first_line(cls), f"`{cls.hub_id}`" if cls.hub_id else "", cls.licence)
+        for name, cls in _classes("dataset")
+    ]
+    return _table(("data set", "images", "on the Hub", "licence"), rows)
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "models": models,
+    "methods": methods,
+    "interpolators": interpolators,
+    "datasets": datasets,
+}
+
+
+def render(text: str) -> str:
+    """`text` with every generated part made anew.
+
+    Raises:
+        ClickException: a part is missing, unknown or stands twice.
+    """
+    found = [match["name"] for match in _PART.finditer(text)]
+    if sorted(found) != sorted(PARTS):
+        expected, given = ", ".join(PARTS), ", ".join(found) or "none"
+        raise click.ClickException(f"the generated parts are {given}, expected each of {expected} once")
+    return _PART.sub(lambda match: f"{match['begin']}\n{PARTS[match['name']]()}\n{match['end']}", text)
+
+
+@click.command()
+@click.argument("path", type=click.Path(dir_okay=False, exists=True, path_type=Path), default=README)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a part is stale.")
+def main(path: Path, *, check: bool) -> None:
+    """Rewrite the generated parts of PATH, the README by default."""
+    text = path.read_text("utf-8")
+    try:
+        fresh = render(text)
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
+    if check and fresh != text:
+        raise click.ClickException(f"{path.name} is stale: run 'python -m tools.readme'")
+    if not check:
+        path.write_text(fresh, "utf-8")
+
+
+def _models_on(dataset: str, rows: Sequence[Registration[PretrainedModel]]) -> str:
+    results = {row.name: _headlines(row) for row in rows}
+    metrics = list(dict.fromkeys(result.metric for found in results.values() for result in found))
+    cells = [
+        (
+            f"`{row.name}`",
+            f"`{row.entry.method}`",
+            _code(row),
+            row.entry.licence,
+            *(_value(results[row.name], metric) for metric in metrics),
+        )
+        for row in rows
+    ]
+    return f"On `{dataset}`:\n\n" + _table(("model", "method", "code", "licence", *metrics), cells)
+
+
+def _headlines(row: Registration[PretrainedModel]) -> list[Result]:
+    folder = bundled_folder(row)
+    results = [] if folder is None else read_results(folder)
+    return [result for result in results if result.dataset == row.entry.dataset][:_HEADLINES]
+
+
+def _code(row: Registration[PretrainedModel]) -> str:
+    folder = bundled_folder(row)
+    if folder is None:
+        return ""
+    shape = load(folder).latent_shape
+    dims = " x ".join(map(str, shape))
+    return dims if len(shape) == 1 else f"{dims} = {math.prod(shape)}"
+
+
+def _value(results: Sequence[Result], metric: str) -> str:
+    return next((f"{result.value:.4g}{result.unit}" for result in results if result.metric == metric), "")
+
+
+def _ours(table: Table[Any]) -> Iterator[Registration[Any]]:
+    # What else is installed beside is no part of this project.
+    return (row for row in table if row.owner.distribution == FIRST_PARTY)
+
+
+def _classes(kind: Kind) -> Iterator[tuple[str, type[Any]]]:
+    return ((row.name, registry().resolve(kind, row.qualified)) for row in _ours(registry().components[kind]))
+
+
+def _first_line(cls: type[Any]) -> str:
+    return inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()
