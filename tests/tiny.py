@@ -114,7 +114,9 @@ def write_distribution(
     return package
 
 
-def run_python(code: str, *arguments: str, site: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+def run_python(
+    code: str, *arguments: str, site: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run `code` in a fresh interpreter on one thread, with the distributions of `site` installed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")}
     environment |= {"OMP_NUM_THREADS": "1", **variables}

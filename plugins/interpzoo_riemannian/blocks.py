@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 _DENSE = 64
 """Rows that are solved faster as one matrix than block by block."""
 

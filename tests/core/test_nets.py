@@ -86,9 +86,9 @@ def test_the_order_of_layers_is_the_official_one() -> None:
     kinds = [type(layer).__name__ for layer in encoder.layers]
     double = ["Conv2d", "LeakyReLU", "Conv2d", "LeakyReLU"]
     # The first 1x1 convolution and the last layer have no activation.
-    assert kinds == ["Conv2d", *(double + ["AvgPool2d"]) * 2, "Conv2d", "LeakyReLU", "Conv2d"]
+    assert kinds == ["Conv2d", *[*double, "AvgPool2d"] * 2, "Conv2d", "LeakyReLU", "Conv2d"]
     assert [type(layer).__name__ for layer in decoder.layers] == [
-        *(double + ["Upsample"]) * 2,
+        *[*double, "Upsample"] * 2,
         *("Conv2d", "LeakyReLU", "Conv2d"),
     ]
     first = encoder.layers[0]

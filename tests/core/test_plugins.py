@@ -156,7 +156,10 @@ def test_a_good_plugin_is_found_with_its_distribution(site: Site) -> None:
         (LATER.replace(f"API = {API_VERSION + 1}", "API = 0"), "upgrade interpzoo-broken-"),
         (TAKING.replace(f"API = {API_VERSION}", f"API = '{API_VERSION}'"), f"'INTERPZOO_API = {API_VERSION}'"),
         (TAKING.replace("INTERPZOO_API", "INTERPZOO"), f"'INTERPZOO_API = {API_VERSION}'"),
-        (HEAD + "@hookimpl\ndef register(registry):\n    registry.add('encoder', 'x', 'a:B')\n    1 / 0\n", "ZeroDivision"),
+        (
+            HEAD + "@hookimpl\ndef register(registry):\n    registry.add('encoder', 'x', 'a:B')\n    1 / 0\n",
+            "ZeroDivision",
+        ),
         (HEAD + "@hookimpl\ndef register(registry, more): ...\n", "register"),
         (HEAD + "@hookimpl\ndef registr(registry): ...\n", "registr"),
         (HEAD + "def register(registry): ...\n", "@hookimpl"),
@@ -320,8 +323,8 @@ for _ in range(3):
     assert others == [first, first]
     lines = done.stderr.splitlines()
     assert len(lines) == 3
-    for distribution in ("interpzoo-raising 1.0", "interpzoo-taking 1.0", "interpzoo-later 1.0"):
-        assert sum(distribution in line for line in lines) == 1
+    for blamed in ("interpzoo-raising 1.0", "interpzoo-taking 1.0", "interpzoo-later 1.0"):
+        assert sum(blamed in line for line in lines) == 1
     assert all(line.startswith("interpzoo: ") for line in lines)
 
 

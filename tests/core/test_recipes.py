@@ -179,7 +179,9 @@ def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
         load_recipe(tmp_path)
 
 
-@pytest.mark.parametrize(("name", "nearest"), [("acai-mnits", "acai-mnist"), ("vea", "vae"), ("acai:acai-mnits", "acai")])
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("acai-mnits", "acai-mnist"), ("vea", "vae"), ("acai:acai-mnits", "acai")]
+)
 def test_an_unknown_recipe_suggests_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(UnknownNameError, match=f"unknown recipe or method '{name}'.*{nearest}"):
         load_recipe(name)

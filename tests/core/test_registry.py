@@ -139,7 +139,9 @@ def test_names_that_could_not_be_typed_are_refused(name: str) -> None:
         Registrar(MINE).add("encoder", name, "json:JSONEncoder")
 
 
-@pytest.mark.parametrize("target", ["json", "json.JSONEncoder", "json:", ":x", "json:a.b", "json:x()", "a b:c", "json:x\n"])
+@pytest.mark.parametrize(
+    "target", ["json", "json.JSONEncoder", "json:", ":x", "json:a.b", "json:x()", "a b:c", "json:x\n"]
+)
 def test_targets_that_are_no_class_are_refused(target: str) -> None:
     with pytest.raises(PluginError, match=r"interpzoo-mine.*package\.module:Class"):
         Registrar(MINE).add("encoder", "x", target)
