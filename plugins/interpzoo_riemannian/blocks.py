@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -9,44 +11,52 @@ _DENSE = 64
 """Rows that are solved faster as one matrix than block by block."""
 
 
+@dataclass(frozen=True)
 class BlockTridiagonal:
     """Symmetric matrices with blocks `diagonal` and, right of them, `coupling`, factored by cyclic reduction.
 
     Every other block is eliminated in one batch, until what is left is small: log2(n) steps instead of n. A matrix that
     is not positive definite makes its own solution meaningless or NaN, and no other's.
-
-    Args:
-        diagonal: (B, n, d, d).
-        coupling: (B, n - 1, d, d); the block in row i and column i + 1.
     """
 
-    def __init__(self, diagonal: Tensor, coupling: Tensor) -> None:
-        # Of each round: the even blocks' factor, and the couplings of the odd blocks to the even ones beside them.
-        self._rounds: list[tuple[Tensor, Tensor, Tensor]] = []
+    rounds: list[tuple[Tensor, Tensor, Tensor]]
+    """Of each round: the even blocks' factor, and the couplings of the odd blocks to the even ones beside them."""
+    rest: Tensor
+    """The factor of what is left as one matrix."""
+
+    @classmethod
+    def factor(cls, diagonal: Tensor, coupling: Tensor) -> BlockTridiagonal:
+        """Factor matrices.
+
+        Args:
+            diagonal: (B, n, d, d).
+            coupling: (B, n - 1, d, d); the block in row i and column i + 1.
+        """
+        rounds: list[tuple[Tensor, Tensor, Tensor]] = []
         while diagonal.shape[1] > 1 and diagonal.shape[1] * diagonal.shape[2] > _DENSE:
             factor = torch.linalg.cholesky_ex(diagonal[:, 0::2])[0]
             odd, before, after = diagonal[:, 1::2].clone(), coupling[:, 0::2], coupling[:, 1::2]
-            self._rounds.append((factor, before, after))
+            rounds.append((factor, before, after))
             n, k = before.shape[1], after.shape[1]
             through_before = torch.cholesky_solve(before, factor[:, :n])
             odd -= before.mT @ through_before
             odd[:, :k] -= after @ torch.cholesky_solve(after.mT, factor[:, 1:])
             diagonal, coupling = odd, -after[:, : n - 1] @ through_before[:, 1:]
-        self._rest = torch.linalg.cholesky_ex(_dense(diagonal, coupling))[0]
+        return cls(rounds, torch.linalg.cholesky_ex(_dense(diagonal, coupling))[0])
 
     def solve(self, b: Tensor) -> Tensor:
         """The solutions (B, n, d) for right-hand sides `b` (B, n, d)."""
         rest = b[..., None]
         evens: list[Tensor] = []
-        for factor, before, after in self._rounds:
+        for factor, before, after in self.rounds:
             even, odd = rest[:, 0::2], rest[:, 1::2].clone()
             evens.append(even)
             solved = torch.cholesky_solve(even, factor)
             odd -= before.mT @ solved[:, : before.shape[1]]
             odd[:, : after.shape[1]] -= after @ solved[:, 1:]
             rest = odd
-        x = torch.cholesky_solve(rest.flatten(1, 2), self._rest).view(rest.shape)
-        for (factor, before, after), even in zip(reversed(self._rounds), reversed(evens), strict=True):
+        x = torch.cholesky_solve(rest.flatten(1, 2), self.rest).view(rest.shape)
+        for (factor, before, after), even in zip(reversed(self.rounds), reversed(evens), strict=True):
             even = even.clone()
             even[:, : before.shape[1]] -= before @ x
             even[:, 1:] -= after.mT @ x[:, : after.shape[1]]
@@ -57,10 +67,8 @@ class BlockTridiagonal:
 
     def __getitem__(self, rows: Tensor) -> BlockTridiagonal:
         """The factored matrices of some `rows` of the batch."""
-        chosen = object.__new__(BlockTridiagonal)
-        chosen._rounds = [(factor[rows], before[rows], after[rows]) for factor, before, after in self._rounds]
-        chosen._rest = self._rest[rows]
-        return chosen
+        rounds = [(factor[rows], before[rows], after[rows]) for factor, before, after in self.rounds]
+        return BlockTridiagonal(rounds, self.rest[rows])
 
 
 def _dense(diagonal: Tensor, coupling: Tensor) -> Tensor:

@@ -55,5 +55,5 @@ def _step(here: Linearization, damping: Tensor) -> Tensor:
     size = here.metric.diagonal(dim1=2, dim2=3).mean((1, 2)).clamp_min(torch.finfo(torch.float32).tiny)
     eye = torch.eye(here.gradient.shape[2], dtype=size.dtype, device=size.device)
     ridge = (damping * size)[:, None, None, None] * eye
-    matrix = BlockTridiagonal(2 * segments * (here.metric + ridge), -segments * (here.coupling + ridge))
+    matrix = BlockTridiagonal.factor(2 * segments * (here.metric + ridge), -segments * (here.coupling + ridge))
     return -matrix.solve(here.gradient)

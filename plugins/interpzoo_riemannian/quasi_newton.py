@@ -105,4 +105,4 @@ def _chain(curves: Curves, nodes: Tensor) -> BlockTridiagonal:
     diagonal += 1e-4 * diagonal.mean((1, 2), keepdim=True) + torch.finfo(torch.float32).tiny
     segments = nodes.shape[1] + 1
     middles = (resample(metric, 2 * segments + 1)[:, 1::2]) * segments
-    return BlockTridiagonal(middles[:, :-1] + middles[:, 1:], -middles[:, 1:-1])
+    return BlockTridiagonal.factor(middles[:, :-1] + middles[:, 1:], -middles[:, 1:-1])
