@@ -32,3 +32,9 @@ def shim_torchvision() -> torch.library.Library | None:
 def torchvision_shim() -> torch.library.Library | None:
     """See `shim_torchvision`."""
     return shim_torchvision()
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Every test finds the same global random state, which components draw their weights from."""
+    torch.manual_seed(0)
