@@ -1,0 +1,11 @@
+"""AEAI: autoencoder image interpolation by shaping the latent space (Oring, Yakhini, Hel-Or; ICML 2021)."""
+
+from interpzoo.plugins import Registrar, hookimpl
+
+INTERPZOO_API = 1
+
+
+@hookimpl
+def register(registry: Registrar) -> None:
+    registry.add("regularizer", "aeai", "interpzoo_aeai.aeai:AEAI")
+    registry.add_package("interpzoo_aeai")
