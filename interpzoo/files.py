@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Generator
@@ -10,6 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from interpzoo.errors import InterpzooError, OutputError
+
+_LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether `path` has the name of a temporary file of `atomic_write`, as a killed process leaves it behind."""
+    return _LEFTOVER.fullmatch(path.name) is not None
 
 
 @contextmanager

@@ -44,32 +44,35 @@ def save_checkpoint(path: Path, state: State, *, steps: int, recipe: Recipe, sta
     write_tensors(path, tensors, {"steps": str(steps), "recipe": _identity(recipe), "started_from": started_from or ""})
 
 
-def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> int:
-    """Fill `state` from a checkpoint and give the number of steps it has seen.
+def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> tuple[int, str | None]:
+    """Fill `state` from a checkpoint and give the number of steps it has seen and what it started from.
 
     Raises:
-        TrainingError: there is none, or it is of another recipe.
+        TrainingError: there is none, or it is of another recipe or of other networks.
         WeightsError: it is damaged.
     """
     if not path.is_file():
         raise TrainingError(f"there is no {path.name} in {path.parent} to resume from")
     tensors = read_tensors(path)
     with safe_open(path, framework="pt") as file:
-        metadata: dict[str, str] = file.metadata()
+        metadata: dict[str, str] = file.metadata() or {}
     if metadata.get("recipe") != _identity(recipe):
         raise TrainingError(
             f"{path} is of another recipe: resume with the one it was started with: {_difference(metadata, recipe)}"
         )
     for name, module in state.modules.items():
         prefix = f"{name}/"
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        try:
+            module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        except RuntimeError as error:
+            raise TrainingError(f"{path} is of other networks: {" ".join(str(error).split())}") from None
     for name, optimizer in state.optimizers.items():
         for index, parameter in enumerate(_parameters(optimizer)):
             prefix = f"optimizer.{name}/{index}/"
             for key, value in tensors.items():
                 if key.startswith(prefix):
                     optimizer.state[parameter][key.removeprefix(prefix)] = _like(value, parameter)
-    return int(metadata["steps"])
+    return int(metadata["steps"]), metadata["started_from"] or None
 
 
 def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:

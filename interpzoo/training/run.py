@@ -15,6 +15,7 @@ from interpzoo.build import build_component
 from interpzoo.config import Component, ModelConfig, Recipe, TrainedWith
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
+from interpzoo.files import is_leftover
 from interpzoo.folder import CHECKPOINT, LOGS, WEIGHTS, claim, write_tensors
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.loading import create, load
@@ -95,13 +96,15 @@ def train(
     trained = trainer.trained()
     trained.examples = _examples(trained, data)
     if model is None:
-        trained.config = _described(trained.config, recipe, trainer, start_from)
+        trained.config = _described(trained.config, recipe, trainer)
     if workers.is_main:
         if model is None:
             trained.save_pretrained(folder)
         else:
             write_tensors(folder / WEIGHTS, trained.state_dict())
         (folder / CHECKPOINT).unlink(missing_ok=True)
+        for leftover in [*filter(is_leftover, folder.iterdir())]:  # of processes that were killed
+            leftover.unlink()
     workers.wait()
     return trained
 
@@ -146,7 +149,7 @@ def _examples(model: InterpolationModel, data: DataSet) -> torch.Tensor:
         return model.encode(data.test(_EXAMPLES)["image"]).cpu()
 
 
-def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer, start_from: str | Path | None) -> ModelConfig:
+def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:
     """The config with full component names, their distributions, and how the weights came about."""
     named: dict[Kind, Component | None] = {
         "encoder": config.encoder,
@@ -162,7 +165,7 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer, start_from
         data=recipe.data,
         training=recipe.training,
         samples_seen=trainer.done * recipe.training.batch_size,
-        started_from=_name(start_from),
+        started_from=trainer.started_from,
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )
     # A full name still finds its component when another plugin registers the same bare name.

@@ -77,9 +77,11 @@ class Trainer:
         self.regularizer = _placed(regularizer, workers.device, layout)
         self.done = 0
         """Steps taken."""
+        self.started_from = started_from
+        """A resumed run's is its checkpoint's."""
         self._layout = layout
         self._autocast = config.precision != "float32" and regularizer.autocast and workers.has_bfloat16
-        self._path, self._started_from = output / CHECKPOINT, started_from
+        self._path = output / CHECKPOINT
         self._permutations: dict[int, Tensor] = {}
         self._setup()
         self.updates: Sequence[Update] = regularizer.updates(model)
@@ -93,7 +95,7 @@ class Trainer:
             TrainingError: a loss or gradient is not finite; the last checkpoint is from before.
         """
         if resume:
-            self.done = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
+            self.done, self.started_from = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
         while self.done < end:
@@ -225,7 +227,7 @@ class Trainer:
     def _save(self) -> None:
         if self.workers.is_main:
             state = self._state()
-            save_checkpoint(self._path, state, steps=self.done, recipe=self.recipe, started_from=self._started_from)
+            save_checkpoint(self._path, state, steps=self.done, recipe=self.recipe, started_from=self.started_from)
         self.workers.wait()
 
 

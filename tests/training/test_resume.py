@@ -1,0 +1,263 @@
+"""Runs that are killed, and what is left of them: a resumed run is the uninterrupted one, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from interpzoo import load, train
+from interpzoo.config import Recipe
+from interpzoo.errors import TrainingError, WeightsError
+from interpzoo.folder import CHECKPOINT, SUMS, read_config, read_sums
+from interpzoo.training.trainer import Trainer
+from tests.pixels import trainer_of
+from tests.tiny import tiny_model, tiny_recipe
+
+STEPS = 8
+
+KILLED = """
+method = "acai"
+
+[image]
+channels = 1
+height = 16
+width = 16
+
+[encoder]
+name = "conv"
+width = 4
+scales = 2
+latent_channels = 2
+
+[decoder]
+name = "conv"
+width = 4
+
+[regularizer]
+name = "acai"
+critic = {width = 2, scales = 2, latent_channels = 2}
+
+[data]
+name = "lines"
+
+[training]
+samples = 960
+batch_size = 8
+precision = "float32"
+ema_decay = 0.9
+checkpoint_steps = 25
+"""
+"""120 steps; the checkpoints are of steps 25, 50, 75, 100 and 120."""
+
+
+def recipe(method: str = "acai", **training: Any) -> Recipe:
+    """Eight steps with an average of the weights."""
+    return tiny_recipe(method, training={"samples": STEPS * 8, "ema_decay": 0.9, **training})
+
+
+def ignore(done: int, values: object) -> None:
+    """A report that nobody reads."""
+
+
+def everything(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Weights, critic and average of a run."""
+    parts = {"model": trainer.model, "regularizer": trainer.regularizer, "average": trainer.trained()}
+    return {f"{part}/{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
+
+
+def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    """Bit for bit."""
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        assert torch.equal(value, right[name]), name
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """What the run of `recipe` ends with."""
+    trainer = trainer_of(recipe(), tmp_path_factory.mktemp("whole"))
+    trainer.run(ignore)
+    return everything(trainer)
+
+
+@pytest.mark.parametrize("stops", [[1], [7], [3, 1, 2], [8]], ids=str)
+def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
+    stops: list[int], uninterrupted: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    """Weights, the critic's and the average's, however often it was stopped; also at the very end."""
+    for number, stop in enumerate(stops):
+        trainer_of(recipe(), tmp_path).run(ignore, resume=number > 0, stop_after=stop)
+    resumed = trainer_of(recipe(), tmp_path)
+    resumed.run(ignore, resume=True)
+    assert resumed.done == STEPS
+    assert_equal(everything(resumed), uninterrupted)
+
+
+def test_reduced_precision_and_decoupled_weight_decay_resume_too(tmp_path: Path) -> None:
+    found = tiny_recipe(
+        "vae", training={"samples": 64, "precision": "bfloat16"}, optimizer={"name": "adamw", "weight_decay": 0.1}
+    )
+    whole = trainer_of(found, tmp_path)
+    whole.run(ignore)
+    trainer_of(found, tmp_path).run(ignore, stop_after=3)
+    resumed = trainer_of(found, tmp_path)
+    resumed.run(ignore, resume=True)
+    assert_equal(everything(resumed), everything(whole))
+
+
+def test_steps_are_reported_where_they_go_on(tmp_path: Path) -> None:
+    reports: list[tuple[int, float]] = []
+    trainer = trainer_of(recipe(), tmp_path)
+    trainer.run(lambda done, values: reports.append((done, values["reconstruction"])))
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=5)
+    again: list[tuple[int, float]] = []
+    trainer_of(recipe(), tmp_path).run(lambda done, values: again.append((done, values["reconstruction"])), resume=True)
+    assert [done for done, _ in again] == [6, 7, 8]
+    assert again == reports[5:]
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    """``interpzoo train`` of the recipe that is killed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "interpzoo", "train", "killed.toml", "--output", "run"]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def steps_in(checkpoint: Path) -> int:
+    """How many steps a checkpoint has seen; 0 where there is none."""
+    if not checkpoint.is_file():
+        return 0
+    with safe_open(checkpoint, framework="pt") as file:
+        return int(file.metadata()["steps"])
+
+
+def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    """SIGKILL between two checkpoints; the average is what is saved, and the critic has moved it."""
+    (tmp_path / "killed.toml").write_text(KILLED)
+    checkpoint = tmp_path / "run" / CHECKPOINT
+    process = start(tmp_path)
+    deadline = time.monotonic() + 120
+    while steps_in(checkpoint) < 25 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert 25 <= steps_in(checkpoint) < 120
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+    train(tmp_path / "killed.toml", output=tmp_path / "run", resume=True)
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "README.md",
+        SUMS,
+        "config.json",
+        "examples.safetensors",
+        "model.safetensors",
+        "preview.png",
+    ]
+    whole = train(tmp_path / "killed.toml", output=tmp_path / "whole")
+    assert_equal(load(tmp_path / "run").state_dict(), whole.state_dict())
+    assert read_sums(tmp_path / "run") == read_sums(tmp_path / "whole")
+
+
+def test_what_a_kill_in_mid_write_leaves_behind_is_no_hindrance_and_cleared_away(
+    uninterrupted: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=4)
+    (tmp_path / ".0123456789abcdef.tmp").write_bytes((tmp_path / CHECKPOINT).read_bytes()[:1000])
+    model = train(recipe(), output=tmp_path, resume=True)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, uninterrupted[f"average/{name}"]), name
+    assert not [*tmp_path.glob(".*")]
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_a_damaged_checkpoint_is_told(kept: int, tmp_path: Path) -> None:
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors is not a whole safetensors file"):
+        trainer_of(recipe(), tmp_path).run(ignore, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        (recipe(seed=1), "training was {"),
+        (recipe("ae"), "method was 'acai'"),
+        (recipe().model_copy(update={"licence": "mit"}), "licence was 'apache-2.0'"),
+    ],
+    ids=["seed", "method", "licence"],
+)
+def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: str, tmp_path: Path) -> None:
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(TrainingError, match="is of another recipe") as error:
+        trainer_of(other, tmp_path).run(ignore, resume=True)
+    assert part in str(error.value)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_other_words_on_the_card_are_no_other_recipe(uninterrupted: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=2)
+    resumed = trainer_of(recipe().model_copy(update={"summary": "Better said."}), tmp_path)
+    resumed.run(ignore, resume=True)
+    assert_equal(everything(resumed), uninterrupted)
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=rf"no checkpoint\.safetensors in {tmp_path}"):
+        trainer_of(recipe(), tmp_path).run(ignore, resume=True)
+
+
+def test_a_resumed_fine_tuning_still_says_where_it_started(tmp_path: Path) -> None:
+    """Also where the second command does not repeat it: the weights come from the checkpoint anyway."""
+    origin = tiny_model(seed=5).save_pretrained(tmp_path / "origin")
+    found = tiny_recipe(training={"samples": 32})
+    whole = train(found, output=tmp_path / "whole", start_from=origin)
+    (tmp_path / "cut").mkdir()
+    trainer = trainer_of(found, tmp_path / "cut")
+    trainer.model.load_state_dict(load(origin).state_dict())
+    trainer.started_from = "origin"
+    trainer.run(ignore, stop_after=2)
+    train(found, output=tmp_path / "cut", resume=True)
+    trained = read_config(tmp_path / "cut").trained
+    assert trained is not None
+    assert trained.started_from == "origin"
+    assert read_config(tmp_path / "cut") == whole.config
+    assert_equal(load(tmp_path / "cut").state_dict(), whole.state_dict())
+
+
+def test_a_checkpoint_holds_no_more_than_tensors_and_words(tmp_path: Path) -> None:
+    """It is safetensors, with the recipe as JSON: nothing in it could run."""
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
+    tensors = load_file(tmp_path / CHECKPOINT)
+    prefixes = {name.partition("/")[0] for name in tensors}
+    assert prefixes == {"model", "regularizer", "average", "optimizer.autoencoder", "optimizer.critic"}
+    with safe_open(tmp_path / CHECKPOINT, framework="pt") as file:
+        assert json.loads(file.metadata()["recipe"])["method"] == "acai"
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
+    """As after an update of the code under the same recipe."""
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
+    path = tmp_path / CHECKPOINT
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    del tensors["model/encoder.layers.0.bias"]
+    save_file(tensors, path, metadata)
+    with pytest.raises(TrainingError, match=r"encoder\.layers\.0\.bias"):
+        trainer_of(recipe(), tmp_path).run(ignore, resume=True)
