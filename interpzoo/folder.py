@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
-from interpzoo.files import atomic_write
+from interpzoo.files import atomic_write, is_leftover
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -165,9 +165,9 @@ def claim(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in (*FILES, CHECKPOINT, LOGS))
+        entries = [entry for entry in folder.iterdir() if not is_leftover(entry)]
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    if strangers:
+    if strangers := sorted(entry.name for entry in entries if entry.name not in (*FILES, CHECKPOINT, LOGS)):
         raise OutputError(f"{folder} already holds {strangers[0]!r}: choose an empty or a new folder")
     return folder

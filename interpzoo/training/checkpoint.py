@@ -65,7 +65,7 @@ def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> tuple[int
         try:
             module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         except RuntimeError as error:
-            raise TrainingError(f"{path} is of other networks: {" ".join(str(error).split())}") from None
+            raise TrainingError(f"{path} is of other networks: {' '.join(str(error).split())}") from None
     for name, optimizer in state.optimizers.items():
         for index, parameter in enumerate(_parameters(optimizer)):
             prefix = f"optimizer.{name}/{index}/"
