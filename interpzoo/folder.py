@@ -108,7 +108,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     """Write a safetensors file whole or not at all."""
     from safetensors.torch import save
 
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Copied, because safetensors refuses tensors that share memory, as the weights of tied networks do.
+    contiguous = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         temporary.write_bytes(save(contiguous, metadata))
 

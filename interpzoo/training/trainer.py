@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ class Trainer:
 
     Raises:
         DataError: the data set lacks a field that the regularizer needs.
-        InputError: the batch cannot be shared among the processes.
+        InputError: the batch cannot be shared among the processes, or all weights of an update are frozen.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Trainer:
         self._path = output / CHECKPOINT
         self._permutations: dict[int, Tensor] = {}
         self._setup()
-        self.updates: Sequence[Update] = regularizer.updates(model)
+        self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
         self._optimizers = {u.name: _optimizer(self._config(u), u.parameters) for u in self.updates}
         self.average = self._average()
 
@@ -239,6 +240,14 @@ def _placed(module: M, device: torch.device, layout: torch.memory_format) -> M:
 def _generator(seed: int, purpose: str, index: int, rank: int) -> Generator:
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}/{rank}".encode()).digest()
     return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _trainable(update: Update) -> Update:
+    """The update with each weight once, although tied networks both list it, and without the frozen ones."""
+    parameters = list({id(p): p for p in update.parameters if p.requires_grad}.values())
+    if not parameters:
+        raise InputError(f"update {update.name!r} has nothing to train: all of its weights are frozen")
+    return replace(update, parameters=parameters)
 
 
 def _optimizer(config: OptimizerConfig, parameters: Sequence[nn.Parameter]) -> Optimizer:

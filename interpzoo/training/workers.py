@@ -83,6 +83,8 @@ class Workers:
 
     def mean_values(self, values: Mapping[str, Tensor]) -> dict[str, float]:
         """The mean over all processes of each scalar."""
+        if not values:
+            return {}
         flat = torch.stack([value.float() for value in values.values()])
         return dict(zip(values, self._reduce(flat).tolist(), strict=True))
 
