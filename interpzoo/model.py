@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -74,7 +75,9 @@ class InterpolationModel(nn.Module):
 
     @property
     def _weight(self) -> Tensor:
-        return next(self.decoder.parameters())
+        # A wrapped decoder may have no weights, and a whole model none.
+        tensors = chain(self.decoder.parameters(), self.parameters(), self.buffers())
+        return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.empty(0))
 
     def forward(self, images: Images) -> Tensor:
         """The decoded code of each image, in the caller's gradient mode."""
@@ -99,8 +102,7 @@ class InterpolationModel(nn.Module):
         Raises:
             InputError: the codes have another shape.
         """
-        if codes.shape[1:] != self.latent_shape:
-            raise InputError(f"codes have shape {tuple(codes.shape)}, expected (B, {_dims(self.latent_shape)})")
+        self._check_codes(codes)
         z = codes.to(self.device, self.dtype)
         noise_shape = self.decoder.noise_shape
         if noise_shape is None:
@@ -156,6 +158,8 @@ class InterpolationModel(nn.Module):
         Raises:
             InputError: shapes that do not fit, or a path that is not defined at some `t`.
         """
+        self._check_codes(z0)
+        self._check_codes(z1)
         z0, z1 = _paired(z0.to(self.device), z1.to(self.device))
         t = torch.as_tensor(t, dtype=torch.float32, device=self.device)
         if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
@@ -254,10 +258,12 @@ class InterpolationModel(nn.Module):
         """Images (n, C, H, W) of codes drawn from the prior.
 
         Raises:
-            InputError: the model has no prior.
+            InputError: the model has no prior, or `n` is negative.
         """
         if self.prior is None:
             raise InputError(f"{self.config.name!r} has no prior to sample from (method {self.config.method!r})")
+        if n < 0:
+            raise InputError(f"n = {n}: expected a number of images")
         codes = self.prior.sample(n, generator=Generator().manual_seed(seed))
         return self._decode_in_chunks(codes.to(self.device), batch_size)
 
@@ -300,12 +306,18 @@ class InterpolationModel(nn.Module):
         """Images (pairs, steps, C, H, W) between the first example codes, taken two by two.
 
         Raises:
-            InputError: the model came without two examples, or fewer than two steps.
+            InputError: the model came without two examples, or fewer than two steps or one pair.
         """
+        if pairs < 1:
+            raise InputError(f"pairs = {pairs}: expected at least 1")
         if self.examples is None or len(self.examples) < 2:
             raise InputError(f"{self.config.name!r} came without two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
         return self._decode_path(codes[::2], codes[1::2], self._positions(steps, None), interpolator, batch_size)
+
+    def _check_codes(self, codes: Tensor) -> None:
+        if codes.shape[1:] != self.latent_shape:
+            raise InputError(f"codes have shape {tuple(codes.shape)}, expected (B, {_dims(self.latent_shape)})")
 
     def _check_registered(self) -> None:
         networks: dict[Kind, tuple[nn.Module, str]] = {
@@ -365,9 +377,9 @@ class InterpolationModel(nn.Module):
 
 
 def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
-    if z0.shape[1:] != z1.shape[1:] or (len(z0) != len(z1) and 1 not in (len(z0), len(z1))):
+    if len(z0) != len(z1) and 1 not in (len(z0), len(z1)):
         raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
-    n = max(len(z0), len(z1))
+    n = len(z1) if len(z0) == 1 else len(z0)
     return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])
 
 
