@@ -84,8 +84,7 @@ class Images(DataSet):
             self.hub_id = config.source
         self._train, self._test = self._splits(load_splits(config.source, root))
         self.size = len(self._train)
-        if self._train.labels is not None:
-            self.fields = frozenset({"image", "label"})
+        self.fields = frozenset({"image", *self._train.columns})
 
     def train(self, indices: Tensor, generator: Generator) -> Batch:
         """Training images `indices`; nothing is drawn from `generator`."""
@@ -117,6 +116,32 @@ class Images(DataSet):
             return [self.config.label_column]
         return [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"][:1]
 
+    def other_fields(self, table: Any) -> Mapping[str, Tensor]:
+        """What a batch carries beside ``image`` and ``label``, by field, one row an image of `table`: nothing more."""
+        return {}
+
+    def held_out_rows(self, table: Any) -> Tensor:
+        """Rows that are held out where `table` is the only split: a fraction of them, chosen by the seed."""
+        n = min(max(1, round(self.config.held_out * len(table))), len(table) - 1)
+        return torch.randperm(len(table), generator=Generator().manual_seed(self.config.seed))[:n]
+
+    def whole_numbers(self, table: Any, column: str, what: str = "column") -> Tensor:
+        """A column (n,) of `table`, int64.
+
+        Raises:
+            DataError: there is no such column, a value is missing, or it holds something else. `what` names it.
+        """
+        where = f"data set {self.config.source!r}: {what} {column!r}"
+        if column not in table.features:
+            raise DataError(f"{where} is missing; there are {', '.join(table.features)}")
+        values = table.data.column(column)
+        if values.null_count:
+            raise DataError(f"{where} has {values.null_count} empty values")
+        try:
+            return torch.tensor(values.cast("int64").to_numpy())
+        except (ValueError, NotImplementedError):  # pyarrow's errors derive from them
+            raise DataError(f"{where} holds {table.features[column]}, expected whole numbers") from None
+
     def _splits(self, tables: Mapping[str, Any]) -> tuple[_Split, _Split]:
         train = self._table(tables, self.config.train_split)
         column = self._image_column(train.features)
@@ -126,7 +151,7 @@ class Images(DataSet):
             train_rows, test_rows = torch.arange(len(train)), torch.arange(len(test))
         else:
             test = train
-            train_rows, test_rows = self._hold_out(len(train))
+            train_rows, test_rows = self._hold_out(train)
         return self._split(train, column, train_rows), self._split(test, column, test_rows)
 
     def _table(self, tables: Mapping[str, Any], split: str) -> Any:
@@ -144,28 +169,24 @@ class Images(DataSet):
             raise DataError(f"data set {self.config.source!r} has no column of images {column!r}, only {known}")
         return column
 
-    def _hold_out(self, total: int) -> tuple[Tensor, Tensor]:
-        if total < 2:
+    def _hold_out(self, table: Any) -> tuple[Tensor, Tensor]:
+        if len(table) < 2:
             raise DataError(f"data set {self.config.source!r} has 1 image, expected at least 2, to hold one out")
-        order = torch.randperm(total, generator=Generator().manual_seed(self.config.seed))
-        n = min(max(1, round(self.config.held_out * total)), total - 1)
-        return order[n:].sort().values, order[:n].sort().values
+        held_out = torch.zeros(len(table), dtype=torch.bool)
+        held_out[self.held_out_rows(table)] = True
+        if held_out.all() or not held_out.any():
+            raise DataError(
+                f"data set {self.config.source!r}: of {len(table)} images {int(held_out.sum())} are to be held out, "
+                "expected at least 1, and 1 to train on"
+            )
+        return (~held_out).argwhere().flatten(), held_out.argwhere().flatten()
 
     def _split(self, table: Any, column: str, rows: Tensor) -> _Split:
-        labels = [self._labels(table, name) for name in self.label_columns(table.features)]
-        return _Split(self, table, column, rows, torch.stack(labels, -1).squeeze(-1)[rows] if labels else None)
-
-    def _labels(self, table: Any, column: str) -> Tensor:
-        where = f"data set {self.config.source!r}: label column {column!r}"
-        if column not in table.features:
-            raise DataError(f"{where} is missing; there are {', '.join(table.features)}")
-        values = table.data.column(column)
-        if values.null_count:
-            raise DataError(f"{where} has {values.null_count} empty values")
-        try:
-            return torch.tensor(values.cast("int64").to_numpy())
-        except (ValueError, NotImplementedError):  # pyarrow's errors derive from them
-            raise DataError(f"{where} holds {table.features[column]}, expected whole numbers") from None
+        columns = dict(self.other_fields(table))
+        if names := self.label_columns(table.features):
+            labels = [self.whole_numbers(table, name, "label column") for name in names]
+            columns["label"] = torch.stack(labels, -1).squeeze(-1)
+        return _Split(self, table, column, rows, columns)
 
 
 class MNISTConfig(ImagesConfig):
@@ -236,8 +257,8 @@ class CelebA(Images):
 class _Split:
     """Rows of a table, as batches."""
 
-    def __init__(self, data: Images, table: Any, column: str, rows: Tensor, labels: Tensor | None) -> None:
-        self.labels = labels
+    def __init__(self, data: Images, table: Any, column: str, rows: Tensor, columns: Mapping[str, Tensor]) -> None:
+        self.columns = {name: values[rows] for name, values in columns.items()}
         self._data = data
         # Not decoded by `datasets`, which knows neither threads nor `frame`.
         encoded = type(table.features[column])(decode=False)
@@ -257,8 +278,8 @@ class _Split:
 
     def batch(self, positions: Tensor) -> Batch:
         pixels = self._pixels[positions] if self._kept else self._decode(self._rows[positions])
-        batch = {"image": from_pixels(pixels, self._data.image)}
-        return batch if self.labels is None else {**batch, "label": self.labels[positions]}
+        fields = {name: values[positions] for name, values in self.columns.items()}
+        return {"image": from_pixels(pixels, self._data.image), **fields}
 
     @cached_property
     def _pixels(self) -> Tensor:

@@ -8,4 +8,6 @@ INTERPZOO_API = 1
 @hookimpl
 def register(registry: Registrar) -> None:
     registry.add("regularizer", "aeai", "interpzoo_aeai.aeai:AEAI")
+    registry.add("dataset", "pole-shadow", "interpzoo_aeai.pole_shadow:PoleShadow")
+    registry.add("dataset", "coil20", "interpzoo_aeai.coil20:COIL20")
     registry.add_package("interpzoo_aeai")

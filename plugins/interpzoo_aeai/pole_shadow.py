@@ -1,0 +1,150 @@
+"""A pole on a plane and its shadow, seen from above: a geometric stand-in for the paper's rendered images.
+
+Source: arXiv 2008.01487, section 4.1 (ICLR text): a vertical pole at the centre of a plane, the camera above it, the
+light at 72 azimuths, 5 degrees apart, and at 8 altitudes, 45 to 80 degrees. The paper's images are a game engine's, of
+unknown size and colours, and are not published. Here the view is orthographic, the sun infinitely far, and every
+length a choice of ours.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import avg_pool2d
+
+from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.errors import ConfigError, InputError
+from interpzoo.interfaces import Batch, DataSet
+
+AZIMUTHS: Final = 72
+ALTITUDES: Final = 8
+
+_PLANE, _SHADOW, _POLE = 0.8, 0.1, 1.0
+_HEIGHT, _RADIUS = 0.8, 0.1
+"""Of the pole, in half images: at 45 degrees the shadow ends at 0.9."""
+_SAMPLES = 4
+_CHUNK = 64
+_MIN_SIZE = 16  # in smaller images the pole hides the shortest shadow
+_TRAIN_SHARE = 0.8
+_SPLIT_SEED = 0
+
+
+def draw_pole_shadows(parameters: Tensor, size: int = 32) -> Tensor:
+    """Draw poles of radius r and height h that stand at the centre, lit from `parameters`.
+
+    The shadow is what a disc of radius r covers on its way from the centre to h / tan(altitude) away from the light.
+    Each pixel is the mean of 4x4 samples, each of which is faded over its own width at an edge: grey values follow the
+    light without steps.
+
+    Args:
+        parameters: (N, 2) radians: azimuth of the light, anticlockwise from the right, and its altitude above the
+            plane in (0, pi / 2]. Shadows of a light below 41 degrees leave the image.
+        size: height and width of the images, at least 16.
+
+    Returns:
+        (N, 1, size, size) in [0, 1], computed in float64 and given in the dtype of `parameters`: plane 0.8,
+        shadow 0.1, pole 1.
+
+    Raises:
+        InputError: `parameters` is of another shape or type or out of range, or `size` is too small.
+    """
+    if parameters.ndim != 2 or parameters.shape[1] != 2 or not parameters.is_floating_point():
+        raise InputError(
+            f"parameters of shape {tuple(parameters.shape)} and {parameters.dtype}: expected floating-point radians "
+            "(N, 2), azimuth and altitude"
+        )
+    azimuth, altitude = parameters.double().unbind(1)
+    # A right angle in float32 is above one in float64.
+    good = azimuth.isfinite() & (altitude > 0) & (altitude < math.pi / 2 + 1e-6)
+    if not good.all():
+        row = int((~good).argwhere()[0])
+        raise InputError(
+            f"parameters[{row}] = {parameters[row].tolist()}: expected radians, the altitude in (0, pi / 2]"
+        )
+    if size < _MIN_SIZE:
+        raise InputError(f"size = {size}: a pole needs at least {_MIN_SIZE}x{_MIN_SIZE} pixels")
+    chunks = [_draw(chunk, size) for chunk in torch.stack([azimuth, altitude], 1).split(_CHUNK)]
+    return torch.cat(chunks).to(parameters.dtype) if chunks else parameters.new_empty(0, 1, size, size)
+
+
+def parameters_between(starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+    """Parameters (N, T, 2) at `t` (T,) between `starts` and `ends` (N, 2), with the azimuth the shorter way round.
+
+    What an ideal interpolation shows, to be drawn by `draw_pole_shadows`. Azimuths are not brought back to [0, 2 pi).
+    """
+    way = ends - starts
+    azimuth = torch.remainder(way[:, :1] + math.pi, 2 * math.pi) - math.pi
+    return starts[:, None] + t.to(starts)[:, None] * torch.cat([azimuth, way[:, 1:]], 1)[:, None]
+
+
+class PoleShadow(DataSet):
+    """A pole and its shadow under a light at 72 azimuths and 8 altitudes, drawn: 461 images, 115 held out.
+
+    A batch carries ``image`` and ``parameters`` (B, 2), float32 radians: azimuth and altitude of the light. A fifth of
+    the 576 images is held out at random, always the same; the paper's share.
+
+    Raises:
+        ConfigError: `image` is not square, of one channel and at least 16x16.
+    """
+
+    fields = frozenset({"image", "parameters"})
+    licence = "cc0-1.0"
+
+    def __init__(self, config: ComponentConfig, image: ImageSpec, root: Path | None = None) -> None:
+        super().__init__(config, image, root)
+        if image.channels != 1 or image.height != image.width or image.height < _MIN_SIZE:
+            raise ConfigError(
+                f"pole-shadow: image = {image.channels}x{image.height}x{image.width}: expected 1 channel and a square "
+                f"of at least {_MIN_SIZE}x{_MIN_SIZE}"
+            )
+        azimuth = torch.arange(AZIMUTHS, dtype=torch.float64) * 5
+        altitude = 45 + torch.arange(ALTITUDES, dtype=torch.float64) * 5
+        self.parameters = torch.deg2rad(torch.cartesian_prod(azimuth, altitude))
+        """(576, 2) float64: of all images."""
+        self.images = draw_pole_shadows(self.parameters, image.height).float()
+        """(576, 1, H, W): all images."""
+        total = len(self.parameters)
+        order = torch.randperm(total, generator=Generator().manual_seed(_SPLIT_SEED))
+        self.size = round(_TRAIN_SHARE * total)
+        self._train, self._test = order[: self.size], order[self.size :]
+
+    def train(self, indices: Tensor, generator: Generator) -> Batch:
+        """Training images `indices`; nothing is drawn from `generator`."""
+        return self._batch(self._train[indices])
+
+    def test(self, limit: int | None = None) -> Batch:
+        """The held-out images, the first `limit` of them, always the same.
+
+        Raises:
+            InputError: `limit` is less than 1.
+        """
+        if limit is not None and limit < 1:
+            raise InputError(f"limit = {limit}: expected at least 1, or None for all {len(self._test)}")
+        return self._batch(self._test[:limit])
+
+    def _batch(self, rows: Tensor) -> Batch:
+        return {"image": self.images[rows], "parameters": self.parameters[rows].float()}
+
+
+def _draw(parameters: Tensor, size: int) -> Tensor:
+    azimuth, altitude = parameters.view(-1, 2, 1, 1).unbind(1)
+    half, n = size / 2, size * _SAMPLES
+    x = (torch.arange(n, dtype=torch.float64, device=parameters.device) + 0.5) / _SAMPLES - half
+    y = -x[:, None]  # rows go down
+    # The shadow falls to where the light does not come from.
+    along = -(x * azimuth.cos() + y * azimuth.sin())
+    across = x * azimuth.sin() - y * azimuth.cos()
+    beyond = along - along.clamp(min=0).minimum(_HEIGHT * half / altitude.tan())
+    shadow, pole = _cover(torch.hypot(across, beyond), size), _cover(torch.hypot(x, y)[None], size)
+    # The pole stands in its own shadow, whose visible share is therefore the difference.
+    return _PLANE + (_SHADOW - _PLANE) * (shadow - pole) + (_POLE - _PLANE) * pole
+
+
+def _cover(distance: Tensor, size: int) -> Tensor:
+    """Of each pixel the share within the radius: samples (N, 4 size, 4 size) to (N, 1, size, size)."""
+    samples = ((_RADIUS * size / 2 - distance) * _SAMPLES + 0.5).clamp(0, 1)
+    return avg_pool2d(samples[:, None], _SAMPLES)
