@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from interpzoo import folder as pretrained
 from interpzoo.build import Parts, build_parts
@@ -37,8 +37,10 @@ def load(
         UnknownNameError, AmbiguousNameError: no such model or component.
         ConfigError: its config does not validate.
         WeightsError: its weights are damaged or do not fit the config.
-        InputError: there is no such device here.
+        InputError: there is no such device here, or `dtype` is no floating-point type.
     """
+    if dtype is not None and not dtype.is_floating_point:
+        raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
     source = locate(name, revision)
     config = pretrained.read_config(source.path)
     if config.kind != "interpolator":
@@ -53,7 +55,7 @@ def load(
     examples = source.path / pretrained.EXAMPLES
     if examples.is_file():
         pretrained.check_sum(source.path, pretrained.EXAMPLES, source.sums)
-        model.examples = pretrained.read_tensors(examples).get("codes")
+        model.examples = _examples(examples, model.latent_shape)
     try:
         return model.to(device, dtype or torch.float32).eval()
     except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
@@ -85,14 +87,23 @@ def _assemble(config: ModelConfig, parts: Parts) -> InterpolationModel:
     return InterpolationModel(config, parts.encoder, parts.decoder, parts.prior, parts.interpolator)
 
 
+def _examples(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
+    codes = pretrained.read_tensors(path).get("codes")
+    if codes is not None and (codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point()):
+        shape = ", ".join(map(str, latent_shape))
+        raise WeightsError(f"{path} has 'codes' of shape {tuple(codes.shape)} and {codes.dtype}, expected (n, {shape})")
+    return codes
+
+
 def _assign(model: nn.Module, path: Path) -> None:
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    own = model.state_dict()
+    found = pretrained.read_tensors(path, {name: tensor.shape for name, tensor in own.items()})
+    for name, tensor in found.items():
+        if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
+            raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")
     # Copied, because mapped tensors lie wherever the file has them, and kernels round by a tensor's alignment: only so
     # does a loaded model give bit for bit what the saved one gave.
-    tensors = {
-        name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True)
-        for name, t in pretrained.read_tensors(path, expected).items()
-    }
+    tensors = {name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True) for name, t in found.items()}
     model.load_state_dict(tensors, assign=True)
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:

@@ -62,14 +62,17 @@ def wrap(
     try:
         with torch.no_grad():
             code = encoder.eval()(blank)
-            shape = tuple(decoder.eval()(code).shape)
-    except RuntimeError as error:
+            images = decoder.eval()(code)
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise over a wrong shape
         raise InputError(f"the modules do not take images of shape {tuple(blank.shape)}: {error}") from error
     finally:
         encoder.train(was_training[0])
         decoder.train(was_training[1])
-    if shape != tuple(blank.shape):
-        raise InputError(f"the decoder gives images of shape {shape}, expected {tuple(blank.shape)}")
+    for what, value in (("encoder", code), ("decoder", images)):
+        if not isinstance(value, Tensor):
+            raise InputError(f"the {what} gives a {type(value).__name__}, expected one tensor: wrap a module that does")
+    if images.shape != blank.shape:
+        raise InputError(f"the decoder gives images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     latent_shape = tuple(code.shape[1:])
     nameless = Component(name=WRAPPED)
     config = ModelConfig(

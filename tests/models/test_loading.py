@@ -1,0 +1,368 @@
+"""Saved and loaded again: the same model, bit for bit, or an error that says what is wrong with the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import interpzoo
+from interpzoo import create, load
+from interpzoo.config import Component, ImageSpec
+from interpzoo.errors import ConfigError, InputError, OutputError, UnknownNameError, WeightsError
+from interpzoo.folder import read_config
+from interpzoo.interfaces import Decoder
+from interpzoo.model import InterpolationModel
+from interpzoo.nets import ConvDecoder, ConvDecoderConfig
+from interpzoo.registry import Kind
+from tests.tiny import random_images, tiny_model, tiny_recipe
+
+Register = Callable[[Kind, str, type], None]
+
+
+class Warm(Decoder):
+    """The convolutional decoder, brightened by a buffer, and with buffers of other types."""
+
+    Config = ConvDecoderConfig
+    persistent = True
+
+    def __init__(self, config: ConvDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, image, latent_shape)
+        self.body = ConvDecoder(config, image, latent_shape)
+        self.register_buffer("warmth", torch.tensor(0.25), persistent=self.persistent)
+        self.register_buffer("order", torch.arange(image.height).flip(0))
+        self.register_buffer("mask", torch.arange(image.width) > 7)
+
+    def forward(self, z: Tensor) -> Tensor:
+        shifted = self.body(z) + self.get_buffer("warmth") * self.get_buffer("mask")
+        return shifted[:, :, self.get_buffer("order")]
+
+
+class Forgetful(Warm):
+    """Its warmth is not written down."""
+
+    persistent = False
+
+
+def with_decoder(name: str) -> InterpolationModel:
+    """A small model of a decoder that a test has registered."""
+    recipe = tiny_recipe()
+    decoder = Component(name=name, width=4)  # pyright: ignore[reportCallIssue]
+    return create(recipe.model_copy(update={"decoder": decoder})).eval()
+
+
+def with_examples(model: InterpolationModel, n: int = 4) -> InterpolationModel:
+    """The model with codes of its own."""
+    model.examples = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    return model
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What is in a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("method", ["ae", "vae", "aae"])
+def test_what_is_loaded_is_what_was_saved_bit_for_bit(method: str, tmp_path: Path) -> None:
+    saved = with_examples(tiny_model(method, seed=4))
+    loaded = load(saved.save_pretrained(tmp_path / "model"))
+    assert loaded.config == saved.config
+    assert loaded.state_dict().keys() == saved.state_dict().keys()
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in saved.state_dict().items())
+    images = random_images(3, saved.config.image)
+    assert torch.equal(loaded.encode(images), saved.encode(images))
+    assert torch.equal(loaded.interpolate(images[0], images[1]), saved.interpolate(images[0], images[1]))
+    assert torch.equal(loaded.example_strip(), saved.example_strip())
+    if method != "ae":
+        assert torch.equal(loaded.sample(3, seed=2), saved.sample(3, seed=2))
+
+
+def test_a_loaded_model_is_ready_to_use_and_to_train(model: InterpolationModel, tmp_path: Path) -> None:
+    loaded = load(model.train().save_pretrained(tmp_path / "model"))
+    assert not any(module.training for module in loaded.modules())
+    loss = loaded(random_images(2, model.config.image)).square().mean()
+    assert all((g != 0).any() for g in torch.autograd.grad(loss, [*loaded.parameters()]))
+
+
+def test_loading_draws_nothing_at_random(model: InterpolationModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "model")
+    before = torch.get_rng_state()
+    load(tmp_path / "model")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_loaded_model_needs_its_folder_no_more(model: InterpolationModel, tmp_path: Path) -> None:
+    with_examples(model).save_pretrained(tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    image = random_images(1, model.config.image)
+    expected = loaded.reconstruct(image)
+    for file in (tmp_path / "model").iterdir():
+        with file.open("r+b") as opened:  # in place, where a mapped tensor would change with it
+            opened.write(bytes(file.stat().st_size))
+    assert torch.equal(loaded.reconstruct(image), expected)
+
+
+def test_buffers_of_every_type_come_back(register: Register, tmp_path: Path) -> None:
+    register("decoder", "warm", Warm)
+    saved = with_decoder("warm")
+    saved.decoder.get_buffer("warmth").fill_(0.75)
+    loaded = load(saved.save_pretrained(tmp_path / "model"))
+    image = random_images(1, saved.config.image)
+    assert torch.equal(loaded.reconstruct(image), saved.reconstruct(image))
+    assert {name: buffer.dtype for name, buffer in loaded.decoder.named_buffers()} == {
+        "warmth": torch.float32,
+        "order": torch.int64,
+        "mask": torch.bool,
+    }
+    half = load(tmp_path / "model", dtype=torch.bfloat16)
+    assert half.decoder.get_buffer("order").dtype == torch.int64
+    assert half.reconstruct(image).isfinite().all()
+
+
+def test_a_buffer_that_is_not_in_the_file_is_refused_by_name(register: Register, tmp_path: Path) -> None:
+    register("decoder", "forgetful", Forgetful)
+    with_decoder("forgetful").save_pretrained(tmp_path / "model")
+    with pytest.raises(WeightsError, match=r"cannot fill 'decoder\.warmth': a component's buffers must be persistent"):
+        load(tmp_path / "model")
+
+
+class TestOptions:
+    """What `load` may be told."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return with_examples(tiny_model("vae")).save_pretrained(tmp_path / "model")
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+    def test_dtype_is_what_is_computed_in(self, dtype: torch.dtype, folder: Path) -> None:
+        loaded = load(folder, dtype=dtype)
+        assert {p.dtype for p in loaded.parameters()} == {dtype}
+        images = random_images(2, loaded.config.image)
+        frames = loaded.reconstruct(images)
+        assert frames.dtype == torch.float32
+        assert torch.equal(frames, load(folder).to(dtype).reconstruct(images))
+        torch.testing.assert_close(frames, load(folder).reconstruct(images), rtol=0.05, atol=0.02)
+
+    @pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64], ids=str)
+    def test_a_type_that_is_no_fraction_is_refused(self, dtype: torch.dtype, folder: Path) -> None:
+        with pytest.raises(InputError, match=f"dtype = {dtype}: expected a floating-point type"):
+            load(folder, dtype=dtype)
+
+    @pytest.mark.parametrize("name", ["slerp", "baselines:slerp"])
+    def test_interpolator_is_the_default_path(self, name: str, folder: Path) -> None:
+        loaded, usual = load(folder, interpolator=name), load(folder)
+        a, b = random_images(2, usual.config.image)
+        expected = usual.interpolate(a, b, interpolator="slerp")
+        assert torch.equal(loaded.interpolate(a, b), expected)
+        assert not torch.equal(usual.interpolate(a, b), expected)
+        assert torch.equal(load(loaded.save_pretrained(folder.parent / "again")).interpolate(a, b), expected)
+
+    def test_an_unknown_interpolator_suggests_the_nearest(self, folder: Path) -> None:
+        with pytest.raises(UnknownNameError, match=r"unknown interpolator 'sler'\. Did you mean 'slerp'"):
+            load(folder, interpolator="sler")
+
+    def test_the_device_may_be_given_in_either_way(self, folder: Path) -> None:
+        for device in ("cpu", torch.device("cpu")):
+            assert load(folder, device=device).device == torch.device("cpu")
+
+    @pytest.mark.parametrize("device", ["cuda:99", "abacus", ""])
+    def test_a_device_that_is_not_there_is_quoted(self, device: str, folder: Path) -> None:
+        with pytest.raises(InputError, match=f"device = '{device}' cannot be used: "):
+            load(folder, device=device)
+
+    def test_a_folder_is_a_path_or_a_string_that_looks_like_one(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(folder.parent)
+        for name in (Path("model"), "./model", str(folder), "../" + folder.parent.name + "/model"):
+            assert load(name).config.name == "vae-tiny"
+
+    def test_a_bundled_model_has_no_revisions(self) -> None:
+        with pytest.raises(InputError, match="revision = 'main': 'acai-mnist' is bundled"):
+            load("acai-mnist", revision="main")
+
+
+class TestReducedWeights:
+    """A model that is saved in 16 bits."""
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+    def test_it_takes_half_the_space_and_is_computed_in_float32(self, dtype: torch.dtype, tmp_path: Path) -> None:
+        full = tiny_model()
+        full.save_pretrained(tmp_path / "full")
+        half = with_examples(tiny_model()).to(dtype)
+        half.save_pretrained(tmp_path / "half")
+        weights = load_file(tmp_path / "half" / "model.safetensors")
+        assert {value.dtype for value in weights.values()} == {dtype}
+        elements = sum(value.numel() for value in weights.values())
+        sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")]
+        assert sizes[0] - sizes[1] == pytest.approx(2 * elements, rel=0.01)
+
+        loaded = load(tmp_path / "half")
+        assert loaded.dtype == torch.float32
+        for name, value in loaded.state_dict().items():
+            assert torch.equal(value, half.state_dict()[name].float())
+        images = random_images(2, full.config.image)
+        assert torch.equal(load(tmp_path / "half", dtype=dtype).reconstruct(images), half.reconstruct(images))
+
+
+class TestFolder:
+    """What `save_pretrained` writes, and where."""
+
+    def test_the_same_model_gives_the_same_files(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            with_examples(tiny_model("vae")).save_pretrained(tmp_path / name)
+        files = contents(tmp_path / "a")
+        assert files == contents(tmp_path / "b")
+        assert sorted(files) == [
+            "README.md",
+            "SHA256SUMS",
+            "config.json",
+            "examples.safetensors",
+            "model.safetensors",
+            "preview.png",
+        ]
+
+    def test_what_is_loaded_and_saved_again_is_the_same(self, tmp_path: Path) -> None:
+        with_examples(tiny_model("vae")).save_pretrained(tmp_path / "a")
+        load(tmp_path / "a").save_pretrained(tmp_path / "b")
+        assert contents(tmp_path / "a") == contents(tmp_path / "b")
+        load(tmp_path / "a").save_pretrained(tmp_path / "a")
+        assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+    def test_examples_come_with_the_frames_that_are_expected_of_them(self, tmp_path: Path) -> None:
+        saved = with_examples(tiny_model())
+        saved.save_pretrained(tmp_path / "model")
+        examples = load_file(tmp_path / "model" / "examples.safetensors")
+        assert saved.examples is not None
+        assert torch.equal(examples["codes"], saved.examples)
+        torch.testing.assert_close(load(tmp_path / "model").decode(examples["codes"]).detach(), examples["frames"])
+
+    def test_nothing_of_a_former_model_stays(self, tmp_path: Path) -> None:
+        with_examples(tiny_model("vae")).save_pretrained(tmp_path)
+        tiny_model("ae").save_pretrained(tmp_path)
+        assert sorted(contents(tmp_path)) == ["README.md", "SHA256SUMS", "config.json", "model.safetensors"]
+        loaded = load(tmp_path)
+        assert loaded.examples is None
+        assert loaded.prior is None
+
+    @pytest.mark.parametrize(("channels", "n"), [(2, 4), (1, 1)])
+    def test_what_cannot_be_shown_has_no_preview(self, channels: int, n: int, tmp_path: Path) -> None:
+        saved = with_examples(tiny_model(channels=channels), n)
+        saved.save_pretrained(tmp_path)
+        assert not (tmp_path / "preview.png").exists()
+        assert "preview.png" not in (tmp_path / "README.md").read_text()
+        examples = load(tmp_path).examples
+        assert examples is not None
+        assert torch.equal(examples, saved.examples)
+
+    def test_a_folder_of_something_else_is_left_alone(self, model: InterpolationModel, tmp_path: Path) -> None:
+        (tmp_path / "thesis.tex").write_text("mine")
+        with pytest.raises(OutputError, match=r"already holds 'thesis\.tex': choose an empty or a new folder"):
+            model.save_pretrained(tmp_path)
+        assert contents(tmp_path) == {"thesis.tex": b"mine"}
+
+    def test_a_network_of_another_class_could_not_be_loaded(self, model: InterpolationModel, tmp_path: Path) -> None:
+        class Better(ConvDecoder):
+            pass
+
+        model.decoder = Better(ConvDecoderConfig(width=4), model.config.image, model.latent_shape)
+        message = "its decoder 'Better' is not the registered component 'conv'"
+        with pytest.raises(ConfigError, match=message):
+            model.save_pretrained(tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+class TestDamage:
+    """Folders that are not what they say, beside those that the tests of the command line damage."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return with_examples(tiny_model()).save_pretrained(tmp_path / "model")
+
+    @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "examples.safetensors"])
+    def test_one_changed_byte_is_found(self, name: str, folder: Path) -> None:
+        """In a word of the config or in the last of the numbers: the file is as good as before, and not the same."""
+        data = (folder / name).read_bytes()
+        data = data.replace(b'"ae-tiny"', b'"ae-tine"') if name == "config.json" else data[:-1] + bytes([data[-1] ^ 1])
+        (folder / name).write_bytes(data)
+        with pytest.raises(WeightsError, match=rf"{name} is damaged: its SHA-256 is [0-9a-f]{{12}}\.\.\., expected"):
+            load(folder)
+
+    def test_the_card_may_be_edited(self, folder: Path) -> None:
+        (folder / "README.md").write_text("mine")
+        assert load(folder).config.name == "ae-tiny"
+
+    @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.uint8], ids=str)
+    def test_weights_that_are_no_fractions(self, dtype: torch.dtype, folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        weights["decoder.layers.0.bias"] = weights["decoder.layers.0.bias"].to(dtype)
+        save_file(weights, folder / "model.safetensors")
+        (folder / "SHA256SUMS").unlink()
+        with pytest.raises(WeightsError, match=rf"has 'decoder\.layers\.0\.bias' in {dtype}, the config's modules in "):
+            load(folder)
+
+    def test_a_table_of_another_type(self, register: Register, tmp_path: Path) -> None:
+        register("decoder", "warm", Warm)
+        with_decoder("warm").save_pretrained(tmp_path)
+        weights = load_file(tmp_path / "model.safetensors")
+        weights["decoder.order"] = weights["decoder.order"].float()
+        save_file(weights, tmp_path / "model.safetensors")
+        (tmp_path / "SHA256SUMS").unlink()
+        with pytest.raises(
+            WeightsError, match=r"has 'decoder\.order' in torch\.float32, the config's modules in torch"
+        ):
+            load(tmp_path)
+
+    @pytest.mark.parametrize(
+        "codes", [torch.zeros(3, 3), torch.zeros(2, 4, 4), torch.tensor(1.0), torch.zeros(2, 2, 4, 4).long()], ids=str
+    )
+    def test_examples_that_are_no_codes(self, codes: Tensor, folder: Path) -> None:
+        save_file({"codes": codes}, folder / "examples.safetensors")
+        (folder / "SHA256SUMS").unlink()
+        with pytest.raises(WeightsError, match=r"has 'codes' of shape .* expected \(n, 2, 4, 4\)"):
+            load(folder)
+
+    def test_many_faults_are_counted(self, folder: Path) -> None:
+        save_file({"surplus": torch.zeros(1)}, folder / "model.safetensors")
+        (folder / "SHA256SUMS").unlink()
+        with pytest.raises(WeightsError, match=r"lacks 'encoder[^;]*; lacks [^;]*; lacks [^;]* \(and \d+ more\)$"):
+            load(folder)
+
+    def test_a_config_of_another_size_of_code_is_refused_by_its_tensors(self, folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        config["encoder"]["latent_channels"] = 3
+        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "SHA256SUMS").unlink()
+        with pytest.raises(WeightsError, match=r"has '.*' of shape \(2, .*, the config says \(3, "):
+            load(folder)
+
+    def test_a_config_of_a_megabyte_is_not_read(self, folder: Path) -> None:
+        with (folder / "config.json").open("a") as file:
+            file.write(" " * (1 << 20))
+        with pytest.raises(ConfigError, match=r"config\.json has 1,04\d,\d{3} bytes, a config has at most 1,048,576"):
+            load(folder)
+
+    def test_a_folder_that_is_no_model(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"is no pretrained folder: it has no config\.json"):
+            load(tmp_path)
+
+    def test_nothing_but_the_listed_files_is_looked_at(self, folder: Path) -> None:
+        """Pickles beside the weights, code beside the config: as if they were not there."""
+        for name in ("pytorch_model.bin", "model.pt", "examples.pt", "modeling.py", "__init__.py", "adapter.pkl"):
+            (folder / name).write_bytes(b"cos\nabort\n(tR.")
+        moved = folder.rename(folder.parent / "moved")
+        assert load(moved).examples is not None
+
+
+def test_the_face_of_the_package_loads_what_create_makes(tmp_path: Path) -> None:
+    """`interpzoo.create`, `save_pretrained`, `interpzoo.load`, by a registered recipe."""
+    made = interpzoo.create("vae-lines", seed=3).eval()
+    loaded = interpzoo.load(made.save_pretrained(tmp_path / "vae"))
+    image = random_images(1, made.config.image)
+    assert torch.equal(loaded.reconstruct(image), made.reconstruct(image))
+    assert read_config(tmp_path / "vae").method == "vae"

@@ -1,0 +1,126 @@
+"""Networks of one's own as a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from interpzoo import wrap
+from interpzoo.errors import ConfigError, InputError, UnknownNameError
+
+IMAGE = (1, 4, 4)
+
+
+class Pair(nn.Module):
+    """What a variational encoder often gives: mean and log-variance."""
+
+    def forward(self, x: Tensor) -> Any:
+        return x, x
+
+
+class Mapping(nn.Module):
+    """A dictionary, as some libraries give it."""
+
+    def forward(self, x: Tensor) -> Any:
+        return {"sample": x}
+
+
+def linear_pair() -> tuple[nn.Module, nn.Module]:
+    """Images of 16 pixels to codes of 3 numbers and back, with dropout on the way."""
+    encoder = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3))
+    return encoder, nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, IMAGE))
+
+
+def test_the_code_has_the_shape_that_the_encoder_gives() -> None:
+    model = wrap(*linear_pair(), image=IMAGE).eval()
+    assert model.latent_shape == (3,)
+    assert model.config.image.shape == IMAGE
+    assert model.prior is None
+    a, b = torch.rand(2, *IMAGE, generator=torch.Generator().manual_seed(0))
+    assert model.interpolate(a, b, steps=3).shape == (3, *IMAGE)
+
+
+def test_results_are_the_modules_own() -> None:
+    encoder, decoder = linear_pair()
+    model = wrap(encoder, decoder, image=IMAGE).eval()
+    x = torch.rand(2, *IMAGE, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.encode(x), encoder(x))
+    z = 0.25 * encoder(x[:1]) + 0.75 * encoder(x[1:])
+    torch.testing.assert_close(model.interpolate(x[0], x[1], t=[0.75]), decoder(z).detach())
+
+
+def test_the_weights_are_shared_and_not_copied() -> None:
+    encoder, decoder = linear_pair()
+    model = wrap(encoder, decoder, image=IMAGE)
+    assert {id(p) for p in model.parameters()} == {id(p) for p in (*encoder.parameters(), *decoder.parameters())}
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_modules_stay_in_their_mode(training: bool) -> None:
+    encoder, decoder = linear_pair()
+    encoder.train(training)
+    decoder.train(not training)
+    wrap(encoder, decoder, image=IMAGE)
+    assert (encoder.training, decoder.training) == (training, not training)
+    with pytest.raises(InputError):
+        wrap(encoder, nn.Linear(5, 5).train(not training), image=IMAGE)
+    assert encoder.training == training
+
+
+def test_trying_them_leaves_no_trace() -> None:
+    """The blank image is neither counted by a normalisation nor does dropout draw for it."""
+    encoder = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 3))
+    statistics = [buffer.clone() for buffer in encoder.buffers()]
+    before = torch.get_rng_state()
+    wrap(encoder, linear_pair()[1].eval(), image=IMAGE)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(x, y) for x, y in zip(statistics, encoder.buffers(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "message"),
+    [
+        (nn.Linear(5, 2), nn.Identity(), r"the modules do not take images of shape \(1, 1, 4, 4\): "),
+        (nn.Identity(), nn.Linear(5, 2), r"the modules do not take images of shape \(1, 1, 4, 4\): "),
+        (nn.Flatten(), nn.Flatten(3), r"the modules do not take images of shape \(1, 1, 4, 4\): Dimension out of"),
+        (Pair(), nn.Linear(4, 4), r"the modules do not take images of shape \(1, 1, 4, 4\): .*not tuple"),
+        (Pair(), nn.Identity(), "the encoder gives a tuple, expected one tensor"),
+        (nn.Identity(), Mapping(), "the decoder gives a dict, expected one tensor"),
+        (nn.Identity(), nn.AvgPool2d(2), r"gives images of shape \(1, 1, 2, 2\), expected \(1, 1, 4, 4\)"),
+        (nn.Flatten(), nn.Identity(), r"gives images of shape \(1, 16\), expected \(1, 1, 4, 4\)"),
+    ],
+    ids=str,
+)
+def test_modules_that_do_not_fit_are_told(encoder: nn.Module, decoder: nn.Module, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        wrap(encoder, decoder, image=IMAGE)
+
+
+def test_a_fault_of_a_module_that_has_nothing_to_do_with_shapes_passes_through() -> None:
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        wrap(Broken(), nn.Identity(), image=IMAGE)
+
+
+def test_the_path_is_a_registered_one() -> None:
+    model = wrap(nn.Identity(), nn.Identity(), image=IMAGE, interpolator="slerp")
+    z0, z1 = torch.randn(2, 1, *IMAGE, generator=torch.Generator().manual_seed(0))
+    expected = model.interpolate_codes(z0, z1, [0.5], interpolator="baselines:slerp")
+    assert torch.equal(model.interpolate_codes(z0, z1, [0.5]), expected)
+    with pytest.raises(UnknownNameError, match="'curly'"):
+        wrap(nn.Identity(), nn.Identity(), image=IMAGE, interpolator="curly")
+
+
+def test_saving_says_that_it_could_not_be_loaded_and_writes_nothing(tmp_path: Path) -> None:
+    model = wrap(*linear_pair(), image=IMAGE)
+    message = "its encoder 'WrappedEncoder' is not the registered component 'wrapped'.*Register it in a plugin"
+    with pytest.raises(ConfigError, match=message):
+        model.save_pretrained(tmp_path / "out")
+    assert [*tmp_path.iterdir()] == []
