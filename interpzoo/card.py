@@ -42,16 +42,20 @@ def read_results(folder: Path) -> list[Result]:
     """The figures on the folder's card, from its Hub metadata.
 
     Raises:
-        ConfigError: the card is not one that the Hub would read.
+        ConfigError: the card is not one that the Hub would read, or a figure is no number.
     """
     path = folder / CARD
     if not path.is_file():
         return []
     try:
         data: Any = ModelCard.load(path).data
-    except ValueError as error:
-        raise ConfigError(f"{path} has no valid metadata: {error}") from None
-    return [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]
+    except Exception as error:  # of the YAML, of its encoding, of what the Hub expects in it
+        raise ConfigError(f"{path} has no valid metadata: {' '.join(str(error).split())}") from None
+    results = [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]
+    for result in results:
+        if not isinstance(result.value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # a file's
+            raise ConfigError(f"{path} has {result.metric} = {result.value!r}, expected a number")
+    return results
 
 
 def render_card(config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False) -> str:

@@ -74,9 +74,10 @@ def test_the_modules_stay_in_their_mode(training: bool) -> None:
 def test_trying_them_leaves_no_trace() -> None:
     """The blank image is neither counted by a normalisation nor does dropout draw for it."""
     encoder = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 3))
+    decoder = linear_pair()[1].eval()
     statistics = [buffer.clone() for buffer in encoder.buffers()]
     before = torch.get_rng_state()
-    wrap(encoder, linear_pair()[1].eval(), image=IMAGE)
+    wrap(encoder, decoder, image=IMAGE)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(x, y) for x, y in zip(statistics, encoder.buffers(), strict=True))
 
