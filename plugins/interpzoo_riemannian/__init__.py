@@ -11,17 +11,40 @@ from typing import TYPE_CHECKING, Any
 from interpzoo.plugins import Registrar, hookimpl
 
 if TYPE_CHECKING:
-    from interpzoo_riemannian.solver import Geodesic, geodesic
+    from interpzoo_riemannian.report import Geodesic, NotConvergedWarning
+    from interpzoo_riemannian.shooting import analogy, exponential_map, logarithm_map, parallel_transport
+    from interpzoo_riemannian.solver import geodesic
+    from interpzoo_riemannian.tangents import metric
 
-__all__ = ["Geodesic", "geodesic"]
+__all__ = [
+    "Geodesic",
+    "NotConvergedWarning",
+    "analogy",
+    "exponential_map",
+    "geodesic",
+    "logarithm_map",
+    "metric",
+    "parallel_transport",
+]
 
 INTERPZOO_API = 1
 
-_HOMES = {"Geodesic": "solver", "geodesic": "solver"}
+_HOMES = {
+    "Geodesic": "report",
+    "NotConvergedWarning": "report",
+    "analogy": "shooting",
+    "exponential_map": "shooting",
+    "geodesic": "solver",
+    "logarithm_map": "shooting",
+    "metric": "tangents",
+    "parallel_transport": "shooting",
+}
 
 
 @hookimpl
 def register(registry: Registrar) -> None:
+    registry.add("interpolator", "geodesic", "interpzoo_riemannian.interpolators:Shortest")
+    registry.add("interpolator", "geodesic-paper", "interpzoo_riemannian.interpolators:PaperShortest")
     registry.add_package("interpzoo_riemannian")
 
 

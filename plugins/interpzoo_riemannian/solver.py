@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.geometry import Decode, curve_energy, decode, flat_decoder, resample, segment_lengths, vjp
+from interpzoo.geometry import Decode, curve_energy, decode, resample, segment_lengths
+from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float
 from interpzoo_riemannian.curves import Curves
 from interpzoo_riemannian.gauss_newton import gauss_newton
 from interpzoo_riemannian.minimum import Minimum
 from interpzoo_riemannian.quasi_newton import quasi_newton
+from interpzoo_riemannian.report import Geodesic
 
 Method = Literal["auto", "gauss-newton", "quasi-newton"]
 
@@ -24,32 +26,12 @@ _FEWEST_STEPS = 10
 """Nodes of the coarsest curve that is solved on the way: fewer cut corners that the decoder does not."""
 _COARSE = 100
 """How much sooner a coarser curve, whose minimum is another, is taken as converged."""
-_VALUES_AT_ONCE = 2**20
-"""Output values in flight where the caller sets no batch size."""
 _PAIRS_AT_ONCE = 128
 """Enough pairs to fill batches, few enough for the progress to be seen."""
 _FINE = 4
 """Points that a segment is split into where curves are held against the straight line."""
 _ROUNDING = 1e-5
 """Relative difference of two energies that float32 cannot tell from none."""
-
-
-@dataclass(frozen=True)
-class Geodesic:
-    """B shortest curves, and how well each of them was found."""
-
-    path: Tensor
-    """(B, steps, *latent), both ends included exactly; in the precision of the ends given."""
-    energy: Tensor
-    """(B,): the paper's eq. 4 over the nodes, 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt with dt = 1 / (steps - 1)."""
-    length: Tensor
-    """(B,): sum_i ||g(z_{i+1}) - g(z_i)|| over the nodes."""
-    converged: Tensor
-    """(B,) bool: a minimum was reached, and it is not above the straight line."""
-    iterations: Tensor
-    """(B,) int64: of the minimisers, over all numbers of nodes."""
-    gradient_norm: Tensor
-    """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) at the nodes."""
 
 
 @torch.no_grad()
@@ -92,22 +74,23 @@ def geodesic(
         InputError: shapes that do not fit; fewer than two steps; ends that are NaN or infinite; a decoder whose
             outputs are NaN or infinite, random, dependent on their batch, or not differentiable.
     """
-    _check_arguments(z0, z1, steps, init)
-    flat = flat_decoder(decoder, z0.shape[1:])
-    ends = torch.stack([z0, z1], 1).flatten(2).to(torch.promote_types(z0.dtype, torch.float32))
-    outputs = _check_decoder(flat, ends)
-    batch_size = batch_size or min(max(_VALUES_AT_ONCE // outputs, 16), 8192)
+    check_latents(z0=z0, z1=z1)
+    check_steps(steps)
+    if init is not None:
+        _check_init(init, z0)
+    flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
+    ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
         y = decode(flat, ends[rows].flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
-        _check_finite(y, rows.start)
+        check_finite(y, rows.start)
         curves = Curves(flat, ends[rows], y, batch_size)
         start = resample(ends[rows], steps) if init is None else init[rows].flatten(2).to(ends)
         minimum = _minimize(curves, start, steps, method, tolerance, max_iterations)
-        found.append(_held_against_line(curves, minimum, first=rows.start))
-    joined = {field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
-    joined["path"] = joined["path"].unflatten(2, z0.shape[1:]).to(z0.dtype)
-    return Geodesic(**joined)
+        found.append(held_against_line(curves, minimum, z0, first=rows.start))
+    return Geodesic(
+        **{field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
+    )
 
 
 def _minimize(
@@ -142,8 +125,14 @@ def _coarser(steps: int) -> list[int]:
     return counts
 
 
-def _held_against_line(curves: Curves, minimum: Minimum, first: int) -> Geodesic:
-    """The report of minimised curves, with the straight line where it is no worse; `first` is their number in all."""
+def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
+    """The report of minimised curves, with the straight line where it is no worse.
+
+    Paths have shape and type of the latents `like` (B, *latent); `first` is the number of the first among all pairs.
+
+    Raises:
+        InputError: a decoder's output on a straight line is NaN or infinite.
+    """
     path = curves.path(minimum.nodes)
     steps = path.shape[1]
     line = resample(curves.ends, steps)
@@ -154,12 +143,14 @@ def _held_against_line(curves: Curves, minimum: Minimum, first: int) -> Geodesic
     if len(doubtful):
         limit = _fine_energy(curves, line[doubtful])
         worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
-        path[worse], converged[worse] = line[worse], False
-        gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
+        if len(worse):
+            path[worse], converged[worse] = line[worse], False
+            gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
     chords = segment_lengths(curves.decoder, path, batch_size=curves.batch_size)
-    _check_finite(chords, first)
+    check_finite(chords, first)
     energy = 0.5 * (steps - 1) * chords.square().sum(1)
     energy, length, gradient_norm = (part.to(path.dtype) for part in (energy, chords.sum(1), gradient_norm))
+    path = path.unflatten(2, like.shape[1:]).to(like.dtype)
     return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm)
 
 
@@ -168,44 +159,13 @@ def _fine_energy(curves: Curves, path: Tensor) -> Tensor:
     return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
 
 
-def _check_arguments(z0: Tensor, z1: Tensor, steps: int, init: Tensor | None) -> None:
-    if z0.shape != z1.shape or z0.dtype != z1.dtype or z0.ndim < 2 or not len(z0):
+def _check_init(init: Tensor, z0: Tensor) -> None:
+    if init.ndim != z0.ndim + 1 or init.shape[0] != len(z0) or init.shape[2:] != z0.shape[1:] or init.shape[1] < 2:
         raise InputError(
-            f"z0 is {z0.dtype} {tuple(z0.shape)} and z1 {z1.dtype} {tuple(z1.shape)}, expected the same (B, *latent) "
-            "of at least one pair"
+            f"init is {tuple(init.shape)}, expected ({len(z0)}, N, {', '.join(map(str, z0.shape[1:]))}), N at least 2"
         )
-    if not z0.is_floating_point():
-        raise InputError(f"z0 and z1 are {z0.dtype}, expected floating point")
-    if not bool(z0.isfinite().all() & z1.isfinite().all()):
-        raise InputError("z0 or z1 holds NaN or infinite values")
-    if steps < 2:
-        raise InputError(f"steps is {steps}, expected at least 2 nodes (the ends)")
-    if init is not None and (init.ndim != z0.ndim + 1 or init.shape[0] != len(z0) or init.shape[2:] != z0.shape[1:]):
-        raise InputError(f"init is {tuple(init.shape)}, expected ({len(z0)}, N, {', '.join(map(str, z0.shape[1:]))})")
-
-
-def _check_decoder(flat: Decode, ends: Tensor) -> int:
-    """Hold one pair's outputs against what every geodesic takes for granted, and count the values of one."""
-    z = ends[0]
-    y, pull = vjp(flat, z)
-    spread = y.abs().max()
-    if bool((flat(z[:1]) - y[:1]).abs().max() > 1e-2 * spread):
-        raise InputError(
-            "the decoder gave one latent two different outputs, decoded alone and beside another: it is random, or "
-            "mixes the latents of a batch (batch statistics)"
-        )
-    chord = (y[1:] - y[:1]).expand_as(y)
-    if bool(chord.any()) and not bool(pull(chord).any()):
-        raise InputError("the decoder's derivative is zero at both ends of the first pair: it is not differentiable")
-    return y.shape[1]
-
-
-def _check_finite(values: Tensor, first: int) -> None:
-    """`values` (B, ...) of the pairs from number `first` on."""
-    bad = (~values.isfinite().flatten(1).all(1)).nonzero().squeeze(1) + first
-    if len(bad):
-        pairs = ", ".join(map(str, bad[:5].tolist())) + (", ..." if len(bad) > 5 else "")
-        raise InputError(f"the decoder's output is NaN or infinite on the way of pair {pairs} (counted from 0)")
+    if not bool(init.isfinite().all()):
+        raise InputError("init holds NaN or infinite values")
 
 
 def _groups(pairs: int, progress: bool) -> Iterator[slice]:

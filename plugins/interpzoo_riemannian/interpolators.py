@@ -1,0 +1,125 @@
+"""Geodesics as paths between codes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from interpzoo.config import ComponentConfig
+from interpzoo.errors import InputError
+from interpzoo.geometry import Decode, at
+from interpzoo.interfaces import Interpolator
+from interpzoo.model import InterpolationModel
+from interpzoo_riemannian.paper import geodesic_path
+from interpzoo_riemannian.report import Geodesic, warn_unless_converged
+from interpzoo_riemannian.solver import geodesic
+
+
+class CurveConfig(ComponentConfig):
+    """Settings of every geodesic path."""
+
+    nodes: int = Field(default=20, ge=3, le=1000)
+    """Nodes of the curve, both ends counted; between them it is straight."""
+    max_iterations: int = Field(default=100, ge=1, le=100_000)
+
+
+class Curve(Interpolator):
+    """A curve that is solved for with the model's decoder and then walked along, t from 0 to 1.
+
+    Attributes:
+        report: how well each pair of the last call was solved; `None` before the first.
+    """
+
+    def __init__(self, config: CurveConfig) -> None:
+        super().__init__(config)
+        self.nodes = config.nodes
+        self.max_iterations = config.max_iterations
+        self.report: Geodesic | None = None
+
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
+        """See `Interpolator`; t in [0, 1]. A `NotConvergedWarning` names the pairs whose curve is not a geodesic.
+
+        Raises:
+            InputError: t outside [0, 1]; the decoder is not differentiable, random, or gives NaN or infinite values.
+        """
+        if not bool(((t >= 0) & (t <= 1)).all()):
+            raise InputError(
+                f"t goes from {float(t.min()):g} to {float(t.max()):g}: a geodesic between two codes is defined in "
+                "[0, 1]; to go on beyond an end, shoot with interpzoo_riemannian.exponential_map"
+            )
+        self.report = self._solve(checked_decoder_of(model), z0, z1, model)
+        warn_unless_converged(self.report)
+        return at(self.report.path, t)
+
+    @abstractmethod
+    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:
+        """The curves between codes (B, *latent_shape)."""
+
+
+class Shortest(Curve):
+    """The shortest curve as the decoded images measure it; see `interpzoo_riemannian.geodesic`."""
+
+    Config: ClassVar[type[ComponentConfig]] = CurveConfig
+
+    def __init__(self, config: CurveConfig | None = None) -> None:
+        super().__init__(config or CurveConfig())
+
+    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:
+        return geodesic(decoder, z0, z1, steps=self.nodes, max_iterations=self.max_iterations, progress=len(z0) >= 256)
+
+
+class PaperConfig(CurveConfig):
+    """Settings of the paper's Algorithm 1."""
+
+    max_iterations: int = Field(default=1000, ge=1, le=100_000)
+    direction: Literal["gradient", "encoder"] = "gradient"
+    """The gradient of eq. 5, or the encoder's Jacobian in place of the decoder's transposed one."""
+    step_size: float | None = Field(default=None, gt=0)
+    """alpha; by default half of the largest stable one."""
+
+
+class PaperShortest(Curve):
+    """The shortest curve as Algorithm 1 of Shao, Kumar and Fletcher finds it: a slow reference for `geodesic`."""
+
+    Config: ClassVar[type[ComponentConfig]] = PaperConfig
+
+    def __init__(self, config: PaperConfig | None = None) -> None:
+        config = config or PaperConfig()
+        super().__init__(config)
+        self.direction = config.direction
+        self.step_size = config.step_size
+
+    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:
+        encoder = model.encoder if self.direction == "encoder" else None
+        return geodesic_path(
+            decoder,
+            z0,
+            z1,
+            encoder=encoder,
+            steps=self.nodes,
+            step_size=self.step_size,
+            max_iterations=self.max_iterations,
+        )
+
+
+def checked_decoder_of(model: InterpolationModel) -> Decode:
+    """The model's decoder, for geodesics.
+
+    Raises:
+        InputError: it is not a differentiable function of the code.
+    """
+    decoder = model.decoder
+    if not decoder.differentiable:
+        raise InputError(
+            f"the decoder {type(decoder).__name__!r} of {model.config.name!r} is not differentiable, and a geodesic "
+            "needs its derivative; take interpolator='linear' or 'slerp'"
+        )
+    if decoder.noise_shape is not None:
+        raise InputError(
+            f"the decoder {type(decoder).__name__!r} of {model.config.name!r} is stochastic, so that images have no "
+            "length between them to measure; take interpolator='linear' or 'slerp'"
+        )
+    return decoder

@@ -1,0 +1,185 @@
+"""The algorithms of the paper as it has them: the reference that the faster ones of this package are held against.
+
+Shao, Kumar, Fletcher 2018. There is no official code. Where the paper is silent: all nodes move at once (Jacobi, not
+Gauss-Seidel), step lengths and thresholds are chosen as the docstrings say.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from interpzoo.geometry import Decode, decode, flat_decoder, jacobian, jvp, resample
+from interpzoo_riemannian.checks import (
+    check_finite,
+    check_latents,
+    check_steps,
+    checked_decoder,
+    flat_float,
+)
+from interpzoo_riemannian.curves import Curves
+from interpzoo_riemannian.minimum import Minimum
+from interpzoo_riemannian.report import Geodesic
+from interpzoo_riemannian.solver import held_against_line
+from interpzoo_riemannian.tangents import Tangents
+
+_THRESHOLD = 1e-6
+"""Default threshold, in energies per largest stable step: what is left to gain is then about 1e-4 of the energy."""
+
+
+@torch.no_grad()
+def geodesic_path(
+    decoder: Decode,
+    z0: Tensor,
+    z1: Tensor,
+    *,
+    encoder: Decode | None = None,
+    steps: int = 20,
+    step_size: float | None = None,
+    threshold: float | None = None,
+    max_iterations: int = 1000,
+    batch_size: int | None = None,
+) -> Geodesic:
+    """Algorithm 1: z_i <- z_i - alpha eta_i from the straight line, until sum_i ||dE/dz_i||^2 is at most eps.
+
+    eta_i is the gradient -(1/dt) J_g(z_i)^T [g(z_{i+1}) - 2 g(z_i) + g(z_{i-1})] (eq. 5) or, with an `encoder` h, the
+    same with J_h(g(z_i)) in place of J_g^T. Where h inverts g, that is a Gauss-Newton step for each node by itself. The
+    threshold is on the gradient in both cases, so that ``converged`` does not hinge on the encoder.
+
+    Args:
+        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        z0, z1: the ends, (B, *latent).
+        encoder: a differentiable map from the decoder's outputs to latents.
+        steps: nodes of a path, both ends included; at least 3.
+        step_size: alpha; half of the largest stable one by default: dt / (4 lambda) with the largest eigenvalue lambda
+            of the metric on the straight line, and dt / 4 with an encoder.
+        threshold: eps; by default 1e-6 E / (dt / 4 lambda), with the energy E of the straight line.
+        max_iterations: at most.
+        batch_size: decoder evaluations in flight.
+
+    Raises:
+        InputError: as `geodesic`.
+    """
+    check_latents(z0=z0, z1=z1)
+    check_steps(steps, least=3)
+    flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
+    ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
+    decoded_ends = decode(flat, ends.flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
+    check_finite(decoded_ends)
+    curves = Curves(flat, ends, decoded_ends, batch_size)
+    h = None if encoder is None else flat_decoder(encoder, decoder(z0[:1]).shape[1:])
+    nodes = resample(ends, steps)[:, 1:-1]
+    stable = 1 / (4 * (steps - 1) * _largest_eigenvalue(curves, nodes))
+    alpha = stable if h is None else torch.full_like(stable, 0.25 / (steps - 1))
+    if step_size is not None:
+        alpha = torch.full_like(stable, step_size)
+    eps = _THRESHOLD * curves.energy(nodes)[0] / stable
+    if threshold is not None:
+        eps = torch.full_like(stable, threshold)
+    found = Minimum.of(nodes)
+    active = torch.arange(len(nodes), device=nodes.device)
+    for iteration in range(max_iterations + 1):
+        gradient = curves.energy(nodes)[1]
+        converged = gradient.square().sum((1, 2)) <= eps
+        stop = converged | (iteration == max_iterations)
+        if bool(stop.any()):
+            found.store(active[stop], nodes[stop], gradient[stop], converged[stop], iteration)
+            go = ~stop
+            active, curves, nodes, gradient = active[go], curves[go], nodes[go], gradient[go]
+            alpha, eps = alpha[go], eps[go]
+        if not len(active):
+            break
+        eta = gradient if h is None else _through_encoder(curves, h, nodes)
+        nodes = nodes - (alpha[:, None, None] * eta).to(nodes.dtype)
+    return held_against_line(Curves(flat, ends, decoded_ends, batch_size), found, z0)
+
+
+@torch.no_grad()
+def parallel_translation(
+    decoder: Decode, path: Tensor, v: Tensor, *, encoder: Decode | None = None, batch_size: int | None = None
+) -> Tensor:
+    """Algorithm 2: `v` (B, *latent) pushed to the outputs, projected from tangent space to tangent space, pulled back.
+
+    u_0 = J_g(z_0) v; u_{i+1} = U U^T u_i with the left singular vectors U of J_g(z_{i+1}), at the length of u_i; the
+    result is J_h(g(z_T)) u_T with an `encoder` h and J_g(z_T)^+ u_T without. Right to first order in the number of
+    nodes.
+
+    Raises:
+        InputError: as `geodesic`.
+    """
+    check_latents(**{"v": v, "the path's first node": path[:, 0]})
+    check_latents(path=path)
+    flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
+    h = None if encoder is None else flat_decoder(encoder, decoder(path[:1, 0]).shape[1:])
+    nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
+    at_once = max(1, batch_size // (1 + nodes.shape[2]))
+    translated: list[Tensor] = []
+    for z, vector in zip(nodes.split(at_once), flat_float(v).split(at_once), strict=True):
+        here = Tangents.at(flat, z[:, 0])
+        u = here.embed(here.push(vector))
+        for node in z.unbind(1)[1:]:
+            here = Tangents.at(flat, node)
+            u = _projected(here, u)
+        translated.append(here.pull(here.project(u)) if h is None else jvp(h, here.output, u)[1])
+    result = torch.cat(translated)
+    check_finite(result)
+    return result.reshape(v.shape).to(v.dtype)
+
+
+@torch.no_grad()
+def geodesic_shooting(
+    decoder: Decode, encoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, batch_size: int | None = None
+) -> Tensor:
+    """Algorithm 3: nodes (B, steps, *latent) from `z` with velocity `v`, where the encoder leads back to the manifold.
+
+    x = g(z_i) + dt u_i; z_{i+1} = h(x); u_{i+1} = U U^T u_i at the length of u_i, as in `parallel_translation`. It is
+    as good as the encoder: one that does not undo the decoder lets the path jump at its first step.
+
+    Raises:
+        InputError: as `geodesic`.
+    """
+    check_latents(z=z, v=v)
+    check_steps(steps)
+    flat, batch_size = checked_decoder(decoder, z, batch_size)
+    h = flat_decoder(encoder, decoder(z[:1]).shape[1:])
+    start = flat_float(z)
+    at_once = max(1, batch_size // (1 + start.shape[1]))
+    paths: list[Tensor] = []
+    for node, vector in zip(start.split(at_once), flat_float(v).split(at_once), strict=True):
+        here = Tangents.at(flat, node)
+        u = here.embed(here.push(vector))
+        nodes = [node]
+        while len(nodes) < steps:
+            nodes.append(h(here.output + u / (steps - 1)))
+            here = Tangents.at(flat, nodes[-1])
+            u = _projected(here, u)
+        paths.append(torch.stack(nodes, 1))
+    path = torch.cat(paths)
+    check_finite(path)
+    return path.unflatten(2, z.shape[1:]).to(z.dtype)
+
+
+def _projected(tangents: Tangents, u: Tensor) -> Tensor:
+    """U U^T u, as long as u."""
+    projected = tangents.embed(tangents.project(u))
+    # A vector at a right angle to the tangent space has no direction there: it stays zero.
+    length = projected.norm(dim=1, keepdim=True).clamp_min(torch.finfo(u.dtype).tiny)
+    return projected * (u.norm(dim=1, keepdim=True) / length)
+
+
+def _through_encoder(curves: Curves, h: Decode, nodes: Tensor) -> Tensor:
+    """eta (B, n, d) = -(1/dt) J_h(g(z_i)) [g(z_{i+1}) - 2 g(z_i) + g(z_{i-1})], in float64."""
+    eta: list[Tensor] = []
+    for z, ends in zip(nodes.split(1), curves.decoded_ends.split(1), strict=True):
+        y = torch.cat([ends[0, :1], decode(curves.decoder, z[0], batch_size=curves.batch_size), ends[0, 1:]])
+        bend = y[2:] - 2 * y[1:-1] + y[:-2]
+        eta.append(-(nodes.shape[1] + 1) * jvp(h, y[1:-1], bend)[1].double())
+    return torch.stack(eta)
+
+
+def _largest_eigenvalue(curves: Curves, nodes: Tensor) -> Tensor:
+    """Of the metric at any of a curve's `nodes`, (B,) in float64."""
+    at_once = max(1, curves.batch_size // (1 + nodes.shape[2]))
+    parts = [jacobian(curves.decoder, part)[1] for part in nodes.flatten(0, 1).split(at_once)]
+    largest = torch.cat([torch.linalg.eigvalsh((J.mT @ J).double().nan_to_num())[:, -1] for J in parts])
+    return largest.unflatten(0, nodes.shape[:2]).amax(1).clamp_min(torch.finfo(torch.float32).tiny)

@@ -1,0 +1,184 @@
+"""Geodesics from a point and a velocity, vectors carried along curves, and what both make of analogies."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.geometry import Decode, jacobian
+from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float, numbers
+from interpzoo_riemannian.report import warn_unless_converged
+from interpzoo_riemannian.solver import geodesic
+from interpzoo_riemannian.tangents import Tangents
+
+_CORRECTIONS = 30
+"""Newton's steps to a node at most; two or three are the rule."""
+_LOST = 1e-2
+"""Share of a chord by which a node may miss; beyond it the step was too long to be corrected."""
+
+
+@torch.no_grad()
+def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, batch_size: int | None = None) -> Tensor:
+    """The geodesics that leave `z` with velocity `v`, as nodes (B, steps, *latent); exp_z(v) is the last one.
+
+    Node after node, eq. 5 of Shao et al. 2018 is solved for the next: J_i^T [g(z_{i+1}) - 2 g(z_i) + g(z_{i-1})] = 0,
+    which needs no second derivatives and keeps the speed to second order in 1 / steps. What `geodesic` finds between
+    two latents is what this shoots from the first one with the velocity of `logarithm_map`.
+
+    Args:
+        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        z: where to start, (B, *latent).
+        v: velocities (B, *latent); the curve is as long as `v` is by the metric at `z`.
+        steps: nodes of a path, `z` included; at least 2.
+        batch_size: decoder evaluations in flight; a pair takes d + 1.
+
+    Raises:
+        InputError: as `geodesic`; also where the steps are too long for the manifold's curvature.
+    """
+    check_latents(z=z, v=v)
+    check_steps(steps)
+    flat, batch_size = checked_decoder(decoder, z, batch_size)
+    at_once = max(1, batch_size // (1 + z[0].numel()))
+    parts = zip(flat_float(z).split(at_once), flat_float(v).split(at_once), strict=True)
+    paths = [_shoot(flat, *part, steps, first) for first, part in zip(range(0, len(z), at_once), parts, strict=True)]
+    path = torch.cat(paths).unflatten(2, z.shape[1:]).to(z.dtype)
+    path[:, 0] = z
+    return path
+
+
+@torch.no_grad()
+def logarithm_map(
+    decoder: Decode,
+    z0: Tensor,
+    z1: Tensor,
+    *,
+    steps: int = 20,
+    tolerance: float | None = None,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Velocities (B, *latent) at `z0` of the geodesics that are at `z1` after unit time.
+
+    The inverse of `exponential_map` with as many `steps`, to the `tolerance` of `geodesic`: by default 1e-7, and 1e-10
+    in float64. Where several geodesics join two latents it is that of the one which `geodesic` finds. A pair that did
+    not converge is warned of.
+
+    Raises:
+        InputError: as `geodesic`.
+    """
+    if tolerance is None:
+        tolerance = 1e-10 if z0.dtype == torch.float64 else 1e-7
+    found = geodesic(decoder, z0, z1, steps=steps, tolerance=tolerance, batch_size=batch_size)
+    warn_unless_converged(found)
+    flat, batch_size = checked_decoder(decoder, z0, batch_size)
+    at_once = max(1, batch_size // (1 + z0[0].numel()))
+    first, second = (flat_float(found.path[:, i]).split(at_once) for i in (0, 1))
+    v = torch.cat([_velocity(flat, *ends) for ends in zip(first, second, strict=True)]) * (steps - 1)
+    return v.reshape(z0.shape).to(z0.dtype)
+
+
+@torch.no_grad()
+def parallel_transport(decoder: Decode, path: Tensor, v: Tensor, *, batch_size: int | None = None) -> Tensor:
+    """Latent vectors `v` (B, *latent), carried parallel from the first to the last node of paths (B, N, *latent).
+
+    From node to node a vector is turned by the rotation nearest to the projection between the two tangent spaces (the
+    polar factor of Q_{i+1}^T Q_i), which keeps lengths and angles exactly and is right to second order in 1 / N. The
+    paper's Algorithm 2, the projection with its length restored, is `paper.parallel_translation`.
+
+    Raises:
+        InputError: as `geodesic`.
+    """
+    check_latents(v=v, **{"the path's first node": path[:, 0]})
+    check_latents(path=path)
+    check_steps(path.shape[1])
+    flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
+    at_once = max(1, batch_size // (1 + v[0].numel()))
+    nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
+    parts = zip(nodes.split(at_once), flat_float(v).split(at_once), strict=True)
+    carried = torch.cat([_carry(flat, *part) for part in parts])
+    check_finite(carried)
+    return carried.reshape(v.shape).to(v.dtype)
+
+
+@torch.no_grad()
+def analogy(
+    decoder: Decode, a: Tensor, b: Tensor, c: Tensor, *, steps: int = 20, batch_size: int | None = None
+) -> Tensor:
+    """``a`` is to ``b`` as ``c`` is to the last node of the paths (B, steps, *latent) returned, which start at `c`.
+
+    Shao et al. 2018: the velocity of the geodesic from `a` to `b` is carried along the geodesic from `a` to `c`, and a
+    geodesic shot with it from there.
+
+    Args:
+        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        a, b, c: latents (B, *latent).
+        steps: nodes of each path.
+        batch_size: decoder evaluations in flight.
+
+    Raises:
+        InputError: as `exponential_map`.
+    """
+    check_latents(a=a, b=b, c=c)
+    v = logarithm_map(decoder, a, b, steps=steps, batch_size=batch_size)
+    way = geodesic(decoder, a, c, steps=steps, batch_size=batch_size)
+    warn_unless_converged(way)
+    carried = parallel_transport(decoder, way.path, v, batch_size=batch_size)
+    return exponential_map(decoder, c, carried, steps=steps, batch_size=batch_size)
+
+
+def _shoot(flat: Decode, z: Tensor, v: Tensor, steps: int, first: int) -> Tensor:
+    here = Tangents.at(flat, z)
+    move = v / (steps - 1)
+    ahead = here.embed(here.push(move))
+    nodes = [z, _solve(flat, here, ahead, z + move, first)]
+    while len(nodes) < steps:
+        there = Tangents.at(flat, nodes[-1])
+        ahead = there.output - here.output
+        nodes.append(_solve(flat, there, ahead, 2 * nodes[-1] - nodes[-2], first))
+        here = there
+    return torch.stack(nodes, 1)
+
+
+def _solve(flat: Decode, here: Tangents, ahead: Tensor, guess: Tensor, first: int) -> Tensor:
+    """The latents z (B, d) near `guess` with Q^T [g(z) - g(z_i)] = Q^T `ahead`: Newton's steps, cut where they miss."""
+    wanted, length = here.project(ahead), ahead.norm(dim=1)
+    precise = 10 * torch.finfo(guess.dtype).eps * length
+    z, step = guess, torch.zeros_like(guess)
+    least = torch.full_like(length, torch.inf)
+    for _ in range(_CORRECTIONS):
+        trial = z + step
+        y, J = jacobian(flat, trial)
+        missing = wanted - here.project(y - here.output)
+        miss = missing.norm(dim=1)
+        closer = miss < least
+        newton = (torch.linalg.pinv((here.basis.mT @ J).nan_to_num()) @ missing.nan_to_num()[..., None]).squeeze(2)
+        # What no longer comes closer is exact to rounding, or lost; which of them is told below.
+        done = (least <= _LOST * length) & (miss > 0.5 * least) | (miss <= precise)
+        z = torch.where(closer[:, None], trial, z)
+        step = torch.where(closer[:, None], newton, step / 4)
+        least = torch.where(closer, miss, least)
+        if bool(done.all()):
+            break
+    lost = (~(least <= _LOST * length)).nonzero().squeeze(1) + first
+    if len(lost):
+        raise InputError(
+            f"the geodesic of pair {numbers(lost)} cannot be followed: its steps are too long for the curvature of the "
+            "manifold, or the decoder's output there is not finite; take more steps or a shorter velocity"
+        )
+    return z
+
+
+def _velocity(flat: Decode, z: Tensor, following: Tensor) -> Tensor:
+    here = Tangents.at(flat, z)
+    return here.pull(here.project(flat(following) - here.output))
+
+
+def _carry(flat: Decode, path: Tensor, v: Tensor) -> Tensor:
+    here = Tangents.at(flat, path[:, 0])
+    carried = here.push(v)
+    for node in path.unbind(1)[1:]:
+        there = Tangents.at(flat, node)
+        U, _, Vh = torch.linalg.svd(there.basis.mT @ here.basis)
+        carried = (U @ (Vh @ carried[..., None])).squeeze(2)
+        here = there
+    return here.pull(carried)

@@ -1,0 +1,65 @@
+"""Tangent spaces of the decoded manifold, and the metric in latent coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from interpzoo.geometry import Decode, jacobian
+from interpzoo_riemannian.checks import check_finite, check_latents, checked_decoder, flat_float
+
+
+@dataclass(frozen=True)
+class Tangents:
+    """Orthonormal bases Q of the tangent spaces at B decoded latents: J = Q R."""
+
+    output: Tensor
+    """g(z), (B, D)."""
+    basis: Tensor
+    """Q, (B, D, d)."""
+    scale: Tensor
+    """R, (B, d, d)."""
+
+    @classmethod
+    def at(cls, decoder: Decode, z: Tensor) -> Tangents:
+        """At flat latents (B, d)."""
+        y, J = jacobian(decoder, z)
+        return cls(y, *torch.linalg.qr(J))
+
+    def push(self, v: Tensor) -> Tensor:
+        """Coordinates in Q, (B, d), of latent directions `v` (B, d)."""
+        return (self.scale @ v[..., None]).squeeze(2)
+
+    def pull(self, coordinates: Tensor) -> Tensor:
+        """Latent directions (B, d) of coordinates in Q; the shortest ones where the decoder ignores a direction."""
+        return (torch.linalg.pinv(self.scale) @ coordinates[..., None]).squeeze(2)
+
+    def project(self, u: Tensor) -> Tensor:
+        """Coordinates in Q, (B, d), of output vectors `u` (B, D) projected on the tangent spaces."""
+        return (self.basis.mT @ u[..., None]).squeeze(2)
+
+    def embed(self, coordinates: Tensor) -> Tensor:
+        """Output vectors (B, D) of coordinates in Q."""
+        return (self.basis @ coordinates[..., None]).squeeze(2)
+
+
+@torch.no_grad()
+def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tensor:
+    """The metric G = J^T J (B, d, d) that `decoder` pulls back to latents `z` (B, *latent), d numbers each.
+
+    Args:
+        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        z: where, (B, *latent).
+        batch_size: decoder evaluations in flight; a metric takes d + 1.
+
+    Raises:
+        InputError: as `geodesic`.
+    """
+    check_latents(z=z)
+    flat, batch_size = checked_decoder(decoder, z, batch_size)
+    parts = flat_float(z).split(max(1, batch_size // (1 + z[0].numel())))
+    G = torch.cat([J.mT @ J for _, J in (jacobian(flat, part) for part in parts)])
+    check_finite(G)
+    return G.to(z.dtype)
