@@ -1,0 +1,101 @@
+"""The files of a pretrained folder, one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from interpzoo.errors import OutputError, WeightsError
+from interpzoo.files import is_leftover
+from interpzoo.folder import check_sum, claim, read_sums, read_tensors, sha256, write_sums, write_tensors
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(24.0).view(2, 3, 2, 2).to(memory_format=torch.channels_last),
+        torch.arange(6).view(2, 3).T,
+        torch.ones(1).expand(4, 4),
+        torch.zeros(0, 3),
+        torch.tensor(7),
+        torch.tensor([True, False]),
+        torch.tensor([1.5, float("nan"), float("-inf"), -0.0], dtype=torch.bfloat16),
+        nn.Parameter(torch.ones(3)),
+    ],
+    ids=lambda tensor: f"{tuple(tensor.shape)} {tensor.dtype}",
+)
+def test_tensors_of_every_layout_and_type_come_back(tensor: Tensor, tmp_path: Path) -> None:
+    write_tensors(tmp_path / "x.safetensors", {"x": tensor})
+    (found,) = read_tensors(tmp_path / "x.safetensors").values()
+    assert (found.dtype, found.shape) == (tensor.dtype, tensor.shape)
+    assert torch.equal(found.nan_to_num(5), tensor.detach().nan_to_num(5))
+
+
+def test_tensors_that_share_memory_are_written_out_each(tmp_path: Path) -> None:
+    whole = torch.arange(6.0)
+    write_tensors(tmp_path / "x.safetensors", {"whole": whole, "again": whole, "part": whole[2:4]})
+    found = read_tensors(tmp_path / "x.safetensors")
+    assert torch.equal(found["whole"], whole)
+    assert torch.equal(found["again"], whole)
+    assert torch.equal(found["part"], whole[2:4])
+
+
+def test_the_list_is_what_sha256sum_reads(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(b"{}")
+    (tmp_path / "preview.png").write_bytes(b"\x89PNG")
+    (tmp_path / "README.md").write_bytes(b"people may edit this")
+    (tmp_path / "notes.txt").write_bytes(b"not ours")
+    write_sums(tmp_path)
+    expected = {
+        name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("config.json", "preview.png")
+    }
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert lines == [f"{digest}  {name}" for name, digest in expected.items()]
+    assert read_sums(tmp_path) == expected
+
+
+def test_a_large_file_is_summed_in_pieces(tmp_path: Path) -> None:
+    data = os.urandom((1 << 20) + 17)
+    (tmp_path / "x").write_bytes(data)
+    assert sha256(tmp_path / "x") == hashlib.sha256(data).hexdigest()
+
+
+def test_only_what_is_listed_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    sums = {"a": hashlib.sha256(b"a").hexdigest(), "b": "0" * 64}
+    check_sum(tmp_path, "a", sums)
+    check_sum(tmp_path, "unlisted", sums)
+    with pytest.raises(WeightsError, match="has no b"):
+        check_sum(tmp_path, "b", sums)
+    (tmp_path / "a").write_bytes(b"b")
+    with pytest.raises(WeightsError, match=r"a is damaged: its SHA-256 is 3e23e8160039\.\.\., expected ca978112ca1b"):
+        check_sum(tmp_path, "a", sums)
+
+
+@pytest.mark.parametrize("name", ["x", ".gitattributes", ".tmp", ".0123.tmp", "0123456789abcdef.tmp", "config.json~"])
+def test_a_folder_with_anything_else_is_not_claimed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    (tmp_path / name).touch()
+    with pytest.raises(OutputError, match=f"already holds {name!r}"):
+        claim(tmp_path)
+
+
+def test_a_folder_of_ours_or_a_new_one_is_claimed(tmp_path: Path) -> None:
+    for name in ("config.json", "codes.safetensors", "checkpoint.safetensors", "README.md", ".0123456789abcdef.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / "logs").mkdir()
+    assert claim(tmp_path) == tmp_path
+    assert claim(tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(".0123456789abcdef.tmp", True), (".0123456789ABCDEF.tmp", False), (".0123456789abcdef0.tmp", False)],
+)
+def test_leftovers_are_known_by_name(name: str, expected: bool) -> None:
+    assert is_leftover(Path("somewhere") / name) == expected
