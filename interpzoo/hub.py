@@ -62,4 +62,6 @@ def _bundled(row: Registration[PretrainedModel], revision: str | None) -> Source
     path = bundled_folder(row)
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
+    if row.entry.sha256 is not None:
+        pretrained.check_sum(path, pretrained.SUMS, {pretrained.SUMS: row.entry.sha256})
     return Source(path, pretrained.read_sums(path))

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -224,6 +224,8 @@ class Interpolator(ABC):
     """A path between codes."""
 
     Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    report: Any = None
+    """What the last call has to say of its paths, pair by pair, where the path is searched for."""
 
     def __init__(self, config: ComponentConfig) -> None:
         super().__init__()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,6 +17,7 @@ from interpzoo.build import build_component
 from interpzoo.card import render_card
 from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
+from interpzoo.geometry import project
 from interpzoo.images import Images, as_batch, is_single, save_strip
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.plugins import registry
@@ -39,6 +41,8 @@ class InterpolationModel(nn.Module):
         encoder, decoder, prior: the networks (no prior: ``None``).
         interpolator: the path that `interpolate` takes unless told otherwise.
         examples: a few codes (n, *latent_shape) that came with the model, or ``None``.
+        codes: training codes (n, *latent_shape) for paths that keep to the data, or ``None``.
+        report: what the last path says of each pair (a geodesic: whether it converged), or ``None``.
     """
 
     def __init__(
@@ -57,6 +61,8 @@ class InterpolationModel(nn.Module):
         self.prior = prior
         self.interpolator = interpolator
         self.examples = examples
+        self.codes: Tensor | None = None
+        self.report: Any = None
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -83,18 +89,22 @@ class InterpolationModel(nn.Module):
         """The decoded code of each image, in the caller's gradient mode."""
         return self.decode(self.encode(images))
 
-    def encode(self, images: Images) -> Tensor:
+    def encode(self, images: Images, *, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.
 
         Args:
             images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
                 Other sizes are resized and other channels converted (see `interpzoo.images`).
+            refine: steps at most from the encoder's code to the one whose image is closest in squared error (see
+                `interpzoo.geometry.project`). None is taken that leads away, and refined codes track no gradients.
 
         Raises:
             ImageError: an image cannot be read or its values are not in [0, 1].
+            InputError: `refine` is negative, or the decoder is stochastic or not differentiable.
         """
-        x = as_batch(images, self.config.image)
-        return self.encoder(x.to(self.device, self.dtype)).float()
+        x = as_batch(images, self.config.image).to(self.device)
+        codes = self.encoder(x.to(self.dtype)).float()
+        return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Images (B, C, H, W) in float32 of codes (B, *latent_shape), around [0, 1] and not clamped.
@@ -111,9 +121,9 @@ class InterpolationModel(nn.Module):
         return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float()
 
     @torch.no_grad()
-    def reconstruct(self, images: Images, *, batch_size: int | None = None) -> Tensor:
-        """Images (B, C, H, W) of the images' codes; tracks no gradients."""
-        return self._decode_in_chunks(self.encode(images), batch_size)
+    def reconstruct(self, images: Images, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
+        """Images (B, C, H, W) of the images' codes, refined as in `encode`; tracks no gradients."""
+        return self._decode_in_chunks(self.encode(images, refine=refine), batch_size)
 
     @torch.no_grad()
     def interpolate(
@@ -124,6 +134,7 @@ class InterpolationModel(nn.Module):
         *,
         t: Tensor | Sequence[float] | None = None,
         interpolator: str | Interpolator | None = None,
+        refine: int = 0,
         batch_size: int | None = None,
     ) -> Tensor:
         """Images along the path from `a` to `b`; tracks no gradients.
@@ -133,6 +144,7 @@ class InterpolationModel(nn.Module):
             steps: frames of a path, both ends counted; at least 2.
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             interpolator: a registered name or an `Interpolator`; the model's own by default.
+            refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
             batch_size: images decoded at once; by default what keeps the memory bounded.
 
         Returns:
@@ -141,10 +153,11 @@ class InterpolationModel(nn.Module):
 
         Raises:
             ImageError: as `encode`.
-            InputError: fewer than two steps, or numbers of images that cannot be paired.
+            InputError: fewer than two steps, numbers of images that cannot be paired, or as `encode`.
         """
         positions = self._positions(steps, t)
-        frames = self._decode_path(self.encode(a), self.encode(b), positions, interpolator, batch_size)
+        z0, z1 = self.encode(a, refine=refine), self.encode(b, refine=refine)
+        frames = self._decode_path(z0, z1, positions, interpolator, batch_size)
         return frames[0] if is_single(a) and is_single(b) else frames
 
     @torch.no_grad()
@@ -166,7 +179,10 @@ class InterpolationModel(nn.Module):
             raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
         if not bool(t.isfinite().all()):
             raise InputError("t holds values that are not finite")
-        return self._path(interpolator)(z0, z1, t, model=self)
+        path = self._path(interpolator)
+        codes = path(z0, z1, t, model=self)
+        self.report = path.report
+        return codes
 
     @torch.no_grad()
     def morph(
@@ -267,32 +283,24 @@ class InterpolationModel(nn.Module):
         codes = self.prior.sample(n, generator=Generator().manual_seed(seed))
         return self._decode_in_chunks(codes.to(self.device), batch_size)
 
-    def save_pretrained(self, target: str | Path) -> Path:
-        """Write a folder that `load` reads; weights in the model's own dtype.
+    def save_pretrained(self, target: str | Path, *, dtype: torch.dtype | None = None) -> Path:
+        """Write a folder that `load` reads.
+
+        Args:
+            target: the folder; a model that lies there already is replaced.
+            dtype: what the weights are stored in, ``torch.float16`` for half the size; the model's own by default. The
+                frames of the examples are those that the stored weights give.
 
         Raises:
             ConfigError: a network is not the registered component that the config names (as after `wrap`).
             OutputError: the folder holds something else or cannot be written.
         """
         self._check_registered()
-        # One image alone makes no path, and pictures have one channel or three.
-        preview = self.examples is not None and len(self.examples) > 1 and self.config.image.channels in (1, 3)
-        card = render_card(self.config, preview=preview)
-        path = pretrained.claim(Path(target))
-        pretrained.write_text(path / pretrained.CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
-        pretrained.write_tensors(path / pretrained.WEIGHTS, self.state_dict())
-        for name in (pretrained.EXAMPLES, pretrained.PREVIEW):
-            (path / name).unlink(missing_ok=True)  # of a former model
-        if self.examples is not None:
-            with torch.no_grad():
-                frames = self._decode_in_chunks(self.examples, None)
-            tensors = {"codes": self.examples, "frames": frames}
-            pretrained.write_tensors(path / pretrained.EXAMPLES, tensors)
-        if preview:
-            save_strip(path / pretrained.PREVIEW, self.example_strip())
-        pretrained.write_text(path / pretrained.CARD, card)
-        pretrained.write_sums(path)
-        return path
+        if dtype is not None:
+            # Rounded and back: what `load` will compute with.
+            rounded = copy.deepcopy(self).to(dtype).float()
+            return rounded._save(target, {name: _cast(tensor, dtype) for name, tensor in rounded.state_dict().items()})
+        return self._save(target, self.state_dict())
 
     @torch.no_grad()
     def example_strip(
@@ -315,6 +323,26 @@ class InterpolationModel(nn.Module):
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
         return self._decode_path(codes[::2], codes[1::2], self._positions(steps, None), interpolator, batch_size)
 
+    def _save(self, target: str | Path, weights: Mapping[str, Tensor]) -> Path:
+        # One image alone makes no path, and pictures have one channel or three.
+        preview = self.examples is not None and len(self.examples) > 1 and self.config.image.channels in (1, 3)
+        card = render_card(self.config, preview=preview)
+        path = pretrained.claim(Path(target))
+        pretrained.write_text(path / pretrained.CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
+        pretrained.write_tensors(path / pretrained.WEIGHTS, weights)
+        for name in (pretrained.EXAMPLES, pretrained.PREVIEW):
+            (path / name).unlink(missing_ok=True)  # of a former model
+        if self.examples is not None:
+            with torch.no_grad():
+                frames = self._decode_in_chunks(self.examples, None)
+            tensors = {"codes": self.examples, "frames": frames}
+            pretrained.write_tensors(path / pretrained.EXAMPLES, tensors)
+        if preview:
+            save_strip(path / pretrained.PREVIEW, self.example_strip())
+        pretrained.write_text(path / pretrained.CARD, card)
+        pretrained.write_sums(path)
+        return path
+
     def _check_codes(self, codes: Tensor) -> None:
         if codes.shape[1:] != self.latent_shape:
             raise InputError(f"codes have shape {tuple(codes.shape)}, expected (B, {_dims(self.latent_shape)})")
@@ -334,6 +362,16 @@ class InterpolationModel(nn.Module):
                     f"cannot save this model: its {kind} {type(network).__name__!r} is not the registered component "
                     f"{name!r} and could not be loaded again. Register it in a plugin (see CONTRIBUTING.md)"
                 )
+
+    def _refined(self, x: Tensor, codes: Tensor, steps: int) -> Tensor:
+        if steps < 0:
+            raise InputError(f"refine = {steps}: expected a number of steps, 0 for the encoder's own codes")
+        if not self.decoder.differentiable or self.decoder.noise_shape is not None:
+            raise InputError(
+                f"refine = {steps}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
+                "so that its images cannot be brought closer to others"
+            )
+        return project(self.decoder, x, codes, steps=steps, batch_size=self._chunk)
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
@@ -366,9 +404,13 @@ class InterpolationModel(nn.Module):
         path = self.interpolate_codes(z0, z1, t, interpolator=interpolator)
         return self._decode_in_chunks(path.flatten(0, 1), batch_size).unflatten(0, path.shape[:2])
 
+    @property
+    def _chunk(self) -> int:
+        return max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
+
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         if batch_size is None:
-            batch_size = max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
+            batch_size = self._chunk
         elif batch_size < 1:
             raise InputError(f"batch_size = {batch_size}: expected at least 1")
         if len(codes) <= batch_size:
@@ -381,6 +423,10 @@ def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
         raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
     n = len(z1) if len(z0) == 1 else len(z0)
     return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _dims(shape: Sequence[int]) -> str:

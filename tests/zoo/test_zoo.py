@@ -1,0 +1,178 @@
+"""The bundled models are what their cards and the registry say, and were trained by the committed recipes."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import interpzoo
+from interpzoo import folder as pretrained
+from interpzoo.bundle import bundled_folder, folder_bytes
+from interpzoo.card import read_results, render_card
+from interpzoo.config import ModelConfig, Recipe, TrainedWith
+from interpzoo.plugins import registry
+from interpzoo.recipes import load_recipe
+from interpzoo.registry import FIRST_PARTY
+from tests.tiny import run_python, write_distribution
+from tools import bundle
+from tools.bundle import CARDS, LARGEST
+
+ROWS = {row.name: row for row in registry().models if row.owner.distribution == FIRST_PARTY}
+LARGEST_ZOO = 60_000_000
+
+
+@pytest.fixture(params=sorted(ROWS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def folder(name: str) -> Path:
+    found = bundled_folder(ROWS[name])
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def config(folder: Path) -> ModelConfig:
+    return pretrained.read_config(folder)
+
+
+def trained(config: ModelConfig) -> TrainedWith:
+    assert config.trained is not None
+    return config.trained
+
+
+def test_there_is_a_model() -> None:
+    assert "acai-mnist" in ROWS
+
+
+def test_every_folder_is_a_model_and_all_together_are_small() -> None:
+    folders = [path for path in CARDS.iterdir() if path.is_dir()]
+    assert {path.name for path in folders} == {*ROWS}
+    assert sum(map(folder_bytes, folders)) <= LARGEST_ZOO
+
+
+def test_a_folder_holds_what_it_should_and_is_small(folder: Path) -> None:
+    needed = {*pretrained.FILES} - {pretrained.CODES}
+    assert needed <= {path.name for path in folder.iterdir()} <= {*pretrained.FILES}
+    assert folder_bytes(folder) <= LARGEST
+
+
+def test_every_file_but_the_card_is_pinned(name: str, folder: Path) -> None:
+    assert ROWS[name].entry.sha256 == pretrained.sha256(folder / pretrained.SUMS)
+    sums = pretrained.read_sums(folder)
+    assert {*sums} == {path.name for path in folder.iterdir()} - {pretrained.CARD, pretrained.SUMS}
+    for file in sums:
+        pretrained.check_sum(folder, file, sums)
+
+
+def test_the_registry_says_what_the_config_says(name: str, config: ModelConfig) -> None:
+    entry = ROWS[name].entry
+    assert (entry.method, entry.dataset, entry.licence, entry.summary) == (
+        config.method,
+        trained(config).data.name,
+        config.licence,
+        config.summary,
+    )
+    assert config.name == name
+    assert ROWS[name].owner.plugin == registry().methods.find(config.method).owner.plugin
+
+
+def test_the_committed_recipe_trains_it(name: str, config: ModelConfig) -> None:
+    recipe, run = load_recipe(name), trained(config)
+    assert run.samples_seen >= recipe.training.samples
+    assert (run.recipe, run.regularizer, run.data, run.training) == (
+        recipe.name,
+        recipe.regularizer,
+        recipe.data,
+        recipe.training,
+    )
+    for part in ("encoder", "decoder", "prior", "interpolator"):
+        made, asked = getattr(config, part), getattr(recipe, part)
+        assert (made is None) == (asked is None)
+        if made is not None:
+            assert made.options == asked.options
+            assert made.name.rpartition(":")[2] == asked.name.rpartition(":")[2]
+
+
+def test_methods_on_one_data_set_have_the_same_networks_and_samples() -> None:
+    def key(recipe: Recipe) -> str:
+        return recipe.data.name
+
+    for _, group in itertools.groupby(sorted(map(load_recipe, ROWS), key=key), key):
+        recipes = list(group)
+        for recipe in recipes[1:]:
+            assert recipe.image == recipes[0].image
+            assert recipe.training.samples == recipes[0].training.samples
+            # A posterior and a sigmoid are the method's; the layers in between are everybody's.
+            for part, own in (("encoder", "posterior"), ("decoder", "output")):
+                mine, first = (dict(getattr(r, part).options) for r in (recipe, recipes[0]))
+                assert {**mine, own: None} == {**first, own: None}
+
+
+def test_the_card_is_what_config_and_results_make(folder: Path, config: ModelConfig) -> None:
+    results = read_results(folder)
+    assert results
+    assert (folder / pretrained.CARD).read_text("utf-8") == render_card(config, results, preview=True)
+    assert config.limitations
+
+
+def test_it_still_makes_the_frames_that_it_came_with(name: str, folder: Path) -> None:
+    examples = pretrained.read_tensors(folder / pretrained.EXAMPLES)
+    with torch.no_grad():
+        frames = interpzoo.load(name).decode(examples["codes"])
+    torch.testing.assert_close(frames, examples["frames"], rtol=0, atol=1e-4)
+
+
+PLUGIN = """
+from interpzoo.plugins import hookimpl
+
+INTERPZOO_API = 1
+
+
+@hookimpl
+def register(registry):
+    registry.add_package("interpzoo_still")
+"""
+LOADING = """
+import interpzoo
+
+try:
+    interpzoo.load("still")
+except interpzoo.InterpzooError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_weights_and_list_changed_together_are_found_out(tmp_path: Path, changed: bool) -> None:
+    """By the checksum of the list itself, which the plugin registers."""
+    zoo = bundle.register("", pretrained.read_config(CARDS / "acai-mnist"), "mnist", CARDS / "acai-mnist")
+    zoo = zoo.replace("models.acai-mnist", "models.still").replace('"interpzoo"', '"interpzoo_still"')
+    package = write_distribution(tmp_path, "interpzoo-still", {"__init__.py": PLUGIN, "zoo.toml": zoo}, plugin="still")
+    folder = tmp_path / package / "model_cards" / "still"
+    shutil.copytree(CARDS / "acai-mnist", folder)
+    if changed:
+        tensors = pretrained.read_tensors(folder / pretrained.WEIGHTS)
+        name = next(iter(tensors))
+        pretrained.write_tensors(folder / pretrained.WEIGHTS, {**tensors, name: tensors[name] + 1})
+        pretrained.write_sums(folder)
+        interpzoo.load(folder)  # whole by its own list
+    done = run_python(LOADING, site=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert bool(done.stdout) is ("SHA256SUMS is damaged" in done.stdout) is changed
+
+
+def test_registering_a_model_again_replaces_its_table_alone(config: ModelConfig, name: str) -> None:
+    path = Path("plugins", f"interpzoo_{ROWS[name].owner.plugin}", "zoo.toml")
+    text = (bundle.ROOT / path).read_text("utf-8")
+    assert bundle.register(text, config, trained(config).data.name, CARDS / name) == text
+    renamed = config.model_copy(update={"name": "new-model"})
+    longer = bundle.register(text, renamed, "mnist", CARDS / name)
+    assert longer.startswith(f"{text}\n[models.new-model]\n")
+    assert bundle.register(longer, renamed, "mnist", CARDS / name) == longer

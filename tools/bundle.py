@@ -1,0 +1,106 @@
+"""Bundle a trained model: ``python -m tools.bundle RUN`` puts the folder of a run into the zoo, measured.
+
+The model is stored in ``model_cards/``, scored by `evaluate` as it is stored, described on its card, and registered
+with its checksum in the ``zoo.toml`` of the plugin that has its method. ``python -m tools.readme`` then puts it into
+the README's table.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import click
+import torch
+
+from interpzoo.bundle import folder_bytes
+from interpzoo.card import Result, write_card
+from interpzoo.config import ModelConfig
+from interpzoo.errors import InterpzooError
+from interpzoo.evaluation import evaluate
+from interpzoo.folder import SUMS, claim, sha256
+from interpzoo.loading import load
+from interpzoo.plugins import registry
+from interpzoo.registry import FIRST_PARTY
+
+ROOT: Final = Path(__file__).parents[1]
+CARDS: Final = ROOT / "model_cards"
+
+LARGEST: Final = 4_000_000
+"""Bytes that a folder may have."""
+
+_MOVED: Final = 0.01
+"""Share by which half precision may move a result."""
+
+
+@click.command()
+@click.argument("run", type=click.Path(file_okay=False, exists=True, path_type=Path))
+@click.option("--half", is_flag=True, help="Store the weights in float16, if no result moves by more than 1 %.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
+def main(run: Path, *, half: bool, data_root: Path | None) -> None:
+    """Bundle the model that the training in the folder RUN has written."""
+    try:
+        config = bundle(run, half=half, data_root=data_root)
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{CARDS.name}/{config.name}: bundled; 'python -m tools.readme' puts it into the README")
+
+
+def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
+    """Store, measure, describe and register the model in `run`.
+
+    Raises:
+        ClickException: the model is of somebody else's method, a result moves with half precision, or the folder is
+            too large; nothing is changed.
+    """
+    model = load(run)
+    owner = registry().methods.find(model.config.method).owner
+    if owner.distribution != FIRST_PARTY:
+        raise click.ClickException(f"method {model.config.method!r} is of {owner}: its own package bundles its models")
+    with TemporaryDirectory() as scratch:
+        stored = model.save_pretrained(Path(scratch, model.config.name), dtype=torch.float16 if half else None)
+        evaluation = evaluate(stored, data_root=data_root)
+        if half:
+            _check_moved(evaluate(model, data_root=data_root).results, evaluation.results)
+        write_card(stored, model.config, evaluation.results)
+        if (size := folder_bytes(stored)) > LARGEST:
+            raise click.ClickException(f"the folder has {size:,} bytes, expected at most {LARGEST:,}: try --half")
+        target = claim(CARDS / model.config.name)
+        shutil.copytree(stored, target, dirs_exist_ok=True)
+    zoo_file = ROOT / "plugins" / f"interpzoo_{owner.plugin}" / "zoo.toml"
+    zoo_file.write_text(register(zoo_file.read_text("utf-8"), model.config, evaluation.dataset, target), "utf-8")
+    return model.config
+
+
+def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
+    """The text `zoo` of a ``zoo.toml`` with the table of the model in `folder`, in place of a former one."""
+    fields = {
+        "method": config.method,
+        "dataset": dataset,
+        "licence": config.licence,
+        "summary": config.summary,
+        "package": FIRST_PARTY,
+        "sha256": sha256(folder / SUMS),
+    }
+    head = f"[models.{config.name}]\n"
+    table = head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
+    former = re.compile(rf"^{re.escape(head)}(?:\w+ = .*\n)*", re.MULTILINE)
+    return former.sub(lambda _: table, zoo) if former.search(zoo) else f"{zoo}\n{table}"
+
+
+def _check_moved(exact: Sequence[Result], rounded: Sequence[Result]) -> None:
+    for before, after in zip(exact, rounded, strict=True):
+        if abs(after.value - before.value) > _MOVED * abs(before.value):
+            raise click.ClickException(
+                f"{before.metric} moves from {before.value:.6g} to {after.value:.6g} with half precision: "
+                "bundle without --half"
+            )
+
+
+if __name__ == "__main__":
+    main()
