@@ -52,13 +52,13 @@ critic = {width = 2, scales = 2, latent_channels = 2}
 name = "lines"
 
 [training]
-samples = 960
+samples = 1920
 batch_size = 8
 precision = "float32"
 ema_decay = 0.9
-checkpoint_steps = 25
+checkpoint_steps = 20
 """
-"""120 steps; the checkpoints are of steps 25, 50, 75, 100 and 120."""
+"""240 steps, of which every twentieth is checkpointed."""
 
 
 def recipe(method: str = "acai", **training: Any) -> Recipe:
@@ -150,12 +150,12 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     checkpoint = tmp_path / "run" / CHECKPOINT
     process = start(tmp_path)
     deadline = time.monotonic() + 120
-    while steps_in(checkpoint) < 25 and process.poll() is None and time.monotonic() < deadline:
+    while steps_in(checkpoint) < 20 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert 25 <= steps_in(checkpoint) < 120
+    assert 20 <= steps_in(checkpoint) < 240
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
     train(tmp_path / "killed.toml", output=tmp_path / "run", resume=True)
