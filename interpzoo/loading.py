@@ -52,10 +52,10 @@ def load(
     with torch.device("meta"):
         model = _assemble(config, build_parts(config))
     _assign(model, source.path / pretrained.WEIGHTS)
-    examples = source.path / pretrained.EXAMPLES
-    if examples.is_file():
-        pretrained.check_sum(source.path, pretrained.EXAMPLES, source.sums)
-        model.examples = _examples(examples, model.latent_shape)
+    for attribute, file in (("examples", pretrained.EXAMPLES), ("codes", pretrained.CODES)):
+        if (source.path / file).is_file():
+            pretrained.check_sum(source.path, file, source.sums)
+            setattr(model, attribute, _codes(source.path / file, model.latent_shape))
     try:
         return model.to(device, dtype or torch.float32).eval()
     except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
@@ -87,7 +87,7 @@ def _assemble(config: ModelConfig, parts: Parts) -> InterpolationModel:
     return InterpolationModel(config, parts.encoder, parts.decoder, parts.prior, parts.interpolator)
 
 
-def _examples(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
+def _codes(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
     codes = pretrained.read_tensors(path).get("codes")
     if codes is not None and (codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point()):
         shape = ", ".join(map(str, latent_shape))

@@ -330,13 +330,15 @@ class InterpolationModel(nn.Module):
         path = pretrained.claim(Path(target))
         pretrained.write_text(path / pretrained.CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
         pretrained.write_tensors(path / pretrained.WEIGHTS, weights)
-        for name in (pretrained.EXAMPLES, pretrained.PREVIEW):
+        for name in (pretrained.EXAMPLES, pretrained.CODES, pretrained.PREVIEW):
             (path / name).unlink(missing_ok=True)  # of a former model
         if self.examples is not None:
             with torch.no_grad():
                 frames = self._decode_in_chunks(self.examples, None)
             tensors = {"codes": self.examples, "frames": frames}
             pretrained.write_tensors(path / pretrained.EXAMPLES, tensors)
+        if self.codes is not None:
+            pretrained.write_tensors(path / pretrained.CODES, {"codes": self.codes})
         if preview:
             save_strip(path / pretrained.PREVIEW, self.example_strip())
         pretrained.write_text(path / pretrained.CARD, card)

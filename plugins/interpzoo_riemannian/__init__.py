@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interpzoo.plugins import Registrar, hookimpl
 
 if TYPE_CHECKING:
+    from interpzoo_riemannian.density import density_aware, neighbor_path
     from interpzoo_riemannian.report import Geodesic, NotConvergedWarning
     from interpzoo_riemannian.shooting import analogy, exponential_map, logarithm_map, parallel_transport
     from interpzoo_riemannian.solver import geodesic
@@ -20,10 +21,12 @@ __all__ = [
     "Geodesic",
     "NotConvergedWarning",
     "analogy",
+    "density_aware",
     "exponential_map",
     "geodesic",
     "logarithm_map",
     "metric",
+    "neighbor_path",
     "parallel_transport",
 ]
 
@@ -33,10 +36,12 @@ _HOMES = {
     "Geodesic": "report",
     "NotConvergedWarning": "report",
     "analogy": "shooting",
+    "density_aware": "density",
     "exponential_map": "shooting",
     "geodesic": "solver",
     "logarithm_map": "shooting",
     "metric": "tangents",
+    "neighbor_path": "density",
     "parallel_transport": "shooting",
 }
 

@@ -108,8 +108,9 @@ def _minimize(
             start, spent = curves.path(minimum.nodes), spent + minimum.iterations
         minimum = gauss_newton(curves, resample(start, steps)[:, 1:-1], tolerance, max_iterations)
         return replace(minimum, iterations=minimum.iterations + spent)
-    # These many gradients cost about three linearisations; a curve that needs more is one for Gauss-Newton.
-    budget = max_iterations if method == "quasi-newton" else min(dimension, max_iterations)
+    # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
+    # one for Gauss-Newton.
+    budget = max_iterations if method == "quasi-newton" else min(4 * dimension, max_iterations)
     minimum = quasi_newton(curves, resample(start, steps)[:, 1:-1], tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
     if method == "auto" and len(rest):

@@ -1,0 +1,125 @@
+"""Where the training codes are: geodesics that keep to them, and curves through them to start from.
+
+A decoder is trained where the training codes are, and its metric means nothing elsewhere: a geodesic of the decoder
+alone may cut through a gap where images are blends or noise. Use the decoder alone to measure it; `density_aware` where
+the frames along a path must look like data and the decoder has no variance that says where it is at home; and
+`neighbor_path` as a start where straight lines lead through such gaps or several curves are shortest nearby.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.geometry import (
+    Decode,
+    NeighborGraph,
+    constant_speed,
+    decode,
+    flat_decoder,
+    nearest_neighbors,
+    segment_lengths,
+)
+from interpzoo_riemannian.checks import check_latents, check_steps, checked_decoder, flat_float, numbers
+
+
+@torch.no_grad()
+def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighbors: int = 10) -> Decode:
+    """`decoder` with one more output, which makes it long to leave the training codes.
+
+    In place of the variance of Arvanitidis et al. 2018, which a deterministic decoder lacks, the metric gains that of
+    s(z) = w log sum_i exp(-|z - c_i|^2 / 2 h_i^2), radial basis functions on the codes c_i, as wide as each one's
+    distance h_i to its k-th neighbour. Among the codes s is nearly flat; away from them it falls without end.
+
+    Args:
+        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        codes: training codes (N, *latent).
+        weight: w in units of the median decoded distance from a code to its nearest other one. At 1, a path that leaves
+            the codes by about a width and comes back is longer by two such steps.
+        neighbors: k.
+
+    Returns:
+        A decoder from latents (B, *latent) to flat outputs (B, D + 1), for every function of this package.
+
+    Raises:
+        InputError: as `geodesic`; fewer than k + 1 codes.
+    """
+    check_latents(codes=codes)
+    flat = flat_decoder(decoder, codes.shape[1:])
+    centers = flat_float(codes)
+    if not 1 <= neighbors < len(centers):
+        raise InputError(f"neighbors is {neighbors}, expected 1 to {len(centers) - 1}, one less than the codes")
+    distances, rows = nearest_neighbors(centers, centers, neighbors + 1)
+    widths = distances[:, -1].clamp_min(1e-3 * distances[:, -1].mean())
+    y = decode(flat, centers)
+    scale = weight * (y - y[rows[:, 1]]).norm(dim=1).median()
+    precisions, squares = widths.square().reciprocal(), centers.square().sum(1)
+
+    def with_density(z: Tensor) -> Tensor:
+        point = z.flatten(1)
+        squared = point.square().sum(1, keepdim=True) - 2 * point @ centers.mT + squares
+        support = torch.logsumexp(-0.5 * squared * precisions, 1, keepdim=True)
+        return torch.cat([flat(point), scale * support], 1)
+
+    return with_density
+
+
+@torch.no_grad()
+def neighbor_path(
+    decoder: Decode,
+    codes: Tensor,
+    z0: Tensor,
+    z1: Tensor,
+    *,
+    steps: int = 20,
+    neighbors: int = 10,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Curves (B, steps, *latent) from `z0` to `z1` through the training codes: `geodesic`'s ``init`` in any dimension.
+
+    The shortest paths over the graph of each code's nearest neighbours, its edges as long as they are decoded, from the
+    code nearest to one end to that nearest to the other, with nodes at equal decoded distances.
+
+    Args:
+        decoder: a map of latents (B, *latent) to outputs (B, ...).
+        codes: training codes (N, *latent).
+        z0, z1: the ends, (B, *latent).
+        steps: nodes of a path, both ends included.
+        neighbors: edges of each code.
+        batch_size: decoder evaluations in flight.
+
+    Raises:
+        InputError: as `geodesic`; fewer codes than `neighbors` + 1; pairs that no path joins, which are named.
+    """
+    check_latents(z0=z0, z1=z1)
+    check_latents(codes=codes)
+    check_steps(steps)
+    flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
+    points, starts, ends = flat_float(codes), flat_float(z0), flat_float(z1)
+    graph = NeighborGraph(points, neighbors)
+    graph.lengths = _decoded_lengths(flat, graph, batch_size)
+    first, last = (nearest_neighbors(points, z, 1)[1][:, 0] for z in (starts, ends))
+    ways = graph.shortest_paths(first, last)
+    apart = torch.tensor([pair for pair, way in enumerate(ways) if not way])
+    if len(apart):
+        raise InputError(
+            f"no path of neighbouring codes joins the ends of pair {numbers(apart)}: they lie in parts of the data "
+            f"that {neighbors} neighbours do not connect; take more neighbors or more codes"
+        )
+    paths: list[Tensor] = []
+    for pair, way in enumerate(ways):
+        through = torch.cat([starts[pair, None], points[way], ends[pair, None]])[None]
+        paths.append(constant_speed(flat, through, steps, batch_size=batch_size))
+    path = torch.cat(paths).unflatten(2, z0.shape[1:]).to(z0.dtype)
+    path[:, 0], path[:, -1] = z0, z1
+    return path
+
+
+def _decoded_lengths(flat: Decode, graph: NeighborGraph, batch_size: int) -> Tensor:
+    """Decoded chords of a graph's edges, (N, degree); infinite where there is none."""
+    start, slot = graph.lengths.isfinite().nonzero().unbind(1)
+    edges = torch.stack([graph.codes[start], graph.codes[graph.neighbors[start, slot]]], 1)
+    lengths = torch.full_like(graph.lengths, torch.inf)
+    lengths[start, slot] = segment_lengths(flat, edges, batch_size=batch_size).squeeze(1).to(lengths)
+    return lengths
