@@ -1,0 +1,66 @@
+"""The wheel brings the plugins and the models along, and works where there is neither a checkout nor a network."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.tiny import python_json
+from tools.bundle import CARDS, ROOT
+
+WALK = """
+import json, sys
+
+sys.path.remove("")  # the checkout, where the tests are run
+import interpzoo
+from interpzoo.cli import main
+
+models = interpzoo.list_models()
+sys.argv = ["interpzoo", "interpolate", "acai-mnist", "-o", sys.argv[1]]
+sys.stdout = sys.stderr
+try:
+    main()
+except SystemExit as end:
+    print(json.dumps([interpzoo.__file__, models, end.code]), file=sys.__stdout__)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.mark.slow
+def test_it_holds_models_and_plugins_and_nothing_for_developers(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"interpzoo", *(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))}
+    files = {path.relative_to(CARDS).as_posix() for path in CARDS.rglob("*") if path.is_file()}
+    assert {name.removeprefix("interpzoo/model_cards/") for name in names if "/model_cards/" in name} == files
+    assert "interpzoo/py.typed" in names
+
+
+@pytest.mark.slow
+def test_it_works_alone_in_another_folder_without_a_network(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
+    subprocess.run([*install, str(wheel)], check=True, timeout=300)
+    strip = tmp_path / "strip.png"
+    nowhere = {f"{scheme}_proxy": "http://127.0.0.1:1" for scheme in ("http", "https")}
+    file, models, code = python_json(WALK, str(strip), site=site, **nowhere)
+    assert Path(file).is_relative_to(site)
+    assert models == sorted(path.name for path in CARDS.iterdir())
+    assert code == 0
+    with Image.open(strip) as image:
+        assert image.width > 9 * 32
