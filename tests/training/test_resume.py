@@ -144,6 +144,7 @@ def steps_in(checkpoint: Path) -> int:
         return int(file.metadata()["steps"])
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     """SIGKILL between two checkpoints; the average is what is saved, and the critic has moved it."""
     (tmp_path / "killed.toml").write_text(KILLED)
