@@ -84,7 +84,7 @@ class Shortest(Curve):
         config = config or ShortestConfig()
         super().__init__(config)
         self.tolerance = config.tolerance
-        self.method = config.method
+        self.method: Method | None = config.method
         self.density = config.density
 
     def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:

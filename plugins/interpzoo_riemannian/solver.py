@@ -28,7 +28,7 @@ _COARSE = 100
 """How much sooner a coarser curve, whose minimum is another, is taken as converged."""
 _PAIRS_AT_ONCE = 128
 """Enough pairs to fill batches, few enough for the progress to be seen."""
-_FINE = 4
+_FINE = 8
 """Points that a segment is split into where curves are held against the straight line."""
 _ROUNDING = 1e-5
 """Relative difference of two energies that float32 cannot tell from none."""

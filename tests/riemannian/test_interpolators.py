@@ -1,0 +1,152 @@
+"""Geodesics as interpolators of a model, and paths that keep to the training codes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from interpzoo_riemannian import Geodesic, NotConvergedWarning, density_aware, geodesic, neighbor_path
+from interpzoo_riemannian.interpolators import PaperConfig, PaperShortest, Shortest, ShortestConfig
+from torch import Tensor
+
+import interpzoo
+from interpzoo.errors import InputError
+from interpzoo.geometry import curve_energy, resample
+from interpzoo.model import InterpolationModel
+from tests.tiny import random_images, tiny_model
+
+
+@pytest.fixture
+def model() -> InterpolationModel:
+    return tiny_model(size=(8, 8))
+
+
+def ends(model: InterpolationModel, n: int = 3) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, n, *model.latent_shape, generator=generator)
+    return a, b
+
+
+@pytest.mark.parametrize("path", [Shortest(ShortestConfig(nodes=8)), PaperShortest(PaperConfig(nodes=8))])
+def test_ends_are_exact_and_the_report_is_at_hand(model: InterpolationModel, path: Shortest | PaperShortest) -> None:
+    a, b = ends(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        codes = model.interpolate_codes(a, b, [0.0, 0.3, 1.0], interpolator=path)
+    assert torch.equal(codes[:, 0], a)
+    assert torch.equal(codes[:, 2], b)
+    assert isinstance(path.report, Geodesic)
+    assert model.report is path.report
+    assert path.report.converged.shape == (3,)
+    line = torch.stack([a, b], 1)
+    with torch.no_grad():
+        energies = (curve_energy(model.decoder, resample(z, 57)) for z in (path.report.path, line))
+        assert bool((next(energies) <= next(energies) * (1 + 1e-4)).all())
+
+
+def test_by_name(model: InterpolationModel) -> None:
+    x, y = random_images(2, model.config.image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        frames = model.interpolate(x, y, steps=5, interpolator="geodesic")
+    assert frames.shape == (5, 1, 8, 8)
+    torch.testing.assert_close(frames[[0, -1]], model.reconstruct([x, y]))
+    assert model.report.converged.shape == (1,)
+
+
+def test_what_did_not_converge_is_warned_of(model: InterpolationModel) -> None:
+    path = Shortest(ShortestConfig(nodes=8, max_iterations=1, tolerance=1e-12))
+    with pytest.warns(NotConvergedWarning, match=r"3 of 3 geodesics did not converge: pair 0, 1, 2") as caught:
+        model.interpolate_codes(*ends(model), [0.5], interpolator=path)
+    assert caught[0].message.report is path.report  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("t", [-0.1, 1.1])
+def test_beyond_the_ends_it_is_refused(model: InterpolationModel, t: float) -> None:
+    with pytest.raises(InputError, match="exponential_map"):
+        model.interpolate_codes(*ends(model), [0.5, t], interpolator="geodesic")
+
+
+def test_decoders_without_derivative_or_with_noise_are_refused(model: InterpolationModel) -> None:
+    a, b = ends(model)
+    model.decoder.noise_shape = (1,)
+    with pytest.raises(InputError, match=r"'ConvDecoder'.*stochastic"):
+        model.interpolate_codes(a, b, [0.5], interpolator="geodesic")
+    with pytest.raises(InputError, match="stochastic or not differentiable"):
+        model.encode(random_images(1, model.config.image), refine=3)
+    model.decoder.noise_shape = None
+    type_of = type(model.decoder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type_of, "differentiable", False)
+        with pytest.raises(InputError, match="not differentiable"):
+            model.interpolate_codes(a, b, [0.5], interpolator="geodesic-paper")
+
+
+def test_refined_codes_are_never_worse(model: InterpolationModel) -> None:
+    images = random_images(5, model.config.image)
+
+    def error(reconstruction: Tensor) -> Tensor:
+        return (reconstruction - images).flatten(1).square().sum(1)
+
+    before, after, further = (error(model.reconstruct(images, refine=n)) for n in (0, 2, 8))
+    assert bool((after <= before * (1 + 1e-6)).all())
+    assert bool((further <= after * (1 + 1e-6)).all())
+    assert float(further.sum()) < 0.98 * float(before.sum())
+    frames = model.interpolate(images[0], images[1], steps=3, refine=8)
+    torch.testing.assert_close(frames[[0, -1]], model.reconstruct(images[:2], refine=8), atol=1e-4, rtol=1e-4)
+    with pytest.raises(InputError, match="refine = -1"):
+        model.encode(images, refine=-1)
+
+
+def ring(n: int = 120) -> Tensor:
+    angle = torch.linspace(0, 2 * torch.pi, n + 1)[:-1]
+    return torch.stack([angle.cos(), angle.sin()], 1)
+
+
+def plane(z: Tensor) -> Tensor:
+    return z
+
+
+class TestDensity:
+    a = torch.tensor([[1.0, 0.0]])
+    b = torch.tensor([[-1.0, 0.05]])
+
+    def test_the_heavier_the_codes_the_nearer_the_path_keeps_to_them(self) -> None:
+        radii = [
+            float(geodesic(density_aware(plane, ring(), weight=weight), self.a, self.b).path.norm(dim=2).min())
+            for weight in (0.0, 1.0, 10.0, 100.0)
+        ]
+        assert radii[0] < 0.1
+        assert radii == sorted(radii)
+        assert radii[-1] > 0.85
+
+    def test_a_path_through_neighbours_follows_the_ring(self) -> None:
+        path = neighbor_path(plane, ring(), self.a, self.b, steps=25, neighbors=4)
+        assert path.shape == (1, 25, 2)
+        assert torch.equal(path[:, 0], self.a)
+        assert torch.equal(path[:, -1], self.b)
+        assert float(path.norm(dim=2).min()) > 0.98
+
+    def test_pairs_that_no_path_joins_are_named(self) -> None:
+        codes = torch.cat([ring(), ring() + 10])
+        with pytest.raises(InputError, match=r"pair 1 \(counted from 0\).*4 neighbours do not connect"):
+            neighbor_path(plane, codes, self.a.expand(2, 2), torch.stack([self.b[0], self.b[0] + 10]), neighbors=4)
+
+    def test_too_few_codes(self) -> None:
+        with pytest.raises(InputError, match="neighbors is 10, expected 1 to 4"):
+            density_aware(plane, ring(5))
+
+    def test_a_model_brings_its_codes_along(self, tmp_path: Path) -> None:
+        model = tiny_model(size=(8, 8))
+        heavy = Shortest(ShortestConfig(nodes=5, density=1.0))
+        with pytest.raises(InputError, match="came without training codes"):
+            model.interpolate_codes(*ends(model), [0.5], interpolator=heavy)
+        model.codes = model.encode(random_images(40, model.config.image)).detach()
+        loaded = interpzoo.load(model.save_pretrained(tmp_path / "tiny"))
+        assert loaded.codes is not None
+        assert torch.equal(loaded.codes, model.codes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotConvergedWarning)
+            assert loaded.interpolate_codes(*ends(model), [0.5], interpolator=heavy).isfinite().all()
