@@ -32,11 +32,14 @@ def locate(name: str | Path, revision: str | None = None) -> Source:
     Raises:
         UnknownNameError, AmbiguousNameError: no such name, or several.
         WeightsError: the folder is missing or damaged.
+        InputError: a revision is given of what is no repository.
     """
     if isinstance(name, Path) or name.startswith(("./", "../", "/")):
         path = Path(name)
         if not path.is_dir():
             raise WeightsError(f"there is no folder {str(path)!r}")
+        if revision is not None:
+            raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, and only repositories have revisions")
         return Source(path, pretrained.read_sums(path))
     if "/" in name:
         raise UnknownNameError(f"cannot load {name!r}: for a folder write './{name}'")

@@ -186,6 +186,10 @@ class TestOptions:
         with pytest.raises(InputError, match="revision = 'main': 'acai-mnist' is bundled"):
             load("acai-mnist", revision="main")
 
+    def test_a_folder_has_no_revisions(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"revision = 'main': .* is a folder"):
+            load(tmp_path, revision="main")
+
 
 class TestReducedWeights:
     """A model that is saved in 16 bits."""
