@@ -39,7 +39,7 @@ def locate(name: str | Path, revision: str | None = None) -> Source:
         if not path.is_dir():
             raise WeightsError(f"there is no folder {str(path)!r}")
         if revision is not None:
-            raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, and only repositories have revisions")
+            raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, which has no revisions")
         return Source(path, pretrained.read_sums(path))
     if "/" in name:
         raise UnknownNameError(f"cannot load {name!r}: for a folder write './{name}'")
