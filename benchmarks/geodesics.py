@@ -1,0 +1,173 @@
+"""Energy against time of latent geodesic solvers: ``python benchmarks/geodesics.py [--problem small|conv|NAME]``.
+
+Every curve is measured alike, by its chord energy on a grid of 200 points, and given as a ratio to
+the straight line's; a time is the median of ``--runs`` runs in this process.
+
+- small: 64 pairs of a decoder 2 -> 64 -> 64 -> 784 with tanh and sigmoid, weights times 3, of a fixed seed.
+- conv: 8 pairs of a convolutional decoder to 64x64x3 from ``--latent`` dimensions (32), weights times ``--gain``.
+- NAME: 8 pairs of examples of a model of the zoo.
+
+Against: Adam on free nodes (best of three rates), L-BFGS over all pairs jointly, the paper's Algorithm 1, and stochman
+where it is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from interpzoo_riemannian import geodesic, paper
+from torch import Tensor, nn
+
+import interpzoo
+from interpzoo.geometry import curve_energy, resample
+
+_GRID = 200
+
+Solve = Callable[[], Tensor]
+
+
+def scaled(layers: nn.Sequential, gain: float) -> nn.Sequential:
+    """The layers with larger weights, so that straight lines are clearly no geodesics."""
+    with torch.no_grad():
+        for layer in layers:
+            if isinstance(layer, nn.Linear | nn.ConvTranspose2d):
+                layer.weight.mul_(gain)
+    return layers.eval().requires_grad_(False)
+
+
+def problem(name: str, latent: int, gain: float) -> tuple[nn.Module, Tensor, Tensor]:
+    """A decoder and the ends of the curves."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
+    if name == "small":
+        sizes = (2, 64, 64, 784)
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.Tanh())]
+        return scaled(nn.Sequential(*layers[:-1], nn.Sigmoid()), 3.0), *torch.randn(2, 64, 2, generator=generator)
+    if name == "conv":
+        layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
+        for a, b, kernel, stride in ((latent, 64, 4, 1), (64, 64, 4, 2), (64, 32, 4, 2), (32, 32, 4, 2)):
+            padding = 0 if stride == 1 else 1
+            layers += [nn.ConvTranspose2d(a, b, kernel, stride, padding, bias=False), nn.GELU()]
+        layers.append(nn.ConvTranspose2d(32, 3, 4, 2, 1))
+        return scaled(nn.Sequential(*layers), gain), *torch.randn(2, 8, latent, generator=generator)
+    model = interpzoo.load(name)
+    if model.examples is None:
+        raise SystemExit(f"{name!r} came without examples to walk between")
+    n = len(model.examples)
+    return model.decoder.requires_grad_(False), model.examples, model.examples.roll(n // 2, 0)
+
+
+def free_nodes(
+    decoder: nn.Module, a: Tensor, b: Tensor, steps: int, make: Callable[[Tensor], Any], count: int
+) -> Tensor:
+    """The nodes that an optimiser of torch leaves after `count` steps."""
+    line = resample(torch.stack([a, b], 1), steps)
+    inner = line[:, 1:-1].clone().requires_grad_()
+    optimizer = make(inner)
+
+    def path() -> Tensor:
+        return torch.cat([line[:, :1], inner, line[:, -1:]], 1)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        energy = curve_energy(decoder, path(), batch_size=1 << 20).sum()
+        energy.backward()
+        return energy
+
+    for _ in range(count):
+        optimizer.step(closure)
+    return path().detach()
+
+
+def stochman_spline(decoder: nn.Module, a: Tensor, b: Tensor, steps: int, best: bool) -> Tensor:
+    """The nodes of stochman's spline, by default or at the best setting known."""
+    from stochman import CubicSpline
+    from stochman.geodesic import geodesic_minimizing_energy
+    from stochman.manifold import EmbeddedManifold
+
+    class Manifold(EmbeddedManifold):
+        def embed(self, points: Tensor, jacobian: bool = False) -> Tensor:
+            return decoder(points.reshape(-1, points.shape[-1])).reshape(*points.shape[:-1], -1)
+
+    curve = CubicSpline(a, b, **({"num_nodes": 10} if best else {}))
+    settings = {"max_iter": 1000, "eval_grid": 50} if best else {}
+    geodesic_minimizing_energy(curve, Manifold(), **settings)
+    return curve(torch.linspace(0, 1, steps)).detach()
+
+
+def solvers(decoder: nn.Module, a: Tensor, b: Tensor, steps: int, count: int) -> Iterator[tuple[str, Solve]]:
+    """Names and solvers; `count` is the number of Adam's iterations."""
+    yield "interpzoo", lambda: geodesic(decoder, a, b, steps=steps).path
+    yield "interpzoo, gauss-newton", lambda: geodesic(decoder, a, b, steps=steps, method="gauss-newton").path
+    yield "interpzoo, quasi-newton", lambda: geodesic(decoder, a, b, steps=steps, method="quasi-newton").path
+    yield "paper, Algorithm 1", lambda: paper.geodesic_path(decoder, a, b, steps=steps).path
+    for rate in (0.003, 0.01, 0.03):
+        yield (
+            f"Adam {count}, rate {rate}",
+            lambda rate=rate: free_nodes(decoder, a, b, steps, lambda z: torch.optim.Adam([z], lr=rate), count),
+        )
+    yield (
+        "L-BFGS, all pairs jointly",
+        lambda: free_nodes(
+            decoder, a, b, steps, lambda z: torch.optim.LBFGS([z], max_iter=100, line_search_fn="strong_wolfe"), 1
+        ),
+    )
+    if importlib.util.find_spec("stochman") is not None and a.ndim == 2:
+        yield "stochman, default", lambda: stochman_spline(decoder, a, b, 200, best=False)
+        yield "stochman, best", lambda: stochman_spline(decoder, a, b, 200, best=True)
+
+
+def main() -> None:
+    """Run the solvers and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problem", default="small")
+    parser.add_argument("--latent", type=int, default=32)
+    parser.add_argument("--gain", type=float, default=3.0)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--adam", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="", help="solvers whose name has this in it")
+    parser.add_argument("--plot", type=Path, help="picture of energy against time to write")
+    options = parser.parse_args()
+    decoder, a, b = problem(options.problem, options.latent, options.gain)
+
+    def energy(path: Tensor) -> Tensor:
+        with torch.no_grad():
+            return curve_energy(decoder, resample(path, _GRID))
+
+    line = energy(torch.stack([a, b], 1))
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {len(a)} pairs")  # noqa: T201
+    rows: list[tuple[str, float, float]] = []
+    for name, solve in solvers(decoder, a, b, options.steps, options.adam):
+        if options.only not in name:
+            continue
+        times: list[float] = []
+        for _ in range(options.runs):
+            start = time.perf_counter()
+            path = solve()
+            times.append(time.perf_counter() - start)
+        found = energy(path)
+        above = int((found > line * 1.0001).sum())
+        rows.append((name, statistics.median(times), float(found.sum() / line.sum())))
+        print(f"{name:28s} {rows[-1][1]:9.3f} s   ratio {rows[-1][2]:.4f}   above the line: {above}", flush=True)  # noqa: T201
+    if options.plot is not None:
+        from matplotlib.figure import Figure
+
+        axes = Figure(figsize=(7, 4)).subplots()
+        for name, seconds, ratio in rows:
+            axes.scatter(seconds, ratio)
+            axes.annotate(name, (seconds, ratio), fontsize=7)
+        axes.set(xscale="log", xlabel="seconds", ylabel="energy / energy of the straight line")
+        axes.figure.savefig(options.plot, dpi=150)
+
+
+if __name__ == "__main__":
+    main()
