@@ -100,6 +100,10 @@ class Networks(Protocol):
     def prior(self) -> Prior | None: ...
 
 
+def _own(value: Tensor) -> Tensor:
+    return value
+
+
 class Step:
     """One training step: the batch, what is computed of it once on demand, and what its losses share.
 
@@ -107,7 +111,15 @@ class Step:
     """
 
     def __init__(
-        self, *, batch: Batch, model: Networks, generator: Generator, index: int, total: int, epoch: int = 0
+        self,
+        *,
+        batch: Batch,
+        model: Networks,
+        generator: Generator,
+        index: int,
+        total: int,
+        epoch: int = 0,
+        mean: Callable[[Tensor], Tensor] = _own,
     ) -> None:
         self.batch = batch
         self.model = model
@@ -117,6 +129,9 @@ class Step:
         """Number of this step from 0; `total` is the number of steps of the run."""
         self.total = total
         self.epoch = epoch
+        self.mean = mean
+        """Mean of a tensor over all processes, each of which must ask: for what steers the run, such as a multiplier or
+        the end of a phase, which all have to agree on."""
         self.logged: dict[str, Tensor] = {}
         self._shared: dict[str, object] = {}
 

@@ -137,6 +137,7 @@ class Trainer:
             index=index,
             total=self.total,
             epoch=0 if self.data.size is None else index * training.batch_size // self.data.size,
+            mean=self.workers.mean_of,
         )
         due = [u for u in self.updates if index % u.every == 0 and u.active(step)]
         device = self.workers.device.type

@@ -72,12 +72,19 @@ class Workers:
         """Wait for all processes."""
         self._accelerator.wait_for_everyone()
 
+    def mean_of(self, tensor: Tensor) -> Tensor:
+        """The mean over all processes of one tensor, which each of them must give."""
+        if self.count == 1:
+            return tensor
+        reduced: Any = self._accelerator.reduce(tensor, reduction="mean")
+        return reduced
+
     def mean(self, gradients: list[Tensor | None]) -> list[Tensor | None]:
         """The mean over all processes of each gradient, in one message."""
         found = [g for g in gradients if g is not None]
         if self.count == 1 or not found:
             return gradients
-        flat = self._reduce(torch.cat([g.flatten() for g in found]))
+        flat = self.mean_of(torch.cat([g.flatten() for g in found]))
         means = iter([part.view_as(g) for part, g in zip(flat.split([g.numel() for g in found]), found, strict=True)])
         return [None if g is None else next(means) for g in gradients]
 
@@ -86,7 +93,7 @@ class Workers:
         if not values:
             return {}
         flat = torch.stack([value.float() for value in values.values()])
-        return dict(zip(values, self._reduce(flat).tolist(), strict=True))
+        return dict(zip(values, self.mean_of(flat).tolist(), strict=True))
 
     def start_trackers(self, run: str, config: Mapping[str, Any]) -> None:
         """Open the trackers."""
@@ -102,9 +109,3 @@ class Workers:
         """Close the trackers."""
         if self._accelerator.log_with:
             self._accelerator.end_training()
-
-    def _reduce(self, tensor: Tensor) -> Tensor:
-        if self.count == 1:
-            return tensor
-        reduced: Any = self._accelerator.reduce(tensor, reduction="mean")
-        return reduced
