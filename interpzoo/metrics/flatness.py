@@ -1,0 +1,95 @@
+"""How flat a latent space is under its decoder: measures on G = J^T J, and of straight lines against geodesics.
+
+Source: Chen et al., arXiv 2002.04881, section 4, whose definitions leave some room; FlatVI (theislab/FlatVI,
+geometry_metrics.py), whose condition number is G's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.geometry import BATCH_SIZE, Decode, curve_length, flat_decoder, jacobian, resample
+
+
+@torch.no_grad()
+def metric_tensors(decoder: Decode, z: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
+    """G = J^T J, (B, d, d) in float64, at codes `z` (B, *latent_shape); J in the decoder's own precision.
+
+    Args:
+        decoder: differentiable; its mean image counts.
+        z: where to measure.
+        batch_size: decoder evaluations in flight, d + 1 for each code.
+
+    Raises:
+        InputError: as `flat_decoder`.
+    """
+    flat = flat_decoder(decoder, z.shape[1:])
+    dimension = math.prod(z.shape[1:])
+    tensors = [torch.empty(0, dimension, dimension, dtype=torch.float64, device=z.device)]
+    for part in z.flatten(1).split(max(1, batch_size // (dimension + 1))) if len(z) else ():
+        J = jacobian(flat, part)[1].double()
+        tensors.append(J.mT @ J)
+    return torch.cat(tensors)
+
+
+def condition_numbers(G: Tensor) -> Tensor:
+    """(B,): largest over smallest eigenvalue of metric tensors (B, d, d), infinite where one is singular.
+
+    1 is isotropic. It is the square of the Jacobian's own condition number.
+    """
+    eigenvalues = torch.linalg.eigvalsh(G)
+    return eigenvalues[:, -1] / eigenvalues[:, 0].clamp_min(0)
+
+
+def magnification(G: Tensor) -> Tensor:
+    """(B,): sqrt(det G), relative to its mean over the metric tensors (B, d, d); 1 everywhere is a constant volume."""
+    log_factor = torch.linalg.slogdet(G)[1] / 2
+    return (log_factor - log_factor.logsumexp(0) + math.log(len(G))).exp()
+
+
+def length_ratios(decoder: Decode, paths: Tensor, *, nodes: int = 65) -> Tensor:
+    """Decoded length of the straight line between the ends of each path, over the path's own: (B,) in float64.
+
+    Of geodesics, it is at least 1 but for their own error, and 1 where straight lines are geodesics.
+
+    Args:
+        decoder: what lengths are measured under.
+        paths: (B, N, *latent_shape), N at least 2.
+        nodes: chords are summed between that many nodes of path and line.
+
+    Raises:
+        InputError: as `resample`; a path has no length.
+    """
+    lengths = curve_length(decoder, resample(paths, nodes))
+    if not bool((lengths > 0).all()):
+        row = int((lengths <= 0).nonzero()[0])
+        raise InputError(f"paths[{row}] decodes to one image: it has no length to compare with")
+    return curve_length(decoder, resample(paths[:, [0, -1]], nodes)) / lengths
+
+
+def ring(centers: Tensor, radius: float, n: int, *, generator: Generator | None = None) -> Tensor:
+    """(B, n, *latent_shape): codes at latent distance `radius` from each center (B, *latent_shape).
+
+    In two dimensions evenly around it, in others in uniformly random directions from `generator`.
+    """
+    dimension = math.prod(centers.shape[1:])
+    if dimension == 2:
+        angles = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
+        directions = torch.stack([angles.cos(), angles.sin()], 1).expand(len(centers), -1, -1)
+    else:
+        directions = torch.randn(len(centers), n, dimension, generator=generator)
+        directions = directions / directions.norm(dim=2, keepdim=True)
+    return (centers.flatten(1)[:, None] + radius * directions.to(centers)).unflatten(2, centers.shape[1:])
+
+
+def equidistance_variation(lengths: Tensor) -> Tensor:
+    """(B,): standard deviation over mean of geodesic lengths (B, n) from a center to its `ring`.
+
+    0 where what is equally far in the latent space is equally far in truth. The paper shows the contours and has no
+    figure for them.
+    """
+    return lengths.std(1, correction=0) / lengths.mean(1)
