@@ -1,0 +1,13 @@
+"""VHP-FMVAE: learning flat latent manifolds with VAEs (Chen, Klushyn, Ferroni, Bayer, van der Smagt; ICML 2020)."""
+
+from interpzoo.plugins import Registrar, hookimpl
+
+INTERPZOO_API = 1
+
+
+@hookimpl
+def register(registry: Registrar) -> None:
+    registry.add("prior", "vhp", "interpzoo_fmvae.prior:HierarchicalPrior")
+    registry.add("regularizer", "fmvae", "interpzoo_fmvae.fmvae:FMVAE")
+    registry.add("dataset", "pendulum", "interpzoo_fmvae.pendulum:Pendulum")
+    registry.add_package("interpzoo_fmvae")
