@@ -14,6 +14,7 @@ from interpzoo import folder as pretrained
 from interpzoo.bundle import bundled_folder, folder_bytes
 from interpzoo.card import read_results, render_card
 from interpzoo.config import ModelConfig, Recipe, TrainedWith
+from interpzoo.evaluation import evaluate
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import FIRST_PARTY
@@ -120,6 +121,23 @@ def test_the_card_is_what_config_and_results_make(folder: Path, config: ModelCon
     assert results
     assert (folder / pretrained.CARD).read_text("utf-8") == render_card(config, results, preview=True)
     assert config.limitations
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name for name, row in ROWS.items() if row.entry.dataset == "lines"))
+def test_evaluate_gives_the_figures_on_the_card(name: str) -> None:
+    printed = {result.metric: result.value for result in read_results(CARDS / name)}
+    measured = {result.metric: result.value for result in evaluate(name).results}
+    assert measured == pytest.approx(printed, rel=0.02)
+
+
+def test_acai_beats_the_autoencoder_as_its_paper_says() -> None:
+    acai, ae = ({r.metric: r.value for r in read_results(CARDS / f"{method}-lines")} for method in ("acai", "ae"))
+    assert acai["Mean Distance"] <= ae["Mean Distance"] / 5
+    assert acai["Mean Smoothness"] <= min(0.12, ae["Mean Smoothness"] / 2)
+    acai, ae = ({r.metric: r.value for r in read_results(CARDS / f"{method}-mnist")} for method in ("acai", "ae"))
+    assert acai["linear probe accuracy"] >= max(0.97, ae["linear probe accuracy"])
+    assert acai["K-means accuracy"] >= max(0.85, ae["K-means accuracy"])
 
 
 def test_it_still_makes_the_frames_that_it_came_with(name: str, folder: Path) -> None:
