@@ -66,6 +66,9 @@ class Constraint(nn.Module):
 
         C_hat_t = a C_hat_{t-1} + (1 - a) C, and with delta = C_hat_t - kappa^2 and the Heaviside step H, H(0) = 0:
         beta_t  = beta_{t-1} exp(nu f delta), f = (1 - H(delta)) tanh(tau (beta_{t-1} - 1)) - H(delta)
+
+        f is to bring beta to 1 and no further. Where delta is far below 0 one step would overshoot by many powers of
+        ten, so that beta is held at 1.
         """
         c = self.config
         past = c.moving_average if bool(self.observed) else 0.0
@@ -75,4 +78,4 @@ class Constraint(nn.Module):
         self.initial.logical_and_(delta >= 0)
         if not self.is_initial:
             f = torch.where(delta > 0, -1.0, torch.tanh(c.tau * (self.beta - 1)))
-            self.beta.mul_(torch.exp(c.nu * f * delta))
+            self.beta.mul_(torch.exp(c.nu * f * delta)).clamp_(max=1)

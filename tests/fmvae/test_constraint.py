@@ -51,11 +51,15 @@ def test_a_kept_constraint_brings_beta_to_1_and_no_further() -> None:
     found = constraint()
     observe(found, *[0.0] * 200)
     assert found.beta.item() == pytest.approx(1, abs=1e-3)
-    above = constraint()
-    observe(above, 0.2)
-    above.beta.fill_(1.5)
-    assert observe(above, 0.1) == pytest.approx(1.5 * math.exp(2 * math.tanh(1.5) * -0.15))
-    assert above.beta.item() < 1.5
+
+
+def test_far_below_the_bound_one_step_does_not_overshoot() -> None:
+    """exp(2 * 0.99 * 100) times 0.1 would be 1e85."""
+    found = constraint(kappa=10.0)
+    assert observe(found, 0.0) == 1
+    assert observe(found, 0.0) == 1
+    # And from there it falls as from anywhere.
+    assert observe(found, 100.5) == pytest.approx(math.exp(-1))
 
 
 def test_at_the_bound_beta_stays() -> None:
