@@ -13,6 +13,7 @@ import interpzoo
 from interpzoo.config import Component, Recipe
 from interpzoo.metrics.flatness import condition_numbers, metric_tensors
 from interpzoo.recipes import load_recipe
+from interpzoo.training.workers import Workers
 from tests.pixels import copied, trainer_of
 from tests.tiny import tiny_recipe
 
@@ -54,6 +55,16 @@ def test_the_prior_waits_for_the_end_of_the_initial_phase(tmp_path: Path) -> Non
     assert moved == [False, True, True]
     # The constraint is kept, so that beta rises.
     assert regularizer.constraint.beta.item() > 1e-3
+
+
+def test_processes_agree_on_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or one would train its prior while another does not, and wait for it for ever."""
+    monkeypatch.setattr(Workers, "mean_of", lambda self, value: value + 1000)
+    trainer = trainer_of(recipe(kappa=30, steps=4), tmp_path)
+    error = trainer.step(0)["error"]
+    assert isinstance(trainer.regularizer, FMVAE)
+    assert float(trainer.regularizer.constraint.error) == pytest.approx(1000 + float(error))
+    assert trainer.regularizer.constraint.is_initial
 
 
 @pytest.mark.parametrize("sigma", [None, 0.05])
