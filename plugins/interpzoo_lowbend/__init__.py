@@ -1,0 +1,15 @@
+"""Low bending and low distortion embeddings (Braunsmann, Rajkovic, Rumpf, Wirth; CVPR workshops 2021)."""
+
+from interpzoo.plugins import Registrar, hookimpl
+
+INTERPZOO_API = 1
+
+
+@hookimpl
+def register(registry: Registrar) -> None:
+    registry.add("regularizer", "lowbend", "interpzoo_lowbend.lowbend:LowBending")
+    registry.add("dataset", "sundial", "interpzoo_lowbend.sundial:Sundial")
+    registry.add("dataset", "rotating-object", "interpzoo_lowbend.rotating_object:RotatingObject")
+    registry.add("dataset", "arc", "interpzoo_lowbend.arc:Arc")
+    registry.add("dataset", "ellipses", "interpzoo_lowbend.ellipses:Ellipses")
+    registry.add_package("interpzoo_lowbend")

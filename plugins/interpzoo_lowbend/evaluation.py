@@ -1,0 +1,92 @@
+"""What low bending embeddings promise, measured on held-out pairs of any encoder: lengths, bending, straight paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.metrics.between import between_errors
+from interpzoo.model import InterpolationModel
+from interpzoo_lowbend.lowbend import first_difference, second_difference
+from interpzoo_lowbend.pairs import Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingScores:
+    """How the codes of N pairs lie, see `LowBending`."""
+
+    stretch: Tensor
+    """(N,): |D1|, 1 where distances are kept."""
+    bending: Tensor
+    """(N,): |D2|^2."""
+
+    @property
+    def mean_stretch(self) -> float:
+        """Mean |D1|."""
+        return float(self.stretch.mean())
+
+    @property
+    def distortion(self) -> float:
+        """Largest |D1| to smallest: at least 1, whatever the scale of the codes."""
+        return float(self.stretch.max() / self.stretch.min())
+
+    @property
+    def scaled_bending(self) -> float:
+        """Mean |D2|^2 of the codes scaled to mean |D1| = 1, so that encoders can be compared."""
+        return float(self.bending.mean()) / self.mean_stretch**2
+
+
+@torch.no_grad()
+def score_embedding(
+    model: InterpolationModel, data: Pairs, *, epsilon: float | None = None, n: int = 1000, seed: int = 1
+) -> EmbeddingScores:
+    """Measure how the model's codes keep distances and straighten geodesics.
+
+    Args:
+        model: of the data's images.
+        data: whose points are paired.
+        epsilon: largest distance of a pair; the data's own by default.
+        n: number of pairs.
+        seed: of the pairs.
+
+    Raises:
+        InputError: `n` is less than 1.
+    """
+    p, q, d = _pairs(data, epsilon or data.epsilon, n, seed)
+    x, y, m = model.encode(data.draw(torch.cat([p, q, data.space.between(p, q, 0.5)]))).cpu().chunk(3)
+    return EmbeddingScores(
+        stretch=torch.linalg.vector_norm(first_difference(x, y, d), dim=1),
+        bending=second_difference(x, y, m, d).square().sum(1),
+    )
+
+
+def score_geodesics(
+    model: InterpolationModel, data: Pairs, *, reach: float = 2.0, n: int = 500, steps: int = 9, seed: int = 1
+) -> Tensor:
+    """Mean squared errors (n, steps) of decoded straight lines between codes against the images of the true geodesics.
+
+    Args:
+        model: of the data's images.
+        data: whose points are paired.
+        reach: largest distance of a pair, in epsilons of the data.
+        n: number of pairs.
+        steps: frames of a path, both ends counted.
+        seed: of the pairs.
+
+    Raises:
+        InputError: `n` is less than 1, or `steps` less than 2.
+    """
+    p, q, _ = _pairs(data, reach * data.epsilon, n, seed)
+    truths = torch.stack([data.draw(data.space.between(p, q, float(t))) for t in torch.linspace(0, 1, steps)], 1)
+    frames = model.interpolate(truths[:, 0], truths[:, -1], steps=steps, interpolator="linear").cpu()
+    return between_errors(frames, truths)
+
+
+def _pairs(data: Pairs, epsilon: float, n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    if n < 1:
+        raise InputError(f"n = {n}: expected at least 1 pair")
+    p, q = data.space.pairs(n, epsilon, Generator().manual_seed(seed))
+    return p, q, data.space.distance(p, q).float()
