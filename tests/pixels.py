@@ -48,3 +48,20 @@ def trainer_of(recipe: Recipe, folder: Path) -> Trainer:
 def copied(parameters: list[nn.Parameter]) -> list[Tensor]:
     """The parameters' values now."""
     return [parameter.detach().clone() for parameter in parameters]
+
+
+def check_resumed(run: Recipe, folder: Path, *, after: int) -> Trainer:
+    """Hold a run that is cut `after` so many steps and resumed against the uninterrupted one, which is given back."""
+    (folder / "whole").mkdir()
+    (folder / "cut").mkdir()
+    whole = trainer_of(run, folder / "whole")
+    whole.run(lambda done, values: None)
+    trainer_of(run, folder / "cut").run(lambda done, values: None, stop_after=after)
+    resumed = trainer_of(run, folder / "cut")
+    resumed.run(lambda done, values: None, resume=True)
+    for a, b in ((whole.model, resumed.model), (whole.regularizer, resumed.regularizer)):
+        left, right = a.state_dict(), b.state_dict()
+        assert left.keys() == right.keys()
+        for name in left:
+            assert torch.equal(left[name], right[name]), name
+    return whole

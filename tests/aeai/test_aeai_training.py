@@ -16,7 +16,7 @@ from interpzoo.interfaces import Batch, DataSet
 from interpzoo.recipes import load_recipe
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
-from tests.pixels import copied, step_of, trainer_of
+from tests.pixels import check_resumed, copied, step_of, trainer_of
 from tests.tiny import tiny_recipe
 
 SIZES = {"width": 4, "scales": 2, "latent_channels": 2}
@@ -113,18 +113,7 @@ def test_the_four_terms_balance(tmp_path: Path) -> None:
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_path: Path) -> None:
     """Also in the middle of the discriminator's turn."""
     run = recipe({"samples": 10 * 8, "precision": precision, "ema_decay": 0.9}, discriminator_every=3)
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    whole = trainer_of(run, tmp_path / "whole")
-    whole.run(lambda done, values: None)
-    trainer_of(run, tmp_path / "cut").run(lambda done, values: None, stop_after=5)
-    resumed = trainer_of(run, tmp_path / "cut")
-    resumed.run(lambda done, values: None, resume=True)
-    for a, b in ((whole.model, resumed.model), (whole.regularizer, resumed.regularizer)):
-        left, right = a.state_dict(), b.state_dict()
-        assert left.keys() == right.keys()
-        for name in left:
-            assert torch.equal(left[name], right[name]), name
+    check_resumed(run, tmp_path, after=5)
 
 
 @pytest.mark.parametrize("method", ["aeai", "ae"])

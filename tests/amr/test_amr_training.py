@@ -10,7 +10,7 @@ import torch
 
 from interpzoo.config import Recipe
 from interpzoo.recipes import load_recipe
-from tests.pixels import copied, trainer_of
+from tests.pixels import check_resumed, copied, trainer_of
 from tests.tiny import tiny_recipe
 
 SIZES = {"width": 4, "scales": 2, "latent_channels": 2}
@@ -58,18 +58,7 @@ def test_a_few_steps_lower_the_losses(mixer: str, tmp_path: Path) -> None:
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_path: Path) -> None:
     """Also the vectors of the power iteration, and in the middle of the generator's turn of five."""
     run = recipe({"samples": 12 * 8, "precision": precision, "ema_decay": 0.9}, k=3)
-    whole = trainer_of(run, tmp_path / "whole")
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    whole.run(lambda done, values: None)
-    trainer_of(run, tmp_path / "cut").run(lambda done, values: None, stop_after=7)
-    resumed = trainer_of(run, tmp_path / "cut")
-    resumed.run(lambda done, values: None, resume=True)
-    for a, b in ((whole.model, resumed.model), (whole.regularizer, resumed.regularizer)):
-        left, right = a.state_dict(), b.state_dict()
-        assert left.keys() == right.keys()
-        for name in left:
-            assert torch.equal(left[name], right[name]), name
+    whole = check_resumed(run, tmp_path, after=7)
     assert any("_u" in name for name in whole.regularizer.state_dict())
 
 
