@@ -104,6 +104,8 @@ class TrainingConfig(Schema):
 class MethodConfig(Schema):
     """What a paper gives a model: used by recipes and by `config.json` alike."""
 
+    kind: Literal["interpolator", "features"] = "interpolator"
+    """``features``: a network that metrics compare images by, which `load` refuses."""
     image: ImageSpec
     encoder: Component
     decoder: Component
@@ -142,7 +144,6 @@ class ModelConfig(MethodConfig):
     """The `config.json` of a pretrained folder."""
 
     format: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
-    kind: Literal["interpolator", "features"] = "interpolator"
     name: Name
     method: ComponentName
     summary: str = Field(default="", max_length=400)
