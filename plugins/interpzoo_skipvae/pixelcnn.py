@@ -1,0 +1,201 @@
+"""The paper's decoder of images: a gated PixelCNN with a map of the code beside the channels of every layer.
+
+Source: Dieng et al., arXiv 1807.04863, official code models_img_skip.py (StackedGatedMaskedConv2d); the network is that
+of van den Oord et al., arXiv 1606.05328. Convolutions are torch's by default, as there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+from interpzoo.config import ComponentConfig, ImageSpec, Width
+from interpzoo.errors import ConfigError, InputError
+from interpzoo.interfaces import Decoder
+from interpzoo_skipvae.decoders import CodeMap, bernoulli_log_prob
+
+_REACH = 2
+"""Rows above, and columns to the left, that one layer sees: those of a 3x3 kernel whose other half is masked."""
+
+
+class GatedPixelCNNConfig(ComponentConfig):
+    """Sizes of the PixelCNN."""
+
+    width: Width = 32
+    """Channels of either stack."""
+    layers: int = Field(default=4, ge=1, le=32)
+    """Gated layers, 8 in the paper; the output is one more."""
+    skip: bool = True
+    """Whether the code goes into every layer or, for the twin, into the first alone."""
+
+
+class GatedPixelCNN(Decoder):
+    """p(x | z) = prod_i Bernoulli(x_i | x_{<i}, z) over the pixels row by row, for images of one channel.
+
+    An image has no mean that could be computed, so that `forward` is not differentiable. Along a path all images are
+    made of the same uniform numbers, and change no more than their probabilities do.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = GatedPixelCNNConfig
+    differentiable: ClassVar[bool] = False
+
+    def __init__(self, config: GatedPixelCNNConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, image, latent_shape)
+        if image.channels != 1:
+            raise ConfigError(f"the decoder 'gated-pixelcnn' draws images of 1 channel, not {image.channels}")
+        size = math.prod(latent_shape)
+        self.noise_shape = self.shape = image.shape
+        maps = config.layers + 1 if config.skip else 1
+        self.code_maps = nn.ModuleList(CodeMap(size, image.height, image.width) for _ in range(maps))
+        """Of the layers that have one, in their order."""
+        layers = [GatedLayer(2, config.width, first=True)]
+        layers += [GatedLayer(config.width + config.skip, config.width) for _ in range(config.layers - 1)]
+        self.layers: Sequence[GatedLayer] = nn.ModuleList(layers)  # pyright: ignore[reportAttributeAccessIssue]
+        self.output = nn.Conv2d(config.width + config.skip, 1, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Codes (B, *latent_shape) to binary images (B, 1, H, W): row by row each pixel's more probable value."""
+        return self.sample(z, z.new_full((len(z), *self.shape), 0.5))
+
+    def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
+        """(B,) in nats, of binary images."""
+        return bernoulli_log_prob(x, self.logits(x, z))
+
+    def logits(self, x: Tensor, z: Tensor) -> Tensor:
+        """(B, 1, H, W): of each pixel given those before it in `x`, (B, 1, H, W), and the code."""
+        *maps, last = self._maps(z)
+        v = h = x
+        for layer, code in zip(self.layers, maps, strict=True):
+            v, h = layer(torch.cat([v, code], 1), torch.cat([h, code], 1))
+        return self.output(torch.cat([h, last], 1))
+
+    @torch.no_grad()
+    def sample(self, z: Tensor, noise: Tensor) -> Tensor:
+        """Binary images (B, 1, H, W), each pixel 1 where its `noise`, (B, 1, H, W) in [0, 1), is below its probability.
+
+        Every pixel of every layer is computed once: the vertical stack row by row, of the two rows above that are
+        kept, and the horizontal one pixel by pixel.
+
+        Raises:
+            InputError: `noise` is of another shape.
+        """
+        if noise.shape != (len(z), *self.shape):
+            raise InputError(f"noise of shape {tuple(noise.shape)}: expected {(len(z), *self.shape)}")
+        maps = self._maps(z)
+        taps = [layer.taps() for layer in self.layers]
+        image = torch.zeros_like(noise)
+        above = [z.new_zeros(len(z), layer.channels, _REACH, image.shape[3]) for layer in self.layers]
+        for row in range(image.shape[2]):
+            codes = [code[:, :, row : row + 1] for code in maps]
+            gated, given = zip(*(layer.row(rows) for layer, rows in zip(self.layers, above, strict=True)), strict=True)
+            image[:, 0, row] = self._row(given, taps, [code[:, :, 0].mT for code in codes], noise[:, 0, row])
+            inputs = [image[:, :, row : row + 1], *gated[:-1]]
+            above = [
+                torch.cat([rows[:, :, 1:], torch.cat([new, code], 1)], 2)
+                for rows, new, code in zip(above, inputs, codes[:-1], strict=True)
+            ]
+        return image
+
+    def _row(self, given: Sequence[Tensor], taps: Sequence[Tensor], codes: Sequence[Tensor], noise: Tensor) -> Tensor:
+        """Pixels (B, W) of a row.
+
+        Args:
+            given: what each layer gets from the rows above, (B, W, 2 width).
+            taps: `GatedLayer.taps` of each layer.
+            codes: the row of each layer's and the output's map, (B, W, 0 or 1).
+            noise: (B, W).
+        """
+        # What goes into each horizontal stack and into the output, with black columns to the left.
+        offsets = [layer.offset for layer in self.layers] + [0]
+        widths = [1, *(layer.width for layer in self.layers)]
+        inputs = [
+            pad(code, (width, 0, offset, 0)) for code, width, offset in zip(codes, widths, offsets, strict=True)
+        ]
+        weight, bias = self.output.weight[:, :, 0, 0], self.output.bias
+        row = torch.zeros_like(noise)
+        for column in range(row.shape[1]):
+            for i, layer in enumerate(self.layers):
+                window = inputs[i][:, column : column + _REACH]
+                inputs[i + 1][:, column + offsets[i + 1], : layer.width] = layer.pixel(given[i][:, column], window, taps[i])
+            logits = linear(inputs[-1][:, column], weight, bias)[:, 0]
+            row[:, column] = noise[:, column] < torch.sigmoid(logits)
+            inputs[0][:, column + offsets[0], 0] = row[:, column]
+        return row
+
+    def _maps(self, z: Tensor) -> list[Tensor]:
+        """The code's map for each layer and for the output, (B, 1, H, W), or (B, 0, H, W) for one that has none."""
+        maps = [code_map(z) for code_map in self.code_maps]
+        return maps + [maps[0][:, :0]] * (len(self.layers) + 1 - len(maps))
+
+
+class GatedLayer(nn.Module):
+    """One layer of both stacks.
+
+    The vertical stack sees rows above the pixel, the horizontal one what is left of it in its row and, through the
+    vertical one, all above. Only the first layer must not see the pixel itself, which in all others stands for the
+    pixels before it. The official layer pads after the convolution and so leaves the bias out of the first row and
+    column; here it is padded before.
+
+    Args:
+        channels: of both inputs, the code's map included.
+        width: channels of both outputs.
+        first: whether the pixel itself is masked.
+    """
+
+    def __init__(self, channels: int, width: int, *, first: bool = False) -> None:
+        super().__init__()
+        self.channels, self.width = channels, width
+        self.offset = _REACH if first else _REACH - 1
+        """Columns that the horizontal stack's input moves to the right."""
+        self.vertical = nn.Conv2d(channels, 2 * width, (_REACH, 3))
+        self.link = nn.Conv2d(2 * width, 2 * width, 1)
+        self.horizontal = nn.Conv2d(channels, 2 * width, (1, _REACH))
+        self.mix = nn.Conv2d(width, width, 1)
+        self.residual = None if first else nn.Conv2d(channels, width, 1)
+
+    def forward(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Both stacks' maps, (B, channels, H, W) each, to the next layer's, (B, width, H, W) each."""
+        # Padded above by one row more than the kernel takes, so that a row sees those above it alone.
+        above = self.vertical(pad(v, (1, 1, _REACH, 0))[:, :, :-1])
+        left = self.horizontal(pad(h, (self.offset, 0))[:, :, :, : h.shape[3] + 1])
+        y = self.mix(_gate(left + self.link(above), 1))
+        return _gate(above, 1), y if self.residual is None else y + self.residual(h)
+
+    def row(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """One row of the vertical stack of the two above it, (B, channels, 2, W).
+
+        Returns:
+            The row, (B, width, 1, W), and what the horizontal stack gets of it, (B, W, 2 width), its bias included.
+        """
+        above = self.vertical(pad(rows, (1, 1)))
+        linked = self.link(above)[:, :, 0].mT
+        return _gate(above, 1), linked if self.horizontal.bias is None else linked + self.horizontal.bias
+
+    def pixel(self, given: Tensor, window: Tensor, taps: Tensor) -> Tensor:
+        """One pixel of the horizontal stack, (B, width).
+
+        Args:
+            given: what `row` gives of it, (B, 2 width).
+            window: the two columns that it sees, (B, 2, channels).
+            taps: what `taps` gives.
+        """
+        y = torch.addmm(given, window.flatten(1), taps)
+        y = linear(_gate(y, 1), self.mix.weight[:, :, 0, 0], self.mix.bias)
+        if self.residual is None:
+            return y
+        return y + linear(window[:, 1], self.residual.weight[:, :, 0, 0], self.residual.bias)
+
+    def taps(self) -> Tensor:
+        """The horizontal kernel as a matrix (2 channels, 2 width)."""
+        return self.horizontal.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1)
+
+
+def _gate(y: Tensor, dim: int) -> Tensor:
+    signal, gate = y.chunk(2, dim)
+    return torch.tanh(signal) * torch.sigmoid(gate)
