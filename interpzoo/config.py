@@ -99,6 +99,8 @@ class TrainingConfig(Schema):
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Decay a step of an exponential average of the weights, which is then what is saved; ``None``: no average."""
     checkpoint_steps: int = Field(default=2000, ge=1)
+    codes: int = Field(default=0, ge=0, le=2000)
+    """Training images whose codes go with the model, for paths that keep to the data."""
 
 
 class MethodConfig(Schema):

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from interpzoo.build import build_component
-from interpzoo.config import Component, ModelConfig, Recipe, TrainedWith
+from interpzoo.config import Component, ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.files import is_leftover
@@ -95,6 +95,7 @@ def train(
     workers.close()
     trained = trainer.trained()
     trained.examples = _examples(trained, data)
+    trained.codes = _codes(trained, data, recipe.training)
     if model is None:
         trained.config = _described(trained.config, recipe, trainer)
     if workers.is_main:
@@ -147,6 +148,17 @@ def _name(start_from: str | Path | None) -> str | None:
 def _examples(model: InterpolationModel, data: DataSet) -> torch.Tensor:
     with torch.no_grad():
         return model.encode(data.test(_EXAMPLES)["image"]).cpu()
+
+
+def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
+    """The codes of as many training images as the recipe wants kept, drawn by its seed; no image twice."""
+    if training.codes == 0:
+        return None
+    generator = torch.Generator().manual_seed(training.seed)
+    order = torch.arange(training.codes) if data.size is None else torch.randperm(data.size, generator=generator)
+    with torch.no_grad():
+        batches = order[: training.codes].split(training.batch_size)
+        return torch.cat([model.encode(data.train(rows, generator)["image"]).cpu() for rows in batches])
 
 
 def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:

@@ -103,6 +103,18 @@ def test_examples_are_the_codes_of_the_first_held_out_images(tmp_path: Path) -> 
     assert torch.equal(examples, trained.encode(held_out).detach())
 
 
+def test_codes_are_those_of_training_images(tmp_path: Path) -> None:
+    trained = train(recipe(codes=5), output=tmp_path)
+    assert trained.codes is not None
+    assert trained.codes.shape == (5, *trained.latent_shape)
+    kept = load(tmp_path).codes
+    assert kept is not None
+    assert torch.equal(kept, trained.codes)
+    images = Lines(ComponentConfig(), trained.config.image).train(torch.arange(5), torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(kept, trained.encode(images["image"]))
+
+
 def test_a_recipe_is_a_name_a_file_or_itself_and_changes_come_on_top(tmp_path: Path) -> None:
     sizes = ["encoder.width=2", "encoder.scales=2", "encoder.latent_channels=2", "decoder.width=2"]
     few = ["training.samples=8", "training.batch_size=4", "image.height=16", "image.width=16"]
