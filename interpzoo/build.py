@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from interpzoo.config import Component, MethodConfig, validate
+from interpzoo.config import Component, MethodConfig, ModelConfig, validate
+from interpzoo.errors import PluginError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
-from interpzoo.plugins import registry
+from interpzoo.plugins import registry, zoo
 from interpzoo.registry import Kind
 
 
@@ -20,6 +21,26 @@ def build_component(kind: Kind, component: Component, *shapes: Any) -> Any:
     """
     cls = registry().resolve(kind, component.name)
     return cls(validate(cls.Config, component.options, f"{kind} {component.name!r}"), *shapes)
+
+
+def check_plugins(config: ModelConfig) -> None:
+    """Refuse a model of plugins that are not here, before any of its names is looked up.
+
+    Raises:
+        PluginError: a plugin is missing, with the distribution and version that the model was made with, or not loaded.
+        UnknownNameError: its plugins have no method of its name.
+    """
+    found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
+    for name, distribution in config.plugins.items():
+        plugin = found.get(name)
+        if plugin is None:
+            raise PluginError(
+                f"{config.name!r} (method {config.method!r}) was made with plugin {name!r} of {distribution}, which is "
+                f"not installed: if you trust it, 'pip install {distribution.partition(' ')[0]}'"
+            )
+        if plugin.status != "loaded":
+            raise PluginError(f"{config.name!r} needs {plugin.owner}, which is {plugin.status}: {plugin.reason}")
+    registry().methods.find(config.method)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError
-from interpzoo.folder import CARD, PREVIEW, write_text
+from interpzoo.folder import CARD, PREVIEW, read_text, write_text
 from interpzoo.plugins import registry
 from interpzoo.registry import Method
 
@@ -48,7 +48,7 @@ def read_results(folder: Path) -> list[Result]:
     if not path.is_file():
         return []
     try:
-        data: Any = ModelCard.load(path).data
+        data: Any = ModelCard(read_text(path)).data
     except Exception as error:  # of the YAML, of its encoding, of what the Hub expects in it
         raise ConfigError(f"{path} has no valid metadata: {' '.join(str(error).split())}") from None
     results = [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]

@@ -22,6 +22,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
 ComponentName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,95}:)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
 """The bare name of a component or method, or ``plugin:name``."""
 
+Distribution = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}( [A-Za-z0-9?][A-Za-z0-9._+!-]{0,63})?$")]
+"""A distribution and its version, in a form that is safe to show as something to install."""
+
 Width = Annotated[int, Field(ge=1, le=4096)]
 """A number of channels or hidden units."""
 
@@ -151,7 +154,7 @@ class ModelConfig(MethodConfig):
     summary: str = Field(default="", max_length=400)
     limitations: str = Field(default="", max_length=2000)
     licence: str = Field(default="apache-2.0", max_length=64)
-    plugins: dict[str, str] = Field(default_factory=dict, max_length=64)
+    plugins: dict[Name, Distribution] = Field(default_factory=dict, max_length=64)
     """Which distribution and version supplied each plugin that the components come from."""
     trained: TrainedWith | None = None
 

@@ -42,6 +42,14 @@ class OutputError(InterpzooError, OSError):
     """A result cannot be written; what stood there before is whole."""
 
 
+class HubError(InterpzooError, OSError):
+    """The Hub refuses what was asked of it, or what it has is no pretrained folder."""
+
+
+class HubUnreachableError(HubError):
+    """The Hub does not answer, or may not be asked, and the cache does not have what was asked for."""
+
+
 class PluginError(InterpzooError, RuntimeError):
     """A plugin cannot be used; the message names its distribution."""
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from safetensors import SafetensorError, safe_open
 
@@ -33,7 +35,13 @@ CHECKPOINT = "checkpoint.safetensors"
 LOGS = "logs"
 """Folder in a run's output folder for the trackers that write files."""
 
-_MAX_CONFIG_BYTES = 1 << 20
+MOST_BYTES: Final[Mapping[str, int]] = {CONFIG: 1 << 20, CARD: 1 << 20, SUMS: 1 << 16, PREVIEW: 1 << 24}
+"""How large a file may be that is read as a whole; the others are mapped, and bounded by what the config says."""
+
+_MOST_HEADER_BYTES: Final = 1 << 20
+"""Of a safetensors file, whose header is parsed before anything else is known: some 10,000 tensors."""
+
+_SUM: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -44,9 +52,9 @@ def read_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     try:
-        if path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} has {path.stat().st_size:,} bytes, a config has at most {_MAX_CONFIG_BYTES:,}")
-        value = json.loads(path.read_text("utf-8"), object_pairs_hook=_no_duplicates)
+        value = json.loads(read_text(path), object_pairs_hook=_no_duplicates)
+    except WeightsError as error:
+        raise ConfigError(str(error)) from None
     except FileNotFoundError:
         raise ConfigError(f"{folder} is no pretrained folder: it has no {CONFIG}") from None
     except (ValueError, RecursionError) as error:
@@ -59,6 +67,27 @@ def read_config(folder: Path) -> ModelConfig:
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ConfigError(f"{path} has format {version}, this interpzoo reads up to {FORMAT_VERSION}: upgrade it")
     return validate(ModelConfig, value, str(path))
+
+
+def read_text(path: Path) -> str:
+    """The whole text of a file of bounded size.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        WeightsError: it is no regular file, or too large.
+        UnicodeDecodeError: it is not text.
+    """
+    _check_regular(path)
+    size, most = path.stat().st_size, MOST_BYTES[path.name]
+    if size > most:
+        raise WeightsError(f"{path} has {size:,} bytes, expected at most {most:,}")
+    return path.read_text("utf-8")
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what is there and no file: a pipe would be waited for, a device read without an end."""
+    if path.exists() and not path.is_file():
+        raise WeightsError(f"{path} is no regular file")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -79,6 +108,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = No
     Raises:
         WeightsError: the file is missing, damaged, or holds other names or shapes than `expected`.
     """
+    _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
             if expected is not None:
@@ -89,6 +119,20 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = No
         raise WeightsError(f"{path.parent} has no {path.name}") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file: {error}") from None
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that would fill the memory when it is parsed."""
+    _check_regular(path)
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > _MOST_HEADER_BYTES:
+        raise WeightsError(
+            f"{path} is not a whole safetensors file: its header would have {size:,} bytes, "
+            f"expected at most {_MOST_HEADER_BYTES:,}"
+        )
 
 
 def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
@@ -133,21 +177,41 @@ def read_sums(folder: Path) -> dict[str, str]:
     """File names and SHA-256 of the folder's ``SHA256SUMS``; empty where it has none.
 
     Raises:
-        WeightsError: it is not text.
+        WeightsError: it is no such list, or lists what is no file of a pretrained folder.
     """
+    path = folder / SUMS
     try:
-        lines = (folder / SUMS).read_text("utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError:
-        raise WeightsError(f"{folder / SUMS} is damaged: it is not text") from None
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name}
+        raise WeightsError(f"{path} is damaged: it is not text") from None
+    sums: dict[str, str] = {}
+    for line in lines:
+        entry = _SUM.fullmatch(line)
+        if entry is None or entry[2] in sums or entry[2] not in FILES or entry[2] in (CARD, SUMS):
+            raise WeightsError(f"{path} is damaged: it has the line {line[:100]!r}")
+        sums[entry[2]] = entry[1]
+    return sums
 
 
 def write_sums(folder: Path) -> None:
     """List the SHA-256 of every file of the folder but the card, which people may edit, and the list itself."""
     names = [name for name in FILES if name not in (CARD, SUMS) and (folder / name).is_file()]
     write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
+
+
+def check_links(folder: Path) -> None:
+    """Refuse links, which may lead anywhere; those that the Hub's client makes into its cache are its own.
+
+    Raises:
+        WeightsError: a file of the folder is a link.
+    """
+    for path in (folder / name for name in FILES):
+        if path.is_symlink():
+            target = Path(os.path.normpath(path.parent / os.readlink(path)))
+            if target.parent != folder.absolute().parent.parent / "blobs":
+                raise WeightsError(f"{path} is a link: put the file itself there")
 
 
 def check_sum(folder: Path, name: str, sums: Mapping[str, str]) -> None:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from interpzoo import folder as pretrained
-from interpzoo.build import Parts, build_parts
+from interpzoo.build import Parts, build_parts, check_plugins
 from interpzoo.config import Component, ModelConfig, Recipe
 from interpzoo.errors import ConfigError, InputError, WeightsError
 from interpzoo.hub import locate
+from interpzoo.hub.client import Access
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
 
@@ -23,26 +24,39 @@ def load(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     interpolator: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
 ) -> InterpolationModel:
     """A pretrained model, ready to interpolate, in eval mode.
 
+    A model of the Hub is fetched once, into the cache of its client; what is pinned by a commit, as a zoo name is, is
+    then loaded without asking the network.
+
     Args:
-        name: a zoo name such as ``acai-mnist``, or a folder: a `Path`, or a string with ``./``, ``../``, ``/``.
-        revision: a commit, branch or tag, for models of the Hub.
+        name: a zoo name such as ``acai-mnist``, a repository of the Hub, ``user/repo`` or ``user/repo@revision``, or a
+            folder: a `Path`, or a string with ``./``, ``../``, ``/``.
+        revision: a commit, branch or tag of a repository.
         device: where to put it; the CPU by default.
         dtype: what to compute in; float32 by default.
         interpolator: a registered name to use instead of the model's own.
+        cache_dir: folder of the cache, ``HF_HUB_CACHE`` by default.
+        local_files_only: use what is in the cache and ask nobody.
+        token: of the Hub; by default ``HF_TOKEN`` or that of ``hf auth login``.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no such model or component.
+        UnknownNameError, AmbiguousNameError: no such model, repository, revision or component.
+        PluginError: the plugin of its method is not installed; the message says which distribution has it.
         ConfigError: its config does not validate.
+        HubError: the Hub does not answer, or refuses.
         WeightsError: its weights are damaged or do not fit the config.
         InputError: there is no such device here, or `dtype` is no floating-point type.
     """
     if dtype is not None and not dtype.is_floating_point:
         raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
-    source = locate(name, revision)
+    source = locate(name, revision, Access(cache_dir, local_files_only, token))
     config = pretrained.read_config(source.path)
+    check_plugins(config)
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     pretrained.check_sum(source.path, pretrained.CONFIG, source.sums)
@@ -87,11 +101,19 @@ def _assemble(config: ModelConfig, parts: Parts) -> InterpolationModel:
     return InterpolationModel(config, parts.encoder, parts.decoder, parts.prior, parts.interpolator)
 
 
+def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
+    # The sum is quick, and finite only if all its terms are.
+    if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
+        raise WeightsError(f"{path} has values in {name!r} that are not finite")
+
+
 def _codes(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
     codes = pretrained.read_tensors(path).get("codes")
     if codes is not None and (codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point()):
         shape = ", ".join(map(str, latent_shape))
         raise WeightsError(f"{path} has 'codes' of shape {tuple(codes.shape)} and {codes.dtype}, expected (n, {shape})")
+    if codes is not None:
+        _check_finite(path, "codes", codes)
     return codes
 
 
@@ -99,6 +121,7 @@ def _assign(model: nn.Module, path: Path) -> None:
     own = model.state_dict()
     found = pretrained.read_tensors(path, {name: tensor.shape for name, tensor in own.items()})
     for name, tensor in found.items():
+        _check_finite(path, name, tensor)
         if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
             raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")
     # Copied, because mapped tensors lie wherever the file has them, and kernels round by a tensor's alignment: only so

@@ -147,7 +147,7 @@ def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, regist
 
 def _owner(entry: EntryPoint) -> Owner:
     dist = entry.dist
-    return Owner(entry.name, dist.name if dist else "unknown distribution", dist.version if dist else "?")
+    return Owner(entry.name, dist.name if dist else "unknown-distribution", dist.version if dist else "?")
 
 
 def _names(variable: str) -> set[str] | None:

@@ -97,6 +97,12 @@ class PretrainedModel:
     sha256: str | None = None
     """Of the folder's SHA256SUMS."""
 
+    def __post_init__(self) -> None:
+        # What is loaded by a name of the zoo is the same everywhere and for ever.
+        pins = re.fullmatch(r"[0-9a-f]{40}", self.revision or ""), re.fullmatch(r"[0-9a-f]{64}", self.sha256 or "")
+        if self.repository is not None and not all(pins):
+            raise ValueError("a repository is given with its full commit as revision, and sha256")
+
 
 E = TypeVar("E", Component, Method, RecipeFile, PretrainedModel)
 
@@ -254,7 +260,7 @@ class Registrar:
     def _entry(self, kind: type[E], name: str, fields: dict[str, Any]) -> E:
         try:
             return kind(**fields)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise PluginError(f"{self._owner}: zoo.toml, {name!r}: {error}") from None
 
     def _stage(self, sort: Kind | Literal["method", "recipe", "model"], name: str, entry: Any) -> None:

@@ -1,4 +1,4 @@
-"""Where pretrained folders come from: a path, the bundled zoo, or the Hugging Face Hub."""
+"""Where pretrained folders come from, a path, the bundled zoo or the Hugging Face Hub, and where they go to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from interpzoo import folder as pretrained
 from interpzoo.bundle import bundled_folder
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
+from interpzoo.hub.client import Access
+from interpzoo.hub.download import fetch
 from interpzoo.plugins import registry, zoo
 from interpzoo.registry import PretrainedModel, Registration
 
@@ -18,32 +20,42 @@ class Source:
 
     path: Path
     sums: dict[str, str]
-    """SHA-256 of its files; empty for a folder of the user's own without a list."""
+    """SHA-256 that its files are yet to be held against; empty for one from the Hub, where that is done, and for a
+    folder of the user's own without a list."""
 
 
-def locate(name: str | Path, revision: str | None = None) -> Source:
-    """The folder of a model.
+def locate(name: str | Path, revision: str | None = None, access: Access | None = None) -> Source:
+    """The folder of a model; one of the Hub is fetched into the cache, unless it is there.
 
     Args:
         name: a zoo name (``acai-mnist``, ``plugin:name``), a repository (``user/repo``, ``user/repo@revision``), or a
             folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``.
         revision: a commit, branch or tag of a repository.
+        access: how the Hub may be reached.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no such name, or several.
+        UnknownNameError, AmbiguousNameError: no such name, repository or revision, or several.
         WeightsError: the folder is missing or damaged.
-        InputError: a revision is given of what is no repository.
+        HubError: the Hub does not answer, or refuses.
+        InputError: a revision is given of what is no repository, or two of one.
     """
+    access = access or Access()
     if isinstance(name, Path) or name.startswith(("./", "../", "/")):
         path = Path(name)
         if not path.is_dir():
             raise WeightsError(f"there is no folder {str(path)!r}")
         if revision is not None:
             raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, which has no revisions")
+        pretrained.check_links(path)
         return Source(path, pretrained.read_sums(path))
     if "/" in name:
-        raise UnknownNameError(f"cannot load {name!r}: for a folder write './{name}'")
-    return _bundled(_find(name), revision)
+        repository, at, inside = name.partition("@")
+        if at and (revision is not None or not inside):
+            raise InputError(f"{name!r} with revision = {revision!r}: expected one revision")
+        return Source(fetch(repository, inside or revision, access=access), {})
+    if revision is not None:
+        raise InputError(f"revision = {revision!r}: {name!r} has one of its own; give a revision with 'user/repo'")
+    return _zoo(_find(name), access)
 
 
 def _find(name: str) -> Registration[PretrainedModel]:
@@ -59,12 +71,12 @@ def _find(name: str) -> Registration[PretrainedModel]:
         raise
 
 
-def _bundled(row: Registration[PretrainedModel], revision: str | None) -> Source:
-    if revision is not None:
-        raise InputError(f"revision = {revision!r}: {row.name!r} is bundled; give a revision with 'user/repo'")
-    path = bundled_folder(row)
+def _zoo(row: Registration[PretrainedModel], access: Access) -> Source:
+    entry, path = row.entry, bundled_folder(row)
+    if path is None and entry.repository is not None:
+        return Source(fetch(entry.repository, entry.revision, pin=entry.sha256, access=access), {})
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
-    if row.entry.sha256 is not None:
-        pretrained.check_sum(path, pretrained.SUMS, {pretrained.SUMS: row.entry.sha256})
+    if entry.sha256 is not None:
+        pretrained.check_sum(path, pretrained.SUMS, {pretrained.SUMS: entry.sha256})
     return Source(path, pretrained.read_sums(path))

@@ -53,6 +53,7 @@ licence = "other"
 summary = "A model that is on the Hub only."
 repository = "someone/vae-far"
 revision = "0123456789abcdef0123456789abcdef01234567"
+sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 """
 
 RECIPE = """

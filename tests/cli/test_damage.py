@@ -81,10 +81,10 @@ def test_an_unknown_model_brings_the_nearest_to_mind(cli: Cli, arguments: tuple[
     ("name", "expected"),
     [
         ("demo:ae-tin", "unknown model 'demo:ae-tin'. Did you mean 'demo:ae-tiny'"),
-        ("vae-far", "'demo:vae-far' is registered by plugin 'demo' (interpzoo-demo 1.2), but its folder is not"),
+        ("vae-far", "'someone/vae-far@0123456789abcdef0123456789abcdef01234567' is not in the cache, and"),
         ("./none", "there is no folder 'none'"),
-        ("runs/none", "cannot load 'runs/none': for a folder write './runs/none'"),
-        ("a/b/c", "cannot load 'a/b/c': for a folder write './a/b/c'"),
+        ("runs/none", "For a folder write './runs/none'"),
+        ("a/b/c", "'a/b/c' is no name of a repository, which is 'user/repo'. For a folder write './a/b/c'"),
     ],
 )
 def test_names_that_are_no_model(cli: Cli, name: str, expected: str) -> None:

@@ -183,7 +183,7 @@ class TestOptions:
             assert load(name).config.name == "vae-tiny"
 
     def test_a_bundled_model_has_no_revisions(self) -> None:
-        with pytest.raises(InputError, match="revision = 'main': 'acai-mnist' is bundled"):
+        with pytest.raises(InputError, match="revision = 'main': 'acai-mnist' has one of its own"):
             load("acai-mnist", revision="main")
 
     def test_a_folder_has_no_revisions(self, tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ class TestDamage:
     def test_a_config_of_a_megabyte_is_not_read(self, folder: Path) -> None:
         with (folder / "config.json").open("a") as file:
             file.write(" " * (1 << 20))
-        with pytest.raises(ConfigError, match=r"config\.json has 1,04\d,\d{3} bytes, a config has at most 1,048,576"):
+        with pytest.raises(ConfigError, match=r"config\.json has 1,04\d,\d{3} bytes, expected at most 1,048,576"):
             load(folder)
 
     def test_a_folder_that_is_no_model(self, tmp_path: Path) -> None:
