@@ -2,7 +2,7 @@
 
 A component is built from its own validated ``Config`` and the shapes around it; it never draws from the global random
 state after construction. Encoder, decoder and prior make the model; the regularizer shapes it in training; the
-interpolator walks between its codes; a data set feeds it.
+interpolator walks between its codes; a data set feeds it; a metric scores it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,6 +20,7 @@ from torch.distributions import Distribution
 from interpzoo.config import ComponentConfig, ImageSpec, OptimizerConfig
 
 if TYPE_CHECKING:
+    from interpzoo.benchmark.trial import Trial
     from interpzoo.model import InterpolationModel
 
 Batch = Mapping[str, Tensor]
@@ -294,3 +295,109 @@ class DataSet(ABC):
     @abstractmethod
     def test(self, limit: int | None = None) -> Batch:
         """The held-out images, the first `limit` of them, always the same."""
+
+
+class Truth(ABC):
+    """What a data set adds that knows what lies between two of its images.
+
+    Its images are those of points of a manifold, given by parameters (..., P) in float64.
+    """
+
+    frames: ClassVar[int] = 9
+    """Frames of a path that its pairs are scored on, both ends counted."""
+    divisions: ClassVar[int | None] = None
+    """The true way is known at 0, 1 / `divisions`, ..., 1 alone; ``None``: anywhere."""
+
+    @abstractmethod
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Parameters (n, P) of `n` starts and ends, far enough apart to make a task and with one shortest way."""
+
+    @abstractmethod
+    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+        """Parameters (n, T, P) at `t` (T,) on the true ways from `starts` to `ends`, (n, P) each."""
+
+    @abstractmethod
+    def show(self, parameters: Tensor) -> Tensor:
+        """The images (N, C, H, W) in [0, 1] of parameters (N, P), without noise."""
+
+    @abstractmethod
+    def known(self) -> Tensor:
+        """Parameters (M, P) that cover the manifold: what frames are looked up in, at this fineness."""
+
+    @abstractmethod
+    def ways(self, p: Tensor, q: Tensor) -> Tensor:
+        """From `p` to `q`, (..., P) each, the shorter way round: (..., D), whose norm is the distance."""
+
+    def groups(self, parameters: Tensor) -> Tensor:
+        """Which piece of the manifold parameters (N, P) lie on, (N,) int64; frames are looked up in that of their ends.
+
+        One piece, unless a data set says otherwise.
+        """
+        return torch.zeros(len(parameters), dtype=torch.int64)
+
+
+Family = Literal["truth", "realism", "motion", "representation", "reconstruction", "geometry"]
+"""What a metric holds an interpolation to. None of them can rank alone."""
+
+Need = Literal["truth", "label", "model", "differentiable"]
+"""``truth``: the data set is a `Truth`; ``label``: a train set of known size with one class an image; ``model``: there
+are codes and a decoder, which controls do not have; ``differentiable``: and gradients of the decoder."""
+
+Control = Literal["truth", "nearest", "jump", "blend"]
+"""Paths of no model, which every metric is tested on: the true way, where it is known; the nearest training image of
+each of its images (of the blend's, where it is not known); one image until the middle and then the other; their fade."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure, and how to have it again of other pairs, for its interval."""
+
+    value: float
+    resample: Callable[[Tensor, Generator], float] | None = None
+    """The figure of pairs `rows` (n,), int64 and with repetitions; whatever else it is of is drawn again from the
+    generator. ``None``: there is no interval, as the figure is not of pairs."""
+    n: int = 0
+    """Number of pairs."""
+
+    @classmethod
+    def mean(cls, values: Tensor) -> Measured:
+        """The mean of one value a pair, (n,)."""
+        values = values.detach().double().cpu()
+        return cls(float(values.mean()), lambda rows, generator: float(values[rows].mean()), len(values))
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """Why there is no figure: a fact about the data or what is scored, not an error."""
+
+    reason: str
+
+
+class Metric(ABC):
+    """One figure of how good the images between images are, or the codes that they come from.
+
+    It is scored on controls, too, and called unfit on a data set where it does not put them in its own `order`.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    title: ClassVar[str]
+    """In tables and on cards."""
+    family: ClassVar[Family]
+    better: ClassVar[Literal["lower", "higher"]]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What must be there; else it is not applicable, and `measure` is not called."""
+    order: ClassVar[tuple[tuple[Control, Control], ...]] = ()
+    """Pairs of controls of which it must find the first better."""
+
+    def __init__(self, config: ComponentConfig) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """The figure of what is on trial: `trial` has its frames, the data, and the model if it is one.
+
+        What several metrics need is computed once with `trial.shared`. Everything random comes from `trial.generator`.
+
+        Raises:
+            InputError: a frame is not finite, or shapes do not fit: a broken model gets no score.
+        """

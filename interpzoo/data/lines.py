@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, DataSet
+from interpzoo.interfaces import Batch, DataSet, Truth
 
 _LINE_WIDTH = 2
 _MIN_SIZE = 16  # in smaller images a line's end is cut off, where the official renderer fails
@@ -70,16 +71,18 @@ def draw_lines(angles: Tensor, size: int = 32) -> Tensor:
     return torch.where(flat[:, None, None], cover.mT, cover)[:, None].to(angles.dtype)
 
 
-class Lines(DataSet):
+class Lines(DataSet, Truth):
     """Endless lines at angles U[0, 2 pi); held out: 5,000 of a seed of their own.
 
-    A batch carries ``image``, ``angle`` (B,) in float32 radians, and ``label`` (B,): the tenth of the circle, 0 to 9.
+    A batch carries ``image``, ``angle`` (B,) in float32 radians, and ``label`` (B,): the tenth of the circle, 0 to 9. The
+    true way between two lines is the shorter turn, which the paper's measures see in 16 frames.
 
     Raises:
         ConfigError: `image` is not square, of one channel and at least 16x16.
     """
 
     fields = frozenset({"image", "label", "angle"})
+    frames: ClassVar[int] = 16
 
     def __init__(self, config: ComponentConfig, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
@@ -121,6 +124,27 @@ class Lines(DataSet):
         angles = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
         chunks = [draw_lines(chunk, self._size) for chunk in torch.split(angles, _TEMPLATE_CHUNK)]
         return torch.cat(chunks), angles
+
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Angles (n, 1) of 2 `n` random lines, the first half paired with the second, as in the paper."""
+        first, last = _random_angles(2 * n, generator)[:, None].chunk(2)
+        return first, last
+
+    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+        """See `Truth.between`; angles are not brought back to [0, 2 pi)."""
+        return starts[:, None] + t[:, None] * self.ways(starts, ends)[:, None]
+
+    def show(self, parameters: Tensor) -> Tensor:
+        """See `Truth.show`."""
+        return torch.cat([draw_lines(chunk, self._size) for chunk in parameters[:, 0].split(_TEMPLATE_CHUNK)])
+
+    def known(self) -> Tensor:
+        """See `Truth.known`: the paper's 10,000 angles."""
+        return (torch.arange(10_000, dtype=torch.float64) * (2 * math.pi / 10_000))[:, None]
+
+    def ways(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Truth.ways`."""
+        return torch.remainder(q - p + math.pi, 2 * math.pi) - math.pi
 
     def _batch(self, angles: Tensor) -> Batch:
         # The official formula gives an eleventh label to angles within 1e-6 of the whole circle.

@@ -61,6 +61,11 @@ class Templates:
         return float(self.parameter.max() - self.parameter.min()) if self.period is None else self.period
 
     def match(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances and parameters of the nearest templates, (B,) each, as `nearest`."""
+        distances, rows = self.nearest(images)
+        return distances, self.parameter[rows]
+
+    def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Find the nearest template of each image.
 
         Nearest in cosine distance of the flattened pixels in the paper's units, [-1, 1], neither centred nor clamped.
@@ -71,7 +76,7 @@ class Templates:
             images: (B, C, H, W) in [0, 1], unclamped.
 
         Returns:
-            (B,) distances and (B,) parameters of the nearest templates, float64 on the CPU.
+            (B,) distances, float64, and (B,) rows of the nearest templates, both on the CPU.
 
         Raises:
             InputError: the images are not of the templates' shape, or a pixel is not finite.
@@ -87,7 +92,7 @@ class Templates:
             best = similarity.amax(1, keepdim=True)
             distances.append(1 - best.flatten().cpu())
             nearest.append(n - 1 - (similarity >= best - _TIE).flip(1).byte().argmax(1).cpu())
-        return torch.cat(distances), self.parameter[torch.cat(nearest)]
+        return torch.cat(distances), torch.cat(nearest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +141,21 @@ def score_interpolations(frames: Tensor, templates: Templates) -> InterpolationS
     distance, parameter = (values.view(n, steps) for values in templates.match(frames.flatten(0, 1)))
     if templates.period is not None:
         parameter = torch.tensor(np.unwrap(parameter.numpy(), period=templates.period))
-    way = (parameter[:, -1] - parameter[:, 0]).abs()
-    smoothness = parameter.diff().abs().amax(1) / way - 1 / (steps - 1)
-    smoothness[way < _STILL * templates.range] = math.nan
+    smoothness = step_smoothness(parameter.diff()[..., None], still=_STILL * templates.range)
     return InterpolationScores(distance.mean(1), smoothness)
+
+
+def step_smoothness(steps: Tensor, *, still: float) -> Tensor:
+    """Longest step over the whole way, less the share of an even step: (N,), 0 is ideal.
+
+    Args:
+        steps: (N, T - 1, D) in parameter space, the shorter way round each.
+        still: paths whose steps add up to less have none: NaN.
+    """
+    way = torch.linalg.vector_norm(steps.sum(1), dim=1)
+    smoothness = torch.linalg.vector_norm(steps, dim=2).amax(1) / way - 1 / steps.shape[1]
+    smoothness[way < still] = math.nan
+    return smoothness
 
 
 def line_templates(size: int = 32) -> Templates:

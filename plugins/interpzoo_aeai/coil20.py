@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 import torch
@@ -17,12 +18,15 @@ from interpzoo.config import ComponentConfig
 from interpzoo.data.images import Images, ImagesConfig, Source
 from interpzoo.errors import DataError
 from interpzoo.images import Fit
+from interpzoo.interfaces import Truth
 
 VIEWS: Final = 72
 """Of each object, 360 / 72 = 5 degrees apart."""
 
 _STEP: Final = 360 // VIEWS
 _FOURTH: Final = 4
+_FARTHEST: Final = 16
+"""Views between the ends of a pair: 80 degrees, the paper's longest interval."""
 
 
 class COIL20Config(ImagesConfig):
@@ -33,19 +37,22 @@ class COIL20Config(ImagesConfig):
     fit: Fit = "mean"
 
 
-class COIL20(Images):
+class COIL20(Images, Truth):
     """Objects on a turntable: 20 of them in 72 views, 5 degrees apart; every fourth view is held out.
 
     Read from a folder ``coil20`` below the root of local data sets: columns ``image``, ``label`` (the object) and
     ``angle`` (whole degrees). A batch carries ``image``, ``label`` (B,) and ``angle`` (B,), float32 radians as in
     `lines`. Held out are the views at 15, 35, ..., 355 degrees of every object, so that there are 1,080 images to
-    train on and 360 to test on. The paper holds out a fifth of the images at random.
+    train on and 360 to test on. The paper holds out a fifth of the images at random. The true way between two views is
+    the turntable's, known at every 5 degrees; parameters are the object and the view, 0 to 71.
 
     The images are for research (CUCS-005-96, section 3); models trained on them pass that on.
     """
 
     Config: ClassVar[type[ComponentConfig]] = COIL20Config
     licence = "other"
+    frames: ClassVar[int] = _FARTHEST + 1
+    divisions: ClassVar[int | None] = _FARTHEST
 
     def other_fields(self, table: Any) -> Mapping[str, Tensor]:
         """``angle`` in radians."""
@@ -74,6 +81,41 @@ class COIL20(Images):
                 f"{position * _STEP} degrees, expected 1 at each of 0, {_STEP}, ..., {360 - _STEP}"
             )
         return image[slot.argsort()].unflatten(0, (len(objects), VIEWS))
+
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all of them once, then again."""
+        objects = len(self._turns)
+        order = torch.cat([torch.randperm(objects * VIEWS, generator=generator) for _ in range(0, n, objects * VIEWS)])
+        starts = torch.stack([order[:n] // VIEWS, order[:n] % VIEWS], 1).double()
+        return starts, torch.stack([starts[:, 0], (starts[:, 1] + _FARTHEST) % VIEWS], 1)
+
+    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+        """See `Truth.between`; views are not brought back to [0, 72)."""
+        views = starts[:, None, 1:] + t[:, None] * self.ways(starts, ends)[:, None]
+        return torch.cat([starts[:, None, :1].expand(-1, len(t), -1), views], 2)
+
+    def show(self, parameters: Tensor) -> Tensor:
+        """See `Truth.show`: the nearest view that there is."""
+        objects, views = parameters.round().long().unbind(1)
+        return self._turns[objects, views % VIEWS]
+
+    def known(self) -> Tensor:
+        """See `Truth.known`: all views."""
+        return torch.cartesian_prod(
+            torch.arange(len(self._turns), dtype=torch.float64), torch.arange(VIEWS, dtype=torch.float64)
+        )
+
+    def ways(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Truth.ways`, in views, of one object."""
+        return torch.remainder(q[..., 1:] - p[..., 1:] + VIEWS / 2, VIEWS) - VIEWS / 2
+
+    def groups(self, parameters: Tensor) -> Tensor:
+        """See `Truth.groups`: the objects."""
+        return parameters[:, 0].long()
+
+    @cached_property
+    def _turns(self) -> Tensor:
+        return self.turns()
 
     def _degrees(self, table: Any) -> Tensor:
         degrees = self.whole_numbers(table, "angle")

@@ -17,15 +17,13 @@ from interpzoo.errors import InputError
 from interpzoo.metrics.between import ParameterPaths, arcs, between_errors, parameter_paths, predict_alpha
 from interpzoo.model import InterpolationModel
 from interpzoo_aeai.coil20 import VIEWS, is_held_out
-from interpzoo_aeai.pole_shadow import ALTITUDES, AZIMUTHS, PoleShadow, draw_pole_shadows, parameters_between
+from interpzoo_aeai.pole_shadow import PoleShadow, draw_pole_shadows, parameters_between
 
 INTERVALS: Final = tuple(range(15, 85, 5))
 """Degrees between the ends of the paper's intervals."""
 
 _STEP: Final = 360 // VIEWS
 _FRAMES: Final = 17
-_FARTHEST: Final = 16
-"""Steps of 5 degrees between the azimuths of two lights, at most; 3 at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,14 +132,4 @@ def light_pairs(data: PoleShadow, n: int, seed: int) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: `n` is less than 1.
     """
-    if n < 1:
-        raise InputError(f"n = {n}: expected at least 1 pair")
-    generator = Generator().manual_seed(seed)
-    lights = data.parameters.unflatten(0, (AZIMUTHS, -1))
-
-    def draw(low: int, high: int) -> Tensor:
-        return torch.randint(low, high, (n,), generator=generator)
-
-    start = draw(0, AZIMUTHS)
-    way = draw(3, _FARTHEST + 1) * (2 * draw(0, 2) - 1)
-    return lights[start, draw(0, ALTITUDES)], lights[(start + way) % AZIMUTHS, draw(0, ALTITUDES)]
+    return data.pairs(n, Generator().manual_seed(seed))

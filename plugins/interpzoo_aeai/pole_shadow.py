@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Generator, Tensor
@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, DataSet
+from interpzoo.interfaces import Batch, DataSet, Truth
 
 AZIMUTHS: Final = 72
 ALTITUDES: Final = 8
@@ -29,6 +29,8 @@ _HEIGHT, _RADIUS = 0.8, 0.1
 _SAMPLES = 4
 _CHUNK = 64
 _MIN_SIZE = 16  # in smaller images the pole hides the shortest shadow
+_FARTHEST: Final = 16
+"""Steps of 5 degrees between the azimuths of two lights, at most; 3 at least."""
 _TRAIN_SHARE = 0.8
 _SPLIT_SEED = 0
 
@@ -81,17 +83,19 @@ def parameters_between(starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
     return starts[:, None] + t.to(starts)[:, None] * torch.cat([azimuth, way[:, 1:]], 1)[:, None]
 
 
-class PoleShadow(DataSet):
+class PoleShadow(DataSet, Truth):
     """A pole and its shadow under a light at 72 azimuths and 8 altitudes, drawn: 461 images, 115 held out.
 
     A batch carries ``image`` and ``parameters`` (B, 2), float32 radians: azimuth and altitude of the light. A fifth of
-    the 576 images is held out at random, always the same; the paper's share.
+    the 576 images is held out at random, always the same; the paper's share. The true way between two lights is
+    straight in azimuth, the shorter way round, and altitude.
 
     Raises:
         ConfigError: `image` is not square, of one channel and at least 16x16.
     """
 
     fields = frozenset({"image", "parameters"})
+    frames: ClassVar[int] = 17
     licence = "cc0-1.0"
 
     def __init__(self, config: ComponentConfig, image: ImageSpec, root: Path | None = None) -> None:
@@ -108,6 +112,7 @@ class PoleShadow(DataSet):
         self.images = draw_pole_shadows(self.parameters, image.height).float()
         """(576, 1, H, W): all images."""
         total = len(self.parameters)
+        self._side = image.height
         order = torch.randperm(total, generator=Generator().manual_seed(_SPLIT_SEED))
         self.size = round(_TRAIN_SHARE * total)
         self._train, self._test = order[: self.size], order[self.size :]
@@ -125,6 +130,43 @@ class PoleShadow(DataSet):
         if limit is not None and limit < 1:
             raise InputError(f"limit = {limit}: expected at least 1, or None for all {len(self._test)}")
         return self._batch(self._test[:limit])
+
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Lights (n, 2) of starts and ends: azimuths 15 to 80 degrees apart in steps of 5, and any two altitudes.
+
+        Which intervals the paper averages over is not said.
+
+        Raises:
+            InputError: `n` is less than 1.
+        """
+        if n < 1:
+            raise InputError(f"n = {n}: expected at least 1 pair")
+        lights = self.parameters.unflatten(0, (AZIMUTHS, -1))
+
+        def draw(low: int, high: int) -> Tensor:
+            return torch.randint(low, high, (n,), generator=generator)
+
+        start = draw(0, AZIMUTHS)
+        way = draw(3, _FARTHEST + 1) * (2 * draw(0, 2) - 1)
+        return lights[start, draw(0, ALTITUDES)], lights[(start + way) % AZIMUTHS, draw(0, ALTITUDES)]
+
+    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+        """See `Truth.between` and `parameters_between`."""
+        return parameters_between(starts, ends, t)
+
+    def show(self, parameters: Tensor) -> Tensor:
+        """See `Truth.show`."""
+        return draw_pole_shadows(parameters, self._side)
+
+    def known(self) -> Tensor:
+        """See `Truth.known`: the 576 lights of the data."""
+        return self.parameters
+
+    def ways(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Truth.ways`, in radians."""
+        way = q - p
+        azimuth = torch.remainder(way[..., :1] + math.pi, 2 * math.pi) - math.pi
+        return torch.cat([azimuth, way[..., 1:]], -1)
 
     def _batch(self, rows: Tensor) -> Batch:
         return {"image": self.images[rows], "parameters": self.parameters[rows].float()}

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, DataSet
+from interpzoo.interfaces import Batch, DataSet, Truth
 
 _LENGTH, _WIDTH = 0.8, 0.08
 """Of the rod, in half images; the width is a Gaussian's standard deviation."""
@@ -24,6 +24,7 @@ _CHUNK = 1024
 _SMALLEST, _LARGEST = 8, 64  # below, the rod falls between the pixels; above, 15,000 images fill the memory
 _TRAIN: Final = 15_000
 _TEST: Final = 1_000
+_KNOWN: Final = 4_000
 _TRAIN_SEED, _TEST_SEED = 0, 1
 
 
@@ -58,11 +59,11 @@ class PendulumConfig(ComponentConfig):
     """Standard deviation of the pixel noise; noisy images are clipped to [0, 1]."""
 
 
-class Pendulum(DataSet):
+class Pendulum(DataSet, Truth):
     """A pendulum at any angle, drawn with pixel noise: 15,000 images, 1,000 held out.
 
     A batch carries ``image``, ``angle`` (B,), float32 radians in [0, 2 pi), and ``parameters`` (B, 1), the same. Angles
-    and noise are of fixed seeds.
+    and noise are of fixed seeds. The true way between two is the shorter turn, and without noise.
 
     Raises:
         ConfigError: `image` is not square, of one channel and between 8x8 and 64x64.
@@ -70,6 +71,7 @@ class Pendulum(DataSet):
 
     Config: ClassVar[type[ComponentConfig]] = PendulumConfig
     fields = frozenset({"image", "angle", "parameters"})
+    frames: ClassVar[int] = 17
     size = _TRAIN
     licence = "cc0-1.0"
 
@@ -80,6 +82,7 @@ class Pendulum(DataSet):
                 f"pendulum: image = {image.channels}x{image.height}x{image.width}: expected 1 channel and a square "
                 f"from {_SMALLEST}x{_SMALLEST} to {_LARGEST}x{_LARGEST}"
             )
+        self._side = image.height
         self._train = _batch(_TRAIN, image.height, config.noise, _TRAIN_SEED)
         self._test = _batch(_TEST, image.height, config.noise, _TEST_SEED)
 
@@ -96,6 +99,27 @@ class Pendulum(DataSet):
         if limit is not None and limit < 1:
             raise InputError(f"limit = {limit}: expected at least 1, or None for all {_TEST}")
         return {name: values[:limit] for name, values in self._test.items()}
+
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Angles (n, 1) of starts and ends, uniform on the circle."""
+        first, last = (2 * math.pi * torch.rand(2, n, 1, generator=generator, dtype=torch.float64)).unbind()
+        return first, last
+
+    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+        """See `Truth.between`; angles are not brought back to [0, 2 pi)."""
+        return starts[:, None] + t[:, None] * self.ways(starts, ends)[:, None]
+
+    def show(self, parameters: Tensor) -> Tensor:
+        """See `Truth.show`."""
+        return draw_pendulums(parameters[:, 0], self._side)
+
+    def known(self) -> Tensor:
+        """See `Truth.known`: 4,000 angles evenly around the circle."""
+        return (torch.arange(_KNOWN, dtype=torch.float64) * (2 * math.pi / _KNOWN))[:, None]
+
+    def ways(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Truth.ways`."""
+        return torch.remainder(q - p + math.pi, 2 * math.pi) - math.pi
 
 
 def _batch(n: int, size: int, noise: float, seed: int) -> Batch:

@@ -12,13 +12,17 @@ from torch import Generator, Tensor
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, DataSet
+from interpzoo.interfaces import Batch, DataSet, Truth
 from interpzoo_lowbend.spaces import Space
 
 _CHUNK: Final = 256
 _SMALLEST, _LARGEST = 16, 128  # below, the finest detail falls between the pixels; above, no recipe's networks go
 _TEST: Final = 1_000
 _TEST_SEED: Final = 210413189
+_KNOWN: Final = 2_000
+_KNOWN_SEED: Final = 189210413
+REACH: Final = 2.0
+"""Epsilons between the ends of a path, at most, as in `score_geodesics`."""
 
 
 class PairsConfig(ComponentConfig):
@@ -28,12 +32,13 @@ class PairsConfig(ComponentConfig):
     """In the units of the data set's distance; the nearest pairs are a tenth of it apart."""
 
 
-class Pairs(DataSet):
+class Pairs(DataSet, Truth):
     """Endless pairs of near points of a manifold, drawn; held out: 1,000 of a seed of their own.
 
     A batch carries ``image``, ``partner`` and ``midpoint`` (B, C, H, W): the images of two points and of the middle of
     the geodesic between them, never the mean of two images; ``distance`` (B,): from point to point; and ``parameters``
-    (B, k): the point of ``image``. All are float32, computed in float64.
+    (B, k): the point of ``image``. All are float32, computed in float64. The true way between two is the geodesic; what
+    is scored are pairs up to 2 epsilon apart.
 
     Raises:
         ConfigError: `image` is not square, of `channels` channels and between 16x16 and 128x128.
@@ -97,6 +102,28 @@ class Pairs(DataSet):
             x: (W,) where the columns' centres are, from -1 on the left to 1 on the right edge of the image.
             y: (H, 1) where the rows' centres are, from 1 at the top edge down to -1.
         """
+
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Points (n, k) of starts and ends, at most `REACH` epsilon apart."""
+        return self.space.pairs(n, REACH * self.epsilon, generator)
+
+    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
+        """See `Truth.between`: on geodesics."""
+        return torch.stack([self.space.between(starts, ends, float(share)) for share in t], 1)
+
+    def show(self, parameters: Tensor) -> Tensor:
+        """See `Truth.show`."""
+        return self.draw(parameters)
+
+    def known(self) -> Tensor:
+        """See `Truth.known`: 2,000 points, uniform; of more than two dimensions they are no fine net."""
+        return self.space.sample(_KNOWN, Generator().manual_seed(_KNOWN_SEED))
+
+    def ways(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Truth.ways` and `Space.way`."""
+        shape = torch.broadcast_shapes(p.shape, q.shape)
+        first, last = p.expand(shape).reshape(-1, shape[-1]), q.expand(shape).reshape(-1, shape[-1])
+        return self.space.way(first, last).view(*shape[:-1], -1)
 
     def other_fields(self, points: Tensor) -> Mapping[str, Tensor]:
         """What a batch carries besides, of the points (B, k) of its ``image``."""

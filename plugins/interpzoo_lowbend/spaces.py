@@ -39,6 +39,11 @@ class Space(ABC):
     def between(self, p: Tensor, q: Tensor, t: float) -> Tensor:
         """The points (N, k) at `t` on the shortest geodesics from `p` (N, k) to `q` (N, k); 1/2 is their average."""
 
+    def way(self, p: Tensor, q: Tensor) -> Tensor:
+        """From `p` to `q` (N, k), (N, k) as long as their distance: the straight way between their coordinates."""
+        way = q - p
+        return way * (self.distance(p, q) / torch.linalg.vector_norm(way, dim=1).clamp(min=1e-12))[:, None]
+
     def contains(self, p: Tensor) -> Tensor:
         """Whether points (N, k) that `near` gave are on the manifold, (N,) bool; all are where it has no boundary."""
         return torch.ones(len(p), dtype=torch.bool)
@@ -119,6 +124,10 @@ class Rotations(Space):
         """See `Space.between`; at 1/2 it is p + sgn<p, q> q, normalised."""
         return _positive(_arc(p, self._same_side(p, q), t))
 
+    def way(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Space.way`."""
+        return super().way(p, self._same_side(p, q))
+
     def _same_side(self, p: Tensor, q: Tensor) -> Tensor:
         return torch.where((p * q).sum(1, keepdim=True) < 0, -q, q)
 
@@ -154,6 +163,10 @@ class Cylinder(Space):
     def contains(self, p: Tensor) -> Tensor:
         """See `Space.contains`."""
         return (p[:, 1] >= self.low) & (p[:, 1] <= self.high)
+
+    def way(self, p: Tensor, q: Tensor) -> Tensor:
+        """See `Space.way`; theta the shorter way round, lengths by their weight."""
+        return self._way(p, q) * torch.tensor([1, self.weight])
 
     def _way(self, p: Tensor, q: Tensor) -> Tensor:
         dtheta, dlength = (q - p).T

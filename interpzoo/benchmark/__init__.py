@@ -1,0 +1,1 @@
+"""The benchmark: metrics on models and on controls, by one protocol."""

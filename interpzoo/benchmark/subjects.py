@@ -1,0 +1,77 @@
+"""Subjects of a benchmark: models, and the controls that every metric is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from interpzoo.benchmark.trial import Arena, Subject
+from interpzoo.interfaces import Control
+from interpzoo.model import InterpolationModel
+
+_CHUNK: Final = 512
+
+
+class Model(Subject):
+    """A model on its own path."""
+
+    def __init__(self, model: InterpolationModel) -> None:
+        self.name = model.config.name
+        self.model: InterpolationModel = model
+
+    def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
+        """See `Subject.frames`."""
+        first, last = arena.pairs
+        return self.model.interpolate(first[:n], last[:n], t=positions).cpu()
+
+
+class ControlPath(Subject):
+    """A path of no model, see `interpzoo.interfaces.Control`."""
+
+    def __init__(self, name: Control) -> None:
+        self.name = name
+        self._path = _PATHS[name]
+
+    def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
+        """See `Subject.frames`."""
+        return self._path(arena, n, positions)
+
+
+def controls(arena: Arena) -> list[ControlPath]:
+    """The controls that there are: the true way only where it is known."""
+    return [ControlPath(name) for name in _PATHS if name != "truth" or arena.truth is not None]
+
+
+def _blend(arena: Arena, n: int, positions: Tensor) -> Tensor:
+    first, last = arena.pairs
+    return torch.lerp(first[:n, None], last[:n, None], positions.view(-1, 1, 1, 1))
+
+
+def _jump(arena: Arena, n: int, positions: Tensor) -> Tensor:
+    first, last = arena.pairs
+    return torch.where(positions.view(-1, 1, 1, 1) < 0.5, first[:n, None], last[:n, None])
+
+
+def _truth(arena: Arena, n: int, positions: Tensor) -> Tensor:
+    return arena.truths(n, positions)
+
+
+def _nearest(arena: Arena, n: int, positions: Tensor) -> Tensor:
+    """By squared error; the ends, too, are training images."""
+    wanted = (_blend if arena.truth is None else _truth)(arena, n, positions).flatten(0, 1)
+    images = arena.training
+    flat = images.flatten(1)
+    half = flat.square().sum(1) / 2
+    rows = torch.cat([(part.flatten(1) @ flat.T - half).argmax(1) for part in wanted.split(_CHUNK)])
+    return images[rows].unflatten(0, (n, len(positions)))
+
+
+_PATHS: Final[dict[Control, Callable[[Arena, int, Tensor], Tensor]]] = {
+    "truth": _truth,
+    "nearest": _nearest,
+    "jump": _jump,
+    "blend": _blend,
+}

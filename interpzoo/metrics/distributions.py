@@ -1,0 +1,152 @@
+"""Two sets of images in a feature space: Frechet distance, kernel distance, density and coverage.
+
+Sources: Heusel et al. 2017 (arXiv 1706.08500); Chong and Forsyth 2020 (arXiv 1911.07023) for its bias; Binkowski et al.
+2018 (arXiv 1801.01401); Naeem et al. 2020 (arXiv 2002.09797). The library versions are made for Inception's features
+and give no interval over pairs of images, whose frames are no independent samples.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.interfaces import Measured
+
+NEIGHBOURS: Final = 5
+"""k of density and coverage, as in the paper."""
+_DEGREE: Final = 3
+
+
+def gaussian_distance(means: tuple[Tensor, Tensor], covariances: tuple[Tensor, Tensor]) -> float:
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), the squared Frechet distance of two Gaussians.
+
+    Args:
+        means: (D,) each, float64.
+        covariances: (D, D) each, float64, symmetric without negative eigenvalues.
+    """
+    first, second = covariances
+    values, vectors = torch.linalg.eigh(first)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
+    gap = (means[0] - means[1]).square().sum()
+    return float(gap + first.trace() + second.trace() - 2 * cross)
+
+
+def frechet_distance(frames: Tensor, real: Tensor, *, generator: Generator) -> Measured:
+    """Frechet distance of the features of frames from those of real images, without its bias to first order.
+
+    The distance F(n) of samples is too large by about c / n. It is taken of all pairs and images and, in the mean, of
+    two halves of both: 2 F(n) - F(n / 2) is 0 in the mean where frames are real, and may fall below.
+
+    Args:
+        frames: (N, T, D), N at least 4: T frames of each pair.
+        real: (M, D), M at least 4.
+        generator: of the halves.
+
+    Raises:
+        InputError: shapes that do not fit, too few of either, or values that are not finite.
+    """
+    _check(frames, real, least=4)
+    x, y = frames.double(), real.double()
+
+    def distance(rows: Tensor, images: Tensor) -> float:
+        a, b = x[rows].flatten(0, 1), y[images]
+        return gaussian_distance((a.mean(0), b.mean(0)), (torch.cov(a.T), torch.cov(b.T)))
+
+    def corrected(rows: Tensor, images: Tensor, generator: Generator) -> float:
+        halves = [
+            distance(r, i) for r, i in zip(_halves(rows, generator), _halves(images, generator), strict=True)
+        ]
+        return 2 * distance(rows, images) - sum(halves) / len(halves)
+
+    def resample(rows: Tensor, generator: Generator) -> float:
+        return corrected(rows, torch.randint(len(y), (len(y),), generator=generator), generator)
+
+    return Measured(corrected(torch.arange(len(x)), torch.arange(len(y)), generator), resample, len(x))
+
+
+def kernel_distance(frames: Tensor, real: Tensor) -> Measured:
+    """Squared maximum mean discrepancy under the kernel (x y / D + 1)^3: unbiased, so that it may fall below 0.
+
+    Arguments and errors as `frechet_distance`, N and M at least 2. Frames of one pair are not held against each other.
+    """
+    _check(frames, real, least=2)
+    x, y = frames.double(), real.double()
+    n, m = len(x), len(y)
+    flat = x.flatten(0, 1)
+    # By pairs, so that drawing other pairs costs no kernel.
+    within = _kernel(flat, flat).view(n, x.shape[1], n, x.shape[1]).mean((1, 3)).fill_diagonal_(0)
+    across = _kernel(flat, y).view(n, x.shape[1], m).mean(1)
+    reals = _kernel(y, y).fill_diagonal_(0)
+
+    def statistic(rows: Tensor, images: Tensor) -> float:
+        a = rows.bincount(minlength=n).double()
+        b = images.bincount(minlength=m).double()
+        # What is drawn twice is no pair of two samples.
+        first = a @ within @ a / (a.sum().square() - a.square().sum())
+        second = b @ reals @ b / (b.sum().square() - b.square().sum())
+        return float(first + second - 2 * (a @ across @ b) / (a.sum() * b.sum()))
+
+    def resample(rows: Tensor, generator: Generator) -> float:
+        return statistic(rows, torch.randint(m, (m,), generator=generator))
+
+    return Measured(statistic(torch.arange(n), torch.arange(m)), resample, n)
+
+
+def density(frames: Tensor, real: Tensor) -> Measured:
+    """How many of the real images' neighbourhoods a frame lies in, over k: about 1 where frames are as dense as images.
+
+    The neighbourhood of a real image reaches to its 5th neighbour among them. Arguments and errors as
+    `frechet_distance`, M more than 5.
+    """
+    _check(frames, real, least=NEIGHBOURS + 1)
+    return Measured.mean(_inside(frames, real).double().sum(2).mean(1) / NEIGHBOURS)
+
+
+def coverage(frames: Tensor, real: Tensor) -> Measured:
+    """Share of the real images that have a frame in their neighbourhood, in [0, 1]; see `density`.
+
+    It grows with the number of frames: compare what has as many.
+    """
+    _check(frames, real, least=NEIGHBOURS + 1)
+    hit = _inside(frames, real).any(1)
+    return Measured(
+        float(hit.any(0).double().mean()),
+        lambda rows, generator: float(hit[rows].any(0).double().mean()),
+        len(frames),
+    )
+
+
+def _inside(frames: Tensor, real: Tensor) -> Tensor:
+    """(N, T, M) bool."""
+    apart = torch.cdist(real.double(), real.double())
+    radius = apart.kthvalue(NEIGHBOURS + 1, dim=1).values  # the first is the image itself
+    return (torch.cdist(frames.double().flatten(0, 1), real.double()) <= radius).unflatten(0, frames.shape[:2])
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** _DEGREE
+
+
+def _halves(rows: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    order = rows[torch.randperm(len(rows), generator=generator)]
+    return order[: len(rows) // 2], order[len(rows) // 2 :]
+
+
+def _check(frames: Tensor, real: Tensor, least: int) -> None:
+    if frames.ndim != 3 or real.ndim != 2 or frames.shape[2] != real.shape[1] or not frames.shape[1]:
+        raise InputError(
+            f"features of shape {tuple(frames.shape)} and {tuple(real.shape)}: expected (N, T, D) of frames and (M, D) "
+            "of real images"
+        )
+    if len(frames) < min(least, 4) or len(real) < least:
+        raise InputError(
+            f"{len(frames)} pairs and {len(real)} real images: expected at least {min(least, 4)} and {least}, to say "
+            "how alike two sets are"
+        )
+    for name, values in (("frames", frames), ("real images", real)):
+        if not bool(values.isfinite().all()):
+            raise InputError(f"features of {name} are not finite: expected values without NaN or inf")
