@@ -19,9 +19,20 @@ if TYPE_CHECKING:
     from interpzoo.loading import create, load
     from interpzoo.model import InterpolationModel
     from interpzoo.training.run import train
+    from interpzoo.verification import verify
     from interpzoo.wrapped import wrap
 
-__all__ = ["InterpolationModel", "InterpzooError", "create", "evaluate", "list_models", "load", "train", "wrap"]
+__all__ = [
+    "InterpolationModel",
+    "InterpzooError",
+    "create",
+    "evaluate",
+    "list_models",
+    "load",
+    "train",
+    "verify",
+    "wrap",
+]
 
 _HOMES = {
     "InterpolationModel": "interpzoo.model",
@@ -31,6 +42,7 @@ _HOMES = {
     "list_models": "interpzoo.listing",
     "load": "interpzoo.loading",
     "train": "interpzoo.training.run",
+    "verify": "interpzoo.verification",
     "wrap": "interpzoo.wrapped",
 }
 

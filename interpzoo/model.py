@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import torch
@@ -18,6 +19,8 @@ from interpzoo.card import render_card
 from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.geometry import project
+from interpzoo.hub.client import Access
+from interpzoo.hub.push import Pushed, push
 from interpzoo.images import Images, as_batch, is_single, save_strip
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.plugins import registry
@@ -301,6 +304,33 @@ class InterpolationModel(nn.Module):
             rounded = copy.deepcopy(self).to(dtype).float()
             return rounded._save(target, {name: _cast(tensor, dtype) for name, tensor in rounded.state_dict().items()})
         return self._save(target, self.state_dict())
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        token: str | bool | None = None,
+    ) -> Pushed:
+        """Save the model to a repository of the Hub, ``user/repo``, in one commit (see `interpzoo.hub.push.push`).
+
+        Args:
+            repository: made if there is none.
+            private: whether a new repository is.
+            revision: the branch, made if there is none; the main branch by default.
+            create_pr: propose the commit in a pull request instead.
+            token: of the Hub; by default ``HF_TOKEN`` or that of ``hf auth login``.
+
+        Raises:
+            ConfigError: as `save_pretrained`.
+            HubError: the Hub does not answer, or refuses; nothing is committed then.
+        """
+        access = Access(token=token)
+        with TemporaryDirectory() as scratch:
+            folder = self.save_pretrained(Path(scratch, self.config.name))
+            return push(folder, repository, private=private, revision=revision, create_pr=create_pr, access=access)
 
     @torch.no_grad()
     def example_strip(

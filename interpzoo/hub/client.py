@@ -121,7 +121,7 @@ def _explained(error: Exception, repository: str, revision: str | None) -> Inter
         return HubError(f"{repository!r} was committed to in the meantime: try again")
     if _is_of_the_disk(error):
         return HubError(f"{repository!r} cannot be kept in the cache: {error}")
-    if isinstance(error, HfHubHTTPError) and status not in _PASSING:
+    if isinstance(error, ValueError) or (isinstance(error, HfHubHTTPError) and status not in _PASSING):
         return HubError(f"the Hub refuses a request about {repository!r}: {reason}")
     return HubUnreachableError(f"the Hub cannot be reached: {reason}")
 

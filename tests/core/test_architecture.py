@@ -19,7 +19,7 @@ FLOORS = [
     "errors config interfaces files images paths",
     "registry plugins bundle listing recipes",
     "folder build hub card nets geometry",
-    "model loading wrapped",
+    "model loading wrapped verification",
     "data metrics training evaluation",
     "cli demo testing __main__",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -99,6 +100,11 @@ class Hub:
             self._store.repositories[name] = Repository(name, private, gated)
             return self.commit(name, files or {})
 
+    def remove_repo(self, name: str) -> None:
+        """Remove a repository, if there is one of this name."""
+        with self._store.lock:
+            self._store.repositories.pop(name, None)
+
     def commit(self, name: str, files: Mapping[str, bytes], *, revision: str = "main") -> str:
         """Commit `files` on top of a branch, behind the clients' backs; a new branch starts at ``main``.
 
@@ -170,6 +176,14 @@ class Hub:
     def heal(self) -> None:
         """Let nothing more go wrong."""
         self._faults.pending.clear()
+
+    def wait_for(self, path: str, *, after: int = 0, seconds: float = 60) -> None:
+        """Wait until `path` is asked for, not counting the first `after` requests."""
+        deadline = time.monotonic() + seconds
+        while not any(request.path == path for request in self.requests[after:]):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path} was not asked for within {seconds} s")
+            time.sleep(0.02)
 
     def transfers(self, filename: str) -> int:
         """How often `filename` was sent in full, in one answer."""

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 import interpzoo
 from interpzoo import folder as pretrained
@@ -141,11 +140,20 @@ def test_acai_beats_the_autoencoder_as_its_paper_says() -> None:
     assert acai["K-means accuracy"] >= max(0.85, ae["K-means accuracy"])
 
 
-def test_it_still_makes_the_frames_that_it_came_with(name: str, folder: Path) -> None:
-    examples = pretrained.read_tensors(folder / pretrained.EXAMPLES)
-    with torch.no_grad():
-        frames = interpzoo.load(name).decode(examples["codes"])
-    torch.testing.assert_close(frames, examples["frames"], rtol=0, atol=1e-4)
+def test_it_is_whole_and_still_makes_the_frames_that_it_came_with(name: str, folder: Path) -> None:
+    findings = {finding.name: finding.problem for finding in interpzoo.verify(name)}
+    assert findings == dict.fromkeys([*pretrained.read_sums(folder), "frames"], "")
+
+
+def test_one_changed_byte_is_found_and_its_file_named(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    for file in pretrained.read_sums(copy):
+        data = bytearray((copy / file).read_bytes())
+        data[len(data) // 2] ^= 1
+        (copy / file).write_bytes(data)
+        assert file in {finding.name for finding in interpzoo.verify(copy) if finding.problem}
+        data[len(data) // 2] ^= 1
+        (copy / file).write_bytes(data)
 
 
 PLUGIN = """

@@ -1,0 +1,39 @@
+"""``interpzoo verify``: whether a model is whole, file by file."""
+
+from __future__ import annotations
+
+import click
+
+from interpzoo.cli.console import echo_json
+from interpzoo.cli.options import json_flag, model_argument
+
+_DAMAGED = 1
+
+
+@click.command(
+    short_help="Check every file of a model, and its images.",
+    epilog="""\b
+Examples:
+  interpzoo verify acai-mnist
+  interpzoo verify ./runs/mine --json
+""",
+)
+@model_argument
+@json_flag
+@click.pass_context
+def command(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Check every file of the model NAME against its SHA-256, then decode its examples again and compare.
+
+    The exit code is 1 if anything is not as it was.
+    """
+    from dataclasses import asdict
+
+    from interpzoo.verification import verify
+
+    findings = verify(name)
+    if as_json:
+        echo_json([asdict(finding) for finding in findings])
+    else:
+        click.echo("\n".join(f"{finding.name}: {finding.problem or 'ok'}" for finding in findings))
+    if any(finding.problem for finding in findings):
+        ctx.exit(_DAMAGED)
