@@ -67,6 +67,7 @@ class Arena(_Shared):
         self.protocol = protocol
         self.data: DataSet = build_component("dataset", component, image, root)
         self.truth = self.data if isinstance(self.data, Truth) else None
+        """What knows the true ways, if anything; metrics that need ``truth`` may use `known`."""
         self.network = features_of(component.name, image) if features is None else features
         frames = protocol.frames if self.truth is None else self.truth.frames
         self.positions = torch.linspace(0, 1, frames)
@@ -85,19 +86,28 @@ class Arena(_Shared):
         """The held-out images, all of them."""
         return self.data.test()
 
-    @cached_property
-    def ends(self) -> tuple[Tensor, Tensor] | None:
-        """Parameters (N, P) of starts and ends, where the data set is a `Truth`."""
+    @property
+    def known(self) -> Truth:
+        """The data set, which is a `Truth`.
+
+        Raises:
+            InputError: it is not.
+        """
         if self.truth is None:
-            return None
+            raise InputError(f"data set {self.component.name!r} does not know what lies between two of its images")
+        return self.truth
+
+    @cached_property
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Parameters (N, P) of starts and ends, where the data set is a `Truth`."""
         # Not of `generator`: the pairs of the ACAI paper's protocol are those of the bare seed.
-        return self.truth.pairs(self.protocol.pairs, Generator().manual_seed(self.protocol.seed))
+        return self.known.pairs(self.protocol.pairs, Generator().manual_seed(self.protocol.seed))
 
     @cached_property
     def pairs(self) -> tuple[Tensor, Tensor]:
         """Starts and ends, (N, C, H, W) each: held-out images at random, or those of `Truth.pairs`."""
-        if self.truth is not None and self.ends is not None:
-            first, last = (self.truth.show(ends).float() for ends in self.ends)
+        if self.truth is not None:
+            first, last = (self.known.show(ends).float() for ends in self.ends)
             return first, last
         images = self.test["image"]
         n = min(self.protocol.pairs, len(images) // 2)
@@ -112,11 +122,9 @@ class Arena(_Shared):
         Raises:
             InputError: the data set is no `Truth`.
         """
-        if self.truth is None or self.ends is None:
-            raise InputError(f"data set {self.component.name!r} does not know what lies between two of its images")
         starts, ends = (parameters[:n] for parameters in self.ends)
-        between = self.truth.between(starts, ends, positions.double())
-        return self.truth.show(between.flatten(0, 1)).float().unflatten(0, between.shape[:2])
+        between = self.known.between(starts, ends, positions.double())
+        return self.known.show(between.flatten(0, 1)).float().unflatten(0, between.shape[:2])
 
     @cached_property
     def reference(self) -> Tensor:
@@ -134,7 +142,10 @@ class Arena(_Shared):
         return torch.cat([self.data.train(rows, generator)["image"] for rows in torch.arange(size).split(_BATCH)])
 
     def features(self, images: Tensor) -> Tensor:
-        """Features (..., D) of images (..., C, H, W), each of mean 0 and standard deviation 1 over `reference`."""
+        """Features (..., D) of images (..., C, H, W), of mean 0 and mean variance 1 over `reference`.
+
+        One scale for all: a feature that hardly varies says little, and divided by its own it would say much.
+        """
         mean, deviation = self.shared("scale", self._scale)
         found = (self.network(images.flatten(0, -4)) - mean) / deviation
         return found.unflatten(0, images.shape[:-3])
@@ -146,7 +157,7 @@ class Arena(_Shared):
 
     def _scale(self) -> tuple[Tensor, Tensor]:
         found = self.network(self.reference)
-        return found.mean(0), found.std(0).clamp(min=1e-6)
+        return found.mean(0), found.var(0).mean().sqrt().clamp(min=1e-6)
 
 
 class Subject(ABC):

@@ -57,9 +57,7 @@ def frechet_distance(frames: Tensor, real: Tensor, *, generator: Generator) -> M
         return gaussian_distance((a.mean(0), b.mean(0)), (torch.cov(a.T), torch.cov(b.T)))
 
     def corrected(rows: Tensor, images: Tensor, generator: Generator) -> float:
-        halves = [
-            distance(r, i) for r, i in zip(_halves(rows, generator), _halves(images, generator), strict=True)
-        ]
+        halves = [distance(r, i) for r, i in zip(_halves(rows, generator), _halves(images, generator), strict=True)]
         return 2 * distance(rows, images) - sum(halves) / len(halves)
 
     def resample(rows: Tensor, generator: Generator) -> float:

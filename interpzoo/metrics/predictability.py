@@ -23,9 +23,7 @@ _HELD_OUT: Final = 3
 """One pair of that many."""
 
 
-def alpha_predictability(
-    frames: Tensor, alphas: Tensor, *, generator: Generator, steps: int = 500
-) -> Measured:
+def alpha_predictability(frames: Tensor, alphas: Tensor, *, generator: Generator, steps: int = 500) -> Measured:
     """Share of the variance of min(alpha, 1 - alpha) that a small network explains on pairs it was not trained on.
 
     Near 0, frames in the middle look like those at the ends; a fade between two images comes near 1. What the network

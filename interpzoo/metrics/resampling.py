@@ -18,6 +18,9 @@ LEVEL: Final = 0.95
 def interval(measured: Measured, *, draws: int = 200, seed: int = 0) -> tuple[float, float] | None:
     """The 2.5 and 97.5 per cent quantiles of a figure over pairs that are drawn anew with repetition (Efron 1979).
 
+    Their mean is moved to the figure itself: of a set with repetitions, a distance between sets is too large and a
+    coverage too small, by as much whatever is drawn.
+
     Args:
         measured: of at least 2 pairs, or there is no interval: ``None``.
         draws: how often; the ends of the interval move by a tenth of its width from seed to seed at 200.
@@ -32,12 +35,10 @@ def interval(measured: Measured, *, draws: int = 200, seed: int = 0) -> tuple[fl
         return None
     generator = Generator().manual_seed(seed)
     n = measured.n
-    values = [
-        measured.resample(torch.randint(n, (n,), generator=generator), generator)
-        for _ in range(draws)
-    ]
+    values = [measured.resample(torch.randint(n, (n,), generator=generator), generator) for _ in range(draws)]
     found = torch.tensor([value for value in values if not math.isnan(value)], dtype=torch.float64)
     if len(found) < 2:
         return None
-    low, high = found.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)).tolist()
+    ends = found.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64))
+    low, high = (ends - found.mean() + measured.value).tolist()
     return low, high

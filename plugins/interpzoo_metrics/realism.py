@@ -1,0 +1,149 @@
+"""Metrics of whether the frames between the ends look like the data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from interpzoo.benchmark.trial import Trial
+from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics import distributions
+from interpzoo.metrics.predictability import alpha_predictability
+
+_FEWEST: Final = 6
+"""Pairs below which nothing is said of sets of frames."""
+
+
+class AlphaPredictability(Metric):
+    """How well a small network tells from a frame alone how far it is from the ends, in [0, 1]; near 0 is faithful.
+
+    See `interpzoo.metrics.predictability`. It finds whatever fades, blurs or dims on the way, needs no feature network,
+    and does not see a jump from one real image to another, nor frames that are unreal in the same way at the ends.
+    """
+
+    title = "alpha predictability"
+    family = "realism"
+    better = "lower"
+    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        if trial.pairs < _FEWEST:
+            return NotApplicable(f"{trial.pairs} pairs, of which none can be held out: it takes {_FEWEST}")
+        return alpha_predictability(trial.frames, trial.arena.positions, generator=trial.generator("predictability"))
+
+
+class FrechetDistance(Metric):
+    """Frechet distance of the frames between the ends from held-out images, in the data set's features.
+
+    See `interpzoo.metrics.distributions.frechet_distance`: without its bias to first order, so that real frames come
+    near 0 and may fall below. It sees means and covariances of features; a jump, whose frames are all real, is ideal.
+    """
+
+    title = "Frechet distance"
+    family = "realism"
+    better = "lower"
+    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        if trial.pairs < _FEWEST:
+            return _too_few(trial)
+        generator = trial.generator("frechet")
+        return distributions.frechet_distance(
+            trial.between_features, trial.arena.reference_features, generator=generator
+        )
+
+
+class KernelDistance(Metric):
+    """Kernel distance of the frames between the ends from held-out images, in the data set's features.
+
+    See `interpzoo.metrics.distributions.kernel_distance`: without bias, so that real frames come near 0 and may fall
+    below. It sees the first three moments of features, and a jump as ideal.
+    """
+
+    title = "kernel distance"
+    family = "realism"
+    better = "lower"
+    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        if trial.pairs < _FEWEST:
+            return _too_few(trial)
+        return distributions.kernel_distance(trial.between_features, trial.arena.reference_features)
+
+
+class Density(Metric):
+    """How densely the frames between the ends lie where held-out images do, in the data set's features; 1 is as dense.
+
+    Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the commonest image score best of all.
+    """
+
+    title = "density"
+    family = "realism"
+    better = "higher"
+    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        if trial.pairs < _FEWEST:
+            return _too_few(trial)
+        return distributions.density(trial.between_features, trial.arena.reference_features)
+
+
+class Coverage(Metric):
+    """Share of the held-out images with a frame between the ends nearby, in the data set's features.
+
+    Naeem et al. 2020 (arXiv 2002.09797), k = 5. It grows with the number of frames, and a path that jumps has few
+    different ones.
+    """
+
+    title = "coverage"
+    family = "realism"
+    better = "higher"
+    order = (("truth", "blend"), ("nearest", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        if trial.pairs < _FEWEST:
+            return _too_few(trial)
+        return distributions.coverage(trial.between_features, trial.arena.reference_features)
+
+
+class CycleError(Metric):
+    """Mean squared difference of the codes of frames between the ends from the codes that they were decoded from.
+
+    |f(g(z_t)) - z_t|^2 over the variance of all end codes about their mean: the cycle of Oring et al. 2021 (arXiv
+    2008.01487), without a scale. A code that comes back says that the encoder knows such images, not that they are
+    real: networks that undo each other have 0 everywhere.
+    """
+
+    title = "cycle error"
+    family = "realism"
+    better = "lower"
+    needs = frozenset({"model"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        model, (first, last) = trial.networks, trial.end_codes
+        codes = torch.cat([first, last]).float()
+        variance = float(codes.var(0, correction=0).sum())
+        if not variance > 0:
+            return NotApplicable("all ends have one code")
+        path = model.interpolate_codes(first, last, trial.arena.positions)[:, 1:-1]
+        found = _encode(trial, trial.frames[:, 1:-1])
+        return Measured.mean((found - path.cpu()).flatten(2).square().sum(2).mean(1) / variance)
+
+
+@torch.no_grad()
+def _encode(trial: Trial, frames: Tensor) -> Tensor:
+    flat = frames.clamp(0, 1).flatten(0, 1)
+    codes = torch.cat([trial.networks.encode(part).cpu() for part in flat.split(500)])
+    return codes.unflatten(0, frames.shape[:2])
+
+
+def _too_few(trial: Trial) -> NotApplicable:
+    return NotApplicable(f"{trial.pairs} pairs are too few to compare with a set of images: it takes {_FEWEST}")

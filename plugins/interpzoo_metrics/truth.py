@@ -1,0 +1,115 @@
+"""Metrics against the true way, on data sets that know it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from interpzoo.benchmark.trial import Trial
+from interpzoo.interfaces import Measured, Metric, NotApplicable, Truth
+from interpzoo.metrics.between import between_errors
+from interpzoo.metrics.lines import Templates, step_smoothness
+
+_STILL: Final = 1e-4
+"""Share of the true way that a path must go to have a smoothness; of a half turn of `lines` nearly the official 1e-4."""
+
+
+class MeanDistance(Metric):
+    """Cosine distance of frames from the nearest image that the data can have: are they real?
+
+    Berthelot et al. 2019, section 4, and lib/eval.py: on `lines` exactly theirs, 256 pairs x 16 frames with the ends,
+    against 10,000 lines. Elsewhere against the images of `Truth.known`, whose fineness it cannot see beyond. A real
+    image in the wrong place costs nothing, and pixel noise alone makes a distance.
+    """
+
+    title = "Mean Distance"
+    family = "truth"
+    better = "lower"
+    needs = frozenset({"truth"})
+    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        distances, _ = trial.shared("matches", lambda: matches(trial))
+        return Measured.mean(distances.mean(1))
+
+
+class MeanSmoothness(Metric):
+    """Longest step of the matched parameters over their whole way, less that of an even step: do they move evenly?
+
+    Berthelot et al. 2019, section 4, and lib/eval.py, as for `MeanDistance`; 0 is ideal, a jump has 1 - 1 / (T - 1).
+    Paths that end where they began count as 0, as in the official code. The long way round costs nothing, and where
+    frames look like nothing the match is arbitrary.
+    """
+
+    title = "Mean Smoothness"
+    family = "truth"
+    better = "lower"
+    needs = frozenset({"truth"})
+    order = (("truth", "blend"), ("truth", "jump"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        values = trial.shared("smoothness", lambda: _smoothness(trial))
+        if bool(values.isnan().all()):
+            return NotApplicable("no path ends elsewhere than it began")
+        return Measured.mean(values.nan_to_num(0))
+
+
+class InBetweenError(Metric):
+    """Mean squared error of the frames between the ends against the true images at their places, in [0, 1] units.
+
+    Oring et al. 2021 (arXiv 2008.01487), section 4.3. It has everything in it: look, place and pace; a path that is
+    right but uneven, or goes the long way round, loses as much as one that is wrong.
+    """
+
+    title = "in-between MSE"
+    family = "truth"
+    better = "lower"
+    needs = frozenset({"truth"})
+    order = (("truth", "nearest"), ("truth", "jump"), ("truth", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        return Measured.mean(between_errors(trial.frames[:, 1:-1], trial.truths[:, 1:-1]).mean(1))
+
+
+def matches(trial: Trial) -> tuple[Tensor, Tensor]:
+    """Distances (N, T) of the frames from the nearest known images, and the parameters (N, T, P) of these.
+
+    Frames are looked up among the images of the group of their start.
+    """
+    arena = trial.arena
+    templates = arena.shared("templates", lambda: _templates(arena.known))
+    frames, starts = trial.frames, arena.ends[0][: trial.pairs]
+    n, t = frames.shape[:2]
+    distances = torch.empty(n, t, dtype=torch.float64)
+    parameters = torch.empty(n, t, starts.shape[1], dtype=torch.float64)
+    groups = arena.known.groups(starts)
+    for group in groups.unique().tolist():
+        rows = (groups == group).nonzero().flatten()
+        images, known = templates[group]
+        near, nearest = images.nearest(frames[rows].flatten(0, 1))
+        distances[rows], parameters[rows] = near.view(-1, t), known[nearest].unflatten(0, (-1, t))
+    return distances, parameters
+
+
+def _templates(truth: Truth) -> dict[int, tuple[Templates, Tensor]]:
+    """By group: its known images, numbered, and their parameters."""
+    known = truth.known()
+    groups = truth.groups(known)
+    pieces = {group: known[groups == group] for group in groups.unique().tolist()}
+    return {
+        group: (Templates(truth.show(piece), torch.arange(len(piece)).double()), piece)
+        for group, piece in pieces.items()
+    }
+
+
+def _smoothness(trial: Trial) -> Tensor:
+    _, parameters = trial.shared("matches", lambda: matches(trial))
+    truth, (starts, ends) = trial.arena.known, trial.arena.ends
+    lengths = torch.linalg.vector_norm(truth.ways(starts, ends), dim=1)
+    steps = truth.ways(parameters[:, :-1], parameters[:, 1:])
+    return step_smoothness(steps, still=_STILL * float(lengths.mean()))
