@@ -22,7 +22,7 @@ from interpzoo.nets import Activation, activation, he_init
 
 
 class CodeMap(nn.Module):
-    """A code as one map, which is put beside a layer's channels: linear, one weight for each pixel and latent dimension.
+    """A code as one map beside a layer's channels: linear, a weight for each pixel and latent dimension.
 
     Source: official code, models_img_skip.py, whose linear layers are drawn from N(0, 2 / fan_in).
     """
@@ -118,7 +118,7 @@ class SkipConvConfig(ComponentConfig):
 
 
 class SkipConv(BernoulliDecoder):
-    """A dense layer, two convolutions at each scale with nearest-neighbour upsampling between, one more, and the output.
+    """A dense layer, two convolutions at each scale and nearest-neighbour upsampling between, one more, and the output.
 
     With three scales that makes nine layers, as many as the paper's deepest. It is the core's ``conv`` on a dense
     layer: the paper has no convolutional decoder but the PixelCNN, whose way of putting codes in, a map beside the

@@ -114,15 +114,15 @@ class GatedPixelCNN(Decoder):
         # What goes into each horizontal stack and into the output, with black columns to the left.
         offsets = [layer.offset for layer in self.layers] + [0]
         widths = [1, *(layer.width for layer in self.layers)]
-        inputs = [
-            pad(code, (width, 0, offset, 0)) for code, width, offset in zip(codes, widths, offsets, strict=True)
-        ]
+        inputs = [pad(code, (width, 0, offset, 0)) for code, width, offset in zip(codes, widths, offsets, strict=True)]
         weight, bias = self.output.weight[:, :, 0, 0], self.output.bias
         row = torch.zeros_like(noise)
         for column in range(row.shape[1]):
             for i, layer in enumerate(self.layers):
                 window = inputs[i][:, column : column + _REACH]
-                inputs[i + 1][:, column + offsets[i + 1], : layer.width] = layer.pixel(given[i][:, column], window, taps[i])
+                inputs[i + 1][:, column + offsets[i + 1], : layer.width] = layer.pixel(
+                    given[i][:, column], window, taps[i]
+                )
             logits = linear(inputs[-1][:, column], weight, bias)[:, 0]
             row[:, column] = noise[:, column] < torch.sigmoid(logits)
             inputs[0][:, column + offsets[0], 0] = row[:, column]
@@ -138,9 +138,10 @@ class GatedLayer(nn.Module):
     """One layer of both stacks.
 
     The vertical stack sees rows above the pixel, the horizontal one what is left of it in its row and, through the
-    vertical one, all above. Only the first layer must not see the pixel itself, which in all others stands for the
-    pixels before it. The official layer pads after the convolution and so leaves the bias out of the first row and
-    column; here it is padded before.
+    vertical one, of those above. Only the first layer must not see the pixel itself, which in all others stands for the
+    pixels before it. As in the official network the vertical stack moves down in every layer, not in the first alone:
+    k rows above a pixel nothing is seen beyond k columns to its right. The official layer pads after the convolution
+    and so leaves the bias out of the first row and column; here it is padded before.
 
     Args:
         channels: of both inputs, the code's map included.

@@ -1,0 +1,3 @@
+"""What these tests share."""
+
+from tests.core.conftest import one_thread as one_thread
