@@ -13,7 +13,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import Component, ModelConfig, TrainedWith
-from interpzoo.errors import ConfigError
+from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.folder import CARD, PREVIEW, read_text, write_text
 from interpzoo.plugins import registry
 from interpzoo.registry import Method
@@ -27,6 +27,9 @@ class Result:
     value: float
     dataset: str
     unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    """Ends of the interval, where there is one; a card has the value alone."""
 
 
 def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = ()) -> None:
@@ -49,6 +52,8 @@ def read_results(folder: Path) -> list[Result]:
         return []
     try:
         data: Any = ModelCard(read_text(path)).data
+    except WeightsError as error:
+        raise ConfigError(str(error)) from None
     except Exception as error:  # of the YAML, of its encoding, of what the Hub expects in it
         raise ConfigError(f"{path} has no valid metadata: {' '.join(str(error).split())}") from None
     results = [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from interpzoo.errors import ConfigError
 
@@ -30,6 +30,10 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 """A fraction."""
+
+
+_MOST_ERRORS = 5
+"""Of one value that are told at once."""
 
 
 class Schema(BaseModel):
@@ -169,18 +173,19 @@ def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> Sch
 
 def _explain(error: ValidationError, schema: type[Schema]) -> str:
     lines: list[str] = []
-    for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"]) or "value"
+    for item in error.errors(include_url=False)[:_MOST_ERRORS]:
+        field = _cut(".".join(str(part) for part in item["loc"]) or "value")
         if item["type"] == "extra_forbidden":
             known = ", ".join(schema.model_fields) if len(item["loc"]) == 1 else ""
             lines.append(f"unknown field {field!r}" + (f" (known: {known})" if known else ""))
         elif item["type"] == "missing":
             lines.append(f"field {field!r} is missing")
         else:
-            lines.append(f"{field} = {_short(item['input'])}: {item['msg']}")
+            lines.append(f"{field} = {_cut(repr(item['input']))}: {item['msg']}")
+    if (more := error.error_count() - len(lines)) > 0:
+        lines.append(f"and {more} more")
     return "; ".join(lines)
 
 
-def _short(value: JsonValue) -> str:
-    text = repr(value)
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."

@@ -67,7 +67,7 @@ def load(
         model = _assemble(config, build_parts(config))
     _assign(model, source.path / pretrained.WEIGHTS)
     for attribute, file in (("examples", pretrained.EXAMPLES), ("codes", pretrained.CODES)):
-        if (source.path / file).is_file():
+        if file in source.sums or (source.path / file).exists():
             pretrained.check_sum(source.path, file, source.sums)
             setattr(model, attribute, _codes(source.path / file, model.latent_shape))
     try:

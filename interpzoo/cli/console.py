@@ -24,7 +24,7 @@ def echo_json(value: Any) -> None:
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Lines of a table; on a terminal the last column is cut to fit."""
-    lines = [header, *rows]
+    lines = [[_printable(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
     room = max(_LEAST, _width() - sum(widths) - len(_GAP) * len(widths))
     for line in lines:
@@ -38,7 +38,7 @@ def fields(values: Mapping[str, str]) -> Iterator[str]:
     label = max(map(len, values), default=0)
     room = max(_LEAST, _width() - label - 2 * len(_GAP))
     for key, value in values.items():
-        first, *rest = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False)
+        first, *rest = textwrap.wrap(_printable(value), room, break_long_words=False, break_on_hyphens=False)
         yield f"{_GAP}{key.ljust(label)}{_GAP}{first}".rstrip()
         yield from (f"{_GAP}{' ' * label}{_GAP}{line}" for line in rest)
 
@@ -46,6 +46,11 @@ def fields(values: Mapping[str, str]) -> Iterator[str]:
 def size(bytes_: int) -> str:
     """``1.9 MB``."""
     return f"{bytes_ / 1e6:.1f} MB" if bytes_ >= 1e5 else f"{bytes_ / 1e3:.1f} kB"
+
+
+def _printable(text: str) -> str:
+    # A model's own words are shown here, and must not drive the terminal.
+    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
 
 
 def _width() -> int:
