@@ -1,33 +1,22 @@
-"""`evaluate`: what a pretrained model scores on held-out data."""
+"""`evaluate`: what one model scores on held-out data, by the registered metrics."""
 
 from __future__ import annotations
 
 import json
-import math
-import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
-import torch
-from torch import Tensor
-
-from interpzoo.build import build_component
+from interpzoo.benchmark.protocol import Protocol
+from interpzoo.benchmark.results import Record
+from interpzoo.benchmark.run import Told, metrics_named, score
+from interpzoo.benchmark.subjects import Model
+from interpzoo.benchmark.trial import Arena
 from interpzoo.card import Result
 from interpzoo.config import Component
-from interpzoo.data.lines import Lines
 from interpzoo.errors import DataError
-from interpzoo.interfaces import DataSet
 from interpzoo.loading import load
-from interpzoo.metrics.lines import line_pairs, line_templates, score_interpolations
-from interpzoo.metrics.reconstruction import psnr, reconstruction_mse
-from interpzoo.metrics.representation import kmeans_accuracy, linear_probe
 from interpzoo.model import InterpolationModel
-
-_LINE_STEPS: Final = 16
-_BATCH: Final = 500
 
 
 @dataclass(frozen=True)
@@ -38,15 +27,13 @@ class Evaluation:
     dataset: str
     seed: int
     results: list[Result]
+    not_applicable: dict[str, str]
+    """Metrics that say nothing of this model on this data, with the reason."""
     versions: dict[str, str]
 
     def to_json(self) -> str:
-        """As text; a figure that is not a number becomes ``null``."""
-        value = asdict(self)
-        for result in value["results"]:
-            if not math.isfinite(result["value"]):
-                result["value"] = None
-        return json.dumps(value, indent=2, allow_nan=False) + "\n"
+        """As text."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
 
 
 def evaluate(
@@ -54,82 +41,49 @@ def evaluate(
     *,
     data_root: str | Path | None = None,
     dataset: Component | None = None,
+    metrics: Sequence[str] = (),
+    protocol: Protocol | None = None,
     seed: int = 0,
+    told: Told = lambda subject, metric: None,
 ) -> Evaluation:
-    """Score a model on the held-out part of its data.
-
-    Everywhere: mean squared error and PSNR of reconstructions in [0, 1]. On ``lines``: Mean Distance and Mean
-    Smoothness of the ACAI paper (256 pairs, 16 frames along the model's own path). Where images have one label each:
-    the linear probe and K-means of `interpzoo.metrics.representation`, on the codes of the full train set.
+    """Score a model on the held-out part of its data by every registered metric that is applicable.
 
     Args:
         model: a model or what `load` takes.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         dataset: other data than what the model was trained on.
-        seed: of the line pairs and of K-means.
+        metrics: shell patterns of metrics or families; all by default.
+        protocol: how much is measured; `Protocol()` by default.
+        seed: of the pairs and of everything else that is random, in place of the protocol's.
+        told: called with the model and the metric before each is measured.
 
     Raises:
         DataError: the model does not say what it was trained on and `dataset` is not given, or the data is missing.
+        UnknownNameError: a pattern matches no metric.
+        InputError: a frame of the model is not finite.
     """
     if not isinstance(model, InterpolationModel):
         model = load(model)
     component = dataset or (model.config.trained.data if model.config.trained else None)
     if component is None:
         raise DataError(f"{model.config.name!r} does not say what it was trained on: give a dataset")
-    data: DataSet = build_component(
-        "dataset", component, model.config.image, None if data_root is None else Path(data_root)
-    )
-    measured = {name: value for part in _measure(model, data, seed) for name, value in part.items()}
+    protocol = (protocol or Protocol()).model_copy(update={"seed": seed})
+    arena = Arena(component, model.config.image, protocol, None if data_root is None else Path(data_root))
+    record = score(arena, Model(model), metrics_named(metrics), told=told)
     return Evaluation(
         model=model.config.name,
         dataset=component.name,
         seed=seed,
-        results=[Result(name, value, component.name) for name, value in measured.items()],
-        versions={"interpzoo": version("interpzoo"), "torch": version("torch"), "python": platform.python_version()},
+        results=results_of(record),
+        not_applicable={figure.title: figure.reason for figure in record.figures.values() if figure.reason},
+        versions=record.versions,
     )
 
 
-def _measure(model: InterpolationModel, data: DataSet, seed: int) -> Iterator[Mapping[str, float]]:
-    if isinstance(data, Lines):
-        yield _lines(model, seed)
-    test = data.test()
-    label = test.get("label")
-    if label is not None and label.ndim == 1 and data.size is not None:
-        yield _representation(model, data, data.size, test["image"], label, seed)
-    images = test["image"]
-    reconstructions = torch.cat([model.reconstruct(x.clamp(0, 1)).cpu() for x in images.split(_BATCH)])
-    yield {
-        "reconstruction MSE": float(reconstruction_mse(images, reconstructions).mean()),
-        "reconstruction PSNR (dB)": float(psnr(images, reconstructions).mean()),
-    }
-
-
-def _lines(model: InterpolationModel, seed: int) -> Mapping[str, float]:
-    size = model.config.image.height
-    starts, ends = line_pairs(seed, size=size)
-    frames = model.interpolate(starts["image"], ends["image"], steps=_LINE_STEPS)
-    scores = score_interpolations(frames.cpu(), line_templates(size))
-    return {"Mean Distance": scores.mean_distance, "Mean Smoothness": scores.mean_smoothness}
-
-
-def _representation(
-    model: InterpolationModel, data: DataSet, size: int, images: Tensor, labels: Tensor, seed: int
-) -> Mapping[str, float]:
-    generator = torch.Generator().manual_seed(seed)
-    codes: list[Tensor] = []
-    targets: list[Tensor] = []
-    for indices in torch.arange(size).split(_BATCH):
-        batch = data.train(indices, generator)
-        codes.append(_encode(model, batch["image"]))
-        targets.append(batch["label"])
-    train, test = torch.cat(codes), torch.cat([_encode(model, x) for x in images.split(_BATCH)])
-    classes = int(labels.max()) + 1
-    return {
-        "linear probe accuracy": linear_probe(train, torch.cat(targets), test, labels),
-        "K-means accuracy": kmeans_accuracy(train, test, labels, clusters=classes, seed=seed),
-    }
-
-
-@torch.no_grad()
-def _encode(model: InterpolationModel, images: Tensor) -> Tensor:
-    return model.encode(images).flatten(1).cpu()
+def results_of(record: Record) -> list[Result]:
+    """The figures of a record as a card has them; what is not applicable is left out."""
+    return [
+        Result(figure.title, figure.value, record.data.name, low=figure.low, high=figure.high)
+        for figure in record.figures.values()
+        if figure.value is not None
+    ]

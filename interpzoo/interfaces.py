@@ -336,7 +336,7 @@ class Truth(ABC):
         return torch.zeros(len(parameters), dtype=torch.int64)
 
 
-Family = Literal["truth", "realism", "motion", "representation", "reconstruction", "geometry"]
+Family = Literal["truth", "representation", "reconstruction", "realism", "motion", "geometry"]
 """What a metric holds an interpolation to. None of them can rank alone."""
 
 Need = Literal["truth", "label", "model", "differentiable"]
@@ -384,6 +384,8 @@ class Metric(ABC):
     """In tables and on cards."""
     family: ClassVar[Family]
     better: ClassVar[Literal["lower", "higher"]]
+    leading: ClassVar[bool] = False
+    """Whether it speaks for its family in a summary, where it is fit."""
     needs: ClassVar[frozenset[Need]] = frozenset()
     """What must be there; else it is not applicable, and `measure` is not called."""
     order: ClassVar[tuple[tuple[Control, Control], ...]] = ()

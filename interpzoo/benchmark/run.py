@@ -43,7 +43,8 @@ class NamedMetric:
 
 
 def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
-    """Registered metrics whose name or family matches one of the shell patterns, all without one, by family.
+    """Registered metrics whose name or family matches one of the shell patterns, all without one, by family and
+    the leading ones first.
 
     Raises:
         UnknownNameError: a pattern matches none.
@@ -53,7 +54,7 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
     names = [table.shown(row) for row in table]
     every = [NamedMetric(name, build_component("metric", Component(name=name))) for name in names]
     families: list[Family] = list(get_args(Family))
-    every.sort(key=lambda named: families.index(named.metric.family))
+    every.sort(key=lambda named: (families.index(named.metric.family), not named.metric.leading))
     for pattern in patterns:
         if not any(_matches(named, [pattern]) for named in every):
             known = [*names, *families]
@@ -185,15 +186,20 @@ def benchmark(
                 yield _resumed(arena, make(), weights, metrics, output, told)
 
 
-def score(arena: Arena, subject: Subject, metrics: Sequence[NamedMetric], *, weights: str = "") -> Record:
-    """The record of one subject.
+def score(
+    arena: Arena, subject: Subject, metrics: Sequence[NamedMetric], *, told: Told = lambda subject, metric: None
+) -> Record:
+    """The record of one subject, which is not written.
 
     Raises:
         InterpzooError: a metric cannot be measured.
     """
     trial = Trial(arena, subject)
-    record = _blank(arena, subject, weights)
-    return record.model_copy(update={"figures": {named.name: measure(trial, named) for named in metrics}})
+    figures: dict[str, Figure] = {}
+    for named in metrics:
+        told(subject.name, named.name)
+        figures[named.name] = measure(trial, named)
+    return _blank(arena, subject, "").model_copy(update={"figures": figures})
 
 
 def _resumed(

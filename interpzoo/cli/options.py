@@ -18,6 +18,15 @@ data_root_option = click.option(
     help="Folder of local data sets; else the environment variable INTERPZOO_DATA, else the Hub.",
 )
 
+metrics_option = click.option(
+    "--metrics",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only these metrics or families, such as 'truth' or 'frechet-*'; may be given often.",
+)
+
+full_option = click.option("--full", is_flag=True, help="More pairs and images: about five times the work.")
+
 json_flag = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 

@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d, pad
 from interpzoo.errors import InputError
 
 _WINDOW: Final = 11
+_CHUNK: Final = 256
 _C1, _C2 = 0.01**2, 0.03**2
 
 
@@ -53,13 +54,17 @@ def ssim(images: Tensor, reconstructions: Tensor) -> Tensor:
     reconstruction_mse(images, reconstructions)  # the shapes
     if min(images.shape[2:]) <= _WINDOW // 2:
         raise InputError(f"images of shape {tuple(images.shape)}: SSIM needs at least 6x6 pixels")
-    x, y = images.double().flatten(0, 1)[:, None], reconstructions.double().flatten(0, 1)[:, None]
+    return torch.cat([_ssim(x, y) for x, y in zip(images.split(_CHUNK), reconstructions.split(_CHUNK), strict=True)])
+
+
+def _ssim(images: Tensor, reconstructions: Tensor) -> Tensor:
+    x, y = images.float().flatten(0, 1)[:, None], reconstructions.float().flatten(0, 1)[:, None]
     mean_x, mean_y = _blurred(x), _blurred(y)
     var_x, var_y = _blurred(x * x) - mean_x**2, _blurred(y * y) - mean_y**2
     covariance = _blurred(x * y) - mean_x * mean_y
     means = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
     similarity = means * (2 * covariance + _C2) / (var_x + var_y + _C2)
-    return similarity.view(*images.shape[:2], -1).mean((1, 2)).float()
+    return similarity.view(*images.shape[:2], -1).mean((1, 2))
 
 
 def _blurred(x: Tensor) -> Tensor:

@@ -10,4 +10,5 @@ def register(registry: Registrar) -> None:
     registry.add("regularizer", "aeai", "interpzoo_aeai.aeai:AEAI")
     registry.add("dataset", "pole-shadow", "interpzoo_aeai.pole_shadow:PoleShadow")
     registry.add("dataset", "coil20", "interpzoo_aeai.coil20:COIL20")
+    registry.add("metric", "alpha-error", "interpzoo_aeai.metrics:AlphaError")
     registry.add_package("interpzoo_aeai")

@@ -10,4 +10,6 @@ def register(registry: Registrar) -> None:
     registry.add("prior", "vhp", "interpzoo_fmvae.prior:HierarchicalPrior")
     registry.add("regularizer", "fmvae", "interpzoo_fmvae.fmvae:FMVAE")
     registry.add("dataset", "pendulum", "interpzoo_fmvae.pendulum:Pendulum")
+    registry.add("metric", "condition-number", "interpzoo_fmvae.metrics:ConditionNumber")
+    registry.add("metric", "magnification-range", "interpzoo_fmvae.metrics:MagnificationRange")
     registry.add_package("interpzoo_fmvae")

@@ -12,4 +12,6 @@ def register(registry: Registrar) -> None:
     registry.add("dataset", "rotating-object", "interpzoo_lowbend.rotating_object:RotatingObject")
     registry.add("dataset", "arc", "interpzoo_lowbend.arc:Arc")
     registry.add("dataset", "ellipses", "interpzoo_lowbend.ellipses:Ellipses")
+    registry.add("metric", "distortion", "interpzoo_lowbend.metrics:Distortion")
+    registry.add("metric", "bending", "interpzoo_lowbend.metrics:Bending")
     registry.add_package("interpzoo_lowbend")

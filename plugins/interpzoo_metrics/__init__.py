@@ -12,6 +12,7 @@ def register(registry: Registrar) -> None:
     registry.add("metric", "mean-distance", "interpzoo_metrics.truth:MeanDistance")
     registry.add("metric", "mean-smoothness", "interpzoo_metrics.truth:MeanSmoothness")
     registry.add("metric", "in-between-mse", "interpzoo_metrics.truth:InBetweenError")
+    registry.add("metric", "parameter-deviation", "interpzoo_metrics.truth:ParameterDeviation")
     registry.add("metric", "alpha-predictability", "interpzoo_metrics.realism:AlphaPredictability")
     registry.add("metric", "frechet-distance", "interpzoo_metrics.realism:FrechetDistance")
     registry.add("metric", "kernel-distance", "interpzoo_metrics.realism:KernelDistance")

@@ -45,9 +45,7 @@ class Classifier(Regularizer):
         label = step.batch["label"]
         logits = self.head(step.codes.flatten(1)).float()
         error = (
-            cross_entropy(logits, label)
-            if label.ndim == 1
-            else binary_cross_entropy_with_logits(logits, label.float())
+            cross_entropy(logits, label) if label.ndim == 1 else binary_cross_entropy_with_logits(logits, label.float())
         )
         picture = step.model.decoder(step.codes.detach())
         return {"classification": error, "picture": mse_loss(picture.float(), step.x)}

@@ -45,6 +45,7 @@ class LargestJump(Metric):
     title = "largest jump"
     family = "motion"
     better = "lower"
+    leading = True
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
     def measure(self, trial: Trial) -> Measured | NotApplicable:

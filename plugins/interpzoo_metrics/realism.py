@@ -26,6 +26,7 @@ class AlphaPredictability(Metric):
     title = "alpha predictability"
     family = "realism"
     better = "lower"
+    leading = True
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     def measure(self, trial: Trial) -> Measured | NotApplicable:

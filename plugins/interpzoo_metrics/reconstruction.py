@@ -18,6 +18,7 @@ class ReconstructionError(Metric):
     title = "reconstruction MSE"
     family = "reconstruction"
     better = "lower"
+    leading = True
     needs = frozenset({"model"})
 
     def measure(self, trial: Trial) -> Measured | NotApplicable:

@@ -21,6 +21,7 @@ class LinearProbe(Metric):
     title = "linear probe accuracy"
     family = "representation"
     better = "higher"
+    leading = True
     needs = frozenset({"model", "label"})
 
     def measure(self, trial: Trial) -> Measured | NotApplicable:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from interpzoo.benchmark.trial import Trial
 from interpzoo.interfaces import Measured, Metric, NotApplicable, Truth
-from interpzoo.metrics.between import between_errors
+from interpzoo.metrics.between import ParameterPaths, between_errors
 from interpzoo.metrics.lines import Templates, step_smoothness
 
 _STILL: Final = 1e-4
@@ -58,6 +58,34 @@ class MeanSmoothness(Metric):
         return Measured.mean(values.nan_to_num(0))
 
 
+class ParameterDeviation(Metric):
+    """How far the matched parameters stray from an even walk, by their distances to both ends, as a share of the way.
+
+    Oring et al. 2021 (arXiv 2008.01487), section 4.2, whose curves have no figure: see
+    `interpzoo.metrics.between.ParameterPaths.deviation`. 0 is ideal, a jump halfway has nearly 1/4. No finer than the
+    images of `Truth.known` are, and arbitrary where frames look like none of them.
+    """
+
+    title = "parameter deviation"
+    family = "truth"
+    better = "lower"
+    needs = frozenset({"truth"})
+    order = (("truth", "jump"), ("truth", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        _, parameters = trial.shared("matches", lambda: matches(trial))
+        truth = trial.arena.known
+        starts, ends = (parts[: trial.pairs] for parts in trial.arena.ends)
+        paths = ParameterPaths(
+            from_start=torch.linalg.vector_norm(truth.ways(starts[:, None], parameters), dim=2),
+            from_end=torch.linalg.vector_norm(truth.ways(ends[:, None], parameters), dim=2),
+            alpha=trial.arena.positions.double(),
+            length=torch.linalg.vector_norm(truth.ways(starts, ends), dim=1),
+        )
+        return Measured.mean(paths.deviation)
+
+
 class InBetweenError(Metric):
     """Mean squared error of the frames between the ends against the true images at their places, in [0, 1] units.
 
@@ -68,6 +96,7 @@ class InBetweenError(Metric):
     title = "in-between MSE"
     family = "truth"
     better = "lower"
+    leading = True
     needs = frozenset({"truth"})
     order = (("truth", "nearest"), ("truth", "jump"), ("truth", "blend"))
 

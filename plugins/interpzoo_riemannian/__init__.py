@@ -50,6 +50,7 @@ _HOMES = {
 def register(registry: Registrar) -> None:
     registry.add("interpolator", "geodesic", "interpzoo_riemannian.interpolators:Shortest")
     registry.add("interpolator", "geodesic-paper", "interpzoo_riemannian.interpolators:PaperShortest")
+    registry.add("metric", "straightness", "interpzoo_riemannian.metrics:Straightness")
     registry.add_package("interpzoo_riemannian")
 
 

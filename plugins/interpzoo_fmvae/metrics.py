@@ -1,0 +1,85 @@
+"""The paper's measures of flatness as metrics of any model with a differentiable decoder."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.benchmark.trial import Trial
+from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.flatness import condition_numbers, magnification, metric_tensors
+
+_POINTS: Final = (0.0, 0.5)
+"""Where on each path the decoder's metric is taken: at a code, and at a mix of two."""
+
+_MOST: Final = 8
+"""Dimensions whose volumes are compared."""
+
+
+class ConditionNumber(Metric):
+    """Median of the largest over the smallest eigenvalue of the decoder's metric, at codes and halfway between them.
+
+    Section 4 of the paper; 1 is isotropic, so that straight lines have constant speed in every direction. Directions
+    that the decoder ignores, of which a code with room to spare has many, make it huge whatever paths look like.
+    """
+
+    title = "condition number"
+    family = "geometry"
+    better = "lower"
+    needs = frozenset({"model", "differentiable"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        values = condition_numbers(metrics_at(trial).flatten(0, 1)).view(-1, len(_POINTS))
+        if not bool(values.isfinite().any()):
+            return NotApplicable("the decoder ignores a direction at every code: its metric is singular")
+        return _median(values)
+
+
+class MagnificationRange(Metric):
+    """Interquartile range of the relative volume that the decoder gives to codes and mixes of them.
+
+    Section 4 of the paper; 0 is an even space. Of more than 8 dimensions one volume outweighs all others: there it is
+    not applicable.
+    """
+
+    title = "magnification range"
+    family = "geometry"
+    better = "lower"
+    needs = frozenset({"model", "differentiable"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        dimension = math.prod(trial.networks.latent_shape)
+        if dimension > _MOST:
+            return NotApplicable(f"of codes of {dimension} dimensions one volume outweighs all others")
+        tensors = metrics_at(trial)
+
+        def spread(rows: Tensor, generator: Generator) -> float:
+            low, high = magnification(tensors[rows].flatten(0, 1)).quantile(torch.tensor([0.25, 0.75]).double())
+            return float(high - low)
+
+        return Measured(spread(torch.arange(len(tensors)), Generator()), spread, len(tensors))
+
+
+def metrics_at(trial: Trial) -> Tensor:
+    """The decoder's metric (n, P, d, d) at P points of the first paths."""
+    return trial.shared("decoder metrics", lambda: _metrics_at(trial))
+
+
+def _metrics_at(trial: Trial) -> Tensor:
+    n = min(trial.pairs, trial.arena.protocol.geometry_pairs)
+    first, last = (codes[:n] for codes in trial.end_codes)
+    points = trial.networks.interpolate_codes(first, last, _POINTS)
+    found = metric_tensors(trial.networks.decoder, points.flatten(0, 1)).cpu()
+    return found.unflatten(0, (n, len(_POINTS)))
+
+
+def _median(values: Tensor) -> Measured:
+    def median(rows: Tensor, generator: Generator) -> float:
+        return float(values[rows].median())
+
+    return Measured(median(torch.arange(len(values)), Generator()), median, len(values))

@@ -1,0 +1,47 @@
+"""What low bending embeddings promise as metrics of any encoder, on the data sets of pairs at known distances."""
+
+from __future__ import annotations
+
+from interpzoo.benchmark.trial import Trial
+from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo_lowbend.evaluation import EmbeddingScores, score_embedding
+from interpzoo_lowbend.pairs import Pairs
+
+
+class Distortion(Metric):
+    """Largest over smallest stretch |f(x) - f(y)| / d(x, y) of near pairs; 1 keeps all distances, up to one scale."""
+
+    title = "distortion"
+    family = "geometry"
+    better = "lower"
+    needs = frozenset({"model", "truth"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        scores = _scores(trial)
+        return scores if isinstance(scores, NotApplicable) else Measured(scores.distortion)
+
+
+class Bending(Metric):
+    """Mean squared second difference of codes over near pairs, of codes scaled to a mean stretch of 1.
+
+    0 puts the code of every midpoint halfway; what is curved in truth cannot have it, see the data sets.
+    """
+
+    title = "bending"
+    family = "geometry"
+    better = "lower"
+    needs = frozenset({"model", "truth"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        scores = _scores(trial)
+        return scores if isinstance(scores, NotApplicable) else Measured(scores.scaled_bending)
+
+
+def _scores(trial: Trial) -> EmbeddingScores | NotApplicable:
+    data = trial.arena.data
+    if not isinstance(data, Pairs):
+        return NotApplicable("the data set has no pairs at known distances with the image halfway")
+    seed = trial.arena.protocol.seed + 1
+    return trial.shared("embedding", lambda: score_embedding(trial.networks, data, seed=seed))
