@@ -10,6 +10,7 @@ from typing import Final
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import conv2d
 
 from interpzoo import folder as pretrained
 from interpzoo.build import build_component
@@ -85,10 +86,18 @@ def _random(image: ImageSpec) -> nn.Module:
     layers: list[nn.Module] = []
     channels = image.channels
     for width in _WIDTHS:
-        layer = nn.utils.skip_init(nn.Conv2d, channels, width, 3, stride=2, padding=1)
-        with torch.no_grad():
-            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * math.sqrt(2 / (9 * channels)))
-            layer.bias.copy_(torch.randn(width, generator=generator) / 4)
-        layers += [layer, nn.ReLU()]
+        weight = torch.randn(width, channels, 3, 3, generator=generator) * math.sqrt(2 / (9 * channels))
+        layers += [_Convolution(weight, torch.randn(width, generator=generator) / 4), nn.ReLU()]
         channels = width
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+class _Convolution(nn.Module):
+    """Of stride 2, with given weights: nothing is drawn from the global random state."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = weight, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv2d(x, self.weight, self.bias, stride=2, padding=1)

@@ -344,8 +344,8 @@ Need = Literal["truth", "label", "model", "differentiable"]
 are codes and a decoder, which controls do not have; ``differentiable``: and gradients of the decoder."""
 
 Control = Literal["truth", "nearest", "jump", "blend"]
-"""Paths of no model, which every metric is tested on: the true way, where it is known; the nearest training image of
-each of its images (of the blend's, where it is not known); one image until the middle and then the other; their fade."""
+"""Paths of no model, which every metric is tested on: the true way, where it is known; the nearest training images to
+it (to the blend, where it is not known); one image until the middle and then the other; their fade."""
 
 
 @dataclass(frozen=True)

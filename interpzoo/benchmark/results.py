@@ -1,4 +1,4 @@
-"""What a benchmark writes: one JSON file for each subject on a data set, with every figure, its interval and reasons."""
+"""What a benchmark writes: one JSON file for each subject on a data set, with figures, intervals and reasons."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InterpzooError, UnknownNameError, did_you_mean
 from interpzoo.hub import locate
-from interpzoo.interfaces import Family, Metric, NotApplicable
+from interpzoo.interfaces import Control, Family, Metric, NotApplicable
 from interpzoo.listing import list_models
 from interpzoo.loading import load
 from interpzoo.metrics.resampling import interval
@@ -109,6 +109,11 @@ class Job:
     data: Component
     image: ImageSpec
     models: list[str | Path] = field(default_factory=list[str | Path])
+
+    @property
+    def subjects(self) -> int:
+        """Models and controls; one fewer where the true way is not known."""
+        return len(self.models) + len(get_args(Control))
 
 
 def jobs_of(models: Iterable[str | Path]) -> list[Job]:
@@ -266,6 +271,16 @@ def _sums(name: str | Path) -> str:
 
 def _matches(named: NamedMetric, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(named.name, p) or named.metric.family == p for p in patterns)
+
+
+def barrier() -> bool:
+    """Wait for the other processes; whether this is the one that goes on to the report."""
+    rank, world = _process()
+    if world > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+    return rank == 0
 
 
 def _process() -> tuple[int, int]:

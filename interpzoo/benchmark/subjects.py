@@ -20,12 +20,13 @@ class Model(Subject):
 
     def __init__(self, model: InterpolationModel) -> None:
         self.name = model.config.name
-        self.model: InterpolationModel = model
+        self.model = model
+        self._model = model
 
     def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
         """See `Subject.frames`."""
         first, last = arena.pairs
-        return self.model.interpolate(first[:n], last[:n], t=positions).cpu()
+        return self._model.interpolate(first[:n], last[:n], t=positions).cpu()
 
 
 class ControlPath(Subject):

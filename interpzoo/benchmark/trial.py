@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 import torch
 from torch import Generator, Tensor
 
-from interpzoo.build import build_component
 from interpzoo.benchmark.protocol import Protocol
+from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InputError
 from interpzoo.features import Features, features_of

@@ -13,7 +13,7 @@ import click
 from interpzoo.cli import INTERRUPTED
 from interpzoo.errors import InterpzooError, did_you_mean
 
-COMMANDS: Final = ("list", "show", "interpolate", "train", "evaluate", "verify", "push", "publish", "plugins")
+COMMANDS: Final = ("list", "show", "interpolate", "train", "evaluate", "benchmark", "verify", "push", "publish", "plugins")
 """In the order in which a newcomer needs them; each is ``command`` of the module of that name in `commands`."""
 
 _USER_ERROR: Final = 2

@@ -83,7 +83,7 @@ class COIL20(Images, Truth):
         return image[slot.argsort()].unflatten(0, (len(objects), VIEWS))
 
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all of them once, then again."""
+        """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all once, then again."""
         objects = len(self._turns)
         order = torch.cat([torch.randperm(objects * VIEWS, generator=generator) for _ in range(0, n, objects * VIEWS)])
         starts = torch.stack([order[:n] // VIEWS, order[:n] % VIEWS], 1).double()

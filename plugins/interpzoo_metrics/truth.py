@@ -13,7 +13,7 @@ from interpzoo.metrics.between import ParameterPaths, between_errors
 from interpzoo.metrics.lines import Templates, step_smoothness
 
 _STILL: Final = 1e-4
-"""Share of the true way that a path must go to have a smoothness; of a half turn of `lines` nearly the official 1e-4."""
+"""Share of the mean true way that a path must go to have a smoothness; on `lines` nearly the official 1e-4."""
 
 
 class MeanDistance(Metric):

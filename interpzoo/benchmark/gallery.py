@@ -1,0 +1,40 @@
+"""All pictures of a benchmark, in the folder of its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from interpzoo.benchmark.plots import save_bars, save_correlations, save_strips
+from interpzoo.benchmark.protocol import Protocol
+from interpzoo.benchmark.report import Board
+from interpzoo.benchmark.results import arena_name
+from interpzoo.benchmark.run import Job
+from interpzoo.benchmark.subjects import Model, controls
+from interpzoo.benchmark.trial import Arena
+from interpzoo.loading import load
+
+
+def save_pictures(
+    output: Path,
+    jobs: Sequence[Job],
+    boards: Sequence[Board],
+    protocol: Protocol,
+    *,
+    data_root: Path | None = None,
+    device: str | None = None,
+) -> None:
+    """``strips.png``, ``bars.png`` and ``agreement.png`` in the folder of each data set.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        OutputError: one cannot be written.
+    """
+    for board in boards:
+        folder = output / board.name
+        save_bars(folder / "bars.png", board, board.metrics)
+        save_correlations(folder / "agreement.png", board, board.metrics)
+    for job in jobs:
+        arena = Arena(job.data, job.image, protocol, data_root)
+        subjects = [*(Model(load(name, device=device)) for name in job.models), *controls(arena)]
+        save_strips(output / arena_name(job.data, job.image) / "strips.png", arena, subjects)
