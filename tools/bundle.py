@@ -1,8 +1,8 @@
 """Bundle a trained model: ``python -m tools.bundle RUN`` puts the folder of a run into the zoo, measured.
 
-The model is stored in ``model_cards/``, scored by `evaluate` as it is stored, described on its card, and registered
-with its checksum in the ``zoo.toml`` of the plugin that has its method. ``python -m tools.readme`` then puts it into
-the README's table.
+The model is stored in ``model_cards/``, registered with its checksum in the ``zoo.toml`` of the plugin that has its
+method, scored as it is stored, and described on its card. ``python -m tools.leaderboard`` and then
+``python -m tools.readme`` put it into the pages.
 """
 
 from __future__ import annotations
@@ -18,21 +18,27 @@ from typing import Final
 import click
 import torch
 
+from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named
 from interpzoo.bundle import folder_bytes
 from interpzoo.card import Result, write_card
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
-from interpzoo.evaluation import evaluate
-from interpzoo.folder import SUMS, claim, sha256
-from interpzoo.loading import load
+from interpzoo.evaluation import evaluate, results_of
+from interpzoo.folder import EXAMPLES, SUMS, WEIGHTS, claim, read_config, read_tensors, sha256
+from interpzoo.loading import create, load
+from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.registry import FIRST_PARTY
+from tools.leaderboard import RECORDS
 
 ROOT: Final = Path(__file__).parents[1]
 CARDS: Final = ROOT / "model_cards"
 
 LARGEST: Final = 4_000_000
 """Bytes that a folder may have."""
+
+EXACT: Final = ("mean-*", "linear-probe", "k-means", "reconstruction-mse", "reconstruction-psnr")
+"""Metrics that half precision may not move, and which a network of features has on its card."""
 
 _MOVED: Final = 0.01
 """Share by which half precision may move a result."""
@@ -58,23 +64,39 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
         ClickException: the model is of somebody else's method, a result moves with half precision, or the folder is
             too large; nothing is changed.
     """
-    model = load(run)
+    model = read(run)
     owner = registry().methods.find(model.config.method).owner
     if owner.distribution != FIRST_PARTY:
         raise click.ClickException(f"method {model.config.method!r} is of {owner}: its own package bundles its models")
     with TemporaryDirectory() as scratch:
         stored = model.save_pretrained(Path(scratch, model.config.name), dtype=torch.float16 if half else None)
-        evaluation = evaluate(stored, data_root=data_root)
+        figures = evaluate(read(stored), data_root=data_root, metrics=EXACT)
         if half:
-            _check_moved(evaluate(model, data_root=data_root).results, evaluation.results)
-        write_card(stored, model.config, evaluation.results)
+            _check_moved(evaluate(model, data_root=data_root, metrics=EXACT).results, figures.results)
+        write_card(stored, model.config, figures.results)
         if (size := folder_bytes(stored)) > LARGEST:
             raise click.ClickException(f"the folder has {size:,} bytes, expected at most {LARGEST:,}: try --half")
         target = claim(CARDS / model.config.name)
         shutil.copytree(stored, target, dirs_exist_ok=True)
     zoo_file = ROOT / "plugins" / f"interpzoo_{owner.plugin}" / "zoo.toml"
-    zoo_file.write_text(register(zoo_file.read_text("utf-8"), model.config, evaluation.dataset, target), "utf-8")
+    zoo_file.write_text(register(zoo_file.read_text("utf-8"), model.config, figures.dataset, target), "utf-8")
+    if model.config.kind == "interpolator":
+        for record in benchmark(jobs_of([target]), metrics_named(), RECORDS, data_root=data_root):
+            if not record.control:
+                write_card(target, model.config, results_of(record))
     return model.config
+
+
+def read(folder: Path) -> InterpolationModel:
+    """The model in a folder; also one of kind ``features``, which `load` refuses."""
+    config = read_config(folder)
+    if config.kind == "interpolator":
+        return load(folder)
+    model = create(config.name).eval()
+    model.load_state_dict(read_tensors(folder / WEIGHTS))
+    model.config = config
+    model.examples = read_tensors(folder / EXAMPLES)["codes"]
+    return model
 
 
 def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
@@ -86,6 +108,7 @@ def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
         "summary": config.summary,
         "package": FIRST_PARTY,
         "sha256": sha256(folder / SUMS),
+        **({"kind": config.kind} if config.kind != "interpolator" else {}),
     }
     head = f"[models.{config.name}]\n"
     table = head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())

@@ -52,7 +52,7 @@ def save_bars(path: Path, board: Board, metrics: Sequence[NamedMetric]) -> None:
         colours = ["C0" if i < len(board.models) else "C1" for i, _, _ in shown]
         fit = board.fitness(named).fit
         panel.barh([i for i, _, _ in shown], [v for _, v, _ in shown], color=colours if fit else "0.7")
-        for i, v, f in shown:
+        for i, _, f in shown:
             if f.low is not None and f.high is not None:
                 panel.plot([f.low, f.high], [i, i], color="black", linewidth=1)
         panel.set_yticks(range(len(names)), names, fontsize=7)

@@ -18,7 +18,7 @@ from interpzoo.interfaces import Measured
 _LARGEST: Final = 32
 _WIDTH: Final = 16
 _BATCH: Final = 64
-_RATE: Final = 4e-3
+_RATE: Final = 8e-3
 _HELD_OUT: Final = 3
 """One pair of that many."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -12,14 +13,17 @@ from interpzoo.interfaces import Measured, Metric, NotApplicable
 from interpzoo.metrics import distributions
 from interpzoo.metrics.predictability import alpha_predictability
 
-_FEWEST: Final = 6
+_FEWEST: Final = 7
 """Pairs below which nothing is said of sets of frames."""
+_UNLIKE: Final = 0.9
+"""Share of the pairs, those whose ends differ most."""
 
 
 class AlphaPredictability(Metric):
     """How well a small network tells from a frame alone how far it is from the ends, in [0, 1]; near 0 is faithful.
 
-    See `interpzoo.metrics.predictability`. It finds whatever fades, blurs or dims on the way, needs no feature network,
+    See `interpzoo.metrics.predictability`. The tenth of the pairs whose ends are most alike is left out: between them
+    there is nothing to tell. It finds whatever fades, blurs or dims on the way, needs no feature network,
     and does not see a jump from one real image to another, nor frames that are unreal in the same way at the ends.
     """
 
@@ -33,7 +37,11 @@ class AlphaPredictability(Metric):
         """See `Metric.measure`."""
         if trial.pairs < _FEWEST:
             return NotApplicable(f"{trial.pairs} pairs, of which none can be held out: it takes {_FEWEST}")
-        return alpha_predictability(trial.frames, trial.arena.positions, generator=trial.generator("predictability"))
+        first, last = (ends[: trial.pairs] for ends in trial.arena.pairs)
+        apart = (first - last).square().flatten(1).mean(1)
+        kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * trial.pairs)]
+        generator = trial.generator("predictability")
+        return alpha_predictability(trial.frames[kept], trial.arena.positions, generator=generator)
 
 
 class FrechetDistance(Metric):

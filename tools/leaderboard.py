@@ -1,0 +1,69 @@
+"""LEADERBOARD.md and the results on the cards: ``python -m tools.leaderboard`` makes them of the committed records.
+
+The records in ``benchmarks/results/`` are what ``interpzoo benchmark --output benchmarks/results`` writes. ``--check``
+tells whether a page or a card is stale, or a record is of other weights than the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from interpzoo.benchmark.board import render
+from interpzoo.benchmark.report import boards
+from interpzoo.benchmark.results import Record, read_records
+from interpzoo.benchmark.run import metrics_named
+from interpzoo.card import render_card
+from interpzoo.errors import InterpzooError
+from interpzoo.evaluation import results_of
+from interpzoo.files import atomic_write
+from interpzoo.folder import CARD, PREVIEW, SUMS, read_config, sha256
+
+ROOT: Final = Path(__file__).parents[1]
+CARDS: Final = ROOT / "model_cards"
+RECORDS: Final = ROOT / "benchmarks" / "results"
+PAGE: Final = ROOT / "LEADERBOARD.md"
+
+
+def pages(records: list[Record], cards: Path = CARDS, page: Path = PAGE) -> Iterator[tuple[Path, str]]:
+    """Every generated file and its text.
+
+    Raises:
+        ClickException: a bundled model has no record, or one of other weights.
+    """
+    yield page, render(boards(records, metrics_named()))
+    found = {record.subject: record for record in records if not record.control}
+    for folder in sorted(path for path in cards.iterdir() if path.is_dir()):
+        config = read_config(folder)
+        if config.kind != "interpolator":
+            continue
+        record = found.get(config.name)
+        if record is None or record.weights != sha256(folder / SUMS):
+            what = "has no record" if record is None else "has a record of other weights"
+            command = f"interpzoo benchmark {config.name} --output {RECORDS.relative_to(ROOT)}"
+            raise click.ClickException(f"{config.name} {what}: run '{command}'")
+        yield folder / CARD, render_card(config, results_of(record), preview=(folder / PREVIEW).is_file())
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a page or a card is stale.")
+def main(*, check: bool) -> None:
+    """Rewrite LEADERBOARD.md and the results on the cards."""
+    try:
+        fresh = dict(pages(read_records(RECORDS)))
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
+    stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text("utf-8") != text]
+    if check and stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        raise click.ClickException(f"{names}: stale, run 'python -m tools.leaderboard'")
+    for path in stale:
+        with atomic_write(path) as temporary:
+            temporary.write_text(fresh[path], "utf-8")
+
+
+if __name__ == "__main__":
+    main()
