@@ -51,6 +51,9 @@ def register(registry: Registrar) -> None:
     registry.add("interpolator", "geodesic", "interpzoo_riemannian.interpolators:Shortest")
     registry.add("interpolator", "geodesic-paper", "interpzoo_riemannian.interpolators:PaperShortest")
     registry.add("metric", "straightness", "interpzoo_riemannian.metrics:Straightness")
+    registry.add("metric", "geodesic-share-median", "interpzoo_riemannian.metrics:MedianGeodesicShare")
+    registry.add("metric", "geodesic-share-low", "interpzoo_riemannian.metrics:LowGeodesicShare")
+    registry.add("metric", "geodesic-share-high", "interpzoo_riemannian.metrics:HighGeodesicShare")
     registry.add_package("interpzoo_riemannian")
 
 
