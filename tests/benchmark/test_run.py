@@ -1,0 +1,237 @@
+"""Scoring: figures that can be worked out, edges that are documented, records that a stopped run goes on from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from interpzoo.benchmark.protocol import Protocol
+from interpzoo.benchmark.results import Figure, path_of, read_record, read_records, write_record
+from interpzoo.benchmark.run import (
+    Job,
+    NamedMetric,
+    benchmark,
+    jobs_of,
+    measure,
+    metrics_named,
+    models_named,
+    score,
+)
+from interpzoo.benchmark.subjects import ControlPath, Model, controls
+from interpzoo.benchmark.trial import Arena, Subject, Trial
+from interpzoo.config import Component, ComponentConfig, ImageSpec
+from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError
+from interpzoo.interfaces import Measured, Metric, NotApplicable
+from tests.benchmark.conftest import TINY, arena_of
+from tests.tiny import tiny_model
+
+FAST = ["in-between-mse", "largest-jump"]
+
+
+class Given(Subject):
+    """Frames by a function of starts, ends and positions."""
+
+    def __init__(self, make: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        self.name = "given"
+        self._make = make
+
+    def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
+        first, last = arena.pairs
+        return self._make(first[:n, None], last[:n, None], positions.view(-1, 1, 1, 1))
+
+
+def constant(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    return torch.full_like(first, 0.5).expand(-1, len(t), -1, -1, -1)
+
+
+def broken(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
+    return constant(first, last, t) * math.nan
+
+
+def tiny_arena(name: str = "lines", **changes: int) -> Arena:
+    return arena_of(name, size=16, protocol=TINY.model_copy(update=changes))
+
+
+def test_the_same_pairs_for_everyone_and_others_for_another_seed() -> None:
+    first, second = tiny_arena(), Arena(Component(name="lines"), first_image(), TINY)
+    assert torch.equal(first.pairs[0], second.pairs[0])
+    assert not torch.equal(first.pairs[0], tiny_arena(seed=1).pairs[0])
+
+
+def first_image() -> ImageSpec:
+    return ImageSpec(channels=1, height=16, width=16)
+
+
+def test_controls_begin_and_end_where_they_should() -> None:
+    arena = tiny_arena()
+    first, last = arena.pairs
+    for name in ("truth", "jump", "blend"):
+        frames = ControlPath(name).frames(arena, 8, arena.positions)
+        torch.testing.assert_close(frames[:, 0], first)
+        torch.testing.assert_close(frames[:, -1], last, rtol=0, atol=1e-6)
+    nearest = ControlPath("nearest").frames(arena, 8, arena.positions).flatten(0, 1)
+    assert all(any(torch.equal(frame, image) for image in arena.training) for frame in nearest[::17])
+
+
+@pytest.mark.parametrize("named", metrics_named(), ids=lambda named: named.name)
+def test_constant_images_have_a_figure_or_a_reason(named: NamedMetric) -> None:
+    figure = measure(Trial(tiny_arena(), Given(constant)), named)
+    assert (figure.value is None) == bool(figure.reason)
+    expected = {"largest-jump": "no path moves", "mean-smoothness": "no path ends elsewhere than it began"}
+    if named.name in expected:
+        assert figure.reason == expected[named.name]
+    if named.name == "path-length":
+        assert figure.value == 0
+
+
+@pytest.mark.parametrize("named", metrics_named(), ids=lambda named: named.name)
+def test_one_pair_has_a_figure_without_an_interval_or_a_reason(named: NamedMetric) -> None:
+    figure = measure(Trial(tiny_arena(pairs=1), ControlPath("blend")), named)
+    assert (figure.value is None) == bool(figure.reason)
+    assert (figure.low, figure.high) == (None, None)
+    if named.metric.family == "realism":
+        assert "pairs" in figure.reason or "control" in figure.reason
+
+
+@pytest.mark.parametrize("named", [n for n in metrics_named() if not n.metric.needs - {"truth"}], ids=lambda n: n.name)
+def test_frames_that_are_not_finite_are_an_error(named: NamedMetric) -> None:
+    with pytest.raises(InputError, match="'given': frames of pair 0 are not finite"):
+        measure(Trial(tiny_arena(), Given(broken)), named)
+
+
+def test_a_model_is_scored_on_its_own_path_and_codes() -> None:
+    record = score(tiny_arena(), Model(tiny_model()), metrics_named(["in-*", "reconstruction", "cycle-*"]))
+    assert all(figure.value is not None and math.isfinite(figure.value) for figure in record.figures.values())
+    assert (record.subject, record.control, record.arena) == ("ae-tiny", False, "lines-16")
+
+
+def test_metrics_by_pattern_and_family() -> None:
+    names = [named.name for named in metrics_named(["frechet-*", "motion"])]
+    assert names == ["frechet-distance", "largest-jump", "speed-variation", "path-length"]
+    with pytest.raises(UnknownNameError, match=r"no metric or family matches 'frechet'.*'frechet-distance'"):
+        metrics_named(["frechet"])
+
+
+def test_models_by_pattern() -> None:
+    assert "acai-lines" in models_named(["acai-*"])
+    assert models_named(["./runs/mine"]) == ["./runs/mine"]
+    with pytest.raises(UnknownNameError, match=r"no model matches 'acai-linse'.*'acai-lines'"):
+        models_named(["acai-linse"])
+
+
+def test_a_model_that_was_not_trained_cannot_be_placed(tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    with pytest.raises(DataError, match="'ae-tiny' does not say what it was trained on"):
+        jobs_of([tmp_path / "tiny"])
+
+
+JOB = Job(Component(name="lines"), first_image())
+
+
+def run(output: Path, metrics: list[str] = FAST, protocol: Protocol = TINY) -> list[tuple[str, str]]:
+    """Score the controls; what was asked for in order."""
+    told: list[tuple[str, str]] = []
+    list(benchmark([JOB], metrics_named(metrics), output, protocol=protocol, told=lambda *what: told.append(what)))
+    return told
+
+
+def test_a_stopped_run_goes_on_to_the_same_records(tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    stopped = tmp_path / "stopped"
+    job = benchmark([JOB], metrics_named(FAST), stopped, protocol=TINY)
+    first = next(job)
+    job.close()
+    assert [path.name for path in stopped.rglob("*.json")] == ["truth.json"]
+    marked = first.model_copy(
+        update={
+            "figures": {
+                **first.figures,
+                "largest-jump": first.figures["largest-jump"].model_copy(update={"value": 7.0}),
+            }
+        }
+    )
+    write_record(marked, stopped)
+    run(stopped)
+    whole, resumed = (figures(tmp_path / name) for name in ("whole", "stopped"))
+    assert resumed[0]["largest-jump"] == 7  # was not measured again
+    resumed[0]["largest-jump"] = whole[0]["largest-jump"]
+    assert whole == resumed
+
+
+def figures(folder: Path) -> list[dict[str, float | None]]:
+    return [{name: f.value for name, f in record.figures.items()} for record in read_records(folder)]
+
+
+def test_more_metrics_join_what_is_there_and_another_protocol_starts_anew(tmp_path: Path) -> None:
+    run(tmp_path, ["largest-jump"])
+    run(tmp_path, ["in-between-mse"])
+    assert all([*f] == ["in-between-mse", "largest-jump"] for f in figures(tmp_path))
+    run(tmp_path, ["in-between-mse"], TINY.model_copy(update={"pairs": 7}))
+    assert all([*f] == ["in-between-mse"] for f in figures(tmp_path))
+
+
+class Failing(Metric):
+    """Raises what it is made with."""
+
+    title = "failing"
+    family = "motion"
+    better = "lower"
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__(ComponentConfig())
+        self.error = error
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        if self.error is not None:
+            raise self.error
+        return Measured(1.0)
+
+
+def test_a_metric_that_fails_is_told_and_tried_again_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    def figure(error: Exception | None) -> Figure:
+        metrics = [NamedMetric("failing", Failing(error)), *metrics_named(["largest-jump"])]
+        records = list(benchmark([JOB], metrics, tmp_path, protocol=TINY))
+        assert all(record.figures["largest-jump"].value is not None for record in records)
+        return records[0].figures["failing"]
+
+    assert figure(KeyError("lost")).error == "KeyError: 'lost'"
+    assert figure(InputError("a fault\nof the model")).error == "a fault of the model"
+    assert (figure(None).value, figure(None).error) == (1, "")
+
+
+def test_a_figure_that_is_no_number_is_not_applicable(tmp_path: Path) -> None:
+    class Infinite(Failing):
+        def measure(self, trial: Trial) -> Measured | NotApplicable:
+            return Measured(math.inf)
+
+    trial = Trial(tiny_arena(), ControlPath("blend"))
+    assert measure(trial, NamedMetric("infinite", Infinite(None))).reason == "the figure is inf"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"figures": 3}, "figures"),
+        ({"strange": 1}, "unknown field 'strange'"),
+        ({"format": 99}, "format = 99"),
+    ],
+)
+def test_a_damaged_record_is_told(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    run(tmp_path)
+    path = path_of(read_records(tmp_path)[0], tmp_path)
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({**value, **change}))
+    with pytest.raises(ConfigError, match=message):
+        read_record(path)
+    path.write_text("[1")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_records(tmp_path)
+    run(tmp_path)  # measures it anew
+    assert len(read_records(tmp_path)) == len(controls(tiny_arena()))

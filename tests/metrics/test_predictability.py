@@ -1,0 +1,53 @@
+"""Alpha predictability: what can be told, what cannot, and faults. Lines are in tests/benchmark/test_controls.py."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.errors import InputError
+from interpzoo.metrics.predictability import alpha_predictability
+
+ALPHAS = torch.linspace(0, 1, 9)
+
+
+def noise(n: int = 24) -> Tensor:
+    """(n, 9, 1, 16, 16): frames that say nothing of where they are."""
+    return torch.rand(n, 9, 1, 16, 16, generator=Generator().manual_seed(0))
+
+
+def measure(frames: Tensor, *, steps: int = 150, seed: int = 0) -> float:
+    return alpha_predictability(frames, ALPHAS, generator=Generator().manual_seed(seed), steps=steps).value
+
+
+def test_a_path_that_dims_in_the_middle_is_told() -> None:
+    dimmed = noise() * (1 - torch.minimum(ALPHAS, 1 - ALPHAS)).view(-1, 1, 1, 1)
+    assert measure(dimmed) > 0.9
+    assert measure(dimmed) == measure(dimmed)
+
+
+def test_frames_without_a_trace_of_alpha_are_not_told() -> None:
+    assert measure(noise()) < 0.1
+
+
+def test_constant_images_say_nothing() -> None:
+    assert measure(torch.full((9, 9, 1, 16, 16), 0.5), steps=20) < 0.01
+
+
+def test_large_images_are_seen_smaller() -> None:
+    large = noise(9).repeat_interleave(5, 3).repeat_interleave(5, 4)
+    assert 0 <= measure(large, steps=2) <= 1
+
+
+def test_faults_are_told() -> None:
+    with pytest.raises(InputError, match="at least 6 pairs"):
+        measure(noise(5))
+    broken = noise()
+    broken[0, 0, 0, 0, 0] = math.nan
+    with pytest.raises(InputError, match="not finite"):
+        measure(broken)
+    with pytest.raises(InputError, match="T at least 3"):
+        alpha_predictability(noise()[:, :2], ALPHAS[:2], generator=Generator())

@@ -1,0 +1,46 @@
+"""Intervals against what the normal distribution says, and their documented edges."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Generator
+
+from interpzoo.errors import InputError
+from interpzoo.interfaces import Measured
+from interpzoo.metrics.resampling import interval
+
+
+def test_a_mean_has_the_interval_of_its_standard_error() -> None:
+    values = torch.randn(400, generator=Generator().manual_seed(0))
+    measured = Measured.mean(values)
+    ends = interval(measured, draws=2000)
+    assert ends is not None
+    error = float(values.std()) / 20
+    assert measured.value == pytest.approx(float(values.mean()))
+    assert ends[0] == pytest.approx(measured.value - 1.96 * error, abs=0.2 * error)
+    assert ends[1] == pytest.approx(measured.value + 1.96 * error, abs=0.2 * error)
+    assert interval(measured, draws=2000) == ends
+    assert interval(measured, draws=2000, seed=1) != ends
+
+
+def test_a_figure_that_repetitions_make_smaller_stays_inside() -> None:
+    """How many different pairs there are: all of 100, and about 63 of those that are drawn with repetition."""
+    measured = Measured(100.0, lambda rows, generator: float(len(rows.unique())), 100)
+    ends = interval(measured, draws=200)
+    assert ends is not None
+    assert ends[0] < 100 < ends[1]
+    assert ends[1] - ends[0] < 20
+
+
+def test_one_pair_has_no_interval_nor_has_what_is_not_of_pairs() -> None:
+    assert interval(Measured.mean(torch.tensor([1.0]))) is None
+    assert interval(Measured(1.0)) is None
+    assert interval(Measured(1.0, lambda rows, generator: math.nan, 5)) is None
+
+
+def test_too_few_draws_are_refused() -> None:
+    with pytest.raises(InputError, match="draws = 1"):
+        interval(Measured(1.0), draws=1)
