@@ -13,7 +13,19 @@ import click
 from interpzoo.cli import INTERRUPTED
 from interpzoo.errors import InterpzooError, did_you_mean
 
-COMMANDS: Final = ("list", "show", "interpolate", "train", "evaluate", "benchmark", "verify", "push", "publish", "plugins")
+COMMANDS: Final = (
+    "list",
+    "show",
+    "interpolate",
+    "train",
+    "evaluate",
+    "benchmark",
+    "verify",
+    "push",
+    "publish",
+    "plugins",
+    "new-plugin",
+)
 """In the order in which a newcomer needs them; each is ``command`` of the module of that name in `commands`."""
 
 _USER_ERROR: Final = 2
@@ -29,7 +41,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"interpzoo.cli.commands.{cmd_name}").command
+        return importlib.import_module(f"interpzoo.cli.commands.{cmd_name.replace('-', '_')}").command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -19,9 +19,9 @@ FLOORS = [
     "errors config interfaces files images paths",
     "registry plugins bundle listing recipes",
     "folder build hub card nets geometry",
-    "model loading wrapped verification",
-    "data metrics training evaluation",
-    "cli demo testing __main__",
+    "model loading wrapped verification features",
+    "data metrics benchmark training evaluation",
+    "cli demo testing scaffold __main__",
 ]
 """Modules and packages of the core, from the ground up; imports go to the same floor or down, and never in a circle.
 

@@ -1,0 +1,33 @@
+"""``interpzoo new-plugin``: the project of a plugin, from a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    short_help="Begin a plugin of your own.",
+    epilog="""\b
+Example:
+  interpzoo new-plugin my-method --output ~/projects
+""",
+)
+@click.argument("name")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=".",
+    metavar="DIR",
+    help="Folder to make the project in.  [default: this one]",
+)
+def command(name: str, *, output: Path) -> None:
+    """Write the project interpzoo-NAME: a package with one method, its recipe, tests, README and CI.
+
+    It can be installed, tested and trained as it is; its README says what to make your own.
+    """
+    from interpzoo.scaffold import new_plugin
+
+    project = new_plugin(name, output)
+    click.echo(f"{project}: a new plugin; 'cd {project} && pip install -e .[test] && pytest', then see its README.md")

@@ -1,0 +1,76 @@
+"""A new plugin from a template: a package that is installed, tested and trained before a line of it is changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+from interpzoo.errors import InputError, OutputError
+from interpzoo.files import atomic_write
+from interpzoo.plugins import API_VERSION, zoo
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_SUFFIX: Final = ".in"
+"""Of a template, so that no tool takes it for what it will become."""
+
+
+def new_plugin(name: str, output: Path) -> Path:
+    """Write the project of a plugin with one method, `name`.
+
+    Args:
+        name: of plugin and method: lower-case words with ``-`` between them; the distribution is ``interpzoo-NAME``.
+        output: an existing folder, in which the project's own is made.
+
+    Returns:
+        The project's folder.
+
+    Raises:
+        InputError: `name` is none, or is a plugin's that is installed.
+        OutputError: the project's folder is there already, or cannot be written.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 64:
+        raise InputError(f"{name!r} is no name of a plugin: expected lower-case words, such as 'my-method'")
+    if taken := next((plugin.owner for plugin in zoo().plugins if plugin.owner.plugin == name), None):
+        raise InputError(f"{name!r} is taken by {taken}: choose another name")
+    words = {
+        "name": name,
+        "title": name.replace("-", " ").capitalize(),
+        "distribution": f"interpzoo-{name}",
+        "package": f"interpzoo_{name.replace('-', '_')}",
+        "class_name": "".join(word.capitalize() for word in name.split("-")),
+        "version": version("interpzoo"),
+        "api": str(API_VERSION),
+    }
+    project = output / words["distribution"]
+    try:
+        project.mkdir()
+        for path, text in _rendered(words):
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(project / path) as temporary:
+                temporary.write_text(text, "utf-8")
+    except FileExistsError:
+        raise OutputError(f"{project} is there already: choose another name or folder") from None
+    except OSError as error:
+        raise OutputError(f"cannot write {project}: {error.strerror or error}") from None
+    return project
+
+
+def _rendered(words: dict[str, str]) -> Iterator[tuple[Path, str]]:
+    """Paths and texts of the project's files."""
+    for parts, template in _templates(files("interpzoo.scaffold").joinpath("template"), ()):
+        path = Path(*parts[:-1], parts[-1].removesuffix(_SUFFIX))
+        named = str(path).replace("package", words["package"]).replace("NAME", words["name"])
+        yield Path(named), Template(template).substitute(words)
+
+
+def _templates(folder: Any, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _templates(entry, (*above, entry.name))
+        elif entry.name.endswith(_SUFFIX):
+            yield (*above, entry.name), entry.read_text("utf-8")

@@ -1,0 +1,29 @@
+"""What a check says when something is not as it must be."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InterpzooError
+
+
+class ConformanceError(InterpzooError, AssertionError):
+    """A plugin does not keep to what CONTRIBUTING asks of it."""
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raise a `ConformanceError` that says `otherwise`, unless it holds."""
+    if not holds:
+        raise ConformanceError(otherwise)
+
+
+def expect_shape(value: Tensor, shape: tuple[int, ...], what: str) -> None:
+    """Expect a finite tensor of a shape."""
+    expect(tuple(value.shape) == shape, f"{what} has shape {tuple(value.shape)}, expected {shape}")
+    expect(bool(value.isfinite().all()), f"{what} has values that are not finite")
+
+
+def expect_equal(a: Tensor, b: Tensor, what: str) -> None:
+    """Expect two tensors to be the same, bit for bit."""
+    expect(a.shape == b.shape and torch.equal(a, b), f"{what}: expected the same, bit for bit")

@@ -1,0 +1,129 @@
+"""All checks of a plugin, one by one or in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from interpzoo.config import Component, ImageSpec, Recipe
+from interpzoo.loading import create
+from interpzoo.plugins import registry
+from interpzoo.recipes import load_recipe
+from interpzoo.registry import Table
+from interpzoo.testing.data import check_dataset
+from interpzoo.testing.expect import ConformanceError
+from interpzoo.testing.networks import check_determinism, check_saved_and_loaded, check_shapes
+from interpzoo.testing.paths import check_interpolator
+from interpzoo.testing.registration import (
+    check_component,
+    check_imports_nothing_heavy,
+    check_loaded,
+    check_recipe,
+)
+from interpzoo.testing.scores import check_metrics
+from interpzoo.testing.updates import check_gradients, check_training
+
+_METHOD = {
+    "shapes": check_shapes,
+    "determinism": check_determinism,
+    "saved and loaded": check_saved_and_loaded,
+    "gradients": check_gradients,
+    "training": check_training,
+    "metrics": check_metrics,
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a plugin must keep to; calling it raises a `ConformanceError` where it does not."""
+
+    name: str
+    run: Callable[[], None]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self) -> None:
+        self.run()
+
+
+def conformance(plugin: str, changes: Sequence[str] = ()) -> list[Check]:
+    """The checks of all that `plugin` registers.
+
+    Args:
+        plugin: its name, which is that of its entry point.
+        changes: to the recipes of its methods, such as ``encoder.width=2``, so that the checks are fast.
+    """
+    return [*_checks(plugin, changes)]
+
+
+def check_plugin(plugin: str, changes: Sequence[str] = ()) -> None:
+    """Run all checks of `conformance`.
+
+    Raises:
+        ConformanceError: with a line for each check that did not pass.
+    """
+    problems: list[str] = []
+    for check in conformance(plugin, changes):
+        try:
+            check()
+        except Exception as error:  # a plugin may raise anything
+            problems.append(f"{check}: {type(error).__name__}: {error}")
+    if problems:
+        raise ConformanceError(f"plugin {plugin!r} does not conform:\n" + "\n".join(problems))
+
+
+def _checks(plugin: str, changes: Sequence[str]) -> Iterator[Check]:
+    yield Check("loaded", partial(check_loaded, plugin))
+    yield Check("imports nothing heavy", partial(check_imports_nothing_heavy, plugin))
+    known = registry()
+    for kind, table in known.components.items():
+        for name in _own(table, plugin):
+            yield Check(f"{kind} {name}", partial(check_component, kind, name))
+    for name in _own(known.recipes, plugin):
+        yield Check(f"recipe {name}", partial(check_recipe, name))
+    for method in _own(known.methods, plugin):
+        for what, check in _METHOD.items():
+            yield Check(f"method {method}: {what}", partial(_of_recipe, check, method, changes))
+    for name in _own(known.components["interpolator"], plugin):
+        yield Check(f"interpolator {name}: path", partial(_path, name))
+    for name in _own(known.components["dataset"], plugin):
+        component, image = _use_of(name)
+        yield Check(f"dataset {name}: images", partial(check_dataset, name, component, image))
+
+
+def _own(table: Table[Any], plugin: str) -> list[str]:
+    return [row.qualified for row in table if row.owner.plugin == plugin]
+
+
+def _of_recipe(check: Callable[[Recipe], None], method: str, changes: Sequence[str]) -> None:
+    check(load_recipe(method, changes))
+
+
+def _path(name: str) -> None:
+    """On small networks that come with the core's own distribution."""
+    recipe = Recipe.model_validate(
+        {
+            "name": "small",
+            "method": "ae",
+            "image": {"channels": 1, "height": 16, "width": 16},
+            "encoder": {"name": "conv", "width": 2, "scales": 3, "latent_channels": 2, "activation": "elu"},
+            "decoder": {"name": "conv", "width": 2, "activation": "elu"},
+            "regularizer": {"name": "ae"},
+            "data": {"name": "lines"},
+        }
+    )
+    check_interpolator(name, create(recipe).eval())
+
+
+def _use_of(dataset: str) -> tuple[Component | None, ImageSpec | None]:
+    """The options and image of a recipe on this data set, if there is one."""
+    known = registry()
+    row = known.components["dataset"].find(dataset)
+    for recipe in known.recipes:
+        read = load_recipe(recipe.qualified)
+        if known.components["dataset"].find(read.data.name) is row:
+            return read.data, read.image
+    return None, None

@@ -1,0 +1,110 @@
+"""A model's networks: shapes at any size that they take, nothing random that is not asked for, saved as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Generator, Tensor, nn
+
+from interpzoo.config import ImageSpec, ModelConfig, Recipe
+from interpzoo.errors import InterpzooError
+from interpzoo.loading import create, load
+from interpzoo.model import InterpolationModel
+from interpzoo.testing.expect import expect, expect_equal, expect_shape
+from interpzoo.testing.samples import random_images
+
+_BATCH = 3
+
+
+@torch.no_grad()
+def check_shapes(recipe: Recipe) -> None:
+    """Codes and images have their shapes at the recipe's size, at others and with other channels, or are refused.
+
+    A size that the networks cannot take must be refused by an error that the user can mend, not fail somewhere inside.
+    """
+    _check_shapes_of(create(recipe).eval())
+    for image in _others(recipe.image):
+        try:
+            model = create(recipe.model_copy(update={"image": image})).eval()
+        except InterpzooError:
+            continue
+        _check_shapes_of(model)
+
+
+def _others(image: ImageSpec) -> Iterator[ImageSpec]:
+    yield image.model_copy(update={"channels": 3 if image.channels == 1 else 1})
+    yield image.model_copy(update={"height": 2 * image.height})
+    yield image.model_copy(update={"width": 2 * image.width})
+    yield image.model_copy(update={"height": image.height + 1})
+
+
+def _check_shapes_of(model: InterpolationModel) -> None:
+    image, shape = model.config.image, model.latent_shape
+    at = f"at images of {'x'.join(map(str, image.shape))}"
+    x = random_images(_BATCH, image)
+    codes = model.encoder(x)
+    expect_shape(codes, (_BATCH, *shape), f"the code {at}")
+    expect_shape(model.decoder(codes), (_BATCH, *image.shape), f"the decoded image {at}")
+    expect_shape(model.reconstruct(x), (_BATCH, *image.shape), f"the reconstruction {at}")
+    posterior = model.encoder.posterior(x)
+    if posterior is not None:
+        expect_equal(posterior.mean, codes, f"the posterior's mean and the code {at}")
+        expect_shape(posterior.stddev, (_BATCH, *shape), f"the posterior's deviation {at}")
+    likelihood = model.decoder.log_prob(x, codes)
+    if likelihood is not None:
+        expect_shape(likelihood, (_BATCH,), f"the likelihood {at}")
+    if model.decoder.noise_shape is not None:
+        noise = torch.rand(_BATCH, *model.decoder.noise_shape, generator=Generator().manual_seed(0))
+        expect_shape(model.decoder.sample(codes, noise), (_BATCH, *image.shape), f"the decoder's sample {at}")
+    if model.prior is not None:
+        drawn = model.prior.sample(_BATCH, generator=Generator().manual_seed(0))
+        expect_shape(drawn, (_BATCH, *shape), f"the prior's sample {at}")
+        expect_shape(model.prior.log_prob(drawn), (_BATCH,), f"the prior's density {at}")
+
+
+@torch.no_grad()
+def check_determinism(recipe: Recipe) -> None:
+    """The same seed gives the same weights and the same call the same result, whatever the global random state is."""
+    first, second = create(recipe, seed=3).eval(), create(recipe, seed=3).eval()
+    _expect_same_state(first, second, "the weights of two models of one seed")
+    x = random_images(_BATCH, recipe.image)
+    before = torch.get_rng_state()
+    codes, images = first.encode(x), first.reconstruct(x)
+    expect_equal(torch.get_rng_state(), before, "the global random state before and after a reconstruction")
+    expect_equal(first.encode(x), codes, "the codes of one image twice")
+    expect_equal(first.reconstruct(x), images, "the reconstructions of one image twice")
+    expect_equal(second.reconstruct(x), images, "the reconstructions by two models of one seed")
+    path = first.interpolate(x[:1], x[1:2], steps=3)
+    expect_equal(first.interpolate(x[:1], x[1:2], steps=3), path, "one interpolation twice")
+
+
+@torch.no_grad()
+def check_saved_and_loaded(recipe: Recipe) -> None:
+    """What is loaded is what was saved: config, weights, codes and images, bit for bit.
+
+    A network of kind ``features``, which `load` refuses, passes.
+    """
+    model = create(recipe).eval()
+    if model.config.kind == "features":
+        return
+    x = random_images(_BATCH, recipe.image)
+    model.examples = model.encode(x)
+    with TemporaryDirectory() as scratch:
+        loaded = load(model.save_pretrained(Path(scratch, "model")))
+    expect(loaded.config == model.config, "the config is not the same when it was saved and loaded")
+    again = ModelConfig.model_validate_json(model.config.model_dump_json(exclude_none=True))
+    expect(again == model.config, "the config is not the same when it was written as JSON and read")
+    _expect_same_state(model, loaded, "the weights saved and loaded")
+    expect_equal(loaded.encode(x), model.encode(x), "the codes of the saved model and the loaded one")
+    expect_equal(loaded.reconstruct(x), model.reconstruct(x), "the images of the saved model and the loaded one")
+
+
+def _expect_same_state(a: nn.Module, b: nn.Module, what: str) -> None:
+    left: dict[str, Tensor] = a.state_dict()
+    right: dict[str, Tensor] = b.state_dict()
+    expect(left.keys() == right.keys(), f"{what} have other names")
+    for name, tensor in left.items():
+        expect_equal(tensor, right[name], f"{what}: {name!r}")

@@ -1,0 +1,48 @@
+"""An interpolator: exact ends, one pair as in a batch, positions of a pair's own, and no position that it guesses."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Generator
+
+from interpzoo.build import build_component
+from interpzoo.config import Component
+from interpzoo.errors import InputError
+from interpzoo.interfaces import Interpolator
+from interpzoo.model import InterpolationModel
+from interpzoo.testing.expect import expect, expect_equal, expect_shape
+
+_PAIRS = 2
+
+
+def check_interpolator(name: str, model: InterpolationModel) -> None:
+    """It walks between codes of `model` as `Interpolator` says."""
+    with warnings.catch_warnings():
+        # A path that is searched for may say that it has not arrived: random networks are not its fault.
+        warnings.simplefilter("ignore")
+        _check(name, model)
+
+
+def _check(name: str, model: InterpolationModel) -> None:
+    path: Interpolator = build_component("interpolator", Component(name=name))
+    z0, z1 = torch.randn(2, _PAIRS, *model.latent_shape, generator=Generator().manual_seed(0))
+    t = torch.tensor([0.0, 0.25, 0.5, 1.0])
+    state = torch.get_rng_state()
+    codes = path(z0, z1, t, model=model)
+    expect_equal(torch.get_rng_state(), state, f"the global random state before and after {name!r}")
+    expect_shape(codes, (_PAIRS, len(t), *model.latent_shape), f"the path {name!r}")
+    expect_equal(codes[:, 0], z0, f"the path {name!r} at 0 and its start")
+    expect_equal(codes[:, -1], z1, f"the path {name!r} at 1 and its end")
+    expect_equal(path(z0, z1, t, model=model), codes, f"the path {name!r} twice")
+    own = path(z0, z1, t.expand(_PAIRS, -1), model=model)
+    close = torch.allclose(own, codes, rtol=1e-3, atol=1e-3)
+    expect(close, f"the path {name!r} is another at t of shape (B, T) than at the same t of shape (T,)")
+    alone = path(z0[:1], z1[:1], t, model=model)
+    expect(torch.allclose(alone, codes[:1], rtol=1e-3, atol=1e-3), f"the path {name!r} of a pair depends on the others")
+    try:
+        outside = path(z0, z1, torch.tensor([-0.5, 1.5]), model=model)
+    except InputError:
+        return
+    expect_shape(outside, (_PAIRS, 2, *model.latent_shape), f"the path {name!r} outside [0, 1]")

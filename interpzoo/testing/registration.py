@@ -1,0 +1,85 @@
+"""A plugin registers what it says it does, imports nothing heavy for it, and its recipes can be built."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Final
+
+import torch
+
+from interpzoo.build import build_component, build_parts
+from interpzoo.config import ComponentConfig, Recipe
+from interpzoo.errors import UnknownNameError
+from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Metric, Prior, Regularizer
+from interpzoo.plugins import registry, zoo
+from interpzoo.recipes import load_recipe
+from interpzoo.registry import Kind
+from interpzoo.testing.expect import expect
+
+INTERFACES: Final[dict[Kind, type]] = {
+    "encoder": Encoder,
+    "decoder": Decoder,
+    "prior": Prior,
+    "regularizer": Regularizer,
+    "interpolator": Interpolator,
+    "dataset": DataSet,
+    "metric": Metric,
+}
+
+_HEAVY: Final = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "matplotlib")
+
+_REGISTER: Final = """
+import json, sys
+from interpzoo.plugins import discover
+print(json.dumps([[[p.status, p.reason] for p in discover().plugins if p.owner.plugin == sys.argv[1]], [*sys.modules]]))
+"""
+
+
+def check_loaded(plugin: str) -> None:
+    """It is installed and was taken in.
+
+    Raises:
+        UnknownNameError: no plugin of this name is installed.
+    """
+    found = next((p for p in zoo().plugins if p.owner.plugin == plugin), None)
+    if found is None:
+        raise UnknownNameError(f"there is no plugin {plugin!r}: is its distribution installed?")
+    expect(found.status == "loaded", f"{found.owner} is {found.status}: {found.reason}")
+
+
+def check_imports_nothing_heavy(plugin: str) -> None:
+    """Registering it, in a process of its own, imports no torch: listing is instant however many plugins there are."""
+    environment = {**os.environ, "INTERPZOO_PLUGINS": plugin}
+    done = subprocess.run(
+        [sys.executable, "-c", _REGISTER, plugin], env=environment, capture_output=True, text=True, check=False
+    )
+    expect(done.returncode == 0, f"registering {plugin!r} ends the process: {done.stderr[-500:]}")
+    found, modules = json.loads(done.stdout)
+    expect(found == [["loaded", ""]], f"alone, plugin {plugin!r} is {found}")
+    heavy = [name for name in _HEAVY if name in modules]
+    expect(not heavy, f"registering {plugin!r} imports {', '.join(heavy)}: name classes as 'package.module:Class'")
+
+
+def check_component(kind: Kind, name: str) -> None:
+    """It can be imported, is what its kind is, and brings a config whose fields are validated."""
+    cls = registry().resolve(kind, name)
+    expect(issubclass(cls, INTERFACES[kind]), f"{kind} {name!r} is no {INTERFACES[kind].__name__}")
+    config = getattr(cls, "Config", None)
+    good = isinstance(config, type) and issubclass(config, ComponentConfig)
+    expect(good, f"{kind} {name!r} has no 'Config' that derives from ComponentConfig")
+    expect(bool(cls.__doc__), f"{kind} {name!r} has no docstring: listings and the documentation show it")
+
+
+def check_recipe(name: str) -> None:
+    """It validates, says what it is, comes back from JSON as it was, and its networks can be built."""
+    recipe = load_recipe(name)
+    expect(bool(recipe.summary), f"recipe {name!r} has no summary")
+    again = Recipe.model_validate_json(recipe.model_dump_json())
+    expect(again == recipe, f"recipe {name!r} is not the same when it was written as JSON and read")
+    with torch.device("meta"):
+        parts = build_parts(recipe)
+        build_component("regularizer", recipe.regularizer, recipe.image, parts.encoder.latent_shape)
+    registry().components["dataset"].find(recipe.data.name)

@@ -1,0 +1,46 @@
+"""Random images and batches that stand for any data set: what is checked here is a method, not what it learns."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.interfaces import Batch, DataSet
+
+
+def random_images(n: int, image: ImageSpec, seed: int = 0) -> Tensor:
+    """(n, C, H, W) of noise in [0, 1)."""
+    return torch.rand(n, *image.shape, generator=Generator().manual_seed(seed))
+
+
+def random_batch(n: int, image: ImageSpec, generator: Generator) -> Batch:
+    """A batch of `n` with every field that a method may require."""
+    first, second = torch.rand(2, n, *image.shape, generator=generator)
+    return {
+        "image": first,
+        "partner": second,
+        "midpoint": (first + second) / 2,
+        "distance": torch.rand(n, generator=generator) + 0.1,
+        "label": torch.randint(0, 10, (n,), generator=generator),
+        "angle": torch.rand(n, generator=generator) * 2 * torch.pi,
+        "parameters": torch.rand(n, 2, generator=generator),
+    }
+
+
+class Noise(DataSet):
+    """Endless noise, with every field."""
+
+    fields = frozenset(random_batch(2, ImageSpec(channels=1, height=1, width=1), Generator()))
+
+    def __init__(self, image: ImageSpec) -> None:
+        super().__init__(ComponentConfig(), image)
+        self.image = image
+
+    def train(self, indices: Tensor, generator: Generator) -> Batch:
+        """As many as there are `indices`."""
+        return random_batch(len(indices), self.image, generator)
+
+    def test(self, limit: int | None = None) -> Batch:
+        """Eight, always the same."""
+        return random_batch(min(limit or 8, 8), self.image, Generator().manual_seed(1))
