@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,10 +18,11 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 import interpzoo
-from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.build import build_component
+from interpzoo.config import Component, ComponentConfig, ImageSpec, Recipe
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder
-from tests.tiny import tiny_model
+from tests.tiny import tiny_model, tiny_recipe
 
 IMAGE = ImageSpec(channels=1, height=1, width=3)
 GAINS = torch.tensor([2.0, 0.5, 0.0])
@@ -166,3 +168,31 @@ def test_what_cannot_be_scored() -> None:
     model.decoder = Silent(ComponentConfig(), model.config.image, model.latent_shape)
     with pytest.raises(ConfigError, match="'vae-tiny' has a decoder without a likelihood"):
         score_information(model, images)
+
+
+class TestMetrics:
+    PATTERNS = ("elbo", "kl", "mutual-information", "active-units")
+
+    def test_they_are_the_scores_of_all_binarised_held_out_images(self, tmp_path: Path) -> None:
+        model = interpzoo.train(skip_recipe(), output=tmp_path)
+        found = {r.metric: r.value for r in interpzoo.evaluate(model, metrics=self.PATTERNS, seed=3).results}
+        images = build_component("dataset", Component(name="lines"), model.config.image, None).test()["image"]
+        scores = score_information(model, binarised(images, seed=3), seed=4)
+        assert found == {
+            "ELBO (nats)": scores.elbo,
+            "KL (nats)": scores.kl,
+            "mutual information (nats)": scores.mutual_information,
+            "active units": scores.active_units,
+        }
+
+    def test_they_say_nothing_of_models_of_greys(self) -> None:
+        found = interpzoo.evaluate(tiny_model("vae"), dataset=Component(name="lines"), metrics=self.PATTERNS)
+        assert found.results == []
+        assert len(found.not_applicable) == 4
+        assert all("binary images" in reason for reason in found.not_applicable.values())
+
+
+def skip_recipe() -> Recipe:
+    """Lines at 16x16 on tiny networks."""
+    vae, skip = tiny_recipe("vae"), Component.model_validate({"name": "skip-mlp", "width": 8})
+    return vae.model_copy(update={"method": "skipvae", "regularizer": Component(name="skipvae"), "decoder": skip})

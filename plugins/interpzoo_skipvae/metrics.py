@@ -1,0 +1,88 @@
+"""What the paper holds a model to, as metrics of those that are trained by its loss."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from interpzoo.benchmark.trial import Trial
+from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo_skipvae.evaluation import InformationScores, binarised, score_information
+
+_METHOD: Final = "skipvae"
+
+
+class Bound(Metric):
+    """The evidence lower bound of all held-out images, binarised once, of one code an image."""
+
+    title = "ELBO (nats)"
+    family = "reconstruction"
+    better = "higher"
+    needs = frozenset({"model"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        scores = scored(trial)
+        return scores if isinstance(scores, NotApplicable) else Measured(scores.elbo)
+
+
+class Divergence(Metric):
+    """Mean divergence of the posteriors of all held-out images, binarised once, from N(0, I).
+
+    0 is a code that is not used. It is no end in itself: at one bound, more of it is more that the code tells.
+    """
+
+    title = "KL (nats)"
+    family = "representation"
+    better = "higher"
+    needs = frozenset({"model"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        scores = scored(trial)
+        return scores if isinstance(scores, NotApplicable) else Measured(scores.kl)
+
+
+class MutualInformation(Metric):
+    """What a code tells of its image, estimated with the aggregate posterior of all N held-out images.
+
+    At most log N, 9.21 of 10,000: near that it says no more than that the images are told apart.
+    """
+
+    title = "mutual information (nats)"
+    family = "representation"
+    better = "higher"
+    needs = frozenset({"model"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        scores = scored(trial)
+        return scores if isinstance(scores, NotApplicable) else Measured(scores.mutual_information)
+
+
+class ActiveUnits(Metric):
+    """Latent dimensions whose posterior mean has a variance above 0.02 over all held-out images, binarised once."""
+
+    title = "active units"
+    family = "representation"
+    better = "higher"
+    needs = frozenset({"model"})
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        scores = scored(trial)
+        return scores if isinstance(scores, NotApplicable) else Measured(scores.active_units)
+
+
+def scored(trial: Trial) -> InformationScores | NotApplicable:
+    """The scores of the model on trial; not those of a model that has never seen a binary image."""
+    trained = trial.networks.config.trained
+    method = "none" if trained is None else trained.regularizer.name
+    if method.rpartition(":")[2] != _METHOD:
+        return NotApplicable(f"it is of binary images, which the regularizer {_METHOD!r} trains on, not {method!r}")
+    return trial.shared("information", lambda: _scored(trial))
+
+
+def _scored(trial: Trial) -> InformationScores:
+    seed = trial.arena.protocol.seed
+    # Of another seed than the codes, which would be of the same numbers.
+    return score_information(trial.networks, binarised(trial.arena.test["image"], seed=seed), seed=seed + 1)
