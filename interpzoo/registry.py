@@ -24,6 +24,8 @@ else:
 
 Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+Sort = Kind | Literal["method", "recipe", "model", "former name"]
+"""What can be registered."""
 FIRST_PARTY: Final = "interpzoo"
 """The distribution whose pretrained names are never taken over."""
 
@@ -104,7 +106,14 @@ class PretrainedModel:
             raise ValueError("a repository is given with its full commit as revision, and sha256")
 
 
-E = TypeVar("E", Component, Method, RecipeFile, PretrainedModel)
+@dataclass(frozen=True)
+class Renamed:
+    """A name that a model was released under: it goes on to load, with a warning."""
+
+    to: str
+
+
+E = TypeVar("E", Component, Method, RecipeFile, PretrainedModel, Renamed)
 
 
 @dataclass(frozen=True)
@@ -192,10 +201,11 @@ class Registry:
     methods: Table[Method] = field(default_factory=lambda: Table("method"))
     recipes: Table[RecipeFile] = field(default_factory=lambda: Table("recipe"))
     models: Table[PretrainedModel] = field(default_factory=lambda: Table("model"))
+    renamed: Table[Renamed] = field(default_factory=lambda: Table("former name"))
 
     def tables(self) -> list[Table[Any]]:
         """All tables."""
-        return [*self.components.values(), self.methods, self.recipes, self.models]
+        return [*self.components.values(), self.methods, self.recipes, self.models, self.renamed]
 
     def resolve(self, kind: Kind, name: str) -> type[Any]:
         """The class registered as `name`, imported now.
@@ -218,7 +228,7 @@ class Registrar:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._staged: list[tuple[Kind | Literal["method", "recipe", "model"], Registration[Any]]] = []
+        self._staged: list[tuple[Sort, Registration[Any]]] = []
 
     def add(self, kind: Kind, name: str, target: str) -> None:
         """Register the component class at `target` (``"package.module:Class"``), imported on first use."""
@@ -232,7 +242,8 @@ class Registrar:
         """Register what an import package holds as data.
 
         That is every ``recipes/*.toml`` under its file name, and of ``zoo.toml`` the tables ``[methods.NAME]``
-        (fields of `Method`) and ``[models.NAME]`` (fields of `PretrainedModel`).
+        (fields of `Method`) and ``[models.NAME]`` (fields of `PretrainedModel`), and of the table ``[renamed]`` the new
+        names of models by their former ones.
         """
         root = files(package)
         if (recipes := root.joinpath("recipes")).is_dir():
@@ -240,12 +251,15 @@ class Registrar:
                 self._stage("recipe", file.removesuffix(".toml"), RecipeFile(package, file))
         if (file := root.joinpath("zoo.toml")).is_file():
             zoo = tomllib.loads(file.read_text("utf-8"))
-            if unknown := sorted(zoo.keys() - {"methods", "models"}):
-                raise PluginError(f"{self._owner}: zoo.toml has {unknown[0]!r}, expected [methods.NAME], [models.NAME]")
+            if unknown := sorted(zoo.keys() - {"methods", "models", "renamed"}):
+                expected = "[methods.NAME], [models.NAME], [renamed]"
+                raise PluginError(f"{self._owner}: zoo.toml has {unknown[0]!r}, expected {expected}")
             for name, fields in zoo.get("methods", {}).items():
                 self._stage("method", name, self._entry(Method, name, fields))
             for name, fields in zoo.get("models", {}).items():
                 self._stage("model", name, self._entry(PretrainedModel, name, fields))
+            for name, to in zoo.get("renamed", {}).items():
+                self._stage("former name", name, Renamed(str(to)))
 
     def commit(self, registry: Registry) -> None:
         """Take all in; on an error `registry` is as it was."""
@@ -263,7 +277,7 @@ class Registrar:
         except (TypeError, ValueError) as error:
             raise PluginError(f"{self._owner}: zoo.toml, {name!r}: {error}") from None
 
-    def _stage(self, sort: Kind | Literal["method", "recipe", "model"], name: str, entry: Any) -> None:
+    def _stage(self, sort: Sort, name: str, entry: Any) -> None:
         if not _NAME.fullmatch(name):
             raise PluginError(f"{self._owner} registers the {sort} {name!r}: names are letters, digits, '.', '_', '-'")
         self._staged.append((sort, Registration(name, self._owner, entry)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from interpzoo.errors import InputError, UnknownNameError, WeightsError
 from interpzoo.hub.client import Access
 from interpzoo.hub.download import fetch
 from interpzoo.plugins import registry, zoo
-from interpzoo.registry import PretrainedModel, Registration
+from interpzoo.registry import PretrainedModel, Registration, Renamed
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,12 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
 
 
 def _find(name: str) -> Registration[PretrainedModel]:
+    known = registry()
     try:
-        return registry().models.find(name)
+        return known.models.find(name)
     except UnknownNameError as error:
+        with suppress(UnknownNameError):
+            return _renamed(name, known.renamed.find(name))
         absent = [p for p in zoo().plugins if p.status != "loaded" and p.owner.plugin == name.partition("-")[0]]
         if absent:
             plugin = absent[0]
@@ -69,6 +74,13 @@ def _find(name: str) -> Registration[PretrainedModel]:
                 f"{error} {plugin.owner} may have it, but it is {plugin.status}: {plugin.reason}"
             ) from None
         raise
+
+
+def _renamed(name: str, row: Registration[Renamed]) -> Registration[PretrainedModel]:
+    now = f"{row.owner.plugin}:{row.entry.to}"
+    found = registry().models.find(now)
+    warnings.warn(f"model {name!r} is now called {registry().models.shown(found)!r}", FutureWarning, stacklevel=2)
+    return found
 
 
 def _zoo(row: Registration[PretrainedModel], access: Access) -> Source:
