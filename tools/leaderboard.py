@@ -28,22 +28,22 @@ RECORDS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "LEADERBOARD.md"
 
 
-def pages(records: list[Record], cards: Path = CARDS, page: Path = PAGE) -> Iterator[tuple[Path, str]]:
+def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
     """Every generated file and its text.
 
     Raises:
         ClickException: a bundled model has no record, or one of other weights.
     """
-    yield page, render(boards(records, metrics_named()))
+    yield PAGE, render(boards(records, metrics_named()))
     found = {record.subject: record for record in records if not record.control}
-    for folder in sorted(path for path in cards.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in CARDS.iterdir() if path.is_dir()):
         config = read_config(folder)
         if config.kind != "interpolator":
             continue
         record = found.get(config.name)
         if record is None or record.weights != sha256(folder / SUMS):
             what = "has no record" if record is None else "has a record of other weights"
-            command = f"interpzoo benchmark {config.name} --output {RECORDS.relative_to(ROOT)}"
+            command = f"interpzoo benchmark {config.name} --output {RECORDS.relative_to(ROOT).as_posix()}"
             raise click.ClickException(f"{config.name} {what}: run '{command}'")
         yield folder / CARD, render_card(config, results_of(record), preview=(folder / PREVIEW).is_file())
 

@@ -25,8 +25,16 @@ from interpzoo.registry import FIRST_PARTY, Kind, PretrainedModel, Registration,
 
 README: Final = Path(__file__).parents[1] / "README.md"
 
-_HEADLINES: Final = 3
-"""Figures shown of each model: `evaluate` puts those of the paper first, and the card keeps all of them."""
+_HEADLINES: Final = (
+    "Mean Distance",
+    "Mean Smoothness",
+    "linear probe accuracy",
+    "K-means accuracy",
+    "in-between MSE",
+    "reconstruction MSE",
+)
+_SHOWN: Final = 3
+"""Of these the first that a model has; the card keeps all of them."""
 
 _PART = re.compile(r"(?P<begin><!-- generated: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
@@ -123,7 +131,8 @@ def _models_on(dataset: str, rows: Sequence[Registration[PretrainedModel]]) -> s
 def _headlines(row: Registration[PretrainedModel]) -> list[Result]:
     folder = bundled_folder(row)
     results = [] if folder is None else read_results(folder)
-    return [result for result in results if result.dataset == row.entry.dataset][:_HEADLINES]
+    own = {result.metric: result for result in results if result.dataset == row.entry.dataset}
+    return [own[metric] for metric in _HEADLINES if metric in own][:_SHOWN]
 
 
 def _code(row: Registration[PretrainedModel]) -> str:

@@ -49,7 +49,7 @@ class Arena(_Shared):
         features: what images are compared by; those of `features_of` by default.
 
     Raises:
-        DataError: the data set cannot be found or read, or has fewer than two held-out images.
+        DataError: the data set cannot be found or read.
     """
 
     def __init__(
@@ -105,14 +105,17 @@ class Arena(_Shared):
 
     @cached_property
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """Starts and ends, (N, C, H, W) each: held-out images at random, or those of `Truth.pairs`."""
+        """Starts and ends, (N, C, H, W) each: held-out images at random, or those of `Truth.pairs`.
+
+        One held-out image alone is paired with a training image.
+        """
         if self.truth is not None:
             first, last = (self.known.show(ends).float() for ends in self.ends)
             return first, last
         images = self.test["image"]
+        if len(images) < 2:
+            images = torch.cat([images, self.training])
         n = min(self.protocol.pairs, len(images) // 2)
-        if n < 1:
-            raise InputError(f"data set {self.component.name!r} has {len(images)} held-out images, expected at least 2")
         order = torch.randperm(len(images), generator=self.generator("pairs"))
         return images[order[:n]], images[order[n : 2 * n]]
 

@@ -257,6 +257,7 @@ def test_the_example_is_a_plugin(site: Path, tmp_path: Path) -> None:
         "regularizer": ["midpoint"],
         "interpolator": ["eased"],
         "dataset": ["discs"],
+        "metric": ["dimming"],
         "method": ["midpoint"],
         "recipe": ["midpoint-lines"],
         "model": ["midpoint-lines"],

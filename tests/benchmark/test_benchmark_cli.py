@@ -1,0 +1,67 @@
+"""``interpzoo benchmark`` as a user has it: folders of models, records, the page, pictures, faults."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+import interpzoo
+from interpzoo.benchmark.results import read_records
+from tests.cli.conftest import Cli
+
+TINY = [
+    "training.samples=32",
+    "training.batch_size=8",
+    "encoder.width=2",
+    "decoder.width=2",
+    "training.precision=float32",
+]
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """In a folder with two trained models."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    for recipe in ("ae-lines", "acai-lines"):
+        interpzoo.train(recipe, output=folder / recipe, changes=TINY)
+    return Cli(folder, folder)
+
+
+METRICS = ["--metrics", "largest-jump", "--metrics", "in-between-mse", "--metrics", "reconstruction-mse"]
+
+
+@pytest.mark.slow
+def test_models_and_controls_side_by_side(cli: Cli) -> None:
+    done = cli("benchmark", "./ae-lines", "./acai-lines", *METRICS, "--output", "scores", "--plots")
+    assert (done.returncode, "scoring truth\n" in done.stderr) == (0, True), done.stderr
+    folder = cli.folder / "scores"
+    records = read_records(folder)
+    names = ["acai-lines", "ae-lines", "truth", "nearest", "jump", "blend"]
+    assert [record.subject for record in records] == names
+    assert all([*record.figures] == ["in-between-mse", "reconstruction-mse", "largest-jump"] for record in records)
+    page = (folder / "README.md").read_text("utf-8")
+    for name in ("acai-lines", "ae-lines", "(truth)", "(blend)"):
+        assert f"| {name} |" in page
+    assert "in-between MSE is fit: truth 0, nearest" in page
+    for picture in ("strips", "bars"):
+        with Image.open(folder / "lines-32" / f"{picture}.png") as image:
+            assert min(image.size) > 50
+    # Again: nothing is measured, nothing changes.
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+    assert cli("benchmark", "./ae-lines", "./acai-lines", *METRICS, "--output", "scores").returncode == 0
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+
+
+@pytest.mark.slow
+def test_evaluate_is_the_same_on_one_model(cli: Cli) -> None:
+    done = cli("evaluate", "./ae-lines", "--metrics", "in-between-mse", "--metrics", "linear-probe")
+    assert done.returncode == 0, done.stderr
+    record = next(r for r in read_records(cli.folder / "scores") if r.subject == "ae-lines")
+    assert f"{record.figures['in-between-mse'].value:.4g}" in done.stdout
+    assert "linear probe accuracy: not applicable, the data set has no train set of known size" in done.stdout
+
+
+def test_mistakes_are_one_line(cli: Cli) -> None:
+    assert "no model matches 'acai-linse'" in cli.refuses("benchmark", "acai-linse")
+    assert "no metric or family matches 'speed'" in cli.refuses("benchmark", "./ae-lines", "--metrics", "speed")
+    assert "there is no folder 'nowhere'" in cli.refuses("benchmark", "./nowhere")
