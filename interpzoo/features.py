@@ -13,15 +13,13 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
 from interpzoo import folder as pretrained
-from interpzoo.build import build_component
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.hub import locate
-from interpzoo.interfaces import Encoder
+from interpzoo.loading import read_model
 from interpzoo.plugins import registry
 
 _BATCH: Final = 256
-_PREFIX: Final = "encoder."
 _SEED: Final = 1
 _WIDTHS: Final = (16, 32, 64)
 
@@ -68,17 +66,7 @@ def load_features(name: str | Path) -> tuple[Features, ImageSpec]:
     config = pretrained.read_config(source.path)
     if config.kind != "features":
         raise ConfigError(f"{str(name)!r} is a model of kind {config.kind!r}, not a network of features")
-    pretrained.check_sum(source.path, pretrained.CONFIG, source.sums)
-    pretrained.check_sum(source.path, pretrained.WEIGHTS, source.sums)
-    with torch.random.fork_rng():
-        encoder: Encoder = build_component("encoder", config.encoder, config.image)
-    tensors = pretrained.read_tensors(source.path / pretrained.WEIGHTS)
-    own = {f"{_PREFIX}{key}": value for key, value in encoder.state_dict().items()}
-    kept = {key: value for key, value in tensors.items() if key.startswith(_PREFIX)}
-    if {key: value.shape for key, value in kept.items()} != {key: value.shape for key, value in own.items()}:
-        raise ConfigError(f"{source.path / pretrained.WEIGHTS} does not hold the encoder that its config describes")
-    encoder.load_state_dict({key.removeprefix(_PREFIX): value.float() for key, value in kept.items()})
-    return Features(config.name, encoder.eval()), config.image
+    return Features(config.name, read_model(source).encoder), config.image
 
 
 def _random(image: ImageSpec) -> nn.Module:

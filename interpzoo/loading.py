@@ -11,7 +11,7 @@ from interpzoo import folder as pretrained
 from interpzoo.build import Parts, build_parts, check_plugins
 from interpzoo.config import Component, ModelConfig, Recipe
 from interpzoo.errors import ConfigError, InputError, WeightsError
-from interpzoo.hub import locate
+from interpzoo.hub import Source, locate
 from interpzoo.hub.client import Access
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
@@ -59,22 +59,25 @@ def load(
     check_plugins(config)
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
-    pretrained.check_sum(source.path, pretrained.CONFIG, source.sums)
-    pretrained.check_sum(source.path, pretrained.WEIGHTS, source.sums)
     if interpolator is not None:
         config = config.model_copy(update={"interpolator": Component(name=interpolator)})
-    with torch.device("meta"):
-        model = _assemble(config, build_parts(config))
-    _assign(model, source.path / pretrained.WEIGHTS)
-    for attribute, file in (("examples", pretrained.EXAMPLES), ("codes", pretrained.CODES)):
-        if file in source.sums or (source.path / file).exists():
-            pretrained.check_sum(source.path, file, source.sums)
-            setattr(model, attribute, _codes(source.path / file, model.latent_shape))
+    model = _read(source, config)
     try:
-        return model.to(device, dtype or torch.float32).eval()
+        return model.to(device, dtype or torch.float32)
     except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
         reason = str(error).partition("\n")[0]
         raise InputError(f"device = {str(device)!r} cannot be used: {reason}") from error
+
+
+def read_model(source: Source) -> InterpolationModel:
+    """The model in a folder, of whatever kind, on the CPU in float32 and in eval mode.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError, PluginError, ConfigError, WeightsError: as `load`.
+    """
+    config = pretrained.read_config(source.path)
+    check_plugins(config)
+    return _read(source, config)
 
 
 def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> InterpolationModel:
@@ -95,6 +98,19 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
         parts = build_parts(recipe)
     shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
     return _assemble(ModelConfig.model_validate(shared), parts)
+
+
+def _read(source: Source, config: ModelConfig) -> InterpolationModel:
+    pretrained.check_sum(source.path, pretrained.CONFIG, source.sums)
+    pretrained.check_sum(source.path, pretrained.WEIGHTS, source.sums)
+    with torch.device("meta"):
+        model = _assemble(config, build_parts(config))
+    _assign(model, source.path / pretrained.WEIGHTS)
+    for attribute, file in (("examples", pretrained.EXAMPLES), ("codes", pretrained.CODES)):
+        if file in source.sums or (source.path / file).exists():
+            pretrained.check_sum(source.path, file, source.sums)
+            setattr(model, attribute, _codes(source.path / file, model.latent_shape))
+    return model.eval()
 
 
 def _assemble(config: ModelConfig, parts: Parts) -> InterpolationModel:

@@ -13,7 +13,7 @@ from interpzoo import folder as pretrained
 from interpzoo.errors import InterpzooError
 from interpzoo.hub import locate
 from interpzoo.hub.client import Access
-from interpzoo.loading import load
+from interpzoo.loading import read_model
 
 _MOST: Final = 1e-4
 """How far a recomputed value may be from the stored one: what kernels of other machines and versions leave."""
@@ -72,7 +72,7 @@ def _frames(folder: Path) -> str:
         stored = pretrained.read_tensors(folder / pretrained.EXAMPLES)
         if stored.keys() != {"codes", "frames"}:
             return f"cannot be decoded: {pretrained.EXAMPLES} holds {', '.join(stored)}, expected codes, frames"
-        frames = load(folder).decode(stored["codes"])
+        frames = read_model(locate(folder)).decode(stored["codes"])
     except InterpzooError as error:
         return f"cannot be decoded: {error}"
     if frames.shape != stored["frames"].shape:

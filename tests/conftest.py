@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
+
+ROOT = Path(__file__).parents[1]
 
 
 def shim_torchvision() -> torch.library.Library | None:
@@ -32,6 +37,21 @@ def shim_torchvision() -> torch.library.Library | None:
 def torchvision_shim() -> torch.library.Library | None:
     """See `shim_torchvision`."""
     return shim_torchvision()
+
+
+def build_wheel(project: Path, folder: Path) -> Path:
+    """The wheel of a project, built into `folder` without a network."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository's wheel."""
+    return build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(autouse=True)
