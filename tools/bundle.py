@@ -24,8 +24,9 @@ from interpzoo.card import Result, write_card
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of
-from interpzoo.folder import EXAMPLES, SUMS, WEIGHTS, claim, read_config, read_tensors, sha256
-from interpzoo.loading import create, load
+from interpzoo.folder import EXAMPLES, SUMS, claim, read_config, read_tensors, sha256
+from interpzoo.hub import locate
+from interpzoo.loading import load, read_model
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.registry import FIRST_PARTY
@@ -89,12 +90,9 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
 
 def read(folder: Path) -> InterpolationModel:
     """The model in a folder; also one of kind ``features``, which `load` refuses."""
-    config = read_config(folder)
-    if config.kind == "interpolator":
+    if read_config(folder).kind == "interpolator":
         return load(folder)
-    model = create(config.name).eval()
-    model.load_state_dict(read_tensors(folder / WEIGHTS))
-    model.config = config
+    model = read_model(locate(folder))
     model.examples = read_tensors(folder / EXAMPLES)["codes"]
     return model
 

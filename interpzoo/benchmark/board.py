@@ -13,10 +13,10 @@ from interpzoo.interfaces import Metric
 _HEAD = """\
 # Leaderboard
 
-Generated from the files beside it by `interpzoo benchmark`. Each table is of one data set and one protocol. Brackets
-are 95 % intervals over pairs of images; `*` marks the models whose interval meets that of the best. In parentheses are
-controls, paths of no model: `truth` is the true way where it is known, `nearest` the training images nearest to it (to
-the blend, where it is not known), `jump` one image and then the other, `blend` their fade.
+Made of the records of `interpzoo benchmark`. Each table is of one data set and one protocol. Brackets are 95 %
+intervals over pairs of images; `*` marks the models whose interval meets that of the best. In parentheses are controls,
+paths of no model: `truth` is the true way where it is known, `nearest` the training images nearest to it (to the blend,
+where it is not known), `jump` one image and then the other, `blend` their fade.
 
 No family of metrics can rank alone. *Realism* is blind to a jump between two real images, *motion* to an even fade, and
 *truth* is known on drawn data only; *reconstruction* is the price that is paid at the ends. *Representation* and

@@ -106,7 +106,8 @@ def test_methods_on_one_data_set_have_the_same_networks_and_samples() -> None:
     def key(recipe: Recipe) -> tuple[str, str, str]:
         return recipe.data.name, recipe.decoder.name, str(interpzoo.load(recipe.name).latent_shape)
 
-    for _, group in itertools.groupby(sorted(map(load_recipe, ROWS), key=key), key):
+    names = [name for name, row in ROWS.items() if row.entry.kind == "interpolator"]
+    for _, group in itertools.groupby(sorted(map(load_recipe, names), key=key), key):
         first, *others = group
         for recipe in others:
             assert recipe.image == first.image
@@ -128,8 +129,9 @@ def test_the_card_is_what_config_and_results_make(folder: Path, config: ModelCon
 @pytest.mark.parametrize("name", sorted(name for name, row in ROWS.items() if row.entry.dataset == "lines"))
 def test_evaluate_gives_the_figures_on_the_card(name: str) -> None:
     printed = {result.metric: result.value for result in read_results(CARDS / name)}
-    measured = {result.metric: result.value for result in evaluate(name).results}
-    assert measured == pytest.approx(printed, rel=0.02)
+    measured = {result.metric: result.value for result in evaluate(name, metrics=bundle.EXACT).results}
+    assert len(measured) == 4
+    assert measured == pytest.approx({metric: printed[metric] for metric in measured}, rel=0.02)
 
 
 def test_acai_beats_the_autoencoder_as_its_paper_says() -> None:
