@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import (
@@ -35,10 +37,8 @@ from safetensors.numpy import load, save
 
 from tests.hubserver import Hub, environment
 
-try:
-    import httpx2 as httpx  # the client's HTTP library from huggingface_hub 2 on
-except ImportError:
-    import httpx
+# The client's own HTTP library, which is another one from its version 2 on; both may be installed.
+httpx: Any = import_module("httpx" if huggingface_hub.__version__.startswith("1.") else "httpx2")
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = save({"encoder.weight": np.arange(1000, dtype=np.float32)})
