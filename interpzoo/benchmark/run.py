@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 
@@ -275,18 +275,22 @@ def _matches(named: NamedMetric, patterns: Sequence[str]) -> bool:
 
 def barrier() -> bool:
     """Wait for the other processes; whether this is the one that goes on to the report."""
-    rank, world = _process()
-    if world > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
-    return rank == 0
+    state = _state()
+    if state is not None:
+        state.wait_for_everyone()
+    return _process()[0] == 0
 
 
 def _process() -> tuple[int, int]:
+    state = _state()
+    return (0, 1) if state is None else (state.process_index, state.num_processes)
+
+
+def _state() -> Any:
+    """Accelerate's, where several processes were started; it is not needed otherwise."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return 0, 1
+        return None
     from accelerate import PartialState
 
-    state = PartialState()
-    return state.process_index, state.num_processes
+    # Without a GPU it joins processes only if it is told so.
+    return PartialState(cpu=not torch.accelerator.is_available())

@@ -65,3 +65,15 @@ def test_mistakes_are_one_line(cli: Cli) -> None:
     assert "no model matches 'acai-linse'" in cli.refuses("benchmark", "acai-linse")
     assert "no metric or family matches 'speed'" in cli.refuses("benchmark", "./ae-lines", "--metrics", "speed")
     assert "there is no folder 'nowhere'" in cli.refuses("benchmark", "./nowhere")
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_subjects(cli: Cli) -> None:
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "interpzoo"]
+    asked = ["benchmark", "./ae-lines", "--metrics", "in-between-mse", "--output", "shared"]
+    done = cli.python(*launch, *asked)
+    assert done.returncode == 0, done.stderr
+    scored = [line.removeprefix("scoring ") for line in done.stderr.splitlines() if line.startswith("scoring ")]
+    assert sorted(scored) == sorted(["ae-lines", "truth", "nearest", "jump", "blend"])  # each once
+    assert done.stdout.count("README.md") == 1
+    assert len(read_records(cli.folder / "shared")) == 5
