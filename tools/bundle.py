@@ -65,13 +65,13 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
         ClickException: the model is of somebody else's method, a result moves with half precision, or the folder is
             too large; nothing is changed.
     """
-    model = read(run)
+    model = read_model(locate(run))
     owner = registry().methods.find(model.config.method).owner
     if owner.distribution != FIRST_PARTY:
         raise click.ClickException(f"method {model.config.method!r} is of {owner}: its own package bundles its models")
     with TemporaryDirectory() as scratch:
         stored = model.save_pretrained(Path(scratch, model.config.name), dtype=torch.float16 if half else None)
-        figures = evaluate(read(stored), data_root=data_root, metrics=EXACT)
+        figures = evaluate(read_model(locate(stored)), data_root=data_root, metrics=EXACT)
         if half:
             _check_moved(evaluate(model, data_root=data_root, metrics=EXACT).results, figures.results)
         write_card(stored, model.config, figures.results)
@@ -86,15 +86,6 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
             if not record.control:
                 write_card(target, model.config, results_of(record))
     return model.config
-
-
-def read(folder: Path) -> InterpolationModel:
-    """The model in a folder; also one of kind ``features``, which `load` refuses."""
-    if read_config(folder).kind == "interpolator":
-        return load(folder)
-    model = read_model(locate(folder))
-    model.examples = read_tensors(folder / EXAMPLES)["codes"]
-    return model
 
 
 def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:

@@ -74,8 +74,8 @@ def draw_lines(angles: Tensor, size: int = 32) -> Tensor:
 class Lines(DataSet, Truth):
     """Endless lines at angles U[0, 2 pi); held out: 5,000 of a seed of their own.
 
-    A batch carries ``image``, ``angle`` (B,) in float32 radians, and ``label`` (B,): the tenth of the circle, 0 to 9. The
-    true way between two lines is the shorter turn, which the paper's measures see in 16 frames.
+    A batch carries ``image``, ``angle`` (B,) in float32 radians, and ``label`` (B,): the tenth of the circle, 0 to 9.
+    The true way between two lines is the shorter turn, which the paper's measures see in 16 frames.
 
     Raises:
         ConfigError: `image` is not square, of one channel and at least 16x16.
