@@ -24,10 +24,9 @@ from interpzoo.card import Result, write_card
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of
-from interpzoo.folder import EXAMPLES, SUMS, claim, read_config, read_tensors, sha256
+from interpzoo.folder import SUMS, claim, sha256
 from interpzoo.hub import locate
-from interpzoo.loading import load, read_model
-from interpzoo.model import InterpolationModel
+from interpzoo.loading import read_model
 from interpzoo.plugins import registry
 from interpzoo.registry import FIRST_PARTY
 from tools.leaderboard import RECORDS
