@@ -106,6 +106,9 @@ def _read(source: Source, config: ModelConfig) -> InterpolationModel:
     with torch.device("meta"):
         model = _assemble(config, build_parts(config))
     _assign(model, source.path / pretrained.WEIGHTS)
+    if config.trained is not None and config.trained.training.channels_last:
+        # As in training: twice as fast on CPUs, and the trained model's frames bit for bit.
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
     for attribute, file in (("examples", pretrained.EXAMPLES), ("codes", pretrained.CODES)):
         if file in source.sums or (source.path / file).exists():
             pretrained.check_sum(source.path, file, source.sums)

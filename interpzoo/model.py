@@ -106,7 +106,7 @@ class InterpolationModel(nn.Module):
             InputError: `refine` is negative, or the decoder is stochastic or not differentiable.
         """
         x = as_batch(images, self.config.image).to(self.device)
-        codes = self.encoder(x.to(self.dtype)).float()
+        codes = self.encoder(x.to(self.dtype)).float().contiguous()
         return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -119,9 +119,9 @@ class InterpolationModel(nn.Module):
         z = codes.to(self.device, self.dtype)
         noise_shape = self.decoder.noise_shape
         if noise_shape is None:
-            return self.decoder(z).float()
+            return self.decoder(z).float().contiguous()
         noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
-        return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float()
+        return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float().contiguous()
 
     @torch.no_grad()
     def reconstruct(self, images: Images, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
