@@ -27,6 +27,7 @@ def batch_for(recipe: Recipe, fields: frozenset[str]) -> dict[str, Tensor]:
     """Random images and whatever other fields are asked for."""
     images = random_images(BATCH, recipe.image)
     spare = {"partner": images.flip(0), "midpoint": images, "distance": torch.ones(BATCH), "angle": torch.ones(BATCH)}
+    spare["label"] = torch.arange(BATCH)
     return {"image": images} | {name: spare[name] for name in fields}
 
 
