@@ -124,8 +124,8 @@ def solvers(decoder: nn.Module, a: Tensor, b: Tensor, steps: int, count: int) ->
         return found.path, found.converged
 
     def georce_batch() -> tuple[Tensor, Tensor | None]:
-        found = georce(decoder, a.flatten(1), b.flatten(1), steps=steps)
-        return found.path.unflatten(2, a.shape[1:]), found.converged
+        found = georce(decoder, a, b, steps=steps)
+        return found.path, found.converged
 
     yield "interpzoo", lambda: ours("auto")
     yield "interpzoo, gauss-newton", lambda: ours("gauss-newton")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Final
 
 import torch
@@ -44,7 +45,23 @@ class AlphaPredictability(Metric):
         return alpha_predictability(trial.frames[kept], trial.arena.positions, generator=generator)
 
 
-class FrechetDistance(Metric):
+class SetMetric(Metric):
+    """A comparison of the frames between the ends with held-out images, as sets of features."""
+
+    family = "realism"
+
+    @abstractmethod
+    def compare(self, trial: Trial) -> Measured:
+        """The figure, of enough pairs."""
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        if trial.pairs < _FEWEST:
+            return NotApplicable(f"{trial.pairs} pairs are too few to compare with a set of images: it takes {_FEWEST}")
+        return self.compare(trial)
+
+
+class FrechetDistance(SetMetric):
     """Frechet distance of the frames between the ends from held-out images, in the data set's features.
 
     See `interpzoo.metrics.distributions.frechet_distance`: without its bias to first order, so that real frames come
@@ -52,21 +69,18 @@ class FrechetDistance(Metric):
     """
 
     title = "Frechet distance"
-    family = "realism"
     better = "lower"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        if trial.pairs < _FEWEST:
-            return _too_few(trial)
+    def compare(self, trial: Trial) -> Measured:
+        """See `SetMetric.compare`."""
         generator = trial.generator("frechet")
         return distributions.frechet_distance(
             trial.between_features, trial.arena.reference_features, generator=generator
         )
 
 
-class KernelDistance(Metric):
+class KernelDistance(SetMetric):
     """Kernel distance of the frames between the ends from held-out images, in the data set's features.
 
     See `interpzoo.metrics.distributions.kernel_distance`: without bias, so that real frames come near 0 and may fall
@@ -74,36 +88,30 @@ class KernelDistance(Metric):
     """
 
     title = "kernel distance"
-    family = "realism"
     better = "lower"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        if trial.pairs < _FEWEST:
-            return _too_few(trial)
+    def compare(self, trial: Trial) -> Measured:
+        """See `SetMetric.compare`."""
         return distributions.kernel_distance(trial.between_features, trial.arena.reference_features)
 
 
-class Density(Metric):
+class Density(SetMetric):
     """How densely the frames between the ends lie where held-out images do, in the data set's features; 1 is as dense.
 
     Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the commonest image score best of all.
     """
 
     title = "density"
-    family = "realism"
     better = "higher"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        if trial.pairs < _FEWEST:
-            return _too_few(trial)
+    def compare(self, trial: Trial) -> Measured:
+        """See `SetMetric.compare`."""
         return distributions.density(trial.between_features, trial.arena.reference_features)
 
 
-class Coverage(Metric):
+class Coverage(SetMetric):
     """Share of the held-out images with a frame between the ends nearby, in the data set's features.
 
     Naeem et al. 2020 (arXiv 2002.09797), k = 5. It grows with the number of frames, and a path that jumps has few
@@ -111,14 +119,11 @@ class Coverage(Metric):
     """
 
     title = "coverage"
-    family = "realism"
     better = "higher"
     order = (("truth", "blend"), ("nearest", "blend"))
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        if trial.pairs < _FEWEST:
-            return _too_few(trial)
+    def compare(self, trial: Trial) -> Measured:
+        """See `SetMetric.compare`."""
         return distributions.coverage(trial.between_features, trial.arena.reference_features)
 
 
@@ -152,7 +157,3 @@ def _encode(trial: Trial, frames: Tensor) -> Tensor:
     flat = frames.clamp(0, 1).flatten(0, 1)
     codes = torch.cat([trial.networks.encode(part).cpu() for part in flat.split(500)])
     return codes.unflatten(0, frames.shape[:2])
-
-
-def _too_few(trial: Trial) -> NotApplicable:
-    return NotApplicable(f"{trial.pairs} pairs are too few to compare with a set of images: it takes {_FEWEST}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Final
 
 from interpzoo.benchmark.trial import Trial
@@ -11,21 +12,34 @@ from interpzoo_skipvae.evaluation import InformationScores, binarised, score_inf
 _METHOD: Final = "skipvae"
 
 
-class Bound(Metric):
-    """The evidence lower bound of all held-out images, binarised once, of one code an image."""
+class Information(Metric):
+    """One of the figures of `InformationScores`."""
 
-    title = "ELBO (nats)"
-    family = "reconstruction"
     better = "higher"
     needs = frozenset({"model"})
+
+    @abstractmethod
+    def figure(self, scores: InformationScores) -> float:
+        """Which of them."""
 
     def measure(self, trial: Trial) -> Measured | NotApplicable:
         """See `Metric.measure`."""
         scores = scored(trial)
-        return scores if isinstance(scores, NotApplicable) else Measured(scores.elbo)
+        return scores if isinstance(scores, NotApplicable) else Measured(self.figure(scores))
 
 
-class Divergence(Metric):
+class Bound(Information):
+    """The evidence lower bound of all held-out images, binarised once, of one code an image."""
+
+    title = "ELBO (nats)"
+    family = "reconstruction"
+
+    def figure(self, scores: InformationScores) -> float:
+        """See `Information.figure`."""
+        return scores.elbo
+
+
+class Divergence(Information):
     """Mean divergence of the posteriors of all held-out images, binarised once, from N(0, I).
 
     0 is a code that is not used. It is no end in itself: at one bound, more of it is more that the code tells.
@@ -33,16 +47,13 @@ class Divergence(Metric):
 
     title = "KL (nats)"
     family = "representation"
-    better = "higher"
-    needs = frozenset({"model"})
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        scores = scored(trial)
-        return scores if isinstance(scores, NotApplicable) else Measured(scores.kl)
+    def figure(self, scores: InformationScores) -> float:
+        """See `Information.figure`."""
+        return scores.kl
 
 
-class MutualInformation(Metric):
+class MutualInformation(Information):
     """What a code tells of its image, estimated with the aggregate posterior of all N held-out images.
 
     At most log N, 9.21 of 10,000: near that it says no more than that the images are told apart.
@@ -50,27 +61,21 @@ class MutualInformation(Metric):
 
     title = "mutual information (nats)"
     family = "representation"
-    better = "higher"
-    needs = frozenset({"model"})
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        scores = scored(trial)
-        return scores if isinstance(scores, NotApplicable) else Measured(scores.mutual_information)
+    def figure(self, scores: InformationScores) -> float:
+        """See `Information.figure`."""
+        return scores.mutual_information
 
 
-class ActiveUnits(Metric):
+class ActiveUnits(Information):
     """Latent dimensions whose posterior mean has a variance above 0.02 over all held-out images, binarised once."""
 
     title = "active units"
     family = "representation"
-    better = "higher"
-    needs = frozenset({"model"})
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
-        scores = scored(trial)
-        return scores if isinstance(scores, NotApplicable) else Measured(scores.active_units)
+    def figure(self, scores: InformationScores) -> float:
+        """See `Information.figure`."""
+        return scores.active_units
 
 
 def scored(trial: Trial) -> InformationScores | NotApplicable:
