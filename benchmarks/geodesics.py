@@ -171,7 +171,7 @@ def main() -> None:
 
     def energy(path: Tensor) -> Tensor:
         with torch.no_grad():
-            return curve_energy(decoder, resample(path, _GRID))
+            return curve_energy(decoder, resample(path, _GRID, smooth=True))
 
     line = energy(torch.stack([a, b], 1))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {len(a)} pairs")  # noqa: T201

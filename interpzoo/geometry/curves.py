@@ -32,8 +32,15 @@ def curve_energy(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE)
     return 0.5 * (path.shape[1] - 1) * segment_lengths(decoder, path, batch_size=batch_size).square().sum(1)
 
 
-def at(path: Tensor, t: Tensor) -> Tensor:
-    """Points (B, T, *latent) at times `t`, (T,) or (B, T), of paths (B, N, *latent), linear between the nodes.
+def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
+    """Points (B, T, *latent) of paths (B, N, *latent) at times `t`, (T,) or (B, T).
+
+    Args:
+        path: nodes at even times.
+        t: in [0, 1].
+        smooth: follow the cubic spline through the nodes (its ends not-a-knot), which is as close to a smooth curve as
+            h^4 of the distance h between nodes, where the straight lines of the default are as h^2; it swings beyond
+            the nodes of a curve with corners.
 
     Raises:
         InputError: a time outside [0, 1].
@@ -48,12 +55,34 @@ def at(path: Tensor, t: Tensor) -> Tensor:
     lower = position.floor().clamp(max=nodes - 2).long()
     weight = (position - lower).to(path.dtype).reshape(*lower.shape, *(1,) * (path.ndim - 2))
     rows = torch.arange(len(path), device=path.device)[:, None]
-    return torch.lerp(path[rows, lower], path[rows, lower + 1], weight)
+    points = torch.lerp(path[rows, lower], path[rows, lower + 1], weight)
+    if smooth:
+        bend = torch.einsum("mn,bn...->bm...", _second_differences(nodes).to(path), path)
+        sag = (2 - weight) * bend[rows, lower] + (1 + weight) * bend[rows, lower + 1]
+        points = points - weight * (1 - weight) * sag / 6
+    return points
 
 
-def resample(path: Tensor, nodes: int) -> Tensor:
-    """The same curves (B, N, *latent) with `nodes` nodes, evenly spaced in their own parameter."""
-    return at(path, torch.linspace(0, 1, _checked(nodes), dtype=torch.float64))
+def resample(path: Tensor, nodes: int, *, smooth: bool = False) -> Tensor:
+    """The same curves (B, N, *latent) with `nodes` nodes, evenly spaced in their own parameter; `smooth` as in `at`."""
+    return at(path, torch.linspace(0, 1, _checked(nodes), dtype=torch.float64), smooth=smooth)
+
+
+def _second_differences(nodes: int) -> Tensor:
+    """(N, N) in float64: node values to the second derivatives there, at unit spacing, of the spline through them."""
+    if nodes == 2:
+        return torch.zeros(2, 2, dtype=torch.float64)
+    identity = torch.eye(nodes, dtype=torch.float64)
+    left = identity.roll(-1, 0) + 4 * identity + identity.roll(1, 0)
+    right = 6 * (identity.roll(-1, 0) - 2 * identity + identity.roll(1, 0))
+    # Not a knot: the third derivative is the same on both sides of the second and the last but one node. Of three
+    # nodes, which leaves one parabola, they are the same node, and the second derivative is the same everywhere.
+    for end, inwards in ((0, 1), (nodes - 1, -1)):
+        left[end] = 0
+        for offset, value in enumerate((1.0, -1.0) if nodes == 3 else (1.0, -2.0, 1.0)):
+            left[end, end + inwards * offset] = value
+        right[end] = 0
+    return torch.linalg.solve(left, right)
 
 
 def constant_speed(decoder: Decode, path: Tensor, nodes: int | None = None, *, batch_size: int = BATCH_SIZE) -> Tensor:

@@ -64,7 +64,7 @@ def length_ratios(decoder: Decode, paths: Tensor, *, nodes: int = 65) -> Tensor:
     Raises:
         InputError: as `resample`; a path has no length.
     """
-    lengths = curve_length(decoder, resample(paths, nodes))
+    lengths = curve_length(decoder, resample(paths, nodes, smooth=True))
     if not bool((lengths > 0).all()):
         row = int((lengths <= 0).nonzero()[0])
         raise InputError(f"paths[{row}] decodes to one image: it has no length to compare with")

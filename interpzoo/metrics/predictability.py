@@ -23,7 +23,9 @@ _HELD_OUT: Final = 3
 """One pair of that many."""
 
 
-def alpha_predictability(frames: Tensor, alphas: Tensor, *, generator: Generator, steps: int = 500) -> Measured:
+def alpha_predictability(
+    frames: Tensor, alphas: Tensor, *, generator: Generator, steps: int = 500, held_out: Tensor | None = None
+) -> Measured:
     """Share of the variance of min(alpha, 1 - alpha) that a small network explains on pairs it was not trained on.
 
     Near 0, frames in the middle look like those at the ends; a fade between two images comes near 1. What the network
@@ -34,8 +36,9 @@ def alpha_predictability(frames: Tensor, alphas: Tensor, *, generator: Generator
         frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images larger than 32 are seen at half
             their size, or a quarter, and so on.
         alphas: (T,) in [0, 1], where on the paths they are.
-        generator: of the network, its batches and the choice of pairs: a third is held out.
+        generator: of the network, its batches and the choice of pairs.
         steps: of training, in batches of 64.
+        held_out: (M, T, C, H, W), frames of other pairs to test on; by default a third of `frames` is held out.
 
     Raises:
         InputError: too few frames, or one is not finite.
@@ -47,20 +50,19 @@ def alpha_predictability(frames: Tensor, alphas: Tensor, *, generator: Generator
         )
     if not bool(frames.isfinite().all()):
         raise InputError("frames are not finite: expected values without NaN or inf")
-    n, t = frames.shape[:2]
+    t = frames.shape[1]
     folded = torch.minimum(alphas, 1 - alphas).float()
-    spread = float(folded.var(correction=0))
-    order = torch.randperm(n, generator=generator)
-    held_out, trained = order[: n // _HELD_OUT], order[n // _HELD_OUT :]
-    x = _small(frames.float().flatten(0, 1))
-    x = ((x - x.mean()) / x.std().clamp(min=1e-6)).unflatten(0, (n, t))
-    targets = ((folded - folded.mean()) / spread**0.5).expand(n, t)
-    network = _fit(x[trained].flatten(0, 1), targets[trained].flatten(), steps, generator)
+    targets = (folded - folded.mean()) / folded.std(correction=0)
+    if held_out is None:
+        order = torch.randperm(len(frames), generator=generator)
+        held_out, frames = frames[order[: len(order) // _HELD_OUT]], frames[order[len(order) // _HELD_OUT :]]
+    x, unseen = (_small(part.float().flatten(0, 1)) for part in (frames, held_out))
+    mean, deviation = x.mean(), x.std().clamp(min=1e-6)
+    network = _fit((x - mean) / deviation, targets.repeat(len(frames)), steps, generator)
     with torch.no_grad():
-        guesses = torch.cat([network(part) for part in x[held_out].flatten(0, 1).split(512)]).view(-1, t)
+        guesses = torch.cat([network((part - mean) / deviation) for part in unseen.split(512)]).view(-1, t)
     # Targets have variance 1: what is left of it, pair by pair.
-    left = (guesses - targets[held_out]).square().mean(1).double()
-
+    left = (guesses - targets).square().mean(1).double()
     return Measured(
         max(0.0, 1 - float(left.mean())),
         lambda rows, generator: 1 - float(left[rows].mean()),

@@ -14,6 +14,7 @@ def register(registry: Registrar) -> None:
     registry.add("metric", "in-between-mse", "interpzoo_metrics.truth:InBetweenError")
     registry.add("metric", "parameter-deviation", "interpzoo_metrics.truth:ParameterDeviation")
     registry.add("metric", "alpha-predictability", "interpzoo_metrics.realism:AlphaPredictability")
+    registry.add("metric", "sharpness", "interpzoo_metrics.realism:Sharpness")
     registry.add("metric", "frechet-distance", "interpzoo_metrics.realism:FrechetDistance")
     registry.add("metric", "kernel-distance", "interpzoo_metrics.realism:KernelDistance")
     registry.add("metric", "density", "interpzoo_metrics.realism:Density")

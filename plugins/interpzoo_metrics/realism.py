@@ -13,6 +13,7 @@ from interpzoo.benchmark.trial import Trial
 from interpzoo.interfaces import Measured, Metric, NotApplicable
 from interpzoo.metrics import distributions
 from interpzoo.metrics.predictability import alpha_predictability
+from interpzoo.metrics.sharpness import middle_and_end_gradients
 
 _FEWEST: Final = 7
 """Pairs below which nothing is said of sets of frames."""
@@ -43,6 +44,28 @@ class AlphaPredictability(Metric):
         kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * trial.pairs)]
         generator = trial.generator("predictability")
         return alpha_predictability(trial.frames[kept], trial.arena.positions, generator=generator)
+
+
+class Sharpness(Metric):
+    """Mean squared gradient of the middle third of the paths, as a share of that of their ends; 1 is as sharp.
+
+    See `interpzoo.metrics.sharpness`: of all pairs together. It needs no feature network, finds what fades or blurs on
+    the way, and takes noise for detail.
+    """
+
+    title = "sharpness"
+    family = "realism"
+    better = "higher"
+    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
+
+    def measure(self, trial: Trial) -> Measured | NotApplicable:
+        """See `Metric.measure`."""
+        middle, ends = middle_and_end_gradients(trial.frames)
+        if not bool(ends.sum() > 0):
+            return NotApplicable("the ends are of one colour")
+        return Measured(
+            float(middle.sum() / ends.sum()), lambda rows, _: float(middle[rows].sum() / ends[rows].sum()), len(ends)
+        )
 
 
 class SetMetric(Metric):

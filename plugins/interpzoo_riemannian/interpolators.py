@@ -26,7 +26,7 @@ class CurveConfig(ComponentConfig):
     """Settings of every geodesic path."""
 
     nodes: int = Field(default=20, ge=3, le=1000)
-    """Nodes of the curve, both ends counted; between them it is straight."""
+    """Nodes of the curve, both ends counted; the path is the cubic spline through them."""
     max_iterations: int = Field(default=200, ge=1, le=100_000)
 
 
@@ -56,7 +56,7 @@ class Curve(Interpolator):
             )
         self.report = self._solve(checked_decoder_of(model), z0, z1, model)
         warn_unless_converged(self.report)
-        return at(self.report.path, t)
+        return at(self.report.path, t, smooth=True)
 
     @abstractmethod
     def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:

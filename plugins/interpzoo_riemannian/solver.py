@@ -156,7 +156,7 @@ def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int
 
 
 def _fine_energy(curves: Curves, path: Tensor) -> Tensor:
-    fine = resample(path, (path.shape[1] - 1) * _FINE + 1)
+    fine = resample(path, (path.shape[1] - 1) * _FINE + 1, smooth=True)
     return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
 
 

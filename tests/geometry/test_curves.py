@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 import torch
+from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from interpzoo.errors import InputError
@@ -43,6 +45,28 @@ def test_at_is_linear_between_nodes_and_exact_at_the_ends() -> None:
     each = at(path, torch.tensor([[0.0], [0.5], [1.0]]))
     assert torch.equal(each[:, 0], path[[0, 1, 2], [0, 3, 6]])
     torch.testing.assert_close(resample(path, 7), path)
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4, 20])
+def test_a_smooth_path_is_the_spline_of_scipy(nodes: int) -> None:
+    path = torch.randn(3, nodes, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(nodes))
+    t = torch.linspace(0, 1, 37, dtype=torch.float64)
+    expected = torch.from_numpy(CubicSpline(numpy.linspace(0, 1, nodes), path.numpy(), axis=1)(t.numpy()))
+    smooth = at(path, t, smooth=True)
+    torch.testing.assert_close(smooth, expected, rtol=1e-9, atol=1e-9)
+    assert torch.equal(smooth[:, [0, -1]], path[:, [0, -1]])
+    torch.testing.assert_close(resample(path, nodes, smooth=True), path)
+
+
+def test_a_smooth_path_is_of_fourth_order() -> None:
+    def error(nodes: int) -> float:
+        angle = torch.linspace(0, 1, nodes, dtype=torch.float64)
+        path = torch.stack([angle.cos(), angle.sin()], 1)[None]
+        exact = torch.linspace(0, 1, 401, dtype=torch.float64)
+        smooth = resample(path, 401, smooth=True)[0]
+        return float((smooth - torch.stack([exact.cos(), exact.sin()], 1)).abs().max())
+
+    assert error(11) / error(21) > 12
 
 
 @pytest.mark.parametrize("t", [-0.01, 1.01, torch.nan])

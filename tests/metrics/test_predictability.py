@@ -33,6 +33,19 @@ def test_frames_without_a_trace_of_alpha_are_not_told() -> None:
     assert measure(noise()) < 0.1
 
 
+def test_frames_of_other_pairs_may_be_tested_on() -> None:
+    dim = 1 - torch.minimum(ALPHAS, 1 - ALPHAS).view(-1, 1, 1, 1)
+    told = {
+        held_out: alpha_predictability(
+            noise() * dim, ALPHAS, generator=Generator().manual_seed(0), steps=150, held_out=frames
+        )
+        for held_out, frames in (("dimmed", noise(5).flip(4) * dim), ("not dimmed", noise(5).flip(4)))
+    }
+    assert told["dimmed"].value > 0.9
+    assert told["not dimmed"].value == 0
+    assert told["dimmed"].n == 5
+
+
 def test_constant_images_say_nothing() -> None:
     assert measure(torch.full((9, 9, 1, 16, 16), 0.5), steps=20) < 0.01
 
