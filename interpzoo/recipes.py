@@ -40,7 +40,7 @@ def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
     if isinstance(name, Path) or name.endswith(".toml"):
         path = Path(name)
         try:
-            return {"name": path.stem, **_parse(path.read_text("utf-8"), str(name))}, str(name)
+            return {"name": path.stem, **parse_toml(path.read_text("utf-8"), str(name))}, str(name)
         except OSError as error:
             raise ConfigError(f"cannot read recipe {str(name)!r}: {error.strerror}") from None
         except UnicodeDecodeError as error:
@@ -54,10 +54,15 @@ def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
         names = [*known.methods.names(), *known.recipes.names()]
         raise UnknownNameError(f"unknown recipe or method {name!r}.{did_you_mean(name, names)}") from None
     where = f"recipe {row.name!r}"
-    return {"name": row.name, **_parse(row.entry.read(), where)}, where
+    return {"name": row.name, **parse_toml(row.entry.read(), where)}, where
 
 
-def _parse(text: str, where: str) -> dict[str, Any]:
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The table that `text` is.
+
+    Raises:
+        ConfigError: it is no TOML; the message begins with `where`.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

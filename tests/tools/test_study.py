@@ -1,0 +1,87 @@
+"""A study is trained once, written as it goes, and shown as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tools.study import Results, main
+
+STUDY = """
+title = "Wider"
+question = "Does width matter?"
+answer = "It does."
+metrics = ["reconstruction-mse"]
+changes = ["training.samples=64", "training.precision=float32"]
+protocol = { pairs = 8 }
+
+[[runs]]
+name = "narrow"
+recipe = "ae-lines"
+changes = ["encoder.width=2", "decoder.width=2"]
+
+[[runs]]
+name = "wide one"
+recipe = "ae-lines"
+changes = ["encoder.width=4", "decoder.width=4"]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "width.toml"
+    file.write_text(STUDY)
+    return file
+
+
+def conduct(study: Path) -> Results:
+    result = CliRunner().invoke(main, [str(study)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return Results.model_validate_json(study.with_suffix(".json").read_text())
+
+
+def test_a_study_is_trained_once_and_what_is_changed_anew(study: Path) -> None:
+    first = conduct(study)
+    assert [*first.runs] == ["narrow", "wide one"]
+    values = [scored.figures["reconstruction-mse"].value for scored in first.runs.values()]
+    assert None not in values
+    assert values[0] != values[1]
+    narrow = Path("runs/studies/width/narrow/config.json")
+    written = narrow.stat().st_mtime_ns
+    assert conduct(study) == first
+    assert narrow.stat().st_mtime_ns == written
+
+    study.write_text(STUDY.replace("encoder.width=4", "encoder.width=3"))
+    second = conduct(study)
+    assert second.runs["narrow"] == first.runs["narrow"]
+    assert second.runs["wide one"].changes[-2:] == ["encoder.width=3", "decoder.width=4"]
+    assert second.runs["wide one"].figures != first.runs["wide one"].figures
+    assert narrow.stat().st_mtime_ns == written
+
+    page = study.with_suffix(".md").read_text()
+    assert "# Wider" in page
+    assert "Does width matter?" in page
+    assert "It does." in page
+    assert "| wide one | `ae-lines` `encoder.width=3` `decoder.width=4` | " in page
+    assert "Samples seen: 64." in page
+
+
+def test_what_is_scored_survives_a_run_that_fails(study: Path) -> None:
+    study.write_text(STUDY.replace("encoder.width=4", "encoder.width=0"))
+    result = CliRunner().invoke(main, [str(study)])
+    assert result.exit_code == 1
+    assert "encoder.width = 0" in result.output or "width = 0" in result.output
+    assert "Traceback" not in result.output
+    kept = Results.model_validate_json(study.with_suffix(".json").read_text())
+    assert [*kept.runs] == ["narrow"]
+
+
+def test_a_file_that_is_no_study_is_told(study: Path) -> None:
+    study.write_text("title = 1\nruns = []")
+    result = CliRunner().invoke(main, [str(study)])
+    assert result.exit_code == 1
+    assert "width.toml: " in result.output
+    assert "question" in result.output

@@ -1,0 +1,171 @@
+"""Controlled runs: ``python -m tools.study benchmarks/studies/NAME.toml`` trains the runs of a study and scores them.
+
+A study is a table of recipes and changes to them, all else equal. Its results lie beside it as ``NAME.json``, and as a
+table in ``NAME.md``. A run that is there already, with the same recipe and changes, is not trained again, and a
+training that was killed goes on from its checkpoint in ``runs/studies/NAME``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import click
+from pydantic import Field
+
+from interpzoo.benchmark.protocol import Protocol
+from interpzoo.benchmark.report import ARROWS, markdown, number
+from interpzoo.benchmark.results import Figure
+from interpzoo.benchmark.run import metrics_named, score
+from interpzoo.benchmark.subjects import Model
+from interpzoo.benchmark.trial import Arena
+from interpzoo.config import Schema, validate
+from interpzoo.errors import InterpzooError
+from interpzoo.files import atomic_write
+from interpzoo.folder import CHECKPOINT
+from interpzoo.recipes import load_recipe, parse_toml
+from interpzoo.training.run import train
+
+RUNS: Final = Path("runs", "studies")
+
+
+class Run(Schema):
+    """One training."""
+
+    name: str = Field(min_length=1)
+    recipe: str
+    changes: list[str] = Field(default_factory=list[str])
+    """``key=value``, after those of the whole study."""
+
+
+class Study(Schema):
+    """Trainings that differ in one thing, and what they are scored by."""
+
+    title: str
+    question: str
+    """What is to be found out, and by which difference."""
+    answer: str = ""
+    """What the figures say."""
+    metrics: list[str]
+    """Names or patterns."""
+    changes: list[str] = Field(default_factory=list[str])
+    """To every recipe."""
+    protocol: Protocol = Field(default_factory=Protocol)
+    runs: list[Run]
+
+
+class Scored(Schema):
+    """What one run came to."""
+
+    recipe: str
+    changes: list[str]
+    samples: int
+    versions: dict[str, str]
+    figures: dict[str, Figure]
+
+
+class Results(Schema):
+    """What is known of a study, by the name of the run."""
+
+    runs: dict[str, Scored] = Field(default_factory=dict[str, Scored])
+
+
+def conduct(path: Path, *, data_root: Path | None = None) -> None:
+    """Train and score what is missing of the study in a TOML file; results are written after every run.
+
+    Raises:
+        InterpzooError: the file, a recipe, a training or a metric.
+    """
+    study = validate(Study, parse_toml(path.read_text("utf-8"), str(path)), str(path))
+    file = path.with_suffix(".json")
+    known = validate(Results, json.loads(file.read_text("utf-8")), str(file)).runs if file.is_file() else {}
+    done: dict[str, Scored] = {}
+    for run in study.runs:
+        changes = [*study.changes, *run.changes]
+        former = known.get(run.name)
+        if former is not None and (former.recipe, former.changes) == (run.recipe, changes):
+            done[run.name] = former
+            continue
+        done[run.name] = _run(study, run, changes, RUNS / path.stem / _slug(run.name), data_root)
+        _write(file, Results(runs={**known, **done}).model_dump_json(indent=1) + "\n")
+    _write(file, Results(runs=done).model_dump_json(indent=1) + "\n")
+    _write(path.with_suffix(".md"), page(study, done))
+
+
+def page(study: Study, done: dict[str, Scored]) -> str:
+    """The study as Markdown: question, table and answer."""
+    metrics = [named for named in metrics_named(study.metrics) if any(_has(s, named.name) for s in done.values())]
+    head = ["run", "recipe and changes", *(f"{n.metric.title} {ARROWS[n.metric.better]}" for n in metrics)]
+    rows = [head]
+    for run in study.runs:
+        scored = done[run.name]
+        what = " ".join([f"`{run.recipe}`", *(f"`{change}`" for change in run.changes)])
+        rows.append([run.name, what, *(_cell(scored.figures.get(named.name)) for named in metrics)])
+    common = "; ".join(f"`{change}`" for change in study.changes) or "none"
+    samples = sorted({scored.samples for scored in done.values()})
+    made = sorted({", ".join(f"{k} {v}" for k, v in scored.versions.items()) for scored in done.values()})
+    return (
+        f"# {study.title}\n\n{study.question}\n\n{markdown(rows)}\n"
+        + (f"{study.answer}\n\n" if study.answer else "")
+        + f"Changes to every recipe: {common}. Samples seen: {', '.join(f'{n:,}' for n in samples)}. In brackets the "
+        f"95 % interval over {study.protocol.pairs} pairs or fewer, which says nothing of other seeds. "
+        f"Versions: {'; '.join(made)}.\n"
+    )
+
+
+def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Path | None) -> Scored:
+    recipe = load_recipe(run.recipe, changes)
+    resume = (folder / CHECKPOINT).is_file()
+    if folder.exists() and not resume:
+        shutil.rmtree(folder)
+    model = train(recipe, output=folder, data_root=data_root, resume=resume)
+    arena = Arena(recipe.data, recipe.image, study.protocol, data_root)
+    record = score(arena, Model(model), metrics_named(study.metrics))
+    versions = {"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")}
+    return Scored(
+        recipe=run.recipe,
+        changes=changes,
+        samples=recipe.training.samples,
+        versions=versions,
+        figures=record.figures,
+    )
+
+
+def _has(scored: Scored, metric: str) -> bool:
+    figure = scored.figures.get(metric)
+    return figure is not None and figure.value is not None
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return "-"
+    interval = "" if figure.low is None or figure.high is None else f" ({number(figure.low)} - {number(figure.high)})"
+    return number(figure.value) + interval
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+@click.command()
+@click.argument("study", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
+def main(study: Path, *, data_root: Path | None) -> None:
+    """Train and score what is missing of STUDY, a TOML file."""
+    try:
+        conduct(study, data_root=data_root)
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()
