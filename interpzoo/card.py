@@ -13,8 +13,10 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import Component, ModelConfig, TrainedWith
-from interpzoo.errors import ConfigError, WeightsError
+from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
+from interpzoo.files import is_path
 from interpzoo.folder import CARD, PREVIEW, read_text, write_text
+from interpzoo.interfaces import DataSet
 from interpzoo.plugins import registry
 from interpzoo.registry import Method
 
@@ -86,18 +88,18 @@ def render_card(config: ModelConfig, results: Sequence[Result] = (), *, preview:
 
 def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
     trained = config.trained
-    dataset = None if trained is None else trained.data.name
+    on_hub = None if trained is None else _hub_id(trained.data)
     return ModelCardData(
         license=config.licence,
         library_name="interpzoo",
         tags=["interpzoo", "interpolation", "autoencoder", config.method],
-        datasets=None if dataset is None else [dataset],
+        datasets=None if on_hub is None else [on_hub],
         model_name=config.name,
         eval_results=[
             EvalResult(
                 task_type="image-to-image",
                 task_name="latent interpolation",
-                dataset_type=r.dataset,
+                dataset_type=on_hub if on_hub and trained and r.dataset == trained.data.name else r.dataset,
                 dataset_name=r.dataset,
                 metric_type=r.metric.lower().replace(" ", "_"),
                 metric_name=r.metric,
@@ -107,6 +109,18 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
         ]
         or None,
     )
+
+
+def _hub_id(data: Component) -> str | None:
+    """What the Hub calls the data, if it has it: the name of a made data set means nothing there, or something else."""
+    source = data.options.get("source")
+    if isinstance(source, str):
+        return source if "/" in source and not is_path(source) else None
+    try:
+        dataset: type[DataSet] = registry().resolve("dataset", data.name)
+    except UnknownNameError:  # of a plugin that is not installed here
+        return None
+    return dataset.hub_id
 
 
 def _method(method: Method) -> str:

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Files: written whole or not at all, and told from names on the Hub."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from pathlib import Path
 from interpzoo.errors import InterpzooError, OutputError
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
+def is_path(source: str) -> bool:
+    """Whether `source` is written as a folder: it begins with ``./``, ``../`` or ``~`` or is absolute."""
+    return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
 
 
 def is_leftover(path: Path) -> bool:

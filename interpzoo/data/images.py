@@ -20,8 +20,9 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.data.sources import TEST_SPLITS, is_path, load_splits
+from interpzoo.data.sources import TEST_SPLITS, load_splits
 from interpzoo.errors import DataError, ImageError, InputError
+from interpzoo.files import is_path
 from interpzoo.images import Fit, from_pixels, open_image, to_pixels
 from interpzoo.interfaces import Batch, DataSet
 

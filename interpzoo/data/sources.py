@@ -12,6 +12,7 @@ from typing import Any, Final
 from PIL import Image
 
 from interpzoo.errors import DataError, MissingDependencyError
+from interpzoo.files import is_path
 
 ROOT_VARIABLE: Final = "INTERPZOO_DATA"
 """Environment variable that names the folder of local data sets."""
@@ -51,11 +52,6 @@ def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
     except Exception as error:  # of the library, of Arrow, of the network: whatever it is, there is no such data set
         hint = f"; {_HINT}" if folder is None else ""
         raise DataError(f"data set {name} cannot be read: {_reason(error)}{hint}") from error
-
-
-def is_path(source: str) -> bool:
-    """Whether `source` is written as a folder: it begins with ``./``, ``../`` or ``~`` or is absolute."""
-    return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
 
 
 def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:

@@ -40,12 +40,31 @@ def test_the_hub_reads_its_metadata() -> None:
     data = card.data.to_dict()
     assert data["license"] == "cc0-1.0"
     assert data["library_name"] == "interpzoo"
-    assert data["datasets"] == ["lines"]
     assert data["tags"] == ["interpzoo", "interpolation", "autoencoder", "ae"]
     (model,) = data["model-index"]
     assert model["name"] == "ae-tiny"
     metrics = {m["name"]: m["value"] for result in model["results"] for m in result["metrics"]}
     assert metrics == {result.metric: result.value for result in RESULTS}
+
+
+@pytest.mark.parametrize(
+    ("data", "hub_id"),
+    [
+        (Component(name="lines"), None),
+        (Component(name="mnist"), "ylecun/mnist"),
+        (Component.model_validate({"name": "images", "source": "somebody/cats"}), "somebody/cats"),
+        (Component.model_validate({"name": "images", "source": "./cats"}), None),
+        (Component(name="of-a-missing-plugin"), None),
+    ],
+)
+def test_data_is_called_what_the_hub_calls_it(data: Component, hub_id: str | None) -> None:
+    config = config_of()
+    assert config.trained is not None
+    trained = config.trained.model_copy(update={"data": data})
+    card = render_card(config.model_copy(update={"trained": trained}), [Result("Mean Distance", 0.5, data.name)])
+    found = ModelCard(card).data.to_dict()
+    assert found.get("datasets") == (None if hub_id is None else [hub_id])
+    assert found["model-index"][0]["results"][0]["dataset"] == {"name": data.name, "type": hub_id or data.name}
 
 
 def test_figures_come_back_exactly(tmp_path: Path) -> None:
