@@ -31,6 +31,8 @@ _HEADLINES: Final = (
     "linear probe accuracy",
     "K-means accuracy",
     "in-between MSE",
+    "alpha predictability",
+    "sharpness",
     "reconstruction MSE",
 )
 _SHOWN: Final = 3
