@@ -53,8 +53,9 @@ def geodesic(
     Minimises the energy (eq. 4 of Shao et al. 2018) of chains of `steps` nodes, all pairs in one batch and each with
     its own damping and end. In few latent dimensions this is Gauss-Newton, from coarse chains to fine; in many, a
     preconditioned quasi-Newton method for as long as it is the cheaper, then Gauss-Newton for the pairs it leaves.
-    A pair whose curve, measured between its nodes too, would be longer in energy than the straight line gets the
-    straight line and ``converged=False``.
+    A pair whose curve, measured along the spline through its nodes, would be longer in energy than the straight line
+    gets the straight line and ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`:
+    with 20 nodes it is as short as straight lines between some 40.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
