@@ -14,6 +14,8 @@ class Protocol(Schema):
     """Of held-out images, the same for every model on a data set; 256 as in the ACAI paper."""
     frames: int = Field(default=9, ge=3, le=1000)
     """Of a path, both ends counted, where the data set has no number of its own (`Truth.frames`)."""
+    practice_pairs: int = Field(default=750, ge=6, le=100_000)
+    """Other pairs, of training images, for what a metric has to learn before it measures."""
     motion_pairs: int = Field(default=32, ge=1, le=100_000)
     """The first of the pairs, whose paths are walked in small steps."""
     motion_divisions: int = Field(default=64, ge=2, le=10_000)
@@ -33,6 +35,13 @@ class Protocol(Schema):
 
 
 FULL = Protocol(
-    pairs=1000, motion_pairs=256, geometry_pairs=64, slow_pairs=128, reference=10_000, training=60_000, resamples=1000
+    pairs=1000,
+    practice_pairs=3000,
+    motion_pairs=256,
+    geometry_pairs=64,
+    slow_pairs=128,
+    reference=10_000,
+    training=60_000,
+    resamples=1000,
 )
 """``--full``: about five times the work."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
@@ -119,6 +120,21 @@ class Arena(_Shared):
         order = torch.randperm(len(images), generator=self.generator("pairs"))
         return images[order[:n]], images[order[n : 2 * n]]
 
+    @cached_property
+    def practice(self) -> Arena:
+        """The same with other pairs, `Protocol.practice_pairs` of training images, for what a metric has to learn."""
+        other = copy(self)
+        _Shared.__init__(other)
+        generator, n = self.generator("practice"), self.protocol.practice_pairs
+        if self.truth is not None:
+            other.ends = self.known.pairs(n, generator)
+            first, last = (self.known.show(ends).float() for ends in other.ends)
+        else:
+            order = torch.randperm(len(self.training), generator=generator)
+            first, last = self.training[order[: 2 * n]].tensor_split(2)
+        other.pairs = first[: len(last)], last
+        return other
+
     def truths(self, n: int, positions: Tensor) -> Tensor:
         """The true images (n, T, C, H, W) of the first `n` pairs.
 
@@ -219,6 +235,18 @@ class Trial(_Shared):
         return self.shared("frames", lambda: self._walk(self.pairs, self.arena.positions))
 
     @property
+    def practice_frames(self) -> Tensor:
+        """(M, T, C, H, W): as `frames`, between the pairs of `Arena.practice`; none where decoding is slow.
+
+        Raises:
+            InputError: one is not finite.
+        """
+        if self.model is not None and not self.model.decoder.differentiable:
+            return self.frames[:0]
+        arena = self.arena.practice
+        return self.shared("practice frames", lambda: self._walk(len(arena.pairs[0]), self.arena.positions, arena))
+
+    @property
     def fine_frames(self) -> Tensor:
         """(n, F, C, H, W): the first pairs in small steps.
 
@@ -258,8 +286,8 @@ class Trial(_Shared):
         first, last = (self.networks.encode(ends[: self.pairs]) for ends in self.arena.pairs)
         return first, last
 
-    def _walk(self, n: int, positions: Tensor) -> Tensor:
-        frames = self.subject.frames(self.arena, n, positions)
+    def _walk(self, n: int, positions: Tensor, arena: Arena | None = None) -> Tensor:
+        frames = self.subject.frames(arena or self.arena, n, positions)
         finite = frames.isfinite().flatten(1).all(1)
         if not bool(finite.all()):
             row = int((~finite).nonzero()[0])

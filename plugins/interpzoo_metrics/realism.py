@@ -17,6 +17,8 @@ from interpzoo.metrics.sharpness import middle_and_end_gradients
 
 _FEWEST: Final = 7
 """Pairs below which nothing is said of sets of frames."""
+_STEPS: Final = 1000
+"""Of what learns to tell alpha."""
 _UNLIKE: Final = 0.9
 """Share of the pairs, those whose ends differ most."""
 
@@ -24,9 +26,11 @@ _UNLIKE: Final = 0.9
 class AlphaPredictability(Metric):
     """How well a small network tells from a frame alone how far it is from the ends, in [0, 1]; near 0 is faithful.
 
-    See `interpzoo.metrics.predictability`. The tenth of the pairs whose ends are most alike is left out: between them
-    there is nothing to tell. It finds whatever fades, blurs or dims on the way, needs no feature network,
-    and does not see a jump from one real image to another, nor frames that are unreal in the same way at the ends.
+    See `interpzoo.metrics.predictability`. The network learns on the subject's paths between other images, training
+    ones where there are such, or on two thirds of the pairs where decoding is slow. The tenth of the pairs whose ends
+    are most alike is left out: between them there is nothing to tell. It finds whatever fades, blurs or dims on the
+    way, needs no feature network, and does not see a jump from one real image to another, nor frames that are unreal
+    in the same way at the ends.
     """
 
     title = "alpha predictability"
@@ -42,8 +46,11 @@ class AlphaPredictability(Metric):
         first, last = (ends[: trial.pairs] for ends in trial.arena.pairs)
         apart = (first - last).square().flatten(1).mean(1)
         kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * trial.pairs)]
-        generator = trial.generator("predictability")
-        return alpha_predictability(trial.frames[kept], trial.arena.positions, generator=generator)
+        frames, t, generator = trial.frames[kept], trial.arena.positions, trial.generator("predictability")
+        practice = trial.practice_frames
+        if len(practice) < _FEWEST:
+            return alpha_predictability(frames, t, generator=generator)
+        return alpha_predictability(practice, t, generator=generator, steps=_STEPS, held_out=frames)
 
 
 class Sharpness(Metric):

@@ -10,6 +10,7 @@ from interpzoo.config import Component, ImageSpec
 
 SMALL = Protocol(
     pairs=64,
+    practice_pairs=150,
     motion_pairs=16,
     geometry_pairs=2,
     slow_pairs=4,
@@ -18,7 +19,15 @@ SMALL = Protocol(
     resamples=20,
 )
 TINY = Protocol(
-    pairs=8, motion_pairs=2, motion_divisions=4, geometry_pairs=2, slow_pairs=2, reference=50, training=50, resamples=5
+    pairs=8,
+    practice_pairs=8,
+    motion_pairs=2,
+    motion_divisions=4,
+    geometry_pairs=2,
+    slow_pairs=2,
+    reference=50,
+    training=50,
+    resamples=5,
 )
 
 
