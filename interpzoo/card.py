@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -16,9 +16,11 @@ from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.files import is_path
 from interpzoo.folder import CARD, PREVIEW, read_text, write_text
-from interpzoo.interfaces import DataSet
 from interpzoo.plugins import registry
 from interpzoo.registry import Method
+
+if TYPE_CHECKING:
+    from interpzoo.interfaces import DataSet
 
 
 @dataclass(frozen=True)

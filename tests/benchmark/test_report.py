@@ -92,8 +92,8 @@ def test_the_page_and_the_cards_are_fresh() -> None:
 
 
 def test_a_model_without_a_record_and_one_of_other_weights_are_told(tmp_path: Path) -> None:
-    for records in ([], [record("acai-lines", 0.1, 0.1)]):
-        with pytest.raises(Exception, match="run 'interpzoo benchmark acai-lines --output benchmarks/results'"):
+    for records in ([], [record("acai-celeba", 0.1, 0.1)]):
+        with pytest.raises(Exception, match="run 'interpzoo benchmark acai-celeba --output benchmarks/results'"):
             dict(leaderboard.pages(records))
 
 
