@@ -15,12 +15,9 @@ from __future__ import annotations
 import argparse
 
 import torch
+from compared import compared
 from torch import Generator, Tensor
 
-from interpzoo.build import build_component
-from interpzoo.hub import locate
-from interpzoo.interfaces import DataSet
-from interpzoo.loading import read_model
 from interpzoo.metrics.motion import largest_jumps, step_lengths
 from interpzoo.metrics.predictability import alpha_predictability
 from interpzoo.metrics.reconstruction import psnr
@@ -47,10 +44,8 @@ def walk(model: InterpolationModel | None, first: Tensor, last: Tensor) -> Tenso
     return torch.cat([model.interpolate(a, b, t=t).clamp(0, 1).half() for a, b in parts])
 
 
-def row(name: str, model: InterpolationModel | None, data: DataSet, seeds: int, steps: int) -> str:
-    """One line of the table."""
-    test = data.test()["image"]
-    train = data.train(torch.arange(data.size or 0), Generator())["image"]
+def row(name: str, model: InterpolationModel | None, train: Tensor, test: Tensor, seeds: int, steps: int) -> str:
+    """One line of the table, of training and validation images (N, C, H, W)."""
     frames = walk(model, *pairs(test, seed=0)).float()
     steepest = largest_jumps(step_lengths(frames))
     middle, ends = middle_and_end_gradients(frames)
@@ -76,16 +71,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1500, help="of the small network's training")
     options = parser.parse_args()
-    models = [read_model(locate(name)) for name in options.models]
-    config = models[0].config
-    if config.trained is None:
-        raise SystemExit(f"{config.name!r} does not say what it was trained on")
-    data: DataSet = build_component("dataset", config.trained.data, config.image, None)
-    test = len(data.test()["image"])
-    print(f"torch {torch.__version__}, {config.trained.data.name}: {data.size} train, {test} validation")  # noqa: T201
+    models, data = compared(options.models)
+    train = data.train(torch.arange(data.size or 0), Generator())["image"]
+    test = data.test()["image"]
+    print(f"{len(train)} train, {len(test)} validation")  # noqa: T201
     print(f"{'':20s}    PSNR   step  95 %    sharp   told")  # noqa: T201
     for name, model in [("pixel blend", None), *((model.config.name, model) for model in models)]:
-        print(row(name, model, data, options.seeds, options.steps), flush=True)  # noqa: T201
+        print(row(name, model, train, test, options.seeds, options.steps), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -15,14 +15,12 @@ import argparse
 import warnings
 
 import torch
+from compared import compared
 from interpzoo_fmvae.evaluation import mixed, near_pairs, score_flatness, straightness
 from interpzoo_riemannian.report import NotConvergedWarning
 from torch import Generator, Tensor
 
-from interpzoo.build import build_component
-from interpzoo.hub import locate
-from interpzoo.interfaces import Batch, DataSet
-from interpzoo.loading import read_model
+from interpzoo.interfaces import Batch
 from interpzoo.model import InterpolationModel
 
 _CODES = 1000
@@ -58,13 +56,9 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help="names or folders of models of one data set")
     parser.add_argument("--pairs", type=int, default=200)
     options = parser.parse_args()
-    models = [read_model(locate(name)) for name in options.models]
-    config = models[0].config
-    if config.trained is None:
-        raise SystemExit(f"{config.name!r} does not say what it was trained on")
-    data: DataSet = build_component("dataset", config.trained.data, config.image, None)
+    models, data = compared(options.models)
     batch = data.test(_CODES)
-    print(f"torch {torch.__version__}, {config.trained.data.name}: {len(batch['image'])} held-out images")  # noqa: T201
+    print(f"{len(batch['image'])} held-out images")  # noqa: T201
     print(f"{'':24s}   {'codes: condition, volume':>19s}   {'mixes':>19s}   straight / geodesic")  # noqa: T201
     for model in models:
         print(row(model, batch, options.pairs), flush=True)  # noqa: T201

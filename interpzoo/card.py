@@ -14,7 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
-from interpzoo.files import is_path
+from interpzoo.files import is_hub_id
 from interpzoo.folder import CARD, PREVIEW, read_text, write_text
 from interpzoo.plugins import registry
 from interpzoo.registry import Method
@@ -117,7 +117,7 @@ def _hub_id(data: Component) -> str | None:
     """What the Hub calls the data, if it has it: the name of a made data set means nothing there, or something else."""
     source = data.options.get("source")
     if isinstance(source, str):
-        return source if "/" in source and not is_path(source) else None
+        return source if is_hub_id(source) else None
     try:
         dataset: type[DataSet] = registry().resolve("dataset", data.name)
     except UnknownNameError:  # of a plugin that is not installed here

@@ -20,6 +20,11 @@ def is_path(source: str) -> bool:
     return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
 
 
+def is_hub_id(source: str) -> bool:
+    """Whether `source` is written as a repository of the Hub, ``user/name``."""
+    return "/" in source and not is_path(source)
+
+
 def is_leftover(path: Path) -> bool:
     """Whether `path` has the name of a temporary file of `atomic_write`, as a killed process leaves it behind."""
     return _LEFTOVER.fullmatch(path.name) is not None

@@ -8,9 +8,7 @@ training that was killed goes on from its checkpoint in ``runs/studies/NAME``.
 from __future__ import annotations
 
 import json
-import platform
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -125,12 +123,11 @@ def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Pa
     model = train(recipe, output=folder, data_root=data_root, resume=resume)
     arena = Arena(recipe.data, recipe.image, study.protocol, data_root)
     record = score(arena, Model(model), metrics_named(study.metrics))
-    versions = {"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")}
     return Scored(
         recipe=run.recipe,
         changes=changes,
         samples=recipe.training.samples,
-        versions=versions,
+        versions=record.versions,
         figures=record.figures,
     )
 

@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits
 from interpzoo.errors import DataError, ImageError, InputError
-from interpzoo.files import is_path
+from interpzoo.files import is_hub_id
 from interpzoo.images import Fit, from_pixels, open_image, to_pixels
 from interpzoo.interfaces import Batch, DataSet
 
@@ -81,7 +81,7 @@ class Images(DataSet):
         super().__init__(config, image, root)
         self.config = config
         self.image = image
-        if "/" in config.source and not is_path(config.source):
+        if is_hub_id(config.source):
             self.hub_id = config.source
         self._train, self._test = self._splits(load_splits(config.source, root))
         self.size = len(self._train)

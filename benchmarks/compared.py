@@ -1,0 +1,23 @@
+"""Models of one data set, and that data set: what the scripts that compare models have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from interpzoo.build import build_component
+from interpzoo.hub import locate
+from interpzoo.interfaces import DataSet
+from interpzoo.loading import read_model
+from interpzoo.model import InterpolationModel
+
+
+def compared(names: Sequence[str]) -> tuple[list[InterpolationModel], DataSet]:
+    """Models by name or folder, and the data that the first was trained on; prints which data and which torch."""
+    models = [read_model(locate(name)) for name in names]
+    config = models[0].config
+    if config.trained is None:
+        raise SystemExit(f"{config.name!r} does not say what it was trained on")
+    print(f"torch {torch.__version__}, {config.trained.data.name}", end=": ")  # noqa: T201
+    return models, build_component("dataset", config.trained.data, config.image, None)
