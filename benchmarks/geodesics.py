@@ -6,30 +6,35 @@ of the sum over all pairs; a time is the median of ``--runs`` runs in this proce
 
 - small: 64 pairs of a decoder 2 -> 64 -> 64 -> 784 with tanh and sigmoid, weights times 3, of a fixed seed.
 - conv: 8 pairs of a convolutional decoder to 64x64x3 from ``--latent`` dimensions (32), weights times ``--gain``.
-- NAME: 8 pairs of examples of a model of the zoo.
+- NAME: ``--pairs`` pairs (8) of codes of held-out images of a model of the zoo.
 
 Against: Adam on free nodes at three rates, L-BFGS over all pairs jointly, the paper's Algorithm 1, GEORCE, and stochman
-where it is installed. A solver that says which of its pairs have converged has them counted.
+where it is installed. A solver that says which of its pairs have converged has them counted, and the last line says by
+how much the largest resident memory grew. ``--output FOLDER`` keeps the table and a plot.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
+from compared import compared
 from georce import georce
 from interpzoo_riemannian import geodesic, paper
 from interpzoo_riemannian.solver import Method
 from torch import Tensor, nn
 
-import interpzoo
+from interpzoo.benchmark.report import markdown
 from interpzoo.geometry import curve_energy, resample
 
 _GRID = 200
@@ -50,7 +55,7 @@ def scaled(layers: nn.Sequential, gain: float) -> nn.Sequential:
     return layers.eval().requires_grad_(False)
 
 
-def problem(name: str, latent: int, gain: float) -> tuple[nn.Module, Tensor, Tensor]:
+def problem(name: str, latent: int, gain: float, pairs: int) -> tuple[nn.Module, Tensor, Tensor]:
     """A decoder and the ends of the curves."""
     generator = torch.Generator().manual_seed(1)
     if name == "small":
@@ -67,11 +72,10 @@ def problem(name: str, latent: int, gain: float) -> tuple[nn.Module, Tensor, Ten
         a, b = torch.randn(2, 8, latent, generator=generator)
         # More than a right angle apart: between random codes even this decoder is nearly flat.
         return scaled(nn.Sequential(*layers), gain), a, 0.75 * b - 0.66 * a
-    model = interpzoo.load(name)
-    if model.examples is None:
-        raise SystemExit(f"{name!r} came without examples to walk between")
-    n = len(model.examples)
-    return model.decoder.requires_grad_(False), model.examples, model.examples.roll(n // 2, 0)
+    [model], data = compared([name])
+    with torch.no_grad():
+        codes = model.encode(data.test(2 * pairs)["image"])
+    return model.decoder.requires_grad_(False), *codes.tensor_split(2)
 
 
 def free_nodes(
@@ -155,27 +159,65 @@ def solvers(decoder: nn.Module, a: Tensor, b: Tensor, steps: int, count: int) ->
         yield "stochman, best", lambda: (stochman_spline(decoder, a, b, 200, best=True), None)
 
 
+@dataclass(frozen=True)
+class Row:
+    """What one solver came to."""
+
+    solver: str
+    seconds: float
+    ratio: float
+    """Of its curves' energy to the straight lines'."""
+    above: int
+    """Pairs whose curve has more energy than the straight line."""
+    converged: str
+    """Of how many pairs, where it says so."""
+
+    def cells(self) -> list[str]:
+        """The row of a table."""
+        return [f"{self.solver:28s}", f"{self.seconds:8.3g}", f"{self.ratio:.4f}", f"{self.above}", self.converged]
+
+
+def write(folder: Path, label: str, about: str, rows: list[Row]) -> None:
+    """The table and the plot, LABEL.md and LABEL.png."""
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    head = ["solver", "seconds", "energy / straight line's", "pairs above the line", "converged"]
+    table = markdown([head, *([cell.strip() for cell in row.cells()] for row in rows)])
+    (folder / f"{label}.md").write_text(f"# Geodesics: {label}\n\n{about}\n\n{table}\n![]({label}.png)\n", "utf-8")
+    axes = Figure(figsize=(7, 4), layout="constrained").subplots()
+    for row in rows:
+        axes.scatter(row.seconds, row.ratio)
+        axes.annotate(f" {row.solver}", (row.seconds, row.ratio), fontsize=7)
+    axes.axhline(1, color="grey", linewidth=0.5)
+    axes.set(title=label, xscale="log", xlabel="seconds", ylabel="energy / energy of the straight line")
+    axes.figure.savefig(folder / f"{label}.png", dpi=150)
+
+
 def main() -> None:
     """Run the solvers and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problem", default="small")
     parser.add_argument("--latent", type=int, default=32)
     parser.add_argument("--gain", type=float, default=6.0)
+    parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--adam", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="solvers whose name has this in it")
-    parser.add_argument("--plot", type=Path, help="picture of energy against time to write")
+    parser.add_argument("--output", type=Path, help="folder for the table and a plot of energy against time")
     options = parser.parse_args()
-    decoder, a, b = problem(options.problem, options.latent, options.gain)
+    decoder, a, b = problem(options.problem, options.latent, options.gain, options.pairs)
 
     def energy(path: Tensor) -> Tensor:
         with torch.no_grad():
             return curve_energy(decoder, resample(path, _GRID, smooth=True))
 
     line = energy(torch.stack([a, b], 1))
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {len(a)} pairs")  # noqa: T201
-    rows: list[tuple[str, float, float]] = []
+    about = f"torch {torch.__version__}, {torch.get_num_threads()} threads, {len(a)} pairs, {options.steps} nodes"
+    print(about)  # noqa: T201
+    rows: list[Row] = []
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, solve in solvers(decoder, a, b, options.steps, options.adam):
         if options.only not in name:
             continue
@@ -187,20 +229,22 @@ def main() -> None:
             if times[0] > _LONG and len(times) >= options.runs:
                 break
         found = energy(path)
-        above = int((found > line * 1.0001).sum())
-        counted = times if times[0] > _LONG else times[1:]
-        rows.append((name, statistics.median(counted), float(found.sum() / line.sum())))
-        said = "" if converged is None else f"   converged: {int(converged.sum())}/{len(converged)}"
-        print(f"{name:28s} {rows[-1][1]:9.3f} s   ratio {rows[-1][2]:.4f}   above the line: {above}{said}", flush=True)  # noqa: T201
-    if options.plot is not None:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(7, 4)).subplots()
-        for name, seconds, ratio in rows:
-            axes.scatter(seconds, ratio)
-            axes.annotate(name, (seconds, ratio), fontsize=7)
-        axes.set(xscale="log", xlabel="seconds", ylabel="energy / energy of the straight line")
-        axes.figure.savefig(options.plot, dpi=150)
+        rows.append(
+            Row(
+                solver=name,
+                seconds=statistics.median(times if times[0] > _LONG else times[1:]),
+                ratio=float(found.sum() / line.sum()),
+                above=int((found > line * 1.0001).sum()),
+                converged="" if converged is None else f"{int(converged.sum())} of {len(converged)}",
+            )
+        )
+        print("   ".join(rows[-1].cells()), flush=True)  # noqa: T201
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    print(f"resident memory grew by {grown:.2f} GiB at most")  # noqa: T201
+    if options.output is not None:
+        label = f"conv-{options.latent}" if options.problem == "conv" else options.problem
+        command = f"python {' '.join(sys.argv)}"
+        write(options.output, label, f"`{command}`: {about}.", rows)
 
 
 if __name__ == "__main__":

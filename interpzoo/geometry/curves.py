@@ -57,7 +57,8 @@ def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
     rows = torch.arange(len(path), device=path.device)[:, None]
     points = torch.lerp(path[rows, lower], path[rows, lower + 1], weight)
     if smooth:
-        bend = torch.einsum("mn,bn...->bm...", _second_differences(nodes).to(path), path)
+        # Counted from the first node, a curve that stays there has no bend at all, whatever the rounding.
+        bend = torch.einsum("mn,bn...->bm...", _second_differences(nodes).to(path), path - path[:, :1])
         sag = (2 - weight) * bend[rows, lower] + (1 + weight) * bend[rows, lower + 1]
         points = points - weight * (1 - weight) * sag / 6
     return points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,6 +70,29 @@ class BlockTridiagonal:
         """The factored matrices of some `rows` of the batch."""
         rounds = [(factor[rows], before[rows], after[rows]) for factor, before, after in self.rounds]
         return BlockTridiagonal(rounds, self.rest[rows])
+
+
+def solve_banded(bands: Sequence[Tensor], b: Tensor) -> Tensor:
+    """Solutions (B, n, d) of symmetric positive definite systems, for right-hand sides `b` (B, n, d).
+
+    `bands` are the blocks (i, i + k) of the matrices, (B, n - k, d, d) for k = 0, 1, ...: taken `reach` rows together
+    they are block-tridiagonal.
+    """
+    pairs, n, d = b.shape
+    reach = max(1, len(bands) - 1)
+    groups = -(-n // reach)
+    rows = bands[0].new_zeros(pairs, groups, reach, 2 * reach, d, d)  # of a group: its own columns and the next one's
+    i = torch.arange(groups * reach, device=b.device)
+    for k, band in enumerate(bands):
+        rows[:, i[: n - k] // reach, i[: n - k] % reach, i[: n - k] % reach + k] = band
+    rows[:, i[n:] // reach, i[n:] % reach, i[n:] % reach] = torch.eye(d, dtype=b.dtype, device=b.device)
+    own, next_ = (
+        part.transpose(3, 4).reshape(pairs, groups, reach * d, reach * d) for part in rows.split(reach, dim=3)
+    )
+    padded = torch.cat([b, b.new_zeros(pairs, groups * reach - n, d)], 1)
+    # Of blocks on the diagonal the lower half is read.
+    solved = BlockTridiagonal.factor(own.mT, next_[:, :-1]).solve(padded.view(pairs, groups, reach * d))
+    return solved.reshape(padded.shape)[:, :n]
 
 
 def _dense(diagonal: Tensor, coupling: Tensor) -> Tensor:

@@ -4,42 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from interpzoo.geometry import Decode, jacobian, vjp
 
+_REACH = 3
+"""Nodes that a chord to a midpoint joins: it depends on one more than these."""
+
 
 @dataclass(frozen=True)
 class Linearization:
-    """The energy of curves and, by Gauss-Newton, its derivatives; all in float64."""
+    """The energy of curves and, by Gauss-Newton, its derivatives with respect to their free nodes; all in float64."""
 
     energy: Tensor
     """(B,)."""
     gradient: Tensor
-    """(B, n, d): the paper's eq. 5."""
-    metric: Tensor
-    """(B, n, d, d): J_i^T J_i."""
-    coupling: Tensor
-    """(B, n - 1, d, d): J_i^T J_{i+1}."""
+    """(B, n, d)."""
+    bands: tuple[Tensor, ...]
+    """(B, n - k, d, d) each: the blocks (i, i + k) of the Gauss-Newton matrix, k = 0, 1, ...; all others are zero."""
+    size: Tensor
+    """(B,): mean diagonal entry of the metric along the curve."""
 
     def __getitem__(self, rows: Tensor) -> Linearization:
-        return Linearization(self.energy[rows], self.gradient[rows], self.metric[rows], self.coupling[rows])
+        return Linearization(
+            self.energy[rows], self.gradient[rows], tuple(band[rows] for band in self.bands), self.size[rows]
+        )
 
     def replace(self, rows: Tensor, other: Linearization) -> None:
         """Take over from `other` the curves that the mask `rows` (B,) marks."""
-        self.energy[rows] = other.energy[rows]
-        self.gradient[rows] = other.gradient[rows]
-        self.metric[rows] = other.metric[rows]
-        self.coupling[rows] = other.coupling[rows]
+        mine, theirs = ((x.energy, x.gradient, *x.bands, x.size) for x in (self, other))
+        for here, there in zip(mine, theirs, strict=True):
+            here[rows] = there[rows]
 
 
 @dataclass(frozen=True)
 class Curves:
     """B curves through n free nodes between fixed ends.
 
-    The energy is the paper's eq. 4, E = 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt with dt = 1 / (n + 1).
+    Their energy is the paper's eq. 4, E = 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt, of the chain of all their points:
+    the nodes, and with `midpoints` one more between every two, on the cubic through the four nodes around it. A chain
+    of free nodes can be short by leaping over what lies between them; midpoints that are not free cannot.
     """
 
     decoder: Decode
@@ -49,43 +56,54 @@ class Curves:
     decoded_ends: Tensor
     """(B, 2, D)."""
     batch_size: int
-    """Decoder evaluations in flight; long curves are taken a stretch of nodes at a time."""
+    """Decoder evaluations in flight; long curves are taken a stretch of points at a time."""
+    midpoints: bool = False
 
     def __getitem__(self, rows: Tensor) -> Curves:
-        return Curves(self.decoder, self.ends[rows], self.decoded_ends[rows], self.batch_size)
+        return Curves(self.decoder, self.ends[rows], self.decoded_ends[rows], self.batch_size, self.midpoints)
 
     def path(self, nodes: Tensor) -> Tensor:
-        """Whole curves (B, n + 2, d) through free `nodes` (B, n, d)."""
+        """Nodes (B, n + 2, d) with both ends, of free `nodes` (B, n, d)."""
         return torch.cat([self.ends[:, :1], nodes, self.ends[:, 1:]], 1)
 
+    def chain(self, nodes: Tensor) -> Tensor:
+        """All points of curves through free `nodes` (B, n, d), ends included: (B, n + 2 or 2 n + 3, d)."""
+        path = self.path(nodes)
+        if not self.midpoints:
+            return path
+        start = path[:, :1]  # of which the rest is counted, so that a curve that stays there does so exactly
+        return start + _weights(path.shape[1]).to(path) @ (path - start)
+
     def energy(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Energy (B,) and gradient (B, n, d) at `nodes` (B, n, d), in float64; one backward pass a node."""
-        energy, gradient = _zeros(nodes, len(nodes)), _zeros(nodes, *nodes.shape)
-        for rows, stretches in self._blocks(nodes, evaluations=1):
+        """Energy (B,) and gradient (B, n, d) at `nodes` (B, n, d), in float64; one backward pass a point."""
+        points = self.chain(nodes)[:, 1:-1]
+        energy, gradient = _zeros(points, len(points)), _zeros(points, *points.shape)
+        for rows, stretches in self._blocks(points, evaluations=1):
             for columns in stretches:
-                part = nodes[rows, columns]
+                part = points[rows, columns]
                 y, pull = vjp(self.decoder, part.flatten(0, 1))
-                chords = self._chords(nodes, rows, columns, y.view(*part.shape[:2], -1))
-                energy[rows] += _energy(chords, columns.stop == nodes.shape[1])
+                chords = self._chords(points, rows, columns, y.view(*part.shape[:2], -1))
+                energy[rows] += _energy(chords, columns.stop == points.shape[1])
                 gradient[rows, columns] = pull((chords[:, :-1] - chords[:, 1:]).flatten(0, 1)).view(part.shape).double()
-        segments = nodes.shape[1] + 1
-        return segments * energy, segments * gradient
+        segments = points.shape[1] + 1
+        return segments * energy, segments * self._pulled(gradient, nodes)
 
     def linearize(self, nodes: Tensor) -> Linearization:
-        """Energy, gradient and Gauss-Newton products at `nodes` (B, n, d); d forward passes a node and none backward.
+        """Energy, gradient and Gauss-Newton matrix at `nodes` (B, n, d); d forward passes a point and none backward.
 
         The memory is that of a stretch of Jacobians, never of all.
         """
-        pairs, n, d = nodes.shape
-        energy, gradient = _zeros(nodes, pairs), _zeros(nodes, pairs, n, d)
-        metric, coupling = _zeros(nodes, pairs, n, d, d), _zeros(nodes, pairs, n - 1, d, d)
-        for rows, stretches in self._blocks(nodes, evaluations=1 + d):
+        points = self.chain(nodes)[:, 1:-1]
+        pairs, n, d = points.shape
+        energy, gradient = _zeros(points, pairs), _zeros(points, pairs, n, d)
+        metric, coupling = _zeros(points, pairs, n, d, d), _zeros(points, pairs, n - 1, d, d)
+        for rows, stretches in self._blocks(points, evaluations=1 + d):
             last: Tensor | None = None
             for columns in stretches:
-                # Nodes first, so that neighbours along the curve are whole blocks of memory.
-                part = nodes[rows, columns].transpose(0, 1)
+                # Points first, so that neighbours along the curve are whole blocks of memory.
+                part = points[rows, columns].transpose(0, 1)
                 y, J = (flat.unflatten(0, part.shape[:2]) for flat in jacobian(self.decoder, part.flatten(0, 1)))
-                chords = self._chords(nodes, rows, columns, y.transpose(0, 1))
+                chords = self._chords(points, rows, columns, y.transpose(0, 1))
                 bend = (chords[:, :-1] - chords[:, 1:]).transpose(0, 1)
                 energy[rows] += _energy(chords, columns.stop == n)
                 gradient[rows, columns] = (J.mT @ bend[..., None]).squeeze(3).transpose(0, 1).double()
@@ -94,22 +112,58 @@ class Curves:
                 if last is not None:
                     coupling[rows, columns.start - 1] = (last.mT @ J[0]).double()
                 last = J[-1]
-        return Linearization((n + 1) * energy, (n + 1) * gradient, metric, coupling)
+        return Linearization(
+            energy=(n + 1) * energy,
+            gradient=(n + 1) * self._pulled(gradient, nodes),
+            bands=self._bands(metric, coupling, nodes.shape[1]),
+            size=metric.diagonal(dim1=2, dim2=3).mean((1, 2)),
+        )
 
-    def _blocks(self, nodes: Tensor, evaluations: int) -> Iterator[tuple[slice, list[slice]]]:
-        """Rows and, for each, stretches of columns that keep `evaluations` a node within the batch size."""
-        pairs, n, _ = nodes.shape
+    def stiffness(self, n: int) -> tuple[Tensor, ...]:
+        """The bands (1, n - k, 1, 1) of the matrix of a decoder that is the identity of one dimension."""
+        points = 2 * n + 1 if self.midpoints else n
+        ones = torch.ones(1, points, 1, 1, dtype=torch.float64, device=self.ends.device)
+        return self._bands(ones, ones[:, 1:], n)
+
+    def _pulled(self, gradient: Tensor, nodes: Tensor) -> Tensor:
+        """A gradient with respect to all points, (B, m, d), as one with respect to the free `nodes`, (B, n, d)."""
+        return self._inner(nodes.shape[1], gradient).mT @ gradient if self.midpoints else gradient
+
+    def _inner(self, n: int, like: Tensor) -> Tensor:
+        """S (m, n): how the points between the ends move with n free nodes."""
+        return _weights(n + 2)[1:-1, 1:-1].to(like)
+
+    def _bands(self, metric: Tensor, coupling: Tensor, n: int) -> tuple[Tensor, ...]:
+        """Of the Gauss-Newton matrix in n free nodes, from J_k^T J_k (B, m, d, d) and J_k^T J_{k+1} of all points.
+
+        With T segments it is T sum_k (J_{k+1} S_{k+1} - J_k S_k)^T (J_{k+1} S_{k+1} - J_k S_k), the ends' J = 0.
+        """
+        segments = metric.shape[1] + 1
+        if not self.midpoints:
+            return 2 * segments * metric, -segments * coupling
+        S = self._inner(n, metric)
+        bands: list[Tensor] = []
+        for k in range(min(_REACH, n - 1) + 1):
+            left, right = S[:, : n - k], S[:, k:]
+            band = 2 * _weighted(left * right, metric)
+            band -= _weighted(left[:-1] * right[1:], coupling) + _weighted(left[1:] * right[:-1], coupling.mT)
+            bands.append(segments * band)
+        return tuple(bands)
+
+    def _blocks(self, points: Tensor, evaluations: int) -> Iterator[tuple[slice, list[slice]]]:
+        """Rows and, for each, stretches of columns that keep `evaluations` a point within the batch size."""
+        pairs, n, _ = points.shape
         height = max(1, self.batch_size // (n * evaluations))
         width = n if n * evaluations <= self.batch_size else max(1, self.batch_size // evaluations)
         columns = [slice(first, min(first + width, n)) for first in range(0, n, width)]
         for first in range(0, pairs, height):
             yield slice(first, min(first + height, pairs)), columns
 
-    def _chords(self, nodes: Tensor, rows: slice, columns: slice, y: Tensor) -> Tensor:
+    def _chords(self, points: Tensor, rows: slice, columns: slice, y: Tensor) -> Tensor:
         """Differences of the decoded stretch `y` (b, m, D) with both its neighbours included, (b, m + 1, D)."""
         start, end = self.decoded_ends[rows].unbind(1)
-        before = self.decoder(nodes[rows, columns.start - 1]) if columns.start else start
-        after = self.decoder(nodes[rows, columns.stop]) if columns.stop < nodes.shape[1] else end
+        before = self.decoder(points[rows, columns.start - 1]) if columns.start else start
+        after = self.decoder(points[rows, columns.stop]) if columns.stop < points.shape[1] else end
         return torch.cat([before[:, None], y, after[:, None]], 1).diff(dim=1)
 
 
@@ -121,3 +175,23 @@ def _energy(chords: Tensor, is_last: bool) -> Tensor:
 
 def _zeros(like: Tensor, *shape: int) -> Tensor:
     return torch.zeros(shape, dtype=torch.float64, device=like.device)
+
+
+def _weighted(weights: Tensor, blocks: Tensor) -> Tensor:
+    """sum_k weights_ki blocks_k: (B, n, d, d) of weights (m, n) and blocks (B, m, d, d)."""
+    return (weights.mT @ blocks.flatten(2)).unflatten(2, blocks.shape[2:])
+
+
+@cache
+def _weights(nodes: int) -> Tensor:
+    """(2 N - 1, N) in float64: N nodes at even times to themselves and the cubics through four of them halfway."""
+    weights = torch.zeros(2 * nodes - 1, nodes, dtype=torch.float64)
+    weights[0::2] = torch.eye(nodes)
+    count = min(4, nodes)
+    for i in range(nodes - 1):
+        first = min(max(i - 1, 0), nodes - count)
+        times = torch.arange(first, first + count, dtype=torch.float64)
+        for own, time in enumerate(times.tolist()):  # Lagrange
+            others = torch.cat([times[:own], times[own + 1 :]])
+            weights[2 * i + 1, first + own] = ((i + 0.5 - others) / (time - others)).prod()
+    return weights

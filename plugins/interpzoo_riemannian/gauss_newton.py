@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from interpzoo_riemannian.blocks import BlockTridiagonal
+from interpzoo_riemannian.blocks import solve_banded
 from interpzoo_riemannian.curves import Curves, Linearization
 from interpzoo_riemannian.minimum import Minimum
 
@@ -16,17 +16,16 @@ _STUCK = 1e8
 def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
     """Minimise the energy as the nonlinear least squares in the chords that it is.
 
-    With T segments the Gauss-Newton matrix has blocks 2 T J_i^T J_i and -T J_i^T J_{i+1}. The damping is a multiple of
-    the energy of a straight chain in latent space: it holds back how fast a curve bends, not how far it moves, so that
-    it works alike for any number of nodes. Damping and acceptance are each curve's own, and those that have converged
-    leave the batch. A trial point is linearised at once, since nearly all are accepted.
+    The damping is a multiple of the energy of the curve in latent space itself: it holds back how fast a curve bends,
+    not how far it moves, so that it works alike for any number of nodes. Damping and acceptance are each curve's own,
+    and those that have converged leave the batch. A trial point is linearised at once, since nearly all are accepted.
     """
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
-    here = curves.linearize(nodes)
+    here, stiffness = curves.linearize(nodes), curves.stiffness(nodes.shape[1])
     damping = torch.full_like(here.energy, 1e-2)
     for iteration in range(max_iterations + 1):
-        step = _step(here, damping)
+        step = _step(here, stiffness, damping)
         promised = -0.5 * (here.gradient * step).sum((1, 2))
         converged = (promised <= tolerance * here.energy) & (damping <= 1)
         stop = converged | (damping > _STUCK) | (iteration == max_iterations)
@@ -50,10 +49,9 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     return found
 
 
-def _step(here: Linearization, damping: Tensor) -> Tensor:
-    segments = here.gradient.shape[1] + 1
-    size = here.metric.diagonal(dim1=2, dim2=3).mean((1, 2)).clamp_min(torch.finfo(torch.float32).tiny)
+def _step(here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor) -> Tensor:
+    size = here.size.clamp_min(torch.finfo(torch.float32).tiny)
     eye = torch.eye(here.gradient.shape[2], dtype=size.dtype, device=size.device)
     ridge = (damping * size)[:, None, None, None] * eye
-    matrix = BlockTridiagonal.factor(2 * segments * (here.metric + ridge), -segments * (here.coupling + ridge))
-    return -matrix.solve(here.gradient)
+    bands = [band + stiff * ridge for band, stiff in zip(here.bands, stiffness, strict=True)]
+    return -solve_banded(bands, here.gradient)

@@ -66,9 +66,8 @@ class Curve(Interpolator):
 class ShortestConfig(CurveConfig):
     """Settings of the geodesic path."""
 
-    tolerance: float = Field(default=1e-2, gt=0, lt=1)
-    """Share of the energy that another step must promise: images show no more, and a chain of few nodes that is
-    minimised further cuts corners, which makes it longer where it is looked at closely."""
+    tolerance: float = Field(default=3e-3, gt=0, lt=1)
+    """Share of the energy that another step must promise: images show no more."""
     method: Method | None = None
     """What minimises, see `geodesic`; by default Gauss-Newton in few latent dimensions and quasi-Newton alone in many,
     where exact minima of decoders with kinks (leaky ReLU) take ten times as long for a few per cent of the energy."""

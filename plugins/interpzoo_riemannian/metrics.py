@@ -16,7 +16,7 @@ from interpzoo_riemannian.report import NotConvergedWarning
 from interpzoo_riemannian.solver import geodesic
 
 _ITERATIONS: Final = 30
-_STEPS: Final = 10
+_STEPS: Final = 20
 _NODES: Final = 37
 _PAIRS: Final = 500
 

@@ -25,7 +25,7 @@ class Geodesic:
     iterations: Tensor
     """(B,) int64: of the minimisers, over all numbers of nodes."""
     gradient_norm: Tensor
-    """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) at the nodes."""
+    """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) over the nodes that were free."""
 
 
 class NotConvergedWarning(UserWarning):

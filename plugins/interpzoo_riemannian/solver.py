@@ -22,8 +22,8 @@ Method = Literal["auto", "gauss-newton", "quasi-newton"]
 
 FEW_DIMENSIONS = 8
 """Latent dimensions up to which Gauss-Newton is the faster from the first iteration."""
-_FEWEST_STEPS = 10
-"""Nodes of the coarsest curve that is solved on the way: fewer cut corners that the decoder does not."""
+_FEWEST_NODES = 4
+"""Of the coarsest curve that is solved on the way."""
 _COARSE = 100
 """How much sooner a coarser curve, whose minimum is another, is taken as converged."""
 _PAIRS_AT_ONCE = 128
@@ -43,19 +43,21 @@ def geodesic(
     steps: int = 20,
     init: Tensor | None = None,
     method: Method = "auto",
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-4,
     max_iterations: int = 100,
     batch_size: int | None = None,
     progress: bool = False,
 ) -> Geodesic:
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
 
-    Minimises the energy (eq. 4 of Shao et al. 2018) of chains of `steps` nodes, all pairs in one batch and each with
-    its own damping and end. In few latent dimensions this is Gauss-Newton, from coarse chains to fine; in many, a
-    preconditioned quasi-Newton method for as long as it is the cheaper, then Gauss-Newton for the pairs it leaves.
-    A pair whose curve, measured along the spline through its nodes, would be longer in energy than the straight line
-    gets the straight line and ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`:
-    with 20 nodes it is as short as straight lines between some 40.
+    Minimises the energy (eq. 4 of Shao et al. 2018) of the curves' nodes, every second of which lies on the cubic
+    through the four around it: were all of them free, they would leap over what lies between them, and decoders that
+    are trained have much there. All pairs are in one batch, each with its own damping and end. In few latent
+    dimensions this is Gauss-Newton, from coarse curves to fine; in many, a preconditioned quasi-Newton method for as
+    long as it is the cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline
+    through its nodes, would be longer in energy than the straight line gets the straight line and ``converged=False``.
+    That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines
+    between some 40.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
@@ -75,68 +77,93 @@ def geodesic(
         InputError: shapes that do not fit; fewer than two steps; ends that are NaN or infinite; a decoder whose
             outputs are NaN or infinite, random, dependent on their batch, or not differentiable.
     """
+    return solve(
+        decoder, z0, z1, steps, init=init, method=method, tolerance=tolerance, max_iterations=max_iterations,
+        batch_size=batch_size, progress=progress, midpoints=True,
+    )  # fmt: skip
+
+
+def solve(
+    decoder: Decode,
+    z0: Tensor,
+    z1: Tensor,
+    steps: int,
+    *,
+    init: Tensor | None = None,
+    method: Method = "auto",
+    tolerance: float,
+    max_iterations: int = 100,
+    batch_size: int | None = None,
+    progress: bool = False,
+    midpoints: bool,
+) -> Geodesic:
+    """`geodesic`, and without `midpoints` the same of chains whose nodes are all free."""
     check_latents(z0=z0, z1=z1)
     check_steps(steps)
     if init is not None:
         _check_init(init, z0)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
+    free = max(3, steps // 2 + 1) if midpoints and steps > 2 else steps
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
         y = decode(flat, ends[rows].flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
         check_finite(y, rows.start)
-        curves = Curves(flat, ends[rows], y, batch_size)
-        start = resample(ends[rows], steps) if init is None else init[rows].flatten(2).to(ends)
-        minimum = _minimize(curves, start, steps, method, tolerance, max_iterations)
-        found.append(held_against_line(curves, minimum, z0, first=rows.start))
+        curves = Curves(flat, ends[rows], y, batch_size, midpoints)
+        start = resample(ends[rows], free) if init is None else init[rows].flatten(2).to(ends)
+        minimum = _minimize(curves, start, free, method, tolerance, max_iterations)
+        found.append(held_against_line(curves, minimum, steps, z0, first=rows.start))
     return Geodesic(
         **{field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
     )
 
 
 def _minimize(
-    curves: Curves, start: Tensor, steps: int, method: Method, tolerance: float, max_iterations: int
+    curves: Curves, start: Tensor, nodes: int, method: Method, tolerance: float, max_iterations: int
 ) -> Minimum:
-    """Over chains of `steps` nodes, starting from `start` (B, N, d)."""
-    if steps == 2:
+    """Over curves of as many `nodes`, ends included, starting from `start` (B, N, d)."""
+    if nodes == 2:
         minimum = Minimum.of(start[:, :0])
         return replace(minimum, converged=~minimum.converged)
     dimension = start.shape[2]
     if method == "gauss-newton" or (method == "auto" and dimension <= FEW_DIMENSIONS):
         spent = 0
-        for coarse in _coarser(steps):
+        for coarse in _coarser(nodes):
             minimum = gauss_newton(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
             start, spent = curves.path(minimum.nodes), spent + minimum.iterations
-        minimum = gauss_newton(curves, resample(start, steps)[:, 1:-1], tolerance, max_iterations)
+        minimum = gauss_newton(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
         return replace(minimum, iterations=minimum.iterations + spent)
     # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
     # one for Gauss-Newton.
     budget = max_iterations if method == "quasi-newton" else min(4 * dimension, max_iterations)
-    minimum = quasi_newton(curves, resample(start, steps)[:, 1:-1], tolerance, budget)
+    minimum = quasi_newton(curves, resample(start, nodes)[:, 1:-1], tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
     if method == "auto" and len(rest):
         minimum.go_on(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
     return minimum
 
 
-def _coarser(steps: int) -> list[int]:
-    """Numbers of nodes to solve before `steps`, fewest first."""
+def _coarser(nodes: int) -> list[int]:
+    """Numbers of nodes to solve before `nodes`, fewest first."""
     counts: list[int] = []
-    while (steps := (steps + 1) // 2) >= _FEWEST_STEPS:
-        counts.insert(0, steps)
+    while (nodes := (nodes + 1) // 2) >= _FEWEST_NODES:
+        counts.insert(0, nodes)
     return counts
 
 
-def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
+def held_against_line(curves: Curves, minimum: Minimum, steps: int, like: Tensor, first: int = 0) -> Geodesic:
     """The report of minimised curves, with the straight line where it is no worse.
 
-    Paths have shape and type of the latents `like` (B, *latent); `first` is the number of the first among all pairs.
+    Paths have `steps` nodes, and shape and type of the latents `like` (B, *latent); `first` is the number of the first
+    among all pairs.
 
     Raises:
         InputError: a decoder's output on a straight line is NaN or infinite.
     """
-    path = curves.path(minimum.nodes)
-    steps = path.shape[1]
+    path = curves.chain(minimum.nodes)
+    if path.shape[1] != steps:
+        path = resample(path, steps, smooth=True)
+        path[:, 0], path[:, -1] = curves.ends.unbind(1)
     line = resample(curves.ends, steps)
     converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
     fine, lower_bound = _fine_energy(curves, path), curve_energy(curves.decoder, line, batch_size=curves.batch_size)
@@ -147,7 +174,8 @@ def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int
         worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
         if len(worse):
             path[worse], converged[worse] = line[worse], False
-            gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
+            straight = resample(curves.ends[worse], minimum.nodes.shape[1] + 2)[:, 1:-1]
+            gradient_norm[worse] = curves[worse].energy(straight)[1].flatten(1).norm(dim=1)
     chords = segment_lengths(curves.decoder, path, batch_size=curves.batch_size)
     check_finite(chords, first)
     energy = 0.5 * (steps - 1) * chords.square().sum(1)

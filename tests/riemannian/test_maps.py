@@ -16,6 +16,7 @@ from interpzoo_riemannian import (
     paper,
     parallel_transport,
 )
+from interpzoo_riemannian.solver import solve
 from torch import Tensor
 
 from interpzoo.errors import InputError
@@ -124,9 +125,9 @@ def test_a_logarithm_that_was_not_found_is_warned_of(monkeypatch: pytest.MonkeyP
     from interpzoo_riemannian import shooting
 
     def hasty(*arguments: object, **options: object) -> object:
-        return geodesic(*arguments, **{**options, "max_iterations": 1})  # pyright: ignore[reportArgumentType]
+        return solve(*arguments, **{**options, "max_iterations": 1})  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(shooting, "geodesic", hasty)
+    monkeypatch.setattr(shooting, "solve", hasty)
     with pytest.warns(NotConvergedWarning, match="2 of 2 geodesics did not converge: pair 0, 1"):
         logarithm_map(torus, latents(2, 2), 2 + latents(2, 2, seed=1))
 
