@@ -177,7 +177,7 @@ class InterpolationModel(nn.Module):
         self._check_codes(z0)
         self._check_codes(z1)
         z0, z1 = _paired(z0.to(self.device), z1.to(self.device))
-        t = torch.as_tensor(t, dtype=torch.float32, device=self.device)
+        t = _numbers("t", t, self.device)
         if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
             raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
         if not bool(t.isfinite().all()):
@@ -257,7 +257,7 @@ class InterpolationModel(nn.Module):
             InputError: the weights do not fit, or the interpolator mixes no more than two codes.
         """
         codes = self.encode(images)
-        shares = torch.as_tensor(weights, dtype=torch.float32, device=self.device)
+        shares = _numbers("weights", weights, self.device)
         if shares.ndim not in (1, 2) or shares.shape[-1] != len(codes):
             raise InputError(f"weights have shape {tuple(shares.shape)}, expected ({len(codes)},) or (N, {len(codes)})")
         rows = shares if shares.ndim == 2 else shares[None]
@@ -455,6 +455,13 @@ def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
         raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
     n = len(z1) if len(z0) == 1 else len(z0)
     return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])
+
+
+def _numbers(name: str, values: object, device: torch.device) -> Tensor:
+    try:
+        return torch.as_tensor(values, dtype=torch.float32, device=device)
+    except (ValueError, TypeError, RuntimeError):  # of rows of different lengths, of words, of what is no list
+        raise InputError(f"{name} = {values!r:.100}: expected numbers, as many in each row") from None
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -211,6 +211,8 @@ class TestPositions:
             ([[[0.5]]], "t has shape (1, 1, 1), expected (T,) or (2, T)"),
             ([0, math.nan], "t holds values that are not finite"),
             ([[0.0], [-math.inf]], "t holds values that are not finite"),
+            ([[0.0], [0.5, 1.0]], "t = [[0.0], [0.5, 1.0]]: expected numbers, as many in each row"),
+            (["half"], "t = ['half']: expected numbers, as many in each row"),
         ],
         ids=str,
     )
