@@ -91,7 +91,7 @@ def geodesic_path(
             break
         eta = gradient if h is None else _through_encoder(curves, h, nodes)
         nodes = nodes - (alpha[:, None, None] * eta).to(nodes.dtype)
-    return held_against_line(Curves(flat, ends, decoded_ends, batch_size), found, steps, z0)
+    return held_against_line(Curves(flat, ends, decoded_ends, batch_size), found, z0)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
@@ -26,6 +26,8 @@ _FEWEST_NODES = 4
 """Of the coarsest curve that is solved on the way."""
 _COARSE = 100
 """How much sooner a coarser curve, whose minimum is another, is taken as converged."""
+_LEAP = 1.25
+"""How much more energy a curve may have along its spline than through its points."""
 _PAIRS_AT_ONCE = 128
 """Enough pairs to fill batches, few enough for the progress to be seen."""
 _FINE = 8
@@ -104,31 +106,59 @@ def solve(
         _check_init(init, z0)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
-    free = max(3, steps // 2 + 1) if midpoints and steps > 2 else steps
+    nodes = max(3, steps // 2 + 1) if midpoints and steps > 2 else steps
+    settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
         y = decode(flat, ends[rows].flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
         check_finite(y, rows.start)
         curves = Curves(flat, ends[rows], y, batch_size, midpoints)
-        start = resample(ends[rows], free) if init is None else init[rows].flatten(2).to(ends)
-        minimum = _minimize(curves, start, free, method, tolerance, max_iterations)
-        found.append(held_against_line(curves, minimum, steps, z0, first=rows.start))
+        start = ends[rows] if init is None else init[rows].flatten(2).to(ends)
+        minimum = _minimize(curves, start, [*_coarser(nodes), nodes], settings)
+        found.append(held_against_line(curves, minimum, z0, first=rows.start))
     return Geodesic(
         **{field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
     )
 
 
-def _minimize(
-    curves: Curves, start: Tensor, nodes: int, method: Method, tolerance: float, max_iterations: int
-) -> Minimum:
-    """Over curves of as many `nodes`, ends included, starting from `start` (B, N, d)."""
-    if nodes == 2:
+@dataclass(frozen=True)
+class _Settings:
+    steps: int
+    method: Method
+    tolerance: float
+    max_iterations: int
+
+
+def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Settings, doublings: int = 2) -> Minimum:
+    """From `start` (B, N, d), over curves of as many nodes, ends included, as each of the `levels` in turn.
+
+    What comes back are `steps` nodes of every curve. One that is longer between its points than it is through them is
+    minimised anew with twice as many, `doublings` times at most.
+    """
+    if levels[-1] == 2:
         minimum = Minimum.of(start[:, :0])
         return replace(minimum, converged=~minimum.converged)
-    dimension = start.shape[2]
+    minimum = _descend(curves, start, levels, settings)
+    points = curves.chain(minimum.nodes)
+    path = points
+    if path.shape[1] != settings.steps:
+        path = resample(points, settings.steps, smooth=True)
+    minimum = replace(minimum, nodes=path[:, 1:-1].contiguous())
+    if curves.midpoints and doublings:
+        through = curve_energy(curves.decoder, points, batch_size=curves.batch_size)
+        rows = (_fine_energy(curves, points) > _LEAP * through).nonzero().squeeze(1)
+        if len(rows):
+            again = _minimize(curves[rows], points[rows], [2 * levels[-1] - 1], settings, doublings - 1)
+            minimum.go_on(rows, again)
+    return minimum
+
+
+def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settings) -> Minimum:
+    dimension, (*coarser, nodes) = start.shape[2], levels
+    method, tolerance, max_iterations = settings.method, settings.tolerance, settings.max_iterations
     if method == "gauss-newton" or (method == "auto" and dimension <= FEW_DIMENSIONS):
         spent = 0
-        for coarse in _coarser(nodes):
+        for coarse in coarser:
             minimum = gauss_newton(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
             start, spent = curves.path(minimum.nodes), spent + minimum.iterations
         minimum = gauss_newton(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
@@ -151,19 +181,16 @@ def _coarser(nodes: int) -> list[int]:
     return counts
 
 
-def held_against_line(curves: Curves, minimum: Minimum, steps: int, like: Tensor, first: int = 0) -> Geodesic:
+def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
     """The report of minimised curves, with the straight line where it is no worse.
 
-    Paths have `steps` nodes, and shape and type of the latents `like` (B, *latent); `first` is the number of the first
-    among all pairs.
+    Paths have shape and type of the latents `like` (B, *latent); `first` is the number of the first among all pairs.
 
     Raises:
         InputError: a decoder's output on a straight line is NaN or infinite.
     """
-    path = curves.chain(minimum.nodes)
-    if path.shape[1] != steps:
-        path = resample(path, steps, smooth=True)
-        path[:, 0], path[:, -1] = curves.ends.unbind(1)
+    path = curves.path(minimum.nodes)
+    steps = path.shape[1]
     line = resample(curves.ends, steps)
     converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
     fine, lower_bound = _fine_energy(curves, path), curve_energy(curves.decoder, line, batch_size=curves.batch_size)
@@ -174,8 +201,7 @@ def held_against_line(curves: Curves, minimum: Minimum, steps: int, like: Tensor
         worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
         if len(worse):
             path[worse], converged[worse] = line[worse], False
-            straight = resample(curves.ends[worse], minimum.nodes.shape[1] + 2)[:, 1:-1]
-            gradient_norm[worse] = curves[worse].energy(straight)[1].flatten(1).norm(dim=1)
+            gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
     chords = segment_lengths(curves.decoder, path, batch_size=curves.batch_size)
     check_finite(chords, first)
     energy = 0.5 * (steps - 1) * chords.square().sum(1)
