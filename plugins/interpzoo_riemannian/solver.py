@@ -54,8 +54,9 @@ def geodesic(
 
     Minimises the energy (eq. 4 of Shao et al. 2018) of the curves' nodes, every second of which lies on the cubic
     through the four around it: were all of them free, they would leap over what lies between them, and decoders that
-    are trained have much there. All pairs are in one batch, each with its own damping and end. In few latent
-    dimensions this is Gauss-Newton, from coarse curves to fine; in many, a preconditioned quasi-Newton method for as
+    are trained have much there. A curve that is still much longer along its spline than through its nodes is solved
+    with twice as many, and again, before it is given back in `steps`. All pairs are in one batch, each with its own
+    damping and end. In few latent dimensions this is Gauss-Newton, from coarse curves to fine; in many, a preconditioned quasi-Newton method for as
     long as it is the cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline
     through its nodes, would be longer in energy than the straight line gets the straight line and ``converged=False``.
     That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines

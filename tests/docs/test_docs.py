@@ -25,6 +25,7 @@ from click.testing import CliRunner
 import interpzoo
 from interpzoo.cli.app import group
 from interpzoo.images import save_image
+from tests.hubserver import Hub, environment
 from tools import readme
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +106,29 @@ def test_python_of_the_readme_runs(outcomes: list[Exception | str | None], numbe
         pytest.skip(outcome)
     if outcome is not None:
         raise outcome
+
+
+# The Hub
+
+
+PLACEHOLDER = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.slow
+def test_the_readme_pushes_and_loads(tmp_path: Path) -> None:
+    load, push = blocks(README, "py")
+    assert PLACEHOLDER in load
+    with Hub() as hub:
+        run_beside(hub, f'import interpzoo\nmodel = interpzoo.load("acai-mnist")\n{push}', tmp_path)
+        run_beside(hub, f"import interpzoo\n{load.replace(PLACEHOLDER, hub.head('user/repo'))}", tmp_path)
+
+
+def run_beside(hub: Hub, script: str, folder: Path) -> None:
+    """Run a script in a process whose client knows `hub` alone, and has nothing in its cache yet."""
+    command = [sys.executable, "-c", script]
+    variables = environment(hub, folder / "cache")
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # Shell commands
