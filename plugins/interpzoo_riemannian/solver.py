@@ -27,7 +27,7 @@ _FEWEST_NODES = 4
 _COARSE = 100
 """How much sooner a coarser curve, whose minimum is another, is taken as converged."""
 _LEAP = 1.25
-"""How much more energy a curve may have along its spline than through its points."""
+"""How much more energy a curve may have through twice its points than through them."""
 _PAIRS_AT_ONCE = 128
 """Enough pairs to fill batches, few enough for the progress to be seen."""
 _FINE = 8
@@ -54,13 +54,14 @@ def geodesic(
 
     Minimises the energy (eq. 4 of Shao et al. 2018) of the curves' nodes, every second of which lies on the cubic
     through the four around it: were all of them free, they would leap over what lies between them, and decoders that
-    are trained have much there. A curve that is still much longer along its spline than through its nodes is solved
-    with twice as many, and again, before it is given back in `steps`. All pairs are in one batch, each with its own
-    damping and end. In few latent dimensions this is Gauss-Newton, from coarse curves to fine; in many, a preconditioned quasi-Newton method for as
-    long as it is the cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline
-    through its nodes, would be longer in energy than the straight line gets the straight line and ``converged=False``.
-    That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines
-    between some 40.
+    are trained have much there. A curve that is still longer between its nodes than through them is solved with twice
+    as many, and again, before it is given back in `steps`.
+
+    All pairs are in one batch, each with its own damping and end. In few latent dimensions this is Gauss-Newton, from
+    coarse curves to fine; in many, a preconditioned quasi-Newton method for as long as it is the cheaper, then
+    Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline through its nodes, would be
+    longer in energy than the straight line gets the straight line and ``converged=False``. That spline is
+    `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines between some 40.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
@@ -147,7 +148,7 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
     minimum = replace(minimum, nodes=path[:, 1:-1].contiguous())
     if curves.midpoints and doublings:
         through = curve_energy(curves.decoder, points, batch_size=curves.batch_size)
-        rows = (_fine_energy(curves, points) > _LEAP * through).nonzero().squeeze(1)
+        rows = (_spline_energy(curves, points, split=2) > _LEAP * through).nonzero().squeeze(1)
         if len(rows):
             again = _minimize(curves[rows], points[rows], [2 * levels[-1] - 1], settings, doublings - 1)
             minimum.go_on(rows, again)
@@ -194,11 +195,11 @@ def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int
     steps = path.shape[1]
     line = resample(curves.ends, steps)
     converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
-    fine, lower_bound = _fine_energy(curves, path), curve_energy(curves.decoder, line, batch_size=curves.batch_size)
+    fine, lower_bound = _spline_energy(curves, path), curve_energy(curves.decoder, line, batch_size=curves.batch_size)
     # Splitting segments only adds energy, so that most curves are settled without the line's own finer measure.
     doubtful = (~(fine <= lower_bound)).nonzero().squeeze(1)
     if len(doubtful):
-        limit = _fine_energy(curves, line[doubtful])
+        limit = _spline_energy(curves, line[doubtful])
         worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
         if len(worse):
             path[worse], converged[worse] = line[worse], False
@@ -211,8 +212,8 @@ def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int
     return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm)
 
 
-def _fine_energy(curves: Curves, path: Tensor) -> Tensor:
-    fine = resample(path, (path.shape[1] - 1) * _FINE + 1, smooth=True)
+def _spline_energy(curves: Curves, path: Tensor, split: int = _FINE) -> Tensor:
+    fine = resample(path, (path.shape[1] - 1) * split + 1, smooth=True)
     return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
 
 
