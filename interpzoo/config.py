@@ -62,6 +62,13 @@ class ComponentConfig(Schema):
     """Base of the config class that each component brings along (its ``Config``)."""
 
 
+class FeatureNetworkConfig(ComponentConfig):
+    """What a user writes to have a network of features."""
+
+    network: str = Field(default="", max_length=256)
+    """What follows the colon in ``--features COMPONENT:NETWORK``; empty where nothing does."""
+
+
 class Component(BaseModel):
     """A component by its registered name; the other fields are validated by that component's own ``Config``."""
 

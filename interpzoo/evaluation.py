@@ -15,6 +15,7 @@ from interpzoo.benchmark.trial import Arena
 from interpzoo.card import Result
 from interpzoo.config import Component
 from interpzoo.errors import DataError
+from interpzoo.features import features_named
 from interpzoo.loading import load
 from interpzoo.model import InterpolationModel
 
@@ -30,6 +31,8 @@ class Evaluation:
     not_applicable: dict[str, str]
     """Metrics that say nothing of this model on this data, with the reason."""
     versions: dict[str, str]
+    features: str
+    """What images were compared by."""
 
     def to_json(self) -> str:
         """As text."""
@@ -44,6 +47,7 @@ def evaluate(
     metrics: Sequence[str] = (),
     protocol: Protocol | None = None,
     seed: int = 0,
+    features: str | Path | None = None,
     told: Told = lambda subject, metric: None,
 ) -> Evaluation:
     """Score a model on the held-out part of its data by every registered metric that is applicable.
@@ -55,11 +59,13 @@ def evaluate(
         metrics: shell patterns of metrics or families; all by default.
         protocol: how much is measured; `Protocol()` by default.
         seed: of the pairs and of everything else that is random, in place of the protocol's.
+        features: what images are compared by, see `features_named`; the data set's own by default.
         told: called with the model and the metric before each is measured.
 
     Raises:
         DataError: the model does not say what it was trained on and `dataset` is not given, or the data is missing.
-        UnknownNameError: a pattern matches no metric.
+        UnknownNameError: a pattern matches no metric, or there are no such features.
+        ConfigError, WeightsError: the features are not of such images, or cannot be had.
         InputError: a frame of the model is not finite.
     """
     if not isinstance(model, InterpolationModel):
@@ -68,7 +74,9 @@ def evaluate(
     if component is None:
         raise DataError(f"{model.config.name!r} does not say what it was trained on: give a dataset")
     protocol = (protocol or Protocol()).model_copy(update={"seed": seed})
-    arena = Arena(component, model.config.image, protocol, None if data_root is None else Path(data_root))
+    image, root = model.config.image, None if data_root is None else Path(data_root)
+    network = None if features is None else features_named(features, image, device=model.device)
+    arena = Arena(component, image, protocol, root, features=network)
     record = score(arena, Model(model), metrics_named(metrics), told=told)
     return Evaluation(
         model=model.config.name,
@@ -77,6 +85,7 @@ def evaluate(
         results=results_of(record),
         not_applicable={figure.title: figure.reason for figure in record.figures.values() if figure.reason},
         versions=record.versions,
+        features=record.features,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,14 +14,19 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
 from interpzoo import folder as pretrained
-from interpzoo.config import ImageSpec
-from interpzoo.errors import ConfigError
+from interpzoo.build import build_component
+from interpzoo.config import Component, ImageSpec
+from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.hub import locate
-from interpzoo.loading import read_model
+from interpzoo.interfaces import FeatureNetwork
+from interpzoo.loading import on_device, read_model
 from interpzoo.plugins import registry
+from interpzoo.registry import Component as Registered
+from interpzoo.registry import E, Registration, Table
 
 _BATCH: Final = 256
 _SEED: Final = 1
+_DIGITS: Final = 12
 _WIDTHS: Final = (16, 32, 64)
 
 
@@ -31,12 +37,14 @@ class Features:
     name: str
     """The pretrained network, or what stands in for one."""
     network: Callable[[Tensor], Tensor]
+    device: str | torch.device | None = None
+    """Where the network is; on the CPU by default."""
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Features of images, which are clamped: (B, D) in float32, on the CPU."""
-        parts = [self.network(part.clamp(0, 1)).float().flatten(1) for part in images.split(_BATCH)]
-        return torch.cat(parts)
+        parts = [part.to(self.device).clamp(0, 1) for part in images.split(_BATCH)]
+        return torch.cat([self.network(part).float().flatten(1).cpu() for part in parts])
 
 
 def features_of(dataset: str, image: ImageSpec) -> Features:
@@ -54,8 +62,38 @@ def features_of(dataset: str, image: ImageSpec) -> Features:
     return Features("random convolutions", _random(image))
 
 
-def load_features(name: str | Path) -> tuple[Features, ImageSpec]:
+def features_named(name: str | Path, image: ImageSpec, *, device: str | torch.device | None = None) -> Features:
+    """The features that a user asks for.
+
+    Args:
+        name: a pretrained network of kind ``features``, by its name, its folder or its repository as `load` takes them;
+            or ``COMPONENT:NETWORK``, a registered component of kind ``features`` and what it is to take, such as
+            ``timm:resnet18.a1_in1k``.
+        image: what is to be compared.
+        device: where to compute; the CPU by default.
+
+    Raises:
+        UnknownNameError: it is neither; with the nearest names.
+        AmbiguousNameError, PluginError: as `Registry.resolve`.
+        ConfigError: the network does not take such images, or it is no network of features.
+        WeightsError: its weights are damaged, do not fit the config, or cannot be had.
+        InputError: there is no such device here.
+    """
+    if (row := _component(name)) is not None:
+        return _built(row[0], row[1], image, device)
+    features, takes = load_features(name, device=device)
+    if takes != image:
+        raise ConfigError(
+            f"features {str(name)!r} are of images of {_size(takes)}, and those to be compared are of {_size(image)}: "
+            "expected a network for such images; without a name they are compared by their data set's own"
+        )
+    return features
+
+
+def load_features(name: str | Path, *, device: str | torch.device | None = None) -> tuple[Features, ImageSpec]:
     """A pretrained network of kind ``features``, and the images that it takes.
+
+    What is not of the zoo has the first digits of its weights' SHA-256 in its name, as its config could say any name.
 
     Raises:
         UnknownNameError: no such model.
@@ -65,8 +103,63 @@ def load_features(name: str | Path) -> tuple[Features, ImageSpec]:
     source = locate(name)
     config = pretrained.read_config(source.path)
     if config.kind != "features":
-        raise ConfigError(f"{str(name)!r} is a model of kind {config.kind!r}, not a network of features")
-    return Features(config.name, read_model(source).encoder), config.image
+        raise ConfigError(
+            f"{str(name)!r} is a model of kind {config.kind!r}, not a network of features: expected one of kind "
+            f"'features', such as {' or '.join(map(repr, _pretrained()))}"
+        )
+    encoder = on_device(read_model(source).encoder, device)
+    own = isinstance(name, Path) or "/" in name
+    shown = f"{config.name}@{pretrained.sha256(source.path / pretrained.WEIGHTS)[:_DIGITS]}" if own else config.name
+    return Features(shown, encoder, device), config.image
+
+
+def _pretrained() -> list[str]:
+    models = registry().models
+    return sorted(models.shown(row) for row in models if row.entry.kind == "features")
+
+
+def _component(name: str | Path) -> tuple[Registration[Registered], str] | None:
+    """The component that a name begins with, and what follows; ``None``: it is one that `locate` knows of.
+
+    Raises:
+        UnknownNameError: it is neither.
+        AmbiguousNameError: several plugins have it.
+    """
+    if isinstance(name, Path) or name.startswith(("./", "../", "/")):
+        return None
+    known = registry()
+    for table in (known.models, known.renamed):
+        if _find(table, name) is not None:
+            return None
+    table, parts = known.components["features"], name.split(":")
+    for length in (2, 1):  # 'plugin:component' before 'component': what it is to take may have colons, too
+        if (row := _find(table, ":".join(parts[:length]))) is not None:
+            return row, ":".join(parts[length:])
+    if "/" in name and ":" not in name:
+        return None
+    network = name.partition(":")[2]
+    near = did_you_mean(name, [*_pretrained(), *(f"{component}:{network}" for component in table.names())])
+    there = ", ".join([*_pretrained(), *(f"{component}:NETWORK" for component in table.names())])
+    raise UnknownNameError(f"unknown features {name!r}.{near} There are {there}; a folder begins with ./, ../ or /")
+
+
+def _find(table: Table[E], name: str) -> Registration[E] | None:
+    with suppress(UnknownNameError):
+        return table.find(name)
+    return None
+
+
+def _built(
+    row: Registration[Registered], network: str, image: ImageSpec, device: str | torch.device | None
+) -> Features:
+    with torch.random.fork_rng(devices=[]):  # weights are drawn before the network's own take their place
+        built: FeatureNetwork = build_component("features", Component(name=row.qualified, network=network), image)
+    name = f"{registry().components['features'].shown(row)}:{built.network}"
+    return Features(name, on_device(built.eval().requires_grad_(False), device), device)
+
+
+def _size(image: ImageSpec) -> str:
+    return "x".join(map(str, image.shape))
 
 
 def _random(image: ImageSpec) -> nn.Module:

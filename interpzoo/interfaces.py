@@ -2,7 +2,8 @@
 
 A component is built from its own validated ``Config`` and the shapes around it; it never draws from the global random
 state after construction. Encoder, decoder and prior make the model; the regularizer shapes it in training; the
-interpolator walks between its codes; a data set feeds it; a metric scores it.
+interpolator walks between its codes; a data set feeds it; a metric scores it, by features of images where pixels say
+little.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
-from interpzoo.config import ComponentConfig, ImageSpec, OptimizerConfig
+from interpzoo.config import ComponentConfig, FeatureNetworkConfig, ImageSpec, OptimizerConfig
 
 if TYPE_CHECKING:
     from interpzoo.benchmark.trial import Trial
@@ -403,3 +404,23 @@ class Metric(ABC):
         Raises:
             InputError: a frame is not finite, or shapes do not fit: a broken model gets no score.
         """
+
+
+class FeatureNetwork(nn.Module, ABC):
+    """Images to the features that metrics compare them by, where a user asks for ``--features COMPONENT:NETWORK``.
+
+    It comes with weights of its own, is put into eval mode, and is neither trained nor saved.
+    """
+
+    Config: ClassVar[type[FeatureNetworkConfig]] = FeatureNetworkConfig
+    network: str
+    """What the features are of, in full: the same text for the same weights and no others. It stands in every record,
+    for figures of different features are not compared."""
+
+    def __init__(self, config: FeatureNetworkConfig, image: ImageSpec) -> None:
+        super().__init__()
+        self.network = config.network
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to features (B, D); no image knows of the others in its batch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from interpzoo.hub import Source, locate
 from interpzoo.hub.client import Access
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
+
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def load(
@@ -61,9 +65,17 @@ def load(
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     if interpolator is not None:
         config = config.model_copy(update={"interpolator": Component(name=interpolator)})
-    model = _read(source, config)
+    return on_device(_read(source, config), device, dtype or torch.float32)
+
+
+def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:
+    """`module`, moved to a device (the CPU's stay there by default) and cast to a type, if one is given.
+
+    Raises:
+        InputError: there is no such device here.
+    """
     try:
-        return model.to(device, dtype or torch.float32)
+        return module.to(device, dtype)
     except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
         reason = str(error).partition("\n")[0]
         raise InputError(f"device = {str(device)!r} cannot be used: {reason}") from error

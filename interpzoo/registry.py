@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric"]
+Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Sort = Kind | Literal["method", "recipe", "model", "former name"]
 """What can be registered."""

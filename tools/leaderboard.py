@@ -35,7 +35,7 @@ def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
         ClickException: a bundled model has no record, or one of other weights.
     """
     yield PAGE, render(boards(records, metrics_named()))
-    found = {record.subject: record for record in records if not record.control}
+    found = {record.subject: record for record in records if not (record.control or record.chosen)}
     for folder in sorted(path for path in CARDS.iterdir() if path.is_dir()):
         config = read_config(folder)
         if config.kind != "interpolator":

@@ -12,6 +12,7 @@ from interpzoo.benchmark.results import arena_name
 from interpzoo.benchmark.run import Job
 from interpzoo.benchmark.subjects import Model, controls
 from interpzoo.benchmark.trial import Arena
+from interpzoo.features import features_named
 from interpzoo.loading import load
 
 
@@ -23,8 +24,11 @@ def save_pictures(
     *,
     data_root: Path | None = None,
     device: str | None = None,
+    features: str | Path | None = None,
 ) -> None:
     """``strips.png``, ``bars.png`` and ``agreement.png`` in the folder of each data set.
+
+    The arguments are those of `benchmark`, which was called before.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
@@ -35,6 +39,8 @@ def save_pictures(
         save_bars(folder / "bars.png", board, board.metrics)
         save_correlations(folder / "agreement.png", board, board.metrics)
     for job in jobs:
-        arena = Arena(job.data, job.image, protocol, data_root)
+        network = None if features is None else features_named(features, job.image)
+        arena = Arena(job.data, job.image, protocol, data_root, features=network)
         subjects = [*(Model(load(name, device=device)) for name in job.models), *controls(arena)]
-        save_strips(output / arena_name(job.data, job.image) / "strips.png", arena, subjects)
+        name = arena_name(job.data, job.image, "" if network is None else network.name)
+        save_strips(output / name / "strips.png", arena, subjects)

@@ -54,6 +54,8 @@ class Record(Schema):
     image: ImageSpec
     features: str
     """What images are compared by."""
+    chosen: bool = False
+    """Whether these features were asked for; else they are the data set's own."""
     protocol: Protocol
     versions: dict[str, str] = Field(default_factory=dict)
     figures: dict[str, Figure] = Field(default_factory=dict)
@@ -61,20 +63,21 @@ class Record(Schema):
 
     @property
     def arena(self) -> str:
-        """Name of the data set and the size of its images: the folder of what is compared with each other."""
-        return arena_name(self.data, self.image)
+        """The folder of what is compared with each other, see `arena_name`."""
+        return arena_name(self.data, self.image, self.features if self.chosen else "")
 
     def same_as(self, other: Record) -> bool:
-        """Whether both are of the same subject, weights, data and protocol, so that their figures go together."""
+        """Whether both are of the same subject, weights, data, features and protocol: their figures go together."""
         own = {"figures", "versions"}
         return self.model_dump(exclude=own) == other.model_dump(exclude=own)
 
 
-def arena_name(data: Component, image: ImageSpec) -> str:
-    """``mnist-32``; images that are not square, and data sets with settings, say so."""
+def arena_name(data: Component, image: ImageSpec, features: str = "") -> str:
+    """``mnist-32``; images that are not square, data sets with settings and features that were asked for say so."""
     size = str(image.height) if image.height == image.width else f"{image.height}x{image.width}"
+    chosen = f"-{features}" if features else ""
     settings = "".join(f"-{key}={value}" for key, value in sorted(data.options.items()))
-    return "".join(c if c.isalnum() or c in "-_.=" else "_" for c in f"{data.name}{settings}-{size}")
+    return "".join(c if c.isalnum() or c in "-_.=" else "_" for c in f"{data.name}{settings}-{size}{chosen}")
 
 
 def path_of(record: Record, folder: Path) -> Path:

@@ -23,6 +23,7 @@ from interpzoo.benchmark.trial import Arena, Subject, Trial
 from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InterpzooError, UnknownNameError, did_you_mean
+from interpzoo.features import features_named
 from interpzoo.hub import locate
 from interpzoo.interfaces import Control, Family, Metric, NotApplicable
 from interpzoo.listing import list_models
@@ -158,6 +159,7 @@ def benchmark(
     protocol: Protocol | None = None,
     data_root: Path | None = None,
     device: str | None = None,
+    features: str | Path | None = None,
     told: Told = lambda subject, metric: None,
 ) -> Iterator[Record]:
     """Score models and controls, and write a file for each; what is there already is not measured again.
@@ -171,17 +173,22 @@ def benchmark(
         output: folder of the records.
         protocol: how much of everything.
         data_root: folder of local data sets; else ``INTERPZOO_DATA``, else the Hub.
-        device: where models compute.
+        device: where models compute, and features that are asked for.
+        features: what images are compared by, see `features_named`; the data set's own by default.
         told: called before each measurement.
 
     Raises:
+        UnknownNameError, ConfigError, WeightsError: `features` cannot be had, or are not of such images as a job's;
+            nothing is measured then.
         DataError: a data set is missing.
         OutputError: a record cannot be written.
     """
     rank, world = _process()
+    images = dict.fromkeys(job.image for job in jobs)
+    networks = {} if features is None else {image: features_named(features, image, device=device) for image in images}
     turn = 0
     for job in jobs:
-        arena = Arena(job.data, job.image, protocol or Protocol(), data_root)
+        arena = Arena(job.data, job.image, protocol or Protocol(), data_root, features=networks.get(job.image))
         makers: list[Callable[[], Subject]] = [lambda c=control: c for control in controls(arena)]
         makers += [lambda n=name: Model(load(n, device=device)) for name in job.models]
         sums = [""] * (len(makers) - len(job.models)) + [_sums(name) for name in job.models]
@@ -254,6 +261,7 @@ def _blank(arena: Arena, subject: Subject, weights: str) -> Record:
         data=arena.component,
         image=arena.image,
         features=arena.network.name,
+        chosen=arena.chosen,
         protocol=arena.protocol,
         versions=_versions(),
     )

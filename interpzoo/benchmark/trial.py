@@ -47,7 +47,7 @@ class Arena(_Shared):
         image: what models on it take and give.
         protocol: how much of everything.
         root: folder of local data sets.
-        features: what images are compared by; those of `features_of` by default.
+        features: what images are compared by, where that was asked for; those of `features_of` by default.
 
     Raises:
         DataError: the data set cannot be found or read.
@@ -69,6 +69,8 @@ class Arena(_Shared):
         self.data: DataSet = build_component("dataset", component, image, root)
         self.truth = self.data if isinstance(self.data, Truth) else None
         """What knows the true ways, if anything; metrics that need ``truth`` may use `known`."""
+        self.chosen = features is not None
+        """Whether the features were asked for."""
         self.network = features_of(component.name, image) if features is None else features
         frames = protocol.frames if self.truth is None else self.truth.frames
         self.positions = torch.linspace(0, 1, frames)

@@ -27,6 +27,13 @@ metrics_option = click.option(
 
 full_option = click.option("--full", is_flag=True, help="More pairs and images: about five times the work.")
 
+features_option = click.option(
+    "--features",
+    metavar="NAME",
+    help="Compare images by this network of features, by its name or folder, or by a backbone of timm's, "
+    "timm:BACKBONE; by default that of the data set.",
+)
+
 json_flag = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 

@@ -13,7 +13,7 @@ import torch
 from interpzoo.build import build_component, build_parts
 from interpzoo.config import ComponentConfig, Recipe
 from interpzoo.errors import UnknownNameError
-from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Metric, Prior, Regularizer
+from interpzoo.interfaces import DataSet, Decoder, Encoder, FeatureNetwork, Interpolator, Metric, Prior, Regularizer
 from interpzoo.plugins import registry, zoo
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Kind
@@ -27,6 +27,7 @@ INTERFACES: Final[dict[Kind, type]] = {
     "interpolator": Interpolator,
     "dataset": DataSet,
     "metric": Metric,
+    "features": FeatureNetwork,
 }
 
 _HEAVY: Final = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "matplotlib")

@@ -1,4 +1,4 @@
-"""timm backbones as encoders, with a fitting decoder."""
+"""timm backbones as encoders, with a fitting decoder, and as networks of features."""
 
 from interpzoo.plugins import Registrar, hookimpl
 
@@ -9,4 +9,5 @@ INTERPZOO_API = 1
 def register(registry: Registrar) -> None:
     registry.add("encoder", "timm", "interpzoo_timm.backbone:TimmEncoder")
     registry.add("decoder", "upsampling", "interpzoo_timm.backbone:UpsamplingDecoder")
+    registry.add("features", "timm", "interpzoo_timm.features:TimmFeatures")
     registry.add_package("interpzoo_timm")

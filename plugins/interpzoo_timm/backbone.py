@@ -15,9 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
-from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, did_you_mean
+from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
 from interpzoo.nets import Activation, activation, he_init
+from interpzoo_timm.library import check_known, fetching, import_timm, line, spread
 
 
 class TimmEncoderConfig(ComponentConfig):
@@ -49,11 +50,11 @@ class TimmEncoder(Encoder):
 
     def __init__(self, config: TimmEncoderConfig, image: ImageSpec) -> None:
         super().__init__(config, image)
-        timm = _import_timm()
+        timm = import_timm()
         self.backbone, features = _build(timm, config, image)
         made_for: Any = self.backbone.pretrained_cfg
-        self.register_buffer("mean", _spread(made_for["mean"], image.channels))
-        self.register_buffer("deviation", _spread(made_for["std"], image.channels))
+        self.register_buffer("mean", spread(made_for["mean"], image.channels))
+        self.register_buffer("deviation", spread(made_for["std"], image.channels))
         self.head = nn.Linear(features, config.latent_dim)
         self.latent_shape = (config.latent_dim,)
 
@@ -106,27 +107,9 @@ class UpsamplingDecoder(Decoder):
         return (self.layers(z) + 1) / 2
 
 
-def _import_timm() -> ModuleType:
-    try:
-        import timm
-    except (ImportError, RuntimeError, AttributeError, OSError) as error:  # torchvision alone fails in all these ways
-        if isinstance(error, ModuleNotFoundError) and error.name == "timm":
-            raise MissingDependencyError("timm backbones need timm: pip install timm") from None
-        major, minor = torch.__version__.split(".")[:2]
-        # torchvision 0.15 belongs to torch 2.0, and both have been counted on together since.
-        wanted = f"torchvision==0.{int(minor) + 15}.*" if major == "2" else "the newest torchvision"
-        raise MissingDependencyError(
-            f"timm cannot be imported ({_line(error)}): torch {torch.__version__} needs {wanted} of the same build; "
-            "install it from the package index that torch came from"
-        ) from error
-    return timm
-
-
 def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tuple[nn.Module, int]:
     """The backbone in torch's current default device, and the number of its features."""
-    if not timm.is_model(config.backbone):
-        known = [*timm.list_models(), *timm.list_models(include_tags=True)]
-        raise ConfigError(f"timm has no backbone {config.backbone!r}.{did_you_mean(config.backbone, known)}")
+    check_known(timm, config.backbone)
     # The meta device takes no memory, so that what does not fit is told before anything is allocated or fetched.
     with torch.device("meta"):
         try:
@@ -135,7 +118,7 @@ def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tup
             size = "x".join(map(str, image.shape))
             patch = "" if config.patch_size is None else f" in patches of {config.patch_size}"
             raise ConfigError(
-                f"timm's {config.backbone!r} does not take images of {size}{patch}: {_line(error)}"
+                f"timm's {config.backbone!r} does not take images of {size}{patch}: {line(error)}"
             ) from error
     state = backbone.state_dict(keep_vars=True)
     if len({id(tensor) for tensor in state.values()}) < len(state):
@@ -143,12 +126,10 @@ def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tup
     # A model that is being loaded has weights of its own, and fetching timm's would be for nothing.
     if torch.get_default_device().type == "meta":
         return backbone, features
-    try:
-        return _create(timm, config, image, pretrained=config.pretrained)
-    except (OSError, RuntimeError) as error:
-        if not config.pretrained:
-            raise
-        raise WeightsError(f"timm's weights of {config.backbone!r} cannot be had: {_line(error)}") from error
+    if not config.pretrained:
+        return _create(timm, config, image)
+    with fetching(config.backbone):
+        return _create(timm, config, image, pretrained=True)
 
 
 def _create(
@@ -175,15 +156,3 @@ def _create(
             if hasattr(module, rate):
                 setattr(module, rate, 0.0)
     return backbone.train().requires_grad_(), features
-
-
-def _spread(values: tuple[float, ...], channels: int) -> Tensor:
-    """Values of red, green and blue as (C, 1, 1), as timm spreads the first layer's weights over other channels."""
-    if channels == 1:
-        values = (sum(values) / len(values),)
-    return torch.tensor([values[channel % len(values)] for channel in range(channels)]).view(-1, 1, 1)
-
-
-def _line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__

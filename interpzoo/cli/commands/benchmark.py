@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from interpzoo.cli.options import data_root_option, device_option, full_option, metrics_option
+from interpzoo.cli.options import data_root_option, device_option, features_option, full_option, metrics_option
 
 
 @click.command(
@@ -17,6 +17,7 @@ Examples:
   interpzoo benchmark
   interpzoo benchmark '*-lines' ./runs/mine --metrics truth --metrics motion
   interpzoo benchmark '*-mnist' --output scores --plots
+  interpzoo benchmark '*-celeba' --features timm:resnet18.a1_in1k
   accelerate launch -m interpzoo benchmark
 """,
 )
@@ -31,6 +32,7 @@ Examples:
     metavar="DIR",
     help="Folder of the results; what is there already is not measured again.",
 )
+@features_option
 @full_option
 @click.option("--seed", default=0, show_default=True, help="Of the pairs and of everything else that is random.")
 @click.option("--plots", is_flag=True, help="Pictures, too: strips, bars and how metrics agree.")
@@ -41,6 +43,7 @@ def command(
     metrics: Sequence[str],
     data_root: Path | None,
     output: Path,
+    features: str | None,
     full: bool,
     seed: int,
     plots: bool,
@@ -49,7 +52,8 @@ def command(
     """Score the pretrained models whose name matches a PATTERN, all without one; a folder stands for itself.
 
     Each is scored on the data that it was trained on, beside controls: paths of no model, which tell whether a metric
-    is fit there. A run that was stopped goes on where it was. Exit code 1: a measurement failed.
+    is fit there. A run that was stopped goes on where it was. Figures by other --features have a folder and tables of
+    their own. Exit code 1: a measurement failed.
     """
     from rich.console import Console
     from rich.table import Table
@@ -68,7 +72,14 @@ def command(
     failed = 0
     with BenchmarkProgress(sum(job.subjects for job in jobs) * len(chosen)) as progress:
         for record in benchmark(
-            jobs, chosen, output, protocol=protocol, data_root=data_root, device=device, told=progress.told
+            jobs,
+            chosen,
+            output,
+            protocol=protocol,
+            data_root=data_root,
+            device=device,
+            features=features,
+            told=progress.told,
         ):
             for name, figure in record.figures.items():
                 if figure.error:
@@ -87,6 +98,6 @@ def command(
     if plots:
         from interpzoo.benchmark.gallery import save_pictures
 
-        save_pictures(output, jobs, found, protocol, data_root=data_root, device=device)
+        save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
     click.echo(f"{output / 'README.md'}: all figures, and which metrics are fit where")
     return int(failed > 0)

@@ -10,6 +10,7 @@ import click
 from interpzoo.cli.options import (
     data_root_option,
     device_option,
+    features_option,
     full_option,
     metrics_option,
     model_argument,
@@ -24,12 +25,14 @@ Examples:
   interpzoo evaluate acai-lines
   interpzoo evaluate acai-mnist --data-root ~/data --json results.json
   interpzoo evaluate acai-lines --metrics truth --metrics 'frechet-*'
+  interpzoo evaluate acai-celeba --features timm:resnet18.a1_in1k
   interpzoo evaluate ./runs/mine --card
 """,
 )
 @model_argument
 @metrics_option
 @data_root_option
+@features_option
 @full_option
 @click.option("--seed", default=0, show_default=True, help="Of the pairs and of K-means.")
 @click.option(
@@ -47,6 +50,7 @@ def command(
     *,
     metrics: Sequence[str],
     data_root: Path | None,
+    features: str | None,
     full: bool,
     seed: int,
     output: Path | None,
@@ -70,6 +74,8 @@ def command(
     from interpzoo.hub import locate
     from interpzoo.loading import load
 
+    if card and features is not None:
+        raise click.UsageError("a card has the figures by the data set's own features: leave out --card or --features.")
     model = load(name, device=device)
     with Console(stderr=True).status(f"measuring {model.config.name} ...") as status:
         evaluation = evaluate(
@@ -78,6 +84,7 @@ def command(
             metrics=metrics,
             protocol=FULL if full else Protocol(),
             seed=seed,
+            features=features,
             told=lambda subject, metric: status.update(f"measuring {subject}: {metric} ..."),
         )
     table = Table("metric", "data", title=evaluation.model, title_justify="left")
@@ -87,6 +94,7 @@ def command(
         ends = "" if result.low is None or result.high is None else f"[{number(result.low)}, {number(result.high)}]"
         table.add_row(result.metric, result.dataset, f"{result.value:.4g}{result.unit}", escape(ends))
     Console().print(table)
+    click.echo(f"features: {evaluation.features}")
     for title, reason in evaluation.not_applicable.items():
         click.echo(f"{title}: not applicable, {reason}")
     if output is not None:

@@ -1,0 +1,86 @@
+"""Any backbone of timm, with the weights that timm has for it, as a network of features to compare images by."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from interpzoo.config import FeatureNetworkConfig, ImageSpec
+from interpzoo.errors import ConfigError, did_you_mean
+from interpzoo.interfaces import FeatureNetwork
+from interpzoo_timm.library import check_known, fetching, import_timm, line, spread
+
+_BATCH: Final = 32
+"""Images at once: at the size of a backbone's own images its maps are large."""
+
+
+class TimmFeatures(FeatureNetwork):
+    """A backbone's pooled features, asked for as ``timm:BACKBONE``, such as ``timm:resnet18.a1_in1k``.
+
+    Images are stretched to the size that the backbone was trained at (bilinear, antialiased, nothing is cut off), grey
+    ones are given its channels, and all are normalised by its mean and deviation. A backbone without a tag is that of
+    timm's default weights, and `network` has their tag.
+
+    Raises:
+        MissingDependencyError: timm is not installed, or torchvision is not made for the installed torch.
+        ConfigError: no backbone is given, timm does not know it or its tag, it has no pooled features, or images have
+            neither one channel nor as many as it takes.
+        WeightsError: timm has no weights for the backbone, or they cannot be fetched.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: FeatureNetworkConfig, image: ImageSpec) -> None:
+        super().__init__(config, image)
+        if not config.network:
+            raise ConfigError(
+                "features 'timm' are those of a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"
+            )
+        timm = import_timm()
+        made_for = _made_for(timm, config.network)
+        self.network = f"{made_for.architecture}.{made_for.tag}" if made_for.tag else made_for.architecture
+        self._channels, *self._size = made_for.input_size
+        if image.channels not in (1, self._channels):
+            raise ConfigError(
+                f"timm's {config.network!r} takes images of {self._channels} channels, and those to be compared have "
+                f"{image.channels}: expected as many, or 1"
+            )
+        with fetching(self.network):
+            self.backbone: nn.Module = timm.create_model(self.network, pretrained=True, num_classes=0).eval()
+        self.register_buffer("mean", spread(made_for.mean, self._channels))
+        self.register_buffer("deviation", spread(made_for.std, self._channels))
+        self._check()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `FeatureNetwork.forward`."""
+        return torch.cat([self.backbone(self._prepared(part)) for part in x.split(_BATCH)])
+
+    def _prepared(self, x: Tensor) -> Tensor:
+        x = interpolate(x, self._size, mode="bilinear", antialias=True)
+        return (x.expand(-1, self._channels, -1, -1) - self.mean) / self.deviation
+
+    def _check(self) -> None:
+        try:
+            with torch.no_grad():
+                found = self.backbone(torch.zeros(1, self._channels, *self._size))
+        except Exception as error:  # each family of timm refuses in its own way
+            raise ConfigError(f"timm's {self.network!r} cannot be used for features: {line(error)}") from error
+        if found.ndim != 2:
+            shape = tuple(found.shape[1:])
+            raise ConfigError(f"timm's {self.network!r} gives {shape} for an image: expected a vector of features")
+
+
+def _made_for(timm: ModuleType, backbone: str) -> Any:
+    """What timm knows of a backbone's weights: their tag, and the images that they were trained on."""
+    check_known(timm, backbone)
+    try:
+        found = timm.get_pretrained_cfg(backbone, allow_unregistered=False)
+    except RuntimeError as error:  # of the tag
+        known = timm.list_models(f"{backbone.partition('.')[0]}.*", include_tags=True)
+        raise ConfigError(f"timm: {line(error)}{did_you_mean(backbone, known)}") from None
+    return found

@@ -1,0 +1,70 @@
+"""timm itself: imported on demand, and its refusals in the zoo's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, did_you_mean
+
+
+def import_timm() -> ModuleType:
+    """timm.
+
+    Raises:
+        MissingDependencyError: it is not installed, or torchvision is not made for the installed torch.
+    """
+    try:
+        import timm
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:  # torchvision alone fails in all these ways
+        if isinstance(error, ModuleNotFoundError) and error.name == "timm":
+            raise MissingDependencyError("timm backbones need timm: pip install timm") from None
+        major, minor = torch.__version__.split(".")[:2]
+        # torchvision 0.15 belongs to torch 2.0, and both have been counted on together since.
+        wanted = f"torchvision==0.{int(minor) + 15}.*" if major == "2" else "the newest torchvision"
+        raise MissingDependencyError(
+            f"timm cannot be imported ({line(error)}): torch {torch.__version__} needs {wanted} of the same build; "
+            "install it from the package index that torch came from"
+        ) from error
+    return timm
+
+
+def check_known(timm: ModuleType, backbone: str) -> None:
+    """Refuse a backbone that timm does not have; its tag is not looked at.
+
+    Raises:
+        ConfigError: with the nearest names.
+    """
+    if not timm.is_model(backbone):
+        known = [*timm.list_models(), *timm.list_models(include_tags=True)]
+        raise ConfigError(f"timm has no backbone {backbone!r}.{did_you_mean(backbone, known)}")
+
+
+@contextmanager
+def fetching(backbone: str) -> Iterator[None]:
+    """A context in which timm fetches its weights of a backbone.
+
+    Raises:
+        WeightsError: there are none, they cannot be fetched, or what came is damaged.
+    """
+    try:
+        yield
+    except Exception as error:  # of the network, the Hub's client, safetensors or timm, each in its own way
+        raise WeightsError(f"timm's weights of {backbone!r} cannot be had: {line(error)}") from error
+
+
+def spread(values: tuple[float, ...], channels: int) -> Tensor:
+    """Values of red, green and blue as (C, 1, 1), as timm spreads the first layer's weights over other channels."""
+    if channels == 1:
+        values = (sum(values) / len(values),)
+    return torch.tensor([values[channel % len(values)] for channel in range(channels)]).view(-1, 1, 1)
+
+
+def line(error: Exception) -> str:
+    """The first line of what an error says."""
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
