@@ -128,18 +128,18 @@ def _component(name: str | Path) -> tuple[Registration[Registered], str] | None:
     if isinstance(name, Path) or name.startswith(("./", "../", "/")):
         return None
     known = registry()
-    for table in (known.models, known.renamed):
-        if _find(table, name) is not None:
-            return None
+    if _find(known.models, name) is not None or _find(known.renamed, name) is not None:
+        return None
     table, parts = known.components["features"], name.split(":")
     for length in (2, 1):  # 'plugin:component' before 'component': what it is to take may have colons, too
         if (row := _find(table, ":".join(parts[:length]))) is not None:
             return row, ":".join(parts[length:])
     if "/" in name and ":" not in name:
         return None
-    network = name.partition(":")[2]
-    near = did_you_mean(name, [*_pretrained(), *(f"{component}:{network}" for component in table.names())])
-    there = ", ".join([*_pretrained(), *(f"{component}:NETWORK" for component in table.names())])
+    component, _, network = name.partition(":")
+    meant = [f"{other}:{network}" for other in table.names() if did_you_mean(component, [other])]
+    near = did_you_mean(name, [*_pretrained(), *meant])
+    there = ", ".join([*_pretrained(), *(f"{other}:NETWORK" for other in table.names())])
     raise UnknownNameError(f"unknown features {name!r}.{near} There are {there}; a folder begins with ./, ../ or /")
 
 
@@ -153,7 +153,8 @@ def _built(
     row: Registration[Registered], network: str, image: ImageSpec, device: str | torch.device | None
 ) -> Features:
     with torch.random.fork_rng(devices=[]):  # weights are drawn before the network's own take their place
-        built: FeatureNetwork = build_component("features", Component(name=row.qualified, network=network), image)
+        component = Component.model_validate({"name": row.qualified, "network": network})
+        built: FeatureNetwork = build_component("features", component, image)
     name = f"{registry().components['features'].shown(row)}:{built.network}"
     return Features(name, on_device(built.eval().requires_grad_(False), device), device)
 

@@ -17,7 +17,6 @@ from interpzoo.hub.client import Access
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
 
-
 M = TypeVar("M", bound=nn.Module)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -45,7 +45,7 @@ def check_known(timm: ModuleType, backbone: str) -> None:
 
 
 @contextmanager
-def fetching(backbone: str) -> Iterator[None]:
+def fetching(backbone: str) -> Generator[None]:
     """A context in which timm fetches its weights of a backbone.
 
     Raises:
