@@ -53,6 +53,19 @@ def test_models_and_controls_side_by_side(cli: Cli) -> None:
 
 
 @pytest.mark.slow
+def test_figures_by_features_that_are_asked_for_have_their_own_table(cli: Cli) -> None:
+    asked = ("benchmark", "./ae-lines", "--metrics", "path-length", "--output", "compared")
+    for features in ((), ("--features", "features-mnist")):
+        done = cli(*asked, *features)
+        assert done.returncode == 0, done.stderr
+    found = {(r.arena, r.features) for r in read_records(cli.folder / "compared")}
+    assert found == {("lines-32", "random convolutions"), ("lines-32-features-mnist", "features-mnist")}
+    page = (cli.folder / "compared" / "README.md").read_text("utf-8")
+    for arena, features in found:
+        assert f"## {arena}\n\n256 pairs at most, seed 0; features: {features}." in page
+
+
+@pytest.mark.slow
 def test_evaluate_is_the_same_on_one_model(cli: Cli) -> None:
     done = cli("evaluate", "./ae-lines", "--metrics", "in-between-mse", "--metrics", "linear-probe")
     assert done.returncode == 0, done.stderr
@@ -65,6 +78,11 @@ def test_mistakes_are_one_line(cli: Cli) -> None:
     assert "no model matches 'acai-linse'" in cli.refuses("benchmark", "acai-linse")
     assert "no metric or family matches 'speed'" in cli.refuses("benchmark", "./ae-lines", "--metrics", "speed")
     assert "there is no folder 'nowhere'" in cli.refuses("benchmark", "./nowhere")
+    for command in ("benchmark", "evaluate"):
+        told = cli.refuses(command, "./ae-lines", "--features", "tim:resnet18")
+        assert "unknown features 'tim:resnet18'. Did you mean 'timm:resnet18'" in told
+        told = cli.refuses(command, "./ae-lines", "--features", "features-celeba")
+        assert "are of images of 3x32x32, and those to be compared are of 1x32x32" in told
 
 
 @pytest.mark.slow

@@ -97,6 +97,15 @@ def test_a_model_without_a_record_and_one_of_other_weights_are_told(tmp_path: Pa
             dict(leaderboard.pages(records))
 
 
+def test_a_card_has_no_figures_by_features_that_were_asked_for() -> None:
+    records = [record("acai-celeba", 0.1, 0.1).model_copy(update={"weights": "of the bundled model"})]
+    asked = records[0].model_copy(update={"chosen": True})
+    with pytest.raises(Exception, match="acai-celeba has a record of other weights"):
+        dict(leaderboard.pages([*records, asked]))
+    with pytest.raises(Exception, match="acai-celeba has no record"):
+        dict(leaderboard.pages([asked]))
+
+
 def test_a_stale_page_is_told_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page, results = tmp_path / "LEADERBOARD.md", tmp_path / "results"
     (tmp_path / "cards").mkdir()

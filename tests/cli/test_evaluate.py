@@ -26,6 +26,8 @@ def test_json_table_and_card_have_each_figure(cli: Cli, evaluated: tuple[Path, s
     folder, table = evaluated
     measured = json.loads((folder / "results.json").read_text())
     assert (measured["model"], measured["dataset"], measured["seed"]) == ("tiny", "lines", 1)
+    assert measured["features"] == "random convolutions"
+    assert "features: random convolutions\n" in table
     results = measured["results"]
     assert {"Mean Distance", "Mean Smoothness", "reconstruction MSE"} <= {r["metric"] for r in results}
     shown = cli("show", folder / "tiny").stdout
@@ -38,6 +40,11 @@ def test_json_table_and_card_have_each_figure(cli: Cli, evaluated: tuple[Path, s
 
 def test_a_model_that_was_not_trained_has_no_data_to_be_measured_on(cli: Cli) -> None:
     assert "'ae-tiny' does not say what it was trained on" in cli.refuses("evaluate", "ae-tiny")
+
+
+def test_a_card_has_the_figures_by_the_features_of_the_data_set(cli: Cli) -> None:
+    told = cli.refuses("evaluate", "./no-such-model", "--card", "--features", "features-mnist")
+    assert "leave out --card or --features" in told
 
 
 def test_results_that_could_not_be_written_are_refused_before_the_work(cli: Cli) -> None:
