@@ -10,10 +10,7 @@ Names or folders of models of one data set of pairs at known distances. On held-
 
 from __future__ import annotations
 
-import argparse
-import math
-
-from compared import compared
+from compared import arguments, compared, spread
 from interpzoo_lowbend.evaluation import score_embedding, score_geodesics
 from interpzoo_lowbend.pairs import Pairs
 
@@ -26,25 +23,23 @@ def row(model: InterpolationModel, data: Pairs, n: int) -> str:
     nearer = score_embedding(model, data, n=n, epsilon=data.epsilon / 2)
     errors = score_geodesics(model, data, n=n)
     between = errors[:, 1:-1].mean(1).double()
-    half = 1.96 * float(between.std()) / math.sqrt(n)
     return (
         f"{model.config.name:28s}   {near.mean_stretch:6.3f} {near.distortion:7.2f}   "
         f"{near.scaled_bending:8.4f} {nearer.scaled_bending:8.4f}   "
-        f"{float(between.mean()):.3e} +- {half:.1e}   {float(errors[:, [0, -1]].mean()):.3e}"
+        f"{spread(between, '.3e')}   {float(errors[:, [0, -1]].mean()):.3e}"
     )
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="names or folders of models of one data set")
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=1000)
     options = parser.parse_args()
     models, data = compared(options.models)
     if not isinstance(data, Pairs):
         raise SystemExit(f"{models[0].config.name!r} was not trained on pairs at known distances")
     print(f"epsilon {data.epsilon:.4f}, {options.pairs} pairs")  # noqa: T201
-    print(f"{'':28s}     |D1| max/min    bending  at half   in between (95 %)      ends")  # noqa: T201
+    print(f"{'':28s}     |D1| max/min    bending  at half   in between (95 %)          ends")  # noqa: T201
     for model in models:
         print(row(model, data, options.pairs), flush=True)  # noqa: T201
 

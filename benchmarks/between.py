@@ -17,23 +17,17 @@ pole-shadow, between ``--pairs`` pairs of lights 15 to 80 degrees of azimuth apa
 
 from __future__ import annotations
 
-import argparse
-import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
-from compared import compared
+from compared import arguments, compared, spread
 from interpzoo_aeai.coil20 import COIL20
 from interpzoo_aeai.evaluation import INTERVALS, score_poles, score_turns
 from interpzoo_aeai.pole_shadow import PoleShadow
 from torch import Tensor
 
 from interpzoo.model import InterpolationModel
-
-
-def spread(values: Tensor, scale: float = 1.0) -> str:
-    """Mean and 95 % interval."""
-    half = 1.96 * float(values.std()) / math.sqrt(len(values))
-    return f"{scale * float(values.mean()):.3f} +- {scale * half:.3f}"
 
 
 def coil_row(model: InterpolationModel, turns: Tensor) -> str:
@@ -44,7 +38,7 @@ def coil_row(model: InterpolationModel, turns: Tensor) -> str:
     objects = longest.errors[:, 1:-1].mean(1).unflatten(0, (len(turns), -1)).mean(1)
     truth = torch.linspace(0, 1, longest.alphas.shape[1], dtype=torch.float64)
     alpha = float((longest.alphas - truth).abs().mean())
-    return f"{means}   {spread(objects, 1e3):>16s}   {1e3 * longest.mean_held_out:8.3f}   {alpha:.3f}"
+    return f"{means}   {spread(1e3 * objects):>16s}   {1e3 * longest.mean_held_out:8.3f}   {alpha:.3f}"
 
 
 def pole_row(model: InterpolationModel, data: PoleShadow, n: int) -> str:
@@ -55,24 +49,25 @@ def pole_row(model: InterpolationModel, data: PoleShadow, n: int) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="names or folders of models of one data set")
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=500, help="of lights")
     options = parser.parse_args()
     models, data = compared(options.models)
+    row: Callable[[InterpolationModel], str]
     if isinstance(data, COIL20):
         turns = data.turns()
+        row = partial(coil_row, turns=turns)
         print(f"{len(turns)} objects in {turns.shape[1]} views")  # noqa: T201
         degrees = " ".join(f"{degrees:5d}" for degrees in INTERVALS)
         print(f"{'degrees':24s} {degrees}   80 (95 %)          held out   alpha")  # noqa: T201
     elif isinstance(data, PoleShadow):
+        row = partial(pole_row, data=data, n=options.pairs)
         print(f"{options.pairs} pairs")  # noqa: T201
         print(f"{'':24s} between   path (95 %)")  # noqa: T201
     else:
         raise SystemExit(f"{models[0].config.name!r} was trained on neither coil20 nor pole-shadow")
     for model in models:
-        row = coil_row(model, data.turns()) if isinstance(data, COIL20) else pole_row(model, data, options.pairs)
-        print(f"{model.config.name:24s} {row}", flush=True)  # noqa: T201
+        print(f"{model.config.name:24s} {row(model)}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

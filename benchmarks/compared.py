@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from interpzoo.build import build_component
 from interpzoo.hub import locate
 from interpzoo.interfaces import DataSet
 from interpzoo.loading import read_model
 from interpzoo.model import InterpolationModel
+
+
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """The command line of such a script: its description, and the models."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="names or folders of models of one data set")
+    return parser
+
+
+def spread(values: Tensor, form: str = ".3f") -> str:
+    """Mean of `values` (N,) and half the width of its 95 % interval."""
+    half = 1.96 * float(values.std()) / math.sqrt(len(values))
+    return f"{float(values.mean()):{form}} +- {half:{form}}"
 
 
 def compared(names: Sequence[str]) -> tuple[list[InterpolationModel], DataSet]:

@@ -12,10 +12,8 @@ Over 9 frames between random pairs of validation images, as the models' own path
 
 from __future__ import annotations
 
-import argparse
-
 import torch
-from compared import compared
+from compared import arguments, compared
 from torch import Generator, Tensor
 
 from interpzoo.metrics.motion import largest_jumps, step_lengths
@@ -66,8 +64,7 @@ def row(name: str, model: InterpolationModel | None, train: Tensor, test: Tensor
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="names or folders of models of one data set")
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1500, help="of the small network's training")
     options = parser.parse_args()

@@ -11,11 +11,10 @@ And the decoded length of straight lines between codes over that of the unconstr
 
 from __future__ import annotations
 
-import argparse
 import warnings
 
 import torch
-from compared import compared
+from compared import arguments, compared
 from interpzoo_fmvae.evaluation import mixed, near_pairs, score_flatness, straightness
 from interpzoo_riemannian.report import NotConvergedWarning
 from torch import Generator, Tensor
@@ -52,8 +51,7 @@ def row(model: InterpolationModel, batch: Batch, n: int) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="names or folders of models of one data set")
+    parser = arguments(__doc__)
     parser.add_argument("--pairs", type=int, default=200)
     options = parser.parse_args()
     models, data = compared(options.models)
