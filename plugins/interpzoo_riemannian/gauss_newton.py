@@ -30,7 +30,7 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         converged = (promised <= tolerance * here.energy) & (damping <= 1)
         stop = converged | (damping > _STUCK) | (iteration == max_iterations)
         if bool(stop.any()):
-            found.store(active[stop], nodes[stop], here.gradient[stop], converged[stop], iteration)
+            found.store(active[stop], nodes[stop], here.energy[stop], here.gradient[stop], converged[stop], iteration)
             go = ~stop
             active, curves, nodes, here = active[go], curves[go], nodes[go], here[go]
             step, promised, damping = step[go], promised[go], damping[go]

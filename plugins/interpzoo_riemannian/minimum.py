@@ -14,6 +14,8 @@ class Minimum:
 
     nodes: Tensor
     """(B, n, d), the free ones."""
+    energy: Tensor
+    """(B,) in float64, through the points that were minimised."""
     gradient_norm: Tensor
     """(B,) in float64: the square root of sum_i ||dE/dz_i||^2."""
     converged: Tensor
@@ -25,11 +27,14 @@ class Minimum:
     def of(cls, nodes: Tensor) -> Minimum:
         """Curves through `nodes`, of which nothing is known yet."""
         zeros = torch.zeros(len(nodes), dtype=torch.float64, device=nodes.device)
-        return cls(nodes.clone(), zeros, zeros.bool(), zeros.long())
+        return cls(nodes.clone(), zeros.clone(), zeros, zeros.bool(), zeros.long())
 
-    def store(self, rows: Tensor, nodes: Tensor, gradient: Tensor, converged: Tensor, iterations: int) -> None:
+    def store(
+        self, rows: Tensor, nodes: Tensor, energy: Tensor, gradient: Tensor, converged: Tensor, iterations: int
+    ) -> None:
         """Put down the curves `rows`."""
         self.nodes[rows] = nodes
+        self.energy[rows] = energy
         self.gradient_norm[rows] = gradient.flatten(1).norm(dim=1)
         self.converged[rows] = converged
         self.iterations[rows] = iterations
@@ -37,6 +42,7 @@ class Minimum:
     def go_on(self, rows: Tensor, other: Minimum) -> None:
         """Replace the curves `rows` by those of `other`, which went on from them."""
         self.nodes[rows] = other.nodes
+        self.energy[rows] = other.energy
         self.gradient_norm[rows] = other.gradient_norm
         self.converged[rows] = other.converged
         self.iterations[rows] += other.iterations

@@ -79,11 +79,11 @@ def geodesic_path(
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
     for iteration in range(max_iterations + 1):
-        gradient = curves.energy(nodes)[1]
+        energy, gradient = curves.energy(nodes)
         converged = gradient.square().sum((1, 2)) <= eps
         stop = converged | (iteration == max_iterations)
         if bool(stop.any()):
-            found.store(active[stop], nodes[stop], gradient[stop], converged[stop], iteration)
+            found.store(active[stop], nodes[stop], energy[stop], gradient[stop], converged[stop], iteration)
             go = ~stop
             active, curves, nodes, gradient = active[go], curves[go], nodes[go], gradient[go]
             alpha, eps = alpha[go], eps[go]

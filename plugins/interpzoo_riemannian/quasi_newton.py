@@ -37,7 +37,7 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         converged = -0.5 * slope <= tolerance * energy
         stop = converged | (length < 1e-8) | ~slope.isfinite() | (iteration == max_iterations)
         if bool(stop.any()):
-            found.store(active[stop], nodes[stop], gradient[stop], converged[stop], iteration)
+            found.store(active[stop], nodes[stop], energy[stop], gradient[stop], converged[stop], iteration)
             go = ~stop
             active, curves, nodes, chain = active[go], curves[go], nodes[go], chain[go]
             energy, gradient, length = energy[go], gradient[go], length[go]

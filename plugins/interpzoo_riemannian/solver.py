@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
@@ -30,8 +30,8 @@ _LEAP = 1.25
 """How much more energy a curve may have through twice its points than through them."""
 _PAIRS_AT_ONCE = 128
 """Enough pairs to fill batches, few enough for the progress to be seen."""
-_FINE = 8
-"""Points that a segment is split into where curves are held against the straight line."""
+_FINE = 80
+"""Segments, at least, of curves that are held against the straight line."""
 _ROUNDING = 1e-5
 """Relative difference of two energies that float32 cannot tell from none."""
 
@@ -58,9 +58,9 @@ def geodesic(
     as many, and again, before it is given back in `steps`.
 
     All pairs are in one batch, each with its own damping and end. In few latent dimensions this is Gauss-Newton, from
-    coarse curves to fine; in many, a preconditioned quasi-Newton method for as long as it is the cheaper, then
-    Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline through its nodes, would be
-    longer in energy than the straight line gets the straight line and ``converged=False``. That spline is
+    coarse curves to fine; in many, a preconditioned quasi-Newton method on twice the nodes for as long as it is the
+    cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline through its nodes,
+    would be longer in energy than the straight line gets the straight line and ``converged=False``. That spline is
     `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines between some 40.
 
     Args:
@@ -108,7 +108,9 @@ def solve(
         _check_init(init, z0)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
-    nodes = max(3, steps // 2 + 1) if midpoints and steps > 2 else steps
+    # A quasi-Newton method gets from half of the nodes to all of them in a few iterations.
+    halved = midpoints and steps > 2 and ends.shape[2] <= FEW_DIMENSIONS
+    nodes = max(3, steps // 2 + 1) if halved else steps
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
@@ -147,8 +149,7 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
         path = resample(points, settings.steps, smooth=True)
     minimum = replace(minimum, nodes=path[:, 1:-1].contiguous())
     if curves.midpoints and doublings:
-        through = curve_energy(curves.decoder, points, batch_size=curves.batch_size)
-        rows = (_spline_energy(curves, points, split=2) > _LEAP * through).nonzero().squeeze(1)
+        rows = (_spline_energy(curves, points, split=2) > _LEAP * minimum.energy).nonzero().squeeze(1)
         if len(rows):
             again = _minimize(curves[rows], points[rows], [2 * levels[-1] - 1], settings, doublings - 1)
             minimum.go_on(rows, again)
@@ -156,23 +157,35 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
 
 
 def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settings) -> Minimum:
-    dimension, (*coarser, nodes) = start.shape[2], levels
+    dimension = start.shape[2]
     method, tolerance, max_iterations = settings.method, settings.tolerance, settings.max_iterations
     if method == "gauss-newton" or (method == "auto" and dimension <= FEW_DIMENSIONS):
-        spent = 0
-        for coarse in coarser:
-            minimum = gauss_newton(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
-            start, spent = curves.path(minimum.nodes), spent + minimum.iterations
-        minimum = gauss_newton(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
-        return replace(minimum, iterations=minimum.iterations + spent)
+        return _coarse_to_fine(gauss_newton, curves, start, levels, tolerance, max_iterations)
     # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
     # one for Gauss-Newton.
     budget = max_iterations if method == "quasi-newton" else min(4 * dimension, max_iterations)
-    minimum = quasi_newton(curves, resample(start, nodes)[:, 1:-1], tolerance, budget)
+    minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
     if method == "auto" and len(rest):
         minimum.go_on(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
     return minimum
+
+
+def _coarse_to_fine(
+    minimise: Callable[[Curves, Tensor, float, int], Minimum],
+    curves: Curves,
+    start: Tensor,
+    levels: list[int],
+    tolerance: float,
+    max_iterations: int,
+) -> Minimum:
+    *coarser, nodes = levels
+    spent = 0
+    for coarse in coarser:
+        minimum = minimise(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
+        start, spent = curves.path(minimum.nodes), spent + minimum.iterations
+    minimum = minimise(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
+    return replace(minimum, iterations=minimum.iterations + spent)
 
 
 def _coarser(nodes: int) -> list[int]:
@@ -195,11 +208,13 @@ def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int
     steps = path.shape[1]
     line = resample(curves.ends, steps)
     converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
-    fine, lower_bound = _spline_energy(curves, path), curve_energy(curves.decoder, line, batch_size=curves.batch_size)
+    split = max(2, -(-_FINE // (steps - 1)))
+    fine = _spline_energy(curves, path, split)
+    lower_bound = curve_energy(curves.decoder, line, batch_size=curves.batch_size)
     # Splitting segments only adds energy, so that most curves are settled without the line's own finer measure.
     doubtful = (~(fine <= lower_bound)).nonzero().squeeze(1)
     if len(doubtful):
-        limit = _spline_energy(curves, line[doubtful])
+        limit = _spline_energy(curves, line[doubtful], split)
         worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
         if len(worse):
             path[worse], converged[worse] = line[worse], False
@@ -212,7 +227,7 @@ def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int
     return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm)
 
 
-def _spline_energy(curves: Curves, path: Tensor, split: int = _FINE) -> Tensor:
+def _spline_energy(curves: Curves, path: Tensor, split: int) -> Tensor:
     fine = resample(path, (path.shape[1] - 1) * split + 1, smooth=True)
     return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
 

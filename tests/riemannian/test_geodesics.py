@@ -228,3 +228,13 @@ class TestFaults:
         found = geodesic(torus, latents(3, 2), 3 + latents(3, 2, seed=1), max_iterations=1, tolerance=1e-12)
         assert not bool(found.converged.any())
         assert is_finite(found)
+
+
+def test_progress_is_shown_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = latents(130, 2, seed=1), latents(130, 2, seed=2)
+    quiet = geodesic(sphere, a, b, steps=4)
+    assert capsys.readouterr().err == ""
+    shown = geodesic(sphere, a, b, steps=4, progress=True)
+    assert "geodesics" in (err := capsys.readouterr().err)
+    assert "100%" in err
+    assert torch.equal(shown.path, quiet.path)
