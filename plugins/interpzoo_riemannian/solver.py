@@ -108,8 +108,8 @@ def solve(
         _check_init(init, z0)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
-    # A quasi-Newton method gets from half of the nodes to all of them in a few iterations.
-    halved = midpoints and steps > 2 and ends.shape[2] <= FEW_DIMENSIONS
+    # A quasi-Newton method gets from half of the nodes to all of them in a few iterations, on smooth decoders.
+    halved = midpoints and steps > 2 and (method != "auto" or ends.shape[2] <= FEW_DIMENSIONS)
     nodes = max(3, steps // 2 + 1) if halved else steps
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
@@ -161,12 +161,14 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
     method, tolerance, max_iterations = settings.method, settings.tolerance, settings.max_iterations
     if method == "gauss-newton" or (method == "auto" and dimension <= FEW_DIMENSIONS):
         return _coarse_to_fine(gauss_newton, curves, start, levels, tolerance, max_iterations)
+    if method == "quasi-newton":
+        return _coarse_to_fine(quasi_newton, curves, start, levels[-1:], tolerance, max_iterations)
     # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
     # one for Gauss-Newton.
-    budget = max_iterations if method == "quasi-newton" else min(4 * dimension, max_iterations)
+    budget = min(4 * dimension, max_iterations)
     minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
-    if method == "auto" and len(rest):
+    if len(rest):
         minimum.go_on(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
     return minimum
 
