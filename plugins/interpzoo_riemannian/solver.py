@@ -52,16 +52,17 @@ def geodesic(
 ) -> Geodesic:
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
 
-    Minimises the energy (eq. 4 of Shao et al. 2018) of the curves' nodes, every second of which lies on the cubic
-    through the four around it: were all of them free, they would leap over what lies between them, and decoders that
-    are trained have much there. A curve that is still longer between its nodes than through them is solved with twice
-    as many, and again, before it is given back in `steps`.
+    Minimises the energy (eq. 4 of Shao et al. 2018) of the chain of a curve's nodes and of the points between them,
+    which lie on the cubics through four nodes: were all of them free, they would leap over what lies between them, and
+    decoders that are trained have much there. A curve that is still longer between its points than through them is
+    solved with twice as many nodes, and again, before it is given back in `steps`.
 
     All pairs are in one batch, each with its own damping and end. In few latent dimensions this is Gauss-Newton, from
-    coarse curves to fine; in many, a preconditioned quasi-Newton method on twice the nodes for as long as it is the
-    cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along the spline through its nodes,
-    would be longer in energy than the straight line gets the straight line and ``converged=False``. That spline is
-    `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines between some 40.
+    coarse curves to fine, with half of the `steps` as nodes; in many, a preconditioned quasi-Newton method with all of
+    them for as long as it is the cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along
+    the spline through its nodes, would be longer in energy than the straight line gets the straight line and
+    ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as
+    short as straight lines between some 40.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
