@@ -26,6 +26,9 @@ _FEWEST_NODES = 4
 """Of the coarsest curve that is solved on the way."""
 _COARSE = 100
 """How much sooner a coarser curve, whose minimum is another, is taken as converged."""
+_CLOSER = 0.3
+"""Share of the tolerance that a quasi-Newton method is asked for: what it promises is what is left, where Gauss-Newton,
+which converges quadratically, leaves far less."""
 _LEAP = 1.25
 """How much more energy a curve may have through twice its points than through them."""
 _PAIRS_AT_ONCE = 128
@@ -167,7 +170,7 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
     # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
     # one for Gauss-Newton.
     budget = min(4 * dimension, max_iterations)
-    minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], tolerance, budget)
+    minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], _CLOSER * tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
     if len(rest):
         minimum.go_on(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
