@@ -118,11 +118,13 @@ def stochman_spline(decoder: nn.Module, a: Tensor, b: Tensor, steps: int, best: 
     return curve(torch.linspace(0, 1, steps)).detach()
 
 
-def solvers(decoder: nn.Module, a: Tensor, b: Tensor, steps: int, count: int) -> Iterator[tuple[str, Solve]]:
-    """Names and solvers; `count` is the number of Adam's iterations."""
+def solvers(
+    decoder: nn.Module, a: Tensor, b: Tensor, steps: int, count: int, tolerance: float
+) -> Iterator[tuple[str, Solve]]:
+    """Names and solvers; `count` is the number of Adam's iterations, `tolerance` is `geodesic`'s."""
 
     def ours(method: Method) -> tuple[Tensor, Tensor | None]:
-        found = geodesic(decoder, a, b, steps=steps, method=method, progress=True)
+        found = geodesic(decoder, a, b, steps=steps, method=method, tolerance=tolerance, progress=True)
         return found.path, found.converged
 
     def algorithm_1() -> tuple[Tensor, Tensor | None]:
@@ -204,6 +206,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--adam", type=int, default=1000)
+    parser.add_argument("--tolerance", type=float, default=1e-4, help="of interpzoo; of its interpolator: 3e-3")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="a regular expression for names of solvers")
     parser.add_argument("--output", type=Path, help="folder for the table and a plot of energy against time")
@@ -219,7 +222,7 @@ def main() -> None:
     print(about)  # noqa: T201
     rows: list[Row] = []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for name, solve in solvers(decoder, a, b, options.steps, options.adam):
+    for name, solve in solvers(decoder, a, b, options.steps, options.adam, options.tolerance):
         if re.search(options.only, name) is None:
             continue
         times: list[float] = []
