@@ -97,7 +97,7 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
         tags=["interpzoo", "interpolation", "autoencoder", config.method],
         datasets=None if on_hub is None else [on_hub],
         model_name=config.name,
-        # The Hub takes .eval_results/*.yaml only for data sets that are registered as benchmarks there; none of ours is.
+        # The Hub takes .eval_results/*.yaml only for data sets registered as benchmarks there, which none of ours is.
         eval_results=[
             EvalResult(
                 task_type="image-to-image",
