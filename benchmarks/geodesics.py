@@ -19,6 +19,7 @@ import argparse
 import importlib.util
 import re
 import resource
+import shlex
 import statistics
 import sys
 import time
@@ -247,7 +248,7 @@ def main() -> None:
     print(f"resident memory grew by {grown:.2f} GiB at most")  # noqa: T201
     if options.output is not None:
         label = f"conv-{options.latent}" if options.problem == "conv" else options.problem
-        command = f"python {' '.join(sys.argv)}"
+        command = f"python {shlex.join(sys.argv)}"
         write(options.output, label, f"`{command}`: {about}.", rows)
 
 
