@@ -602,9 +602,16 @@ def test_served_from_the_command_line(tmp_path: Path) -> None:
     folder = write(tmp_path / "model", FILES)
     command = [sys.executable, "-m", "tests.hubserver", f"user/repo={folder}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        settings = dict(word.split("=") for word in server.stdout.readline().split()[1:])
-        where = {"endpoint": settings["HF_ENDPOINT"], "token": settings["HF_TOKEN"], "cache_dir": tmp_path / "cache"}
-        assert Path(hf_hub_download("user/repo", "model.safetensors", **where)).read_bytes() == WEIGHTS
-        server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 0
+        try:
+            assert server.stdout is not None
+            settings = dict(word.split("=") for word in server.stdout.readline().split()[1:])
+            where = {
+                "endpoint": settings["HF_ENDPOINT"],
+                "token": settings["HF_TOKEN"],
+                "cache_dir": tmp_path / "cache",
+            }
+            assert Path(hf_hub_download("user/repo", "model.safetensors", **where)).read_bytes() == WEIGHTS
+            server.send_signal(signal.SIGINT)
+            assert server.wait(10) == 0
+        finally:
+            server.kill()  # or leaving the block waits for it forever

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def main(repositories: tuple[str, ...], port: int) -> None:
             paths = [path for path in Path(folder).rglob("*") if path.is_file()]
             hub.add_repo(name, {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
         click.echo(f"export HF_ENDPOINT={hub.endpoint} HF_TOKEN={hub.token} HF_HUB_DISABLE_XET=1")
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore otherwise
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
