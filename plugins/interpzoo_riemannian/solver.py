@@ -74,7 +74,7 @@ def geodesic(
         steps: nodes of a path, both ends included; at least 2.
         init: paths (B, N, *latent) to start from, of any number of nodes, `neighbor_path`'s say; their ends are
             replaced by `z0` and `z1`. Straight lines by default.
-        method: what minimises; ``auto`` chooses as above.
+        method: what minimises; ``auto`` chooses as above, and either by its name works with half of the `steps`.
         tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
         max_iterations: of a minimiser, for each number of nodes.
         batch_size: decoder evaluations in flight, which bounds the memory whatever the number of pairs; by default a
@@ -112,8 +112,10 @@ def solve(
         _check_init(init, z0)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
+    if method == "auto" and ends.shape[2] <= FEW_DIMENSIONS:
+        method = "gauss-newton"
     # A quasi-Newton method gets from half of the nodes to all of them in a few iterations, on smooth decoders.
-    halved = midpoints and steps > 2 and (method != "auto" or ends.shape[2] <= FEW_DIMENSIONS)
+    halved = midpoints and steps > 2 and method != "auto"
     nodes = max(3, steps // 2 + 1) if halved else steps
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
@@ -161,15 +163,14 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
 
 
 def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settings) -> Minimum:
-    dimension = start.shape[2]
     method, tolerance, max_iterations = settings.method, settings.tolerance, settings.max_iterations
-    if method == "gauss-newton" or (method == "auto" and dimension <= FEW_DIMENSIONS):
+    if method == "gauss-newton":
         return _coarse_to_fine(gauss_newton, curves, start, levels, tolerance, max_iterations)
     if method == "quasi-newton":
         return _coarse_to_fine(quasi_newton, curves, start, levels[-1:], tolerance, max_iterations)
     # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
     # one for Gauss-Newton.
-    budget = min(4 * dimension, max_iterations)
+    budget = min(4 * start.shape[2], max_iterations)
     minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], _CLOSER * tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
     if len(rest):

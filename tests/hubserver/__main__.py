@@ -21,8 +21,8 @@ def main(repositories: tuple[str, ...], port: int) -> None:
             name, _, folder = repository.partition("=")
             paths = [path for path in Path(folder).rglob("*") if path.is_file()]
             hub.add_repo(name, {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
-        click.echo(f"export HF_ENDPOINT={hub.endpoint} HF_TOKEN={hub.token} HF_HUB_DISABLE_XET=1")
         signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore otherwise
+        click.echo(f"export HF_ENDPOINT={hub.endpoint} HF_TOKEN={hub.token} HF_HUB_DISABLE_XET=1")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
