@@ -82,7 +82,7 @@ def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
 def _like(value: Tensor, parameter: nn.Parameter) -> Tensor:
     # Fused optimisers walk state and parameter side by side in memory, so both need the same strides.
     if value.shape != parameter.shape:
-        return value.clone()
+        return value.to(parameter.device, copy=True)  # where fused optimisers want their count of steps, too
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
