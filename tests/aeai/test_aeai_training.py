@@ -121,8 +121,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_
 def test_recipes_differ_from_acais_in_the_method_alone(data: str, method: str) -> None:
     """The same networks, codes and samples, so that figures can be compared."""
     ours, acai = load_recipe(f"{method}-{data}"), load_recipe(f"acai-{data}")
-    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "licence", "limitations"):
+    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "licence"):
         assert getattr(ours, name) == getattr(acai, name), name
+    assert ours.limitations.startswith(acai.limitations)
     for name in ("samples", "batch_size", "seed"):
         assert getattr(ours.training, name) == getattr(acai.training, name), name
     if method == "aeai":
@@ -137,4 +138,5 @@ def test_the_papers_data_has_its_code_of_256_dimensions(data: str) -> None:
     assert code["latent_channels"] * (32 // 2 ** code["scales"]) ** 2 == 256
     assert found.training.samples == 500_000
     weights = {name: value for name, value in found.regularizer.options.items() if name.endswith("_weight")}
-    assert weights == {"adversarial_weight": 1e-2, "cycle_weight": 1e-2, "smoothness_weight": 1e-1}
+    # Of the paper's weights the adversarial one alone is changed: benchmarks/studies/aeai-coil20.md
+    assert weights == {"adversarial_weight": 1e-4, "cycle_weight": 1e-2, "smoothness_weight": 1e-1}
