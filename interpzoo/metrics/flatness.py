@@ -51,6 +51,7 @@ def magnification(G: Tensor) -> Tensor:
     return (log_factor - log_factor.logsumexp(0) + math.log(len(G))).exp()
 
 
+@torch.no_grad()  # a graph of all decoded points would fill the memory
 def length_ratios(decoder: Decode, paths: Tensor, *, nodes: int = 65) -> Tensor:
     """Decoded length of the straight line between the ends of each path, over the path's own: (B,) in float64.
 

@@ -89,6 +89,10 @@ class TestLengthRatios:
         ratio = length_ratios(polar, chord, nodes=400)
         assert ratio.tolist() == pytest.approx([math.pi / 2 / math.sqrt(2)], rel=1e-4)
 
+    def test_no_graph_is_kept(self) -> None:
+        """Of 500 paths in 73 points, through a decoder of faces, it had 20 GiB."""
+        assert not length_ratios(torch.nn.Linear(2, 3), torch.rand(2, 5, 2)).requires_grad
+
     def test_a_path_without_length(self) -> None:
         with pytest.raises(InputError, match=r"paths\[1\] decodes to one image"):
             length_ratios(scaled, torch.tensor([[[0.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]]))
