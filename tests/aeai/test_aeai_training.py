@@ -124,6 +124,8 @@ def test_recipes_differ_from_acais_in_the_method_alone(data: str, method: str) -
     for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "licence"):
         assert getattr(ours, name) == getattr(acai, name), name
     assert ours.limitations.startswith(acai.limitations)
+    # What became of the paper's claim stands on the card of the one model that was trained for it.
+    assert ours.limitations == acai.limitations or ours.name == "aeai-coil20"
     for name in ("samples", "batch_size", "seed"):
         assert getattr(ours.training, name) == getattr(acai.training, name), name
     if method == "aeai":
