@@ -25,6 +25,7 @@ from interpzoo.folder import CHECKPOINT
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
+from interpzoo.training.precision import exact_float32
 from interpzoo.training.workers import Workers
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -99,15 +100,17 @@ class Trainer:
             self.done, self.started_from = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
-        while self.done < end:
-            unchecked.append((self.done, self.step(self.done)))
-            self.done += 1
-            saving = self.done % self.recipe.training.checkpoint_steps == 0 or self.done == end
-            if saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0:
-                report(self.done, self._checked(unchecked))
-                unchecked.clear()
-            if saving:
-                self._save()
+        exact = self.recipe.training.precision == "float32" or not self.regularizer.autocast
+        with exact_float32(exact):
+            while self.done < end:
+                unchecked.append((self.done, self.step(self.done)))
+                self.done += 1
+                saving = self.done % self.recipe.training.checkpoint_steps == 0 or self.done == end
+                if saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0:
+                    report(self.done, self._checked(unchecked))
+                    unchecked.clear()
+                if saving:
+                    self._save()
 
     def trained(self) -> InterpolationModel:
         """The trained model in eval mode: the averaged one where the recipe asks for an average."""

@@ -383,6 +383,50 @@ class TestHooks:
         assert watcher.dtypes == {expected}
         assert {p.dtype for p in trainer.model.parameters()} == {torch.float32}
 
+    @pytest.mark.parametrize("allowed", [True, False])
+    @pytest.mark.parametrize(
+        ("precision", "autocast", "exact"),
+        [("auto", True, False), ("bfloat16", True, False), ("float32", True, True), ("auto", False, True)],
+    )
+    def test_float32_is_not_rounded_to_tf32_in_convolutions(
+        self, precision: str, autocast: bool, exact: bool, allowed: bool, tmp_path: Path
+    ) -> None:
+        class Asking(Watcher):
+            def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+                seen.append(torch.backends.cudnn.allow_tf32)
+                return super().loss(step, update)
+
+        seen: list[bool] = []
+        trainer = trainer_with(recipe_of(2, precision=precision), tmp_path, Asking(autocast=autocast))
+        before = torch.backends.cudnn.allow_tf32
+        try:
+            torch.backends.cudnn.allow_tf32 = allowed
+            trainer.run(ignore)
+            assert torch.backends.cudnn.allow_tf32 == allowed
+        finally:
+            torch.backends.cudnn.allow_tf32 = before
+        assert seen == [allowed and not exact] * 2
+
+    @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="this torch has the one switch alone")
+    def test_nor_where_the_user_turns_the_newer_switches(self, tmp_path: Path) -> None:
+        class Asking(Watcher):
+            def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+                seen.append(convolutions.fp32_precision)
+                return super().loss(step, update)
+
+        seen: list[str] = []
+        convolutions: Any = torch.backends.cudnn.conv
+        trainer = trainer_with(recipe_of(1, precision="float32"), tmp_path, Asking())
+        before = torch.backends.cudnn.allow_tf32
+        try:
+            torch.backends.cudnn.allow_tf32 = False
+            convolutions.fp32_precision = "tf32"
+            trainer.run(ignore)
+            assert convolutions.fp32_precision == "tf32"
+        finally:
+            torch.backends.cudnn.allow_tf32 = before
+        assert seen == ["ieee"]
+
 
 class Share(Workers):
     """One process of several, which are not there."""
