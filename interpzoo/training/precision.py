@@ -10,7 +10,7 @@ import torch
 
 
 @contextmanager
-def exact_float32(wanted: bool) -> Generator[None]:
+def exact_float32(wanted: bool) -> Generator[None, None, None]:
     """Within, where `wanted`, convolutions in float32 keep its 24 bits.
 
     NVIDIA's round their inputs to the 11 bits of TF32 by default, which second differences over d^2 do not survive.
