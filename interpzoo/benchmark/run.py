@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
 from interpzoo import folder as pretrained
+from interpzoo.benchmark.fellows import turns
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.results import Figure, Record, arena_name, path_of, read_record, write_record
 from interpzoo.benchmark.subjects import Model, controls
@@ -165,7 +166,7 @@ def benchmark(
     """Score models and controls, and write a file for each; what is there already is not measured again.
 
     A metric that fails leaves its error in the record, and everything else goes on. Where accelerate has started
-    several processes, each takes its share of the subjects.
+    several processes, each takes the next subject that is left.
 
     Args:
         jobs: what to score, see `jobs_of`.
@@ -183,19 +184,20 @@ def benchmark(
         DataError: a data set is missing.
         OutputError: a record cannot be written.
     """
-    rank, world = _process()
     images = dict.fromkeys(job.image for job in jobs)
     networks = {} if features is None else {image: features_named(features, image, device=device) for image in images}
-    turn = 0
+    order = itertools.count()
+    mine = turns()
+    turn = next(mine)
     for job in jobs:
         arena = Arena(job.data, job.image, protocol or Protocol(), data_root, features=networks.get(job.image))
         makers: list[Callable[[], Subject]] = [lambda c=control: c for control in controls(arena)]
         makers += [lambda n=name: Model(load(n, device=device)) for name in job.models]
         sums = [""] * (len(makers) - len(job.models)) + [_sums(name) for name in job.models]
         for make, weights in zip(makers, sums, strict=True):
-            turn += 1
-            if turn % world == rank:
+            if next(order) == turn:
                 yield _resumed(arena, make(), weights, metrics, output, told)
+                turn = next(mine)
 
 
 def score(
@@ -279,26 +281,3 @@ def _sums(name: str | Path) -> str:
 
 def _matches(named: NamedMetric, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(named.name, p) or named.metric.family == p for p in patterns)
-
-
-def barrier() -> bool:
-    """Wait for the other processes; whether this is the one that goes on to the report."""
-    state = _state()
-    if state is not None:
-        state.wait_for_everyone()
-    return _process()[0] == 0
-
-
-def _process() -> tuple[int, int]:
-    state = _state()
-    return (0, 1) if state is None else (state.process_index, state.num_processes)
-
-
-def _state() -> Any:
-    """Accelerate's, where several processes were started; it is not needed otherwise."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return None
-    from accelerate import PartialState
-
-    # Without a GPU it joins processes only if it is told so.
-    return PartialState(cpu=not torch.accelerator.is_available())

@@ -59,11 +59,12 @@ def command(
     from rich.table import Table
 
     from interpzoo.benchmark.board import render
+    from interpzoo.benchmark.fellows import all_done
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, Protocol
     from interpzoo.benchmark.report import boards, table
     from interpzoo.benchmark.results import read_records
-    from interpzoo.benchmark.run import barrier, benchmark, jobs_of, metrics_named, models_named
+    from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named, models_named
     from interpzoo.folder import write_text
 
     chosen = metrics_named(metrics)
@@ -85,7 +86,7 @@ def command(
                 if figure.error:
                     failed += 1
                     click.echo(f"{record.subject}: {name} failed: {figure.error}", err=True)
-    if not barrier():
+    if not all_done():
         return int(failed > 0)
     found = boards(read_records(output), metrics_named())
     for board in found:
