@@ -82,7 +82,8 @@ class Trainer:
         self.started_from = started_from
         """A resumed run's is its checkpoint's."""
         self._layout = layout
-        self._autocast = config.precision != "float32" and regularizer.autocast and workers.has_bfloat16
+        self._exact = config.precision == "float32" or not regularizer.autocast
+        self._autocast = not self._exact and workers.has_bfloat16
         self._path = output / CHECKPOINT
         self._permutations: dict[int, Tensor] = {}
         self._setup()
@@ -100,8 +101,7 @@ class Trainer:
             self.done, self.started_from = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
-        exact = self.recipe.training.precision == "float32" or not self.regularizer.autocast
-        with exact_float32(exact):
+        with exact_float32(self._exact):
             while self.done < end:
                 unchecked.append((self.done, self.step(self.done)))
                 self.done += 1
@@ -121,7 +121,7 @@ class Trainer:
     def _setup(self) -> None:
         batch = self._batch(0)
         generator = _generator(self.recipe.training.seed, "setup", 0, 0)
-        with torch.no_grad():
+        with torch.no_grad(), exact_float32(self._exact):
             self.regularizer.setup(self.model, batch, generator)
 
     def _average(self) -> AveragedModel | None:

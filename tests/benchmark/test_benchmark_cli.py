@@ -8,6 +8,7 @@ from PIL import Image
 import interpzoo
 from interpzoo.benchmark.results import read_records
 from tests.cli.conftest import Cli
+from tests.processes import TWO
 
 TINY = [
     "training.samples=32",
@@ -86,9 +87,8 @@ def test_mistakes_are_one_line(cli: Cli) -> None:
 
 @pytest.mark.slow
 def test_two_processes_share_the_subjects(cli: Cli) -> None:
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "interpzoo"]
     asked = ["benchmark", "./ae-lines", "--metrics", "in-between-mse", "--output", "shared"]
-    done = cli.python(*launch, *asked)
+    done = cli.python(*TWO, "-m", "interpzoo", *asked)
     assert done.returncode == 0, done.stderr
     scored = [line.removeprefix("scoring ") for line in done.stderr.splitlines() if line.startswith("scoring ")]
     assert sorted(scored) == sorted(["ae-lines", "truth", "nearest", "jump", "blend"])  # each once

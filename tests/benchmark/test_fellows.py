@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from interpzoo.benchmark.fellows import all_done, turns
+from tests.processes import TWO
 
 _SCRIPT = """
 import json, os, pathlib, sys, time
@@ -52,8 +53,7 @@ def test_each_turn_is_taken_once_and_the_quick_process_takes_more(tmp_path: Path
     """One process is at its first turn until the other has done the rest; and so again at the next call."""
     (tmp_path / "run.py").write_text(_SCRIPT)
     (tmp_path / "done").mkdir()
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [*launch, str(tmp_path / "run.py"), str(tmp_path / "done")]
+    command = [sys.executable, *TWO, str(tmp_path / "run.py"), str(tmp_path / "done")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     both = [json.loads((tmp_path / rank).read_text()) for rank in "01"]

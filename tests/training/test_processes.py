@@ -16,6 +16,7 @@ from interpzoo import load
 from interpzoo.config import Recipe
 from interpzoo.folder import read_sums
 from tests.pixels import trainer_of
+from tests.processes import TWO
 from tests.tiny import tiny_recipe
 
 STEPS = 20
@@ -60,8 +61,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "run.py").write_text(SCRIPT)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")}
     environment |= {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    command = [*torchrun, str(folder / "run.py"), str(folder)]
+    command = [sys.executable, *TWO, str(folder / "run.py"), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if "ae-tiny step" in line]

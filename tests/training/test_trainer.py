@@ -392,20 +392,23 @@ class TestHooks:
         self, precision: str, autocast: bool, exact: bool, allowed: bool, tmp_path: Path
     ) -> None:
         class Asking(Watcher):
+            def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+                seen.append(torch.backends.cudnn.allow_tf32)
+                super().setup(model, batch, generator)
+
             def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
                 seen.append(torch.backends.cudnn.allow_tf32)
                 return super().loss(step, update)
 
         seen: list[bool] = []
-        trainer = trainer_with(recipe_of(2, precision=precision), tmp_path, Asking(autocast=autocast))
         before = torch.backends.cudnn.allow_tf32
         try:
             torch.backends.cudnn.allow_tf32 = allowed
-            trainer.run(ignore)
+            trainer_with(recipe_of(2, precision=precision), tmp_path, Asking(autocast=autocast)).run(ignore)
             assert torch.backends.cudnn.allow_tf32 == allowed
         finally:
             torch.backends.cudnn.allow_tf32 = before
-        assert seen == [allowed and not exact] * 2
+        assert seen == [allowed and not exact] * 3  # once at the setup, and at each step
 
     @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="this torch has the one switch alone")
     def test_nor_where_the_user_turns_the_newer_switches(self, tmp_path: Path) -> None:
