@@ -142,6 +142,8 @@ class Recipe(MethodConfig):
     regularizer: Component
     data: Component
     training: TrainingConfig = TrainingConfig()
+    start_from: str | None = Field(default=None, max_length=256)
+    """The pretrained model, of the same networks, whose weights training begins with; ``None``: random ones."""
 
 
 class TrainedWith(Schema):

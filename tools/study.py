@@ -1,8 +1,9 @@
 """Controlled runs: ``python -m tools.study benchmarks/studies/NAME.toml`` trains the runs of a study and scores them.
 
 A study is a table of recipes and changes to them, all else equal. Its results lie beside it as ``NAME.json``, and as a
-table in ``NAME.md``. A run that is there already, with the same recipe and changes, is not trained again, and a
-training that was killed goes on from its checkpoint in ``runs/studies/NAME``.
+table in ``NAME.md``. A run that is there already, with the same recipe and changes, is not trained again, a training
+that was killed goes on from its checkpoint in ``runs/studies/NAME``, and a model that is there, trained by the same
+recipe here or elsewhere, is scored as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from pydantic import Field
@@ -21,11 +22,15 @@ from interpzoo.benchmark.results import Figure
 from interpzoo.benchmark.run import metrics_named, score
 from interpzoo.benchmark.subjects import Model
 from interpzoo.benchmark.trial import Arena
-from interpzoo.config import Schema, validate
+from interpzoo.config import Component, MethodConfig, Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
 from interpzoo.files import atomic_write
-from interpzoo.folder import CHECKPOINT
+from interpzoo.folder import CHECKPOINT, WEIGHTS
+from interpzoo.loading import load
+from interpzoo.model import InterpolationModel
+from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe, parse_toml
+from interpzoo.registry import Kind
 from interpzoo.training.run import train
 
 RUNS: Final = Path("runs", "studies")
@@ -117,10 +122,12 @@ def page(study: Study, done: dict[str, Scored]) -> str:
 
 def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Path | None) -> Scored:
     recipe = load_recipe(run.recipe, changes)
-    resume = (folder / CHECKPOINT).is_file()
-    if folder.exists() and not resume:
-        shutil.rmtree(folder)
-    model = train(recipe, output=folder, data_root=data_root, resume=resume)
+    model = _trained(folder, recipe)
+    if model is None:
+        resume = (folder / CHECKPOINT).is_file()
+        if folder.exists() and not resume:
+            shutil.rmtree(folder)
+        model = train(recipe, output=folder, data_root=data_root, resume=resume)
     arena = Arena(recipe.data, recipe.image, study.protocol, data_root)
     record = score(arena, Model(model), metrics_named(study.metrics))
     return Scored(
@@ -130,6 +137,32 @@ def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Pa
         versions=record.versions,
         figures=record.figures,
     )
+
+
+def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
+    """The model in `folder`, if this recipe made it."""
+    if (folder / CHECKPOINT).is_file() or not (folder / WEIGHTS).is_file():
+        return None
+    model = load(folder)
+    config, trained = model.config, model.config.trained
+    if trained is None:
+        return None
+    start = None if recipe.start_from is None else Path(recipe.start_from).name
+    made = (trained.regularizer, trained.data, trained.training, trained.started_from)
+    same = _networks(config) == _networks(recipe) and made == (recipe.regularizer, recipe.data, recipe.training, start)
+    return model if same else None
+
+
+def _networks(config: MethodConfig) -> list[Any]:
+    """What is built, by full names, which stand in a folder and may be short in a recipe."""
+    kinds: dict[Kind, Component | None] = {
+        "encoder": config.encoder,
+        "decoder": config.decoder,
+        "prior": config.prior,
+        "interpolator": config.interpolator,
+    }
+    components = registry().components
+    return [config.image, *((components[k].find(c.name).qualified, c.options) if c else None for k, c in kinds.items())]
 
 
 def _has(scored: Scored, metric: str) -> bool:

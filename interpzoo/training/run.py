@@ -54,7 +54,8 @@ def train(
         dataset: images of your own instead of the recipe's: a folder or a data set of the Hub. They are brought to
             the recipe's height and width and keep their own number of channels.
         resume: go on from the checkpoint in `output`, to the same result as without the interruption.
-        start_from: a pretrained model of the same networks to fine-tune; random weights by default.
+        start_from: a pretrained model of the same networks to fine-tune; by default what the recipe says, which for
+            images or networks of your own does not hold.
         model: networks of your own (see `wrap`) instead of the recipe's; only their weights are written to `output`.
         trackers: names of accelerate's trackers to log to.
 
@@ -73,7 +74,8 @@ def train(
     else:
         recipe = load_recipe(recipe, changes)
     if model is not None:
-        recipe = recipe.model_copy(update={"image": model.config.image})
+        recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
+    start_from = start_from or recipe.start_from
     folder = claim(Path("runs", recipe.name) if output is None else Path(output))
     if not resume and any((folder / name).exists() for name in (WEIGHTS, CHECKPOINT)):
         raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
@@ -124,6 +126,7 @@ def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
         "limitations": "",
         "licence": own.licence,
         "image": recipe.image.model_copy(update={"channels": own.channels}),
+        "start_from": None,
     }
     return recipe.model_copy(update=changes)
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import l1_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.errors import InputError
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.errors import ConfigError, InputError
+from interpzoo.interfaces import Batch, Networks, Regularizer, Step, Update
 from interpzoo.nets import ConvConfig, ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
 
 _SLOPE: Final = 20.0
@@ -34,6 +34,9 @@ class GAIAConfig(ComponentConfig):
     """w_z: weight of the pairwise distances; official: half of the learning rate of 1e-4."""
     discriminator: ConvConfig
     """Sizes of the discriminator, an autoencoder of its own; `latent_channels` are the channels of its code."""
+    discriminator_start: Literal["random", "autoencoder"] = "random"
+    """``autoencoder``: the discriminator begins with the weights of the model, which has the same networks and can draw
+    already (``--from``); officially both begin at random."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,28 @@ class GAIA(Regularizer):
     def __init__(self, config: GAIAConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         self.deviation, self.distance_weight = config.deviation, config.distance_weight
+        self.discriminator_start = config.discriminator_start
         sizes = config.discriminator
         encoder = ConvEncoder(ConvEncoderConfig(**sizes.model_dump()), image)
         outward = ConvDecoderConfig(width=sizes.width, activation=sizes.activation)
         self.discriminator = nn.Sequential(encoder, ConvDecoder(outward, image, encoder.latent_shape))
+
+    def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+        """Copy the autoencoder's weights to the discriminator, where it is to begin with them.
+
+        Raises:
+            ConfigError: `discriminator` has other sizes than the model's networks.
+        """
+        if self.discriminator_start == "random":
+            return
+        for own, given in zip(self.discriminator, (model.encoder, model.decoder), strict=True):
+            try:
+                own.load_state_dict(given.state_dict())
+            except RuntimeError as error:
+                raise ConfigError(
+                    "regularizer.discriminator_start = 'autoencoder': regularizer.discriminator is to have the sizes "
+                    f"of the model's networks: {' '.join(str(error).split())}"
+                ) from None
 
     def updates(self, model: Networks) -> Sequence[Update]:
         """Both at each step; of the learning rate, sig(r - f) is the discriminator's and the rest the autoencoder's.

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from interpzoo_gaia.gaia import GAIA
 
 from interpzoo.config import Recipe
-from interpzoo.errors import InputError
+from interpzoo.errors import ConfigError, InputError
 from interpzoo.recipes import load_recipe
+from interpzoo.training.trainer import Trainer
 from tests.pixels import check_resumed, copied, trainer_of
 from tests.tiny import tiny_recipe
 
@@ -65,6 +67,27 @@ def test_a_few_steps_lower_the_errors(tmp_path: Path) -> None:
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_path: Path) -> None:
     run = recipe({"samples": 12 * 8, "precision": precision, "ema_decay": 0.9})
     check_resumed(run, tmp_path, after=7)
+
+
+@pytest.mark.parametrize("start", ["random", "autoencoder"])
+def test_the_discriminator_may_begin_as_the_autoencoder(start: str, tmp_path: Path) -> None:
+    """It then is one of its own that draws the data as well as the model does, from the first step on."""
+    trainer = trainer_of(recipe(discriminator_start=start), tmp_path)
+    x = trainer.data.test(4)["image"]
+    drawn, own = trainer.model.decoder(trainer.model.encoder(x)), regularizer_of(trainer).discriminator(x)
+    assert torch.equal(drawn, own) == (start == "autoencoder")
+    trainer.step(0)
+    assert not torch.equal(trainer.model.decoder(trainer.model.encoder(x)), regularizer_of(trainer).discriminator(x))
+
+
+def test_a_discriminator_of_other_sizes_cannot_begin_as_the_autoencoder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"discriminator_start = 'autoencoder': regularizer.discriminator is to have"):
+        trainer_of(recipe(discriminator_start="autoencoder", discriminator={**SIZES, "width": 5}), tmp_path)
+
+
+def regularizer_of(trainer: Trainer) -> GAIA:
+    assert isinstance(trainer.regularizer, GAIA)
+    return trainer.regularizer
 
 
 def test_an_odd_batch_is_refused(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from interpzoo.training.run import train
 from tools.study import Results, main
 
-STUDY = """
+CHANGES = ["training.samples=64", "training.precision=float32"]
+STUDY = f"""
 title = "Wider"
 question = "Does width matter?"
 answer = "It does."
 metrics = ["reconstruction-mse"]
-changes = ["training.samples=64", "training.precision=float32"]
-protocol = { pairs = 8 }
+changes = {CHANGES}
+protocol = {{ pairs = 8 }}
 
 [[runs]]
 name = "narrow"
@@ -67,6 +69,23 @@ def test_a_study_is_trained_once_and_what_is_changed_anew(study: Path) -> None:
     assert "It does." in page
     assert "| wide one | `ae-lines` `encoder.width=3` `decoder.width=4` | " in page
     assert "Samples seen: 64." in page
+
+
+def test_a_model_that_the_recipe_has_made_is_scored_as_it_is(study: Path) -> None:
+    """One that another recipe has made is not."""
+    changes = [*CHANGES, "encoder.width=2", "decoder.width=2"]
+    folders = [Path("runs/studies/width", name) for name in ("narrow", "wide-one")]
+    for folder in folders:
+        train("ae-lines", output=folder, changes=changes)
+    narrow, wide = ((folder / "config.json").stat().st_mtime_ns for folder in folders)
+    conduct(study)
+    assert (folders[0] / "config.json").stat().st_mtime_ns == narrow
+    assert (folders[1] / "config.json").stat().st_mtime_ns != wide
+
+    study.with_suffix(".json").unlink()
+    study.write_text(STUDY.replace('"encoder.width=2"', '"training.seed=1", "encoder.width=2"'))
+    conduct(study)
+    assert (folders[0] / "config.json").stat().st_mtime_ns != narrow
 
 
 def test_what_is_scored_survives_a_run_that_fails(study: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 import interpzoo
 from interpzoo import create, evaluate, load, train, wrap
@@ -212,6 +212,10 @@ def _stopping(model: interpzoo.InterpolationModel) -> interpzoo.InterpolationMod
     return model
 
 
+def first(model: nn.Module) -> Tensor:
+    return next(model.parameters()).detach()
+
+
 class TestFineTuning:
     """`start_from`."""
 
@@ -240,6 +244,28 @@ class TestFineTuning:
         )
         for name, value in origin.state_dict().items():
             torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=1e-8)
+
+    def test_a_recipe_may_say_it(self, tmp_path: Path) -> None:
+        """It does not hold for networks or images of the user's own, and the argument goes before it."""
+        origin, other = (tiny_model(seed=seed) for seed in (7, 8))
+        origin.save_pretrained(tmp_path / "origin")
+        other.save_pretrained(tmp_path / "other")
+        found = recipe(optimizer={"learning_rate": 1e-12})
+        found = found.model_copy(update={"start_from": str(tmp_path / "origin")})
+        started = {
+            "said": train(found, output=tmp_path / "said"),
+            "argued": train(found, output=tmp_path / "argued", start_from=tmp_path / "other"),
+            "own": train(found, output=tmp_path / "own", model=create(recipe(), seed=9)),
+            "photos": train(
+                found, output=tmp_path / "photos", dataset=write_pictures(tmp_path / "in", "RGB", [(20, 20)] * 8)
+            ),
+        }
+        firsts = {name: first(model) for name, model in started.items()}
+        torch.testing.assert_close(firsts["said"], first(origin), rtol=0, atol=1e-8)
+        torch.testing.assert_close(firsts["argued"], first(other), rtol=0, atol=1e-8)
+        torch.testing.assert_close(firsts["own"], first(create(recipe(), seed=9)), rtol=0, atol=1e-8)
+        trained = {name: read_config(tmp_path / name).trained for name in ("said", "argued", "photos")}
+        assert [t.started_from for t in trained.values() if t] == ["origin", "other", None]
 
     def test_other_networks_are_no_start(self, tmp_path: Path) -> None:
         tiny_model("vae").save_pretrained(tmp_path / "origin")
