@@ -140,7 +140,10 @@ def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
 def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
     state, own = load(start_from).state_dict(), model.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
-        raise ConfigError(f"{str(start_from)!r} has other networks than the recipe: it cannot be the start")
+        raise ConfigError(
+            f"{str(start_from)!r} has other networks than the recipe: it cannot be the start; a recipe whose start_from "
+            "is null begins with random weights"
+        )
     model.load_state_dict(state)
 
 
