@@ -141,8 +141,8 @@ def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
     state, own = load(start_from).state_dict(), model.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
         raise ConfigError(
-            f"{str(start_from)!r} has other networks than the recipe: it cannot be the start; a recipe whose start_from "
-            "is null begins with random weights"
+            f"{str(start_from)!r} has other networks than the recipe: it cannot be the start; a recipe whose "
+            "start_from is null begins with random weights"
         )
     model.load_state_dict(state)
 
