@@ -43,6 +43,26 @@ def check_plugins(config: ModelConfig) -> None:
     registry().methods.find(config.method)
 
 
+def fully_named(config: MethodConfig) -> dict[Kind, Component]:
+    """The components of a model, by kind, under full names, which hold when a second plugin has the same bare name.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError: as `Registry.find`.
+    """
+    named: dict[Kind, Component | None] = {
+        "encoder": config.encoder,
+        "decoder": config.decoder,
+        "prior": config.prior,
+        "interpolator": config.interpolator,
+    }
+    components = registry().components
+    return {
+        kind: component.model_copy(update={"name": components[kind].find(component.name).qualified})
+        for kind, component in named.items()
+        if component is not None
+    }
+
+
 @dataclass(frozen=True)
 class Parts:
     """The components of a model."""

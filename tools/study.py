@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from pydantic import Field
@@ -22,15 +22,14 @@ from interpzoo.benchmark.results import Figure
 from interpzoo.benchmark.run import metrics_named, score
 from interpzoo.benchmark.subjects import Model
 from interpzoo.benchmark.trial import Arena
-from interpzoo.config import Component, MethodConfig, Recipe, Schema, validate
+from interpzoo.build import fully_named
+from interpzoo.config import Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
 from interpzoo.files import atomic_write
 from interpzoo.folder import CHECKPOINT, WEIGHTS
 from interpzoo.loading import load
 from interpzoo.model import InterpolationModel
-from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe, parse_toml
-from interpzoo.registry import Kind
 from interpzoo.training.run import train
 
 RUNS: Final = Path("runs", "studies")
@@ -149,20 +148,9 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
         return None
     start = None if recipe.start_from is None else Path(recipe.start_from).name
     made = (trained.regularizer, trained.data, trained.training, trained.started_from)
-    same = _networks(config) == _networks(recipe) and made == (recipe.regularizer, recipe.data, recipe.training, start)
+    asked = (recipe.regularizer, recipe.data, recipe.training, start)
+    same = config.image == recipe.image and fully_named(config) == fully_named(recipe) and made == asked
     return model if same else None
-
-
-def _networks(config: MethodConfig) -> list[Any]:
-    """What is built, by full names, which stand in a folder and may be short in a recipe."""
-    kinds: dict[Kind, Component | None] = {
-        "encoder": config.encoder,
-        "decoder": config.decoder,
-        "prior": config.prior,
-        "interpolator": config.interpolator,
-    }
-    components = registry().components
-    return [config.image, *((components[k].find(c.name).qualified, c.options) if c else None for k, c in kinds.items())]
 
 
 def _has(scored: Scored, metric: str) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from interpzoo.build import build_component
-from interpzoo.config import Component, ModelConfig, Recipe, TrainedWith, TrainingConfig
+from interpzoo.build import build_component, fully_named
+from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.files import is_leftover
@@ -22,7 +22,6 @@ from interpzoo.loading import create, load
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
-from interpzoo.registry import Kind
 from interpzoo.training.progress import TrainingProgress
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
@@ -169,14 +168,9 @@ def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -
 
 def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:
     """The config with full component names, their distributions, and how the weights came about."""
-    named: dict[Kind, Component | None] = {
-        "encoder": config.encoder,
-        "decoder": config.decoder,
-        "prior": config.prior,
-        "interpolator": config.interpolator,
-    }
-    rows = {kind: registry().components[kind].find(c.name) for kind, c in named.items() if c is not None}
-    owners = [row.owner for row in rows.values()] + [registry().methods.find(recipe.method).owner]
+    components = fully_named(config)
+    owners = [registry().components[kind].find(c.name).owner for kind, c in components.items()]
+    owners.append(registry().methods.find(recipe.method).owner)
     trained = TrainedWith(
         recipe=recipe.name,
         regularizer=recipe.regularizer,
@@ -186,7 +180,5 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
         started_from=trainer.started_from,
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )
-    # A full name still finds its component when another plugin registers the same bare name.
-    full = {kind: c.model_copy(update={"name": rows[kind].qualified}) for kind, c in named.items() if c is not None}
     plugins = {owner.plugin: f"{owner.distribution} {owner.version}" for owner in owners}
-    return config.model_copy(update={**full, "plugins": plugins, "trained": trained})
+    return config.model_copy(update={**components, "plugins": plugins, "trained": trained})

@@ -86,11 +86,12 @@ def test_the_registry_says_what_the_config_says(name: str, config: ModelConfig) 
 def test_the_committed_recipe_trains_it(name: str, config: ModelConfig) -> None:
     recipe, run = load_recipe(name), trained(config)
     assert run.samples_seen >= recipe.training.samples
-    assert (run.recipe, run.regularizer, run.data, run.training) == (
+    assert (run.recipe, run.regularizer, run.data, run.training, run.started_from) == (
         recipe.name,
         recipe.regularizer,
         recipe.data,
         recipe.training,
+        recipe.start_from,
     )
     for part in ("encoder", "decoder", "prior", "interpolator"):
         made, asked = getattr(config, part), getattr(recipe, part)
