@@ -90,12 +90,13 @@ def render_card(config: ModelConfig, results: Sequence[Result] = (), *, preview:
 
 def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
     trained = config.trained
-    on_hub = None if trained is None else _hub_id(trained.data)
+    on_hub, start = (None, None) if trained is None else (_hub_id(trained.data), trained.started_from)
     return ModelCardData(
         license=config.licence,
         library_name="interpzoo",
         tags=["interpzoo", "interpolation", "autoencoder", config.method],
         datasets=None if on_hub is None else [on_hub],
+        base_model=None if start is None or not is_hub_id(start) else start.partition("@")[0],
         model_name=config.name,
         # The Hub takes .eval_results/*.yaml only for data sets registered as benchmarks there, which none of ours is.
         eval_results=[

@@ -30,7 +30,7 @@ from interpzoo.folder import CHECKPOINT, WEIGHTS
 from interpzoo.loading import load
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe, parse_toml
-from interpzoo.training.run import train
+from interpzoo.training.run import start_name, train
 
 RUNS: Final = Path("runs", "studies")
 
@@ -146,9 +146,8 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
     config, trained = model.config, model.config.trained
     if trained is None:
         return None
-    start = None if recipe.start_from is None else Path(recipe.start_from).name
     made = (trained.regularizer, trained.data, trained.training, trained.started_from)
-    asked = (recipe.regularizer, recipe.data, recipe.training, start)
+    asked = (recipe.regularizer, recipe.data, recipe.training, start_name(recipe.start_from))
     same = config.image == recipe.image and fully_named(config) == fully_named(recipe) and made == asked
     return model if same else None
 

@@ -15,7 +15,7 @@ from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
-from interpzoo.files import is_leftover
+from interpzoo.files import is_hub_id, is_leftover
 from interpzoo.folder import CHECKPOINT, LOGS, WEIGHTS, claim, write_tensors
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.loading import create, load
@@ -81,10 +81,10 @@ def train(
     workers = Workers(trackers, str(folder / LOGS))
     networks = create(recipe) if model is None else model
     data: DataSet = build_component("dataset", recipe.data, recipe.image, _path(data_root))
-    if start_from is not None:
+    if start_from is not None and not resume:
         _copy_weights(start_from, networks)
     regularizer = _regularizer(recipe, networks)
-    trainer = Trainer(recipe, networks, regularizer, data, workers, folder, _name(start_from))
+    trainer = Trainer(recipe, networks, regularizer, data, workers, folder, start_name(start_from))
     workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
     with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
 
@@ -146,7 +146,10 @@ def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
     model.load_state_dict(state)
 
 
-def _name(start_from: str | Path | None) -> str | None:
+def start_name(start_from: str | Path | None) -> str | None:
+    """What a config calls the model that training began with: of a folder not where it lies, a repository in full."""
+    if isinstance(start_from, str) and is_hub_id(start_from):
+        return start_from
     return None if start_from is None else Path(start_from).name
 
 

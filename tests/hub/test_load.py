@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 import interpzoo
-from interpzoo.folder import FILES
+from interpzoo.folder import CARD, FILES
 from interpzoo.model import InterpolationModel
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
-from tests.tiny import tiny_model
+from tests.tiny import tiny_model, tiny_recipe
 
 WEIGHTS = "model.safetensors"
 
@@ -133,6 +134,26 @@ def test_what_a_branch_says_now_is_loaded(
     hub.commit("user/repo", folder_of(even_later, tmp_path / "even-later"), revision="next/one")
     assert process.load("user/repo@next/one", cache_dir=cache) == frames_of(even_later)
     assert process.load("user/repo", cache_dir=cache) == frames_of(later)
+
+
+def test_a_repository_to_fine_tune(
+    hub: Hub, process: Warm, files: dict[str, bytes], cache: str, tmp_path: Path
+) -> None:
+    """The card names it, at the revision that was asked for, and the Hub its base."""
+    code = """
+import interpzoo
+from interpzoo.config import Recipe
+interpzoo.train(Recipe.model_validate_json(recipe), output=output, start_from=start)
+"""
+    recipe = tiny_recipe(training={"samples": 16}, optimizer={"learning_rate": 1e-12})
+    start = f"user/repo@{hub.head('user/repo')}"
+    process(code, recipe=recipe.model_dump_json(), output=str(tmp_path / "tuned"), start=start)
+    tuned = interpzoo.load(tmp_path / "tuned")
+    for name, value in untrained().state_dict().items():
+        torch.testing.assert_close(tuned.state_dict()[name], value, rtol=0, atol=1e-8)
+    assert tuned.config.trained is not None
+    assert tuned.config.trained.started_from == start
+    assert ModelCard.load(tmp_path / "tuned" / CARD).data.to_dict()["base_model"] == "user/repo"
 
 
 def test_a_private_repository_is_loaded_with_a_token(

@@ -67,6 +67,20 @@ def test_data_is_called_what_the_hub_calls_it(data: Component, hub_id: str | Non
     assert found["model-index"][0]["results"][0]["dataset"] == {"name": data.name, "type": hub_id or data.name}
 
 
+@pytest.mark.parametrize(
+    ("start", "base"),
+    [(None, None), ("ae-lines", None), ("somebody/faces", "somebody/faces"), ("somebody/faces@v2", "somebody/faces")],
+)
+def test_a_repository_that_was_fine_tuned_is_its_base(start: str | None, base: str | None) -> None:
+    """The Hub's tree of models knows repositories, not names of the zoo."""
+    config = config_of()
+    assert config.trained is not None
+    trained = config.trained.model_copy(update={"started_from": start})
+    card = render_card(config.model_copy(update={"trained": trained}))
+    assert ModelCard(card).data.to_dict().get("base_model") == base
+    assert (f"| started from | {start} |" in card) == (start is not None)
+
+
 def test_figures_come_back_exactly(tmp_path: Path) -> None:
     write_card(tmp_path, config_of(), RESULTS)
     assert read_results(tmp_path) == RESULTS

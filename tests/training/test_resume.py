@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,7 +224,8 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
         trainer_of(recipe(), tmp_path).run(ignore, resume=True)
 
 
-def test_a_resumed_fine_tuning_still_says_where_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repeated", [True, False])
+def test_a_resumed_fine_tuning_still_says_where_it_started(repeated: bool, tmp_path: Path) -> None:
     """Also where the second command does not repeat it: the weights come from the checkpoint anyway."""
     origin = tiny_model(seed=5).save_pretrained(tmp_path / "origin")
     found = tiny_recipe(training={"samples": 32})
@@ -233,7 +235,8 @@ def test_a_resumed_fine_tuning_still_says_where_it_started(tmp_path: Path) -> No
     trainer.model.load_state_dict(load(origin).state_dict())
     trainer.started_from = "origin"
     trainer.run(ignore, stop_after=2)
-    train(found, output=tmp_path / "cut", resume=True)
+    shutil.rmtree(origin)  # it is not needed any more
+    train(found, output=tmp_path / "cut", resume=True, start_from=origin if repeated else None)
     trained = read_config(tmp_path / "cut").trained
     assert trained is not None
     assert trained.started_from == "origin"
