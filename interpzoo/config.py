@@ -108,7 +108,7 @@ class TrainingConfig(Schema):
     seed: int = Field(default=0, ge=0, lt=2**31)
     optimizer: OptimizerConfig = OptimizerConfig()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``auto``: bfloat16 autocast on the CPU and on GPUs that have it; regularizers that need float32 opt out."""
+    """``auto``: bfloat16 autocast where CPU or GPU have instructions for it; regularizers that need float32 opt out."""
     channels_last: bool = True
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Decay a step of an exponential average of the weights, which is then what is saved; ``None``: no average."""

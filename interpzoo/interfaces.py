@@ -203,6 +203,7 @@ class Update:
     every: int = 1
     """Due at steps 0, every, 2 every, ..."""
     learning_rate_scale: Callable[[Step], float] = _unscaled
+    """Factor of this step's learning rate; all processes have to find the same, see `Step.mean`."""
     active: Callable[[Step], bool] = _always
 
 

@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
@@ -30,6 +31,12 @@ _LOG_VARIANCE_BOUND = 20.0
 def signed(x: Tensor) -> Tensor:
     """Images in [0, 1] to the units of the ACAI and AMR papers, [-1, 1]."""
     return 2 * x - 1
+
+
+def cross_entropy(logits: Tensor, target: float) -> Tensor:
+    """Mean binary cross-entropy in nats, a scalar, of a discriminator's logits (...) of being data with one target."""
+    logits = logits.float()
+    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
 def activation(name: Activation) -> nn.Module:

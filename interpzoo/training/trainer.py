@@ -83,7 +83,8 @@ class Trainer:
         """A resumed run's is its checkpoint's."""
         self._layout = layout
         self._exact = config.precision == "float32" or not regularizer.autocast
-        self._autocast = not self._exact and workers.has_bfloat16
+        asked = workers.has_fast_bfloat16 if config.precision == "auto" else workers.has_bfloat16
+        self._autocast = asked and not self._exact
         self._path = output / CHECKPOINT
         self._permutations: dict[int, Tensor] = {}
         self._setup()

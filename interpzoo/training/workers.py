@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from interpzoo.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+_CPU_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
+"""Instructions of x86 and of ARM that multiply in bfloat16."""
 
 
 class Workers:
@@ -65,8 +68,16 @@ class Workers:
 
     @property
     def has_bfloat16(self) -> bool:
-        """Whether bfloat16 autocast helps on this device."""
+        """Whether this device can compute in bfloat16, be it slowly."""
         return self.device.type == "cpu" or (self.device.type == "cuda" and torch.cuda.is_bf16_supported())
+
+    @property
+    def has_fast_bfloat16(self) -> bool:
+        """Whether it has instructions for it; emulated, a step takes twice the time of one in float32."""
+        if self.device.type == "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+        return self.device.type == "cpu" and any(known.get(name, False) for name in _CPU_BFLOAT16)
 
     def wait(self) -> None:
         """Wait for all processes."""

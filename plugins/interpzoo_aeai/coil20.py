@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from interpzoo.config import ComponentConfig
 from interpzoo.data.images import Images, ImagesConfig, Source
-from interpzoo.errors import DataError
+from interpzoo.errors import DataError, InputError
 from interpzoo.images import Fit
 from interpzoo.interfaces import Truth
 
@@ -83,7 +83,13 @@ class COIL20(Images, Truth):
         return image[slot.argsort()].unflatten(0, (len(objects), VIEWS))
 
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all once, then again."""
+        """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all once, then again.
+
+        Raises:
+            InputError: `n` is less than 1.
+        """
+        if n < 1:
+            raise InputError(f"n = {n}: expected at least 1 pair")
         objects = len(self._turns)
         order = torch.cat([torch.randperm(objects * VIEWS, generator=generator) for _ in range(0, n, objects * VIEWS)])
         starts = torch.stack([order[:n] // VIEWS, order[:n] % VIEWS], 1).double()

@@ -39,7 +39,11 @@ class TurnScores:
 
     @property
     def mean(self) -> float:
-        """Mean error of the frames between the ends."""
+        """Mean error of the frames between the ends.
+
+        Not to be held against the paper's "average MSE" over intervals, which at 80 degrees is what its other figure
+        has halfway.
+        """
         return float(self.errors[:, 1:-1].mean())
 
     @property
@@ -112,6 +116,9 @@ def score_poles(model: InterpolationModel, data: PoleShadow, *, n: int = 500, se
         data: whose images are the ends, and what frames are looked up in.
         n: number of pairs.
         seed: of the pairs.
+
+    Raises:
+        InputError: `n` is less than 1.
     """
     starts, ends = light_pairs(data, n, seed)
     size = data.images.shape[-1]

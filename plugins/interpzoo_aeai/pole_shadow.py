@@ -78,9 +78,7 @@ def parameters_between(starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
 
     What an ideal interpolation shows, to be drawn by `draw_pole_shadows`. Azimuths are not brought back to [0, 2 pi).
     """
-    way = ends - starts
-    azimuth = torch.remainder(way[:, :1] + math.pi, 2 * math.pi) - math.pi
-    return starts[:, None] + t.to(starts)[:, None] * torch.cat([azimuth, way[:, 1:]], 1)[:, None]
+    return starts[:, None] + t.to(starts)[:, None] * _ways(starts, ends)[:, None]
 
 
 class PoleShadow(DataSet, Truth):
@@ -164,12 +162,16 @@ class PoleShadow(DataSet, Truth):
 
     def ways(self, p: Tensor, q: Tensor) -> Tensor:
         """See `Truth.ways`, in radians."""
-        way = q - p
-        azimuth = torch.remainder(way[..., :1] + math.pi, 2 * math.pi) - math.pi
-        return torch.cat([azimuth, way[..., 1:]], -1)
+        return _ways(p, q)
 
     def _batch(self, rows: Tensor) -> Batch:
         return {"image": self.images[rows], "parameters": self.parameters[rows].float()}
+
+
+def _ways(p: Tensor, q: Tensor) -> Tensor:
+    way = q - p
+    azimuth = torch.remainder(way[..., :1] + math.pi, 2 * math.pi) - math.pi
+    return torch.cat([azimuth, way[..., 1:]], -1)
 
 
 def _draw(parameters: Tensor, size: int) -> Tensor:

@@ -11,13 +11,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
+from torch.nn.functional import l1_loss
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import cached, is_parametrized
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.interfaces import Networks, Regularizer, Step, Update
-from interpzoo.nets import ConvConfig, conv_trunk, signed
+from interpzoo.nets import ConvConfig, conv_trunk, cross_entropy, signed
 from interpzoo_amr.mixers import Bernoulli, BernoulliConfig, Mixup, TrainingMixer
 
 
@@ -41,8 +41,9 @@ class AMR(Regularizer):
     """Adversarial mixup resynthesis.
 
     The networks are the core's and not the official port of them, which adds instance normalisation, pads its first
-    convolution to 34x34 images and leaks 0.01; the discriminator is theirs but for that padding and slope. The official
-    count of steps begins anew at every epoch, this one goes through the whole run.
+    convolution to 34x34 images and leaks 0.01; the discriminator is theirs but for that padding and slope, and for the
+    initial weights, which are the core's where theirs are torch's. The official count of steps begins anew at every
+    epoch, this one goes through the whole run.
     """
 
     Config: ClassVar[type[ComponentConfig]] = AMRConfig
@@ -101,8 +102,7 @@ class AMR(Regularizer):
             return self.discriminator(signed(x)).float().mean((1, 2, 3))
 
     def _cross_entropy(self, x: Tensor, target: float) -> Tensor:
-        logits = self.d(x)
-        return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+        return cross_entropy(self.d(x), target)
 
     def _resynthesis(self, step: Step) -> tuple[Tensor, Tensor]:
         """The mixed codes and their images; gradients reach the encoder through all k codes."""

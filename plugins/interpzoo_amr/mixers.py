@@ -96,7 +96,7 @@ class Bernoulli(TrainingMixer):
         return codes.gather(1, _align(source, codes[:, 0])[:, None].expand_as(codes[:, :1])).squeeze(1)
 
     def draw(self, n: int, k: int, generator: Generator) -> Tensor:
-        """Uniform on the simplex, one draw for the whole batch; of two codes (p, 1 - p), p ~ U(0, 1)."""
+        """Uniform on the simplex, one draw for all of a process's batch; of two codes (p, 1 - p), p ~ U(0, 1)."""
         return _uniform_simplex(1, k, generator).expand(n, k)
 
     def _switches(self, codes: Tensor) -> Tensor:

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal, kl_divergence
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+from torch.nn.functional import mse_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Networks, Regularizer, Step, Update
-from interpzoo.nets import he_init, signed
+from interpzoo.nets import cross_entropy, he_init, signed
 
 
 def autoencoder_update(model: Networks) -> Update:
@@ -146,5 +146,4 @@ class Adversarial(Regularizer):
         return {"discriminator": loss}
 
     def _cross_entropy(self, codes: Tensor, target: float) -> Tensor:
-        logits = self.discriminator(codes).float()
-        return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+        return cross_entropy(self.discriminator(codes), target)

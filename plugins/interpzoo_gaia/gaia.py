@@ -89,7 +89,7 @@ class GAIA(Regularizer):
         """Copy the autoencoder's weights to the discriminator, where it is to begin with them.
 
         Raises:
-            ConfigError: `discriminator` has other sizes than the model's networks.
+            ConfigError: `discriminator` is not the model's networks over again.
         """
         if self.discriminator_start == "random":
             return
@@ -101,6 +101,13 @@ class GAIA(Regularizer):
                     "regularizer.discriminator_start = 'autoencoder': regularizer.discriminator is to have the sizes "
                     f"of the model's networks: {' '.join(str(error).split())}"
                 ) from None
+        x = batch["image"]
+        if not torch.allclose(self.discriminator(x), model.decoder(model.encoder(x)), atol=1e-4):
+            raise ConfigError(
+                "regularizer.discriminator_start = 'autoencoder': with the model's weights the discriminator draws "
+                "other images than the model: give it the activation of the encoder and of the decoder, whose output "
+                "has to be linear"
+            )
 
     def updates(self, model: Networks) -> Sequence[Update]:
         """Both at each step; of the learning rate, sig(r - f) is the discriminator's and the rest the autoencoder's.
@@ -158,8 +165,12 @@ class GAIA(Regularizer):
         return torch.cat([u * a + (1 - u) * c, v * a.flip(0) + (1 - v) * c])
 
     def _balance(self, step: Step) -> float:
+        """sig(r - f) of the whole batch, on whichever processes it lies."""
+        return step.shared("gaia balance", lambda: self._compared(step))
+
+    def _compared(self, step: Step) -> float:
         e = self._errors(step)
-        return float(_sig(e.real - e.fake).detach())
+        return float(_sig(step.mean((e.real - e.fake).detach())))
 
 
 def distance_loss(x: Tensor, z: Tensor) -> Tensor:

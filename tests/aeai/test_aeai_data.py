@@ -227,6 +227,11 @@ class TestTurntable:
         with pytest.raises(DataError, match="of 2 images 0 are to be held out"):
             COIL20(COIL20Config(), GREY4, write_table(tmp_path, [(0, 0), (0, 5)]))
 
+    @pytest.mark.parametrize("n", [0, -1])
+    def test_no_pairs(self, n: int, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=f"n = {n}: expected at least 1 pair"):
+            COIL20(COIL20Config(), GREY4, write_table(tmp_path, ROWS)).pairs(n, Generator())
+
     def test_it_is_nowhere_without_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"'coil20' is not in .* cannot be read"):
             COIL20(COIL20Config(), GREY32, tmp_path)

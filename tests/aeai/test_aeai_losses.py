@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from interpzoo_aeai.aeai import AEAI
+from interpzoo_aeai.aeai import AEAI, next_of_group
 from torch import Generator, Tensor, nn
 
 from interpzoo import wrap
@@ -271,3 +271,20 @@ def test_the_derivative_is_taken_in_float32() -> None:
 def test_bad_settings_are_refused_by_name(options: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigError, match=f"'aeai'.*{field}"):
         aeai(**options)
+
+
+def test_a_path_may_keep_to_one_label() -> None:
+    """Images 0, 2 and 3 go round in a circle; 1 and 4 are alone with their labels and go nowhere."""
+    x = torch.tensor([0.1, 0.5, 0.9, 0.2, 0.7]).view(-1, 1, 1, 1)
+    step = step_of(wrap(nn.Identity(), nn.Identity(), PIXEL.shape), x)
+    step.batch = {**step.batch, "label": torch.tensor([7, 5, 7, 7, 9])}
+    terms = values(aeai(partner="same-label").loss(step, "autoencoder"))
+    assert terms["smoothness"] == pytest.approx(0.1 * (0.8**2 + 0.7**2 + 0.1**2) / 5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "following"),
+    [([3, 1, 3, 2, 1, 3], [2, 4, 5, 3, 1, 0]), ([5, 5, 5], [1, 2, 0]), ([4, 2], [0, 1]), ([6], [0])],
+)
+def test_the_next_of_a_group(labels: list[int], following: list[int]) -> None:
+    assert next_of_group(torch.tensor(labels)).tolist() == following

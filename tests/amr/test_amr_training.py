@@ -62,7 +62,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_
     assert any("_u" in name for name in whole.regularizer.state_dict())
 
 
-@pytest.mark.parametrize("data", ["lines", "mnist", "celeba"])
+@pytest.mark.parametrize("data", ["lines", "mnist", "celeba", "coil20"])
 def test_recipes_differ_from_acais_in_the_method_alone(data: str) -> None:
     """The same networks, codes and samples, so that figures can be compared."""
     ours, acai = load_recipe(f"amr-{data}"), load_recipe(f"acai-{data}")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from interpzoo_gaia.gaia import GAIA
+from torch import Tensor
 
 from interpzoo.config import Recipe
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.recipes import load_recipe
 from interpzoo.training.trainer import Trainer
-from tests.pixels import check_resumed, copied, trainer_of
+from tests.pixels import check_resumed, copied, step_of, trainer_of
 from tests.tiny import tiny_recipe
 
 SIZES = {"width": 4, "scales": 2, "latent_channels": 2}
@@ -40,6 +42,24 @@ def test_the_first_step_shares_out_one_learning_rate(tmp_path: Path) -> None:
     assert 0.001 < share < 0.999
     assert moves["discriminator"] == pytest.approx(RATE * share, rel=1e-2)
     assert moves["autoencoder"] == pytest.approx(RATE * (1 - share), rel=1e-2)
+
+
+def test_all_processes_share_out_the_learning_rate_alike(tmp_path: Path) -> None:
+    """By the errors of the whole batch, for which each is asked once, and not by those of its share."""
+    trainer = trainer_of(recipe(), tmp_path)
+    asked: list[float] = []
+
+    def mean(own: Tensor) -> Tensor:
+        asked.append(float(own))
+        return torch.tensor(0.05)
+
+    step = step_of(trainer.model, trainer.data.test(8)["image"])
+    step.mean = mean
+    scales = {update.name: update.learning_rate_scale(step) for update in trainer.updates}
+    share = 1 / (1 + math.exp(-20 * 0.05))
+    assert scales == pytest.approx({"autoencoder": 1 - share, "discriminator": share})
+    assert len(asked) == 1
+    assert asked[0] != pytest.approx(0.05)
 
 
 def test_both_move_at_every_step(tmp_path: Path) -> None:
@@ -85,6 +105,14 @@ def test_a_discriminator_of_other_sizes_cannot_begin_as_the_autoencoder(tmp_path
         trainer_of(recipe(discriminator_start="autoencoder", discriminator={**SIZES, "width": 5}), tmp_path)
 
 
+def test_nor_can_one_of_another_activation(tmp_path: Path) -> None:
+    """Whose weights fit all the same."""
+    with pytest.raises(
+        ConfigError, match=r"the discriminator draws other images than the model: give it the activation"
+    ):
+        trainer_of(recipe(discriminator_start="autoencoder", discriminator={**SIZES, "activation": "elu"}), tmp_path)
+
+
 def regularizer_of(trainer: Trainer) -> GAIA:
     assert isinstance(trainer.regularizer, GAIA)
     return trainer.regularizer
@@ -95,7 +123,7 @@ def test_an_odd_batch_is_refused(tmp_path: Path) -> None:
         trainer_of(recipe({"batch_size": 7}), tmp_path).step(0)
 
 
-@pytest.mark.parametrize("data", ["lines", "mnist", "celeba"])
+@pytest.mark.parametrize("data", ["lines", "mnist", "celeba", "coil20"])
 def test_recipes_differ_from_acais_in_the_method_alone(data: str) -> None:
     """The same networks, codes and samples, so that figures can be compared."""
     ours, acai = load_recipe(f"gaia-{data}"), load_recipe(f"acai-{data}")

@@ -365,8 +365,8 @@ class TestHooks:
     @pytest.mark.parametrize(
         ("precision", "autocast", "expected"),
         [
-            ("auto", True, torch.bfloat16),
             ("bfloat16", True, torch.bfloat16),
+            ("bfloat16", False, torch.float32),
             ("float32", True, torch.float32),
             ("auto", False, torch.float32),
         ],
@@ -377,11 +377,31 @@ class TestHooks:
         watcher = Watcher(autocast=autocast)
         workers = Workers()
         if workers.device.type != "cpu":
-            pytest.skip("what an accelerator's automatic precision is depends on the accelerator")
+            pytest.skip("not every accelerator has bfloat16")
         trainer = trainer_with(recipe_of(1, precision=precision), tmp_path, watcher, workers=workers)
         trainer.run(ignore)
         assert watcher.dtypes == {expected}
         assert {p.dtype for p in trainer.model.parameters()} == {torch.float32}
+
+    @pytest.mark.parametrize("fast", [True, False])
+    def test_the_automatic_precision_is_reduced_where_that_is_faster(self, fast: bool, tmp_path: Path) -> None:
+        class Machine(Workers):
+            @property
+            def has_fast_bfloat16(self) -> bool:
+                return fast
+
+        watcher = Watcher()
+        trainer_with(recipe_of(1, precision="auto"), tmp_path, watcher, workers=Machine()).run(ignore)
+        assert watcher.dtypes == {torch.bfloat16 if fast else torch.float32}
+
+    def test_the_cpu_says_whether_bfloat16_is_fast(self) -> None:
+        try:
+            flags = set(Path("/proc/cpuinfo").read_text().split())
+        except OSError:
+            pytest.skip("this system has no /proc/cpuinfo")
+        if Workers().device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+            pytest.skip("not the CPU, or this torch cannot tell")
+        assert Workers().has_fast_bfloat16 == bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
     @pytest.mark.parametrize("allowed", [True, False])
     @pytest.mark.parametrize(
