@@ -67,15 +67,17 @@ def read_results(folder: Path) -> list[Result]:
     return results
 
 
-def render_card(config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False) -> str:
-    """The text of the card, YAML front matter included."""
+def render_card(
+    config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False, name: str | None = None
+) -> str:
+    """The text of the card, YAML front matter included; `name` is what the model is loaded by, if not by its own."""
     method = registry().methods.find(config.method).entry
     parts = [
         f"---\n{_metadata(config, results).to_yaml()}\n---",
         f"# {config.name}",
         config.summary,
         f"![Interpolations between pairs of codes, one pair a row](./{PREVIEW})" if preview else "",
-        f'```python\nimport interpzoo\n\nmodel = interpzoo.load("{config.name}")\n'
+        f'```python\nimport interpzoo\n\nmodel = interpzoo.load("{name or config.name}")\n'
         "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
         _method(method),
         "## Architecture\n\n" + _table(describe_architecture(config)),

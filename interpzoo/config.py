@@ -42,7 +42,7 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
-SchemaT = TypeVar("SchemaT", bound=Schema)
+SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 
 class ImageSpec(Schema):
@@ -180,7 +180,7 @@ def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> Sch
         raise ConfigError(f"{where}: {_explain(error, schema)}") from None
 
 
-def _explain(error: ValidationError, schema: type[Schema]) -> str:
+def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
     lines: list[str] = []
     for item in error.errors(include_url=False)[:_MOST_ERRORS]:
         field = _cut(".".join(str(part) for part in item["loc"]) or "value")

@@ -68,5 +68,6 @@ class MissingDependencyError(InterpzooError, ImportError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'acai-mnist' or ...?"`` for the closest known names, else an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    spelt = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(spelt[other]) for other in close)}?" if close else ""

@@ -17,6 +17,7 @@ from interpzoo import folder as pretrained
 from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
+from interpzoo.files import is_path
 from interpzoo.hub import locate
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.loading import on_device, read_model
@@ -125,7 +126,7 @@ def _component(name: str | Path) -> tuple[Registration[Registered], str] | None:
         UnknownNameError: it is neither.
         AmbiguousNameError: several plugins have it.
     """
-    if isinstance(name, Path) or name.startswith(("./", "../", "/")):
+    if isinstance(name, Path) or is_path(name):
         return None
     known = registry()
     if _find(known.models, name) is not None or _find(known.renamed, name) is not None:

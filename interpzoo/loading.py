@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interpzoo import folder as pretrained
 from interpzoo.build import Parts, build_parts, check_plugins
-from interpzoo.config import Component, ModelConfig, Recipe
+from interpzoo.config import Component, ModelConfig, Recipe, validate
 from interpzoo.errors import ConfigError, InputError, WeightsError
 from interpzoo.hub import Source, locate
 from interpzoo.hub.client import Access
@@ -50,7 +50,7 @@ def load(
     Raises:
         UnknownNameError, AmbiguousNameError: no such model, repository, revision or component.
         PluginError: the plugin of its method is not installed; the message says which distribution has it.
-        ConfigError: its config does not validate.
+        ConfigError: its config does not validate, or `interpolator` is no name.
         HubError: the Hub does not answer, or refuses.
         WeightsError: its weights are damaged or do not fit the config.
         InputError: there is no such device here, or `dtype` is no floating-point type.
@@ -63,7 +63,8 @@ def load(
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     if interpolator is not None:
-        config = config.model_copy(update={"interpolator": Component(name=interpolator)})
+        component = validate(Component, {"name": interpolator}, "interpolator")
+        config = config.model_copy(update={"interpolator": component})
     return on_device(_read(source, config), device, dtype or torch.float32)
 
 

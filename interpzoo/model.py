@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from interpzoo import folder as pretrained
 from interpzoo.build import build_component
 from interpzoo.card import render_card
-from interpzoo.config import Component, ModelConfig
+from interpzoo.config import Component, ModelConfig, validate
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.geometry import project
 from interpzoo.hub.client import Access
@@ -126,7 +126,7 @@ class InterpolationModel(nn.Module):
     @torch.no_grad()
     def reconstruct(self, images: Images, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
         """Images (B, C, H, W) of the images' codes, refined as in `encode`; tracks no gradients."""
-        return self._decode_in_chunks(self.encode(images, refine=refine), batch_size)
+        return self._decode_in_chunks(self._encode_in_chunks(images, refine, batch_size), batch_size)
 
     @torch.no_grad()
     def interpolate(
@@ -148,7 +148,7 @@ class InterpolationModel(nn.Module):
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             interpolator: a registered name or an `Interpolator`; the model's own by default.
             refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
-            batch_size: images decoded at once; by default what keeps the memory bounded.
+            batch_size: images encoded or decoded at once; by default what keeps the memory bounded.
 
         Returns:
             (steps, C, H, W) for one pair of single images, (B, steps, C, H, W) for batches. The first and last frames
@@ -157,9 +157,10 @@ class InterpolationModel(nn.Module):
         Raises:
             ImageError: as `encode`.
             InputError: fewer than two steps, numbers of images that cannot be paired, or as `encode`.
+            ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is no registered name.
         """
         positions = self._positions(steps, t)
-        z0, z1 = self.encode(a, refine=refine), self.encode(b, refine=refine)
+        z0, z1 = (self._encode_in_chunks(images, refine, batch_size) for images in (a, b))
         frames = self._decode_path(z0, z1, positions, interpolator, batch_size)
         return frames[0] if is_single(a) and is_single(b) else frames
 
@@ -201,7 +202,7 @@ class InterpolationModel(nn.Module):
         Raises:
             InputError: fewer than two images or steps.
         """
-        codes = self.encode(images)
+        codes = self._encode_in_chunks(images, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph walks through at least two images, not {len(codes)}")
         path = self.interpolate_codes(codes[:-1], codes[1:], self._positions(steps, None), interpolator=interpolator)
@@ -247,7 +248,7 @@ class InterpolationModel(nn.Module):
             images: the k images to mix.
             weights: how much of each, (k,) for one mix or (N, k) for N of them; a row is not negative and sums to 1.
             mixer: a registered name or a `Mixer`; the model's own interpolator by default, if it is one.
-            batch_size: images decoded at once; by default what keeps the memory bounded.
+            batch_size: images encoded or decoded at once; by default what keeps the memory bounded.
 
         Returns:
             (C, H, W) for weights (k,), (N, C, H, W) for weights (N, k).
@@ -256,7 +257,7 @@ class InterpolationModel(nn.Module):
             ImageError: as `encode`.
             InputError: the weights do not fit, or the interpolator mixes no more than two codes.
         """
-        codes = self.encode(images)
+        codes = self._encode_in_chunks(images, 0, batch_size)
         shares = _numbers("weights", weights, self.device)
         if shares.ndim not in (1, 2) or shares.shape[-1] != len(codes):
             raise InputError(f"weights have shape {tuple(shares.shape)}, expected ({len(codes)},) or (N, {len(codes)})")
@@ -357,23 +358,24 @@ class InterpolationModel(nn.Module):
         # One image alone makes no path, and pictures have one channel or three.
         preview = self.examples is not None and len(self.examples) > 1 and self.config.image.channels in (1, 3)
         card = render_card(self.config, preview=preview)
-        path = pretrained.claim(Path(target))
-        pretrained.write_text(path / pretrained.CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
-        pretrained.write_tensors(path / pretrained.WEIGHTS, weights)
-        for name in (pretrained.EXAMPLES, pretrained.CODES, pretrained.PREVIEW):
-            (path / name).unlink(missing_ok=True)  # of a former model
-        if self.examples is not None:
-            with torch.no_grad():
-                frames = self._decode_in_chunks(self.examples, None)
-            tensors = {"codes": self.examples, "frames": frames}
-            pretrained.write_tensors(path / pretrained.EXAMPLES, tensors)
-        if self.codes is not None:
-            pretrained.write_tensors(path / pretrained.CODES, {"codes": self.codes})
-        if preview:
-            save_strip(path / pretrained.PREVIEW, self.example_strip())
-        pretrained.write_text(path / pretrained.CARD, card)
-        pretrained.write_sums(path)
-        return path
+        folder = pretrained.claim(Path(target))
+        with TemporaryDirectory() as scratch:
+            made = Path(scratch)
+            config = self.config.model_dump_json(indent=2, exclude_none=True)
+            pretrained.write_text(made / pretrained.CONFIG, config + "\n")
+            pretrained.write_tensors(made / pretrained.WEIGHTS, weights)
+            if self.examples is not None:
+                with torch.no_grad():
+                    frames = self._decode_in_chunks(self.examples, None)
+                pretrained.write_tensors(made / pretrained.EXAMPLES, {"codes": self.examples, "frames": frames})
+            if self.codes is not None:
+                pretrained.write_tensors(made / pretrained.CODES, {"codes": self.codes})
+            if preview:
+                save_strip(made / pretrained.PREVIEW, self.example_strip())
+            pretrained.write_text(made / pretrained.CARD, card)
+            pretrained.write_sums(made)
+            pretrained.put(made, folder)
+        return folder
 
     def _check_codes(self, codes: Tensor) -> None:
         if codes.shape[1:] != self.latent_shape:
@@ -407,7 +409,7 @@ class InterpolationModel(nn.Module):
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
-            return build_component("interpolator", Component(name=interpolator))
+            return build_component("interpolator", validate(Component, {"name": interpolator}, "interpolator"))
         return self.interpolator if interpolator is None else interpolator
 
     def _positions(
@@ -440,14 +442,17 @@ class InterpolationModel(nn.Module):
     def _chunk(self) -> int:
         return max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
 
+    def _encode_in_chunks(self, images: Images, refine: int, batch_size: int | None) -> Tensor:
+        x = as_batch(images, self.config.image)
+        return torch.cat([self.encode(part, refine=refine) for part in x.split(self._at_once(batch_size))])
+
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
-        if batch_size is None:
-            batch_size = self._chunk
-        elif batch_size < 1:
+        return torch.cat([self.decode(part) for part in codes.split(self._at_once(batch_size))])
+
+    def _at_once(self, batch_size: int | None) -> int:
+        if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size = {batch_size}: expected at least 1")
-        if len(codes) <= batch_size:
-            return self.decode(codes)
-        return torch.cat([self.decode(chunk) for chunk in codes.split(batch_size)])
+        return self._chunk if batch_size is None else batch_size
 
 
 def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:

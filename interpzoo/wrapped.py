@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from interpzoo.build import build_component
-from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig
+from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder
 from interpzoo.model import InterpolationModel
@@ -54,9 +54,13 @@ def wrap(
         interpolator: a registered name.
 
     Raises:
-        InputError: the modules do not take and give these shapes.
+        InputError: `image` has not three sizes, or the modules do not take and give such images.
+        ConfigError: a size is out of range.
+        UnknownNameError, AmbiguousNameError: `interpolator` is no registered name.
     """
-    spec = ImageSpec(channels=image[0], height=image[1], width=image[2])
+    if len(image) != 3:
+        raise InputError(f"image = {image!r}: expected (C, H, W)")
+    spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), "image")
     was_training = encoder.training, decoder.training
     blank = torch.zeros(1, *spec.shape)
     try:
@@ -79,7 +83,7 @@ def wrap(
         image=spec,
         encoder=nameless,
         decoder=nameless,
-        interpolator=Component(name=interpolator),
+        interpolator=validate(Component, {"name": interpolator}, "interpolator"),
         name=WRAPPED,
         method=WRAPPED,
     )

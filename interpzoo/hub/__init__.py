@@ -10,6 +10,7 @@ from pathlib import Path
 from interpzoo import folder as pretrained
 from interpzoo.bundle import bundled_folder
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
+from interpzoo.files import is_path
 from interpzoo.hub.client import Access
 from interpzoo.hub.download import fetch
 from interpzoo.plugins import registry, zoo
@@ -31,7 +32,7 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
 
     Args:
         name: a zoo name (``acai-mnist``, ``plugin:name``), a repository (``user/repo``, ``user/repo@revision``), or a
-            folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``.
+            folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``.
         revision: a commit, branch or tag of a repository.
         access: how the Hub may be reached.
 
@@ -42,8 +43,8 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
         InputError: a revision is given of what is no repository, or two of one.
     """
     access = access or Access()
-    if isinstance(name, Path) or name.startswith(("./", "../", "/")):
-        path = Path(name)
+    if isinstance(name, Path) or is_path(name):
+        path = Path(name).expanduser()
         if not path.is_dir():
             raise WeightsError(f"there is no folder {str(path)!r}")
         if revision is not None:
@@ -72,6 +73,12 @@ def _find(name: str) -> Registration[PretrainedModel]:
             plugin = absent[0]
             raise UnknownNameError(
                 f"{error} {plugin.owner} may have it, but it is {plugin.status}: {plugin.reason}"
+            ) from None
+        if Path(name).is_dir():
+            raise UnknownNameError(f"{error} For the folder write './{name}'") from None
+        if name in known.recipes.names():
+            raise UnknownNameError(
+                f"model {name!r} is a recipe without pretrained weights: 'interpzoo train {name}' makes them"
             ) from None
         raise
 

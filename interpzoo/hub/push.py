@@ -16,7 +16,8 @@ from huggingface_hub import (
 )
 
 from interpzoo.card import read_results, render_card
-from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
+from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
+from interpzoo.files import is_hub_id
 from interpzoo.folder import CARD, CONFIG, FILES, PREVIEW, SUMS, check_sum, read_config, read_sums, read_text, sha256
 from interpzoo.hub.client import Access, ask
 
@@ -44,7 +45,8 @@ def push(
 ) -> Pushed:
     """Bring the files of a pretrained folder to the Hub, in one commit; files of a former model are removed.
 
-    A card that people have edited on the Hub is kept, unless the folder's own was edited as well.
+    A card that people have edited on the Hub is kept, unless the folder's own was edited as well; one that nobody has
+    edited says there that the model is loaded from the repository.
 
     Args:
         folder: what `save_pretrained` or a training wrote; other files in it are left out.
@@ -55,9 +57,12 @@ def push(
         access: how the Hub may be reached.
 
     Raises:
+        InputError: `repository` has no owner.
         ConfigError, WeightsError: the folder, or its card, is damaged.
         UnknownNameError, HubUnreachableError, HubError: as `ask`; nothing is committed then.
     """
+    if not is_hub_id(repository):
+        raise InputError(f"{repository!r} is no repository of the Hub: expected 'user/repo'")
     config = read_config(folder)
     _check(folder)
     api = (access or Access()).api()
@@ -66,15 +71,18 @@ def push(
         ask(lambda: api.create_branch(repository, branch=revision, exist_ok=True), repository, revision)
     head = ask(lambda: api.model_info(repository, revision=revision), repository, revision)
     before = {file.rfilename for file in head.siblings or []} & {*FILES}
-    names = [name for name in FILES if (folder / name).is_file()]
-    if CARD in before and CARD in names and is_made(folder) and not _is_made_there(api, repository, head.sha, before):
-        names.remove(CARD)
-    gone = before - {*names, CARD}
+    contents: dict[str, Path | bytes] = {name: folder / name for name in FILES if (folder / name).is_file()}
+    if CARD in contents and is_made(folder):
+        if CARD in before and not _is_made_there(api, repository, head.sha, before):
+            del contents[CARD]
+        else:
+            contents[CARD] = _made(folder, repository).encode()
+    gone = before - {*contents, CARD}
     commit = ask(
         lambda: api.create_commit(
             repository,
             [
-                *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=folder / name) for name in names),
+                *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=found) for name, found in contents.items()),
                 *(CommitOperationDelete(path_in_repo=name) for name in sorted(gone)),
             ],
             commit_message=f"{config.name} by interpzoo",
@@ -88,14 +96,22 @@ def push(
     return Pushed(repository, commit.oid, sha256(folder / SUMS), commit.pr_url or commit.commit_url)
 
 
-def is_made(folder: Path) -> bool:
-    """Whether the folder's card is as it was made of the config and the results, which nobody has edited since."""
+def is_made(folder: Path, name: str | None = None) -> bool:
+    """Whether the folder's card is as it was made of the config and the results, which nobody has edited since.
+
+    Args:
+        folder: of a pretrained model.
+        name: what the card says that the model is loaded by, if not by its own name.
+    """
     try:
-        config = read_config(folder)
-        made = render_card(config, read_results(folder), preview=(folder / PREVIEW).is_file())
+        return read_text(folder / CARD) == _made(folder, name)
     except (ConfigError, UnknownNameError):  # of other versions, or of a plugin that is not here
         return False
-    return read_text(folder / CARD) == made
+
+
+def _made(folder: Path, name: str | None) -> str:
+    preview = (folder / PREVIEW).is_file()
+    return render_card(read_config(folder), read_results(folder), preview=preview, name=name)
 
 
 def _check(folder: Path) -> None:
@@ -127,4 +143,4 @@ def _is_made_there(api: HfApi, repository: str, commit: str | None, files: set[s
             )
         if PREVIEW in files:
             Path(scratch, PREVIEW).touch()
-        return is_made(Path(scratch))
+        return is_made(Path(scratch), repository)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from interpzoo.errors import InputError, OutputError
 from interpzoo.files import atomic_write
-from interpzoo.plugins import API_VERSION, zoo
+from interpzoo.plugins import API_VERSION, registry, zoo
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SUFFIX: Final = ".in"
@@ -30,12 +30,15 @@ def new_plugin(name: str, output: Path) -> Path:
         The project's folder.
 
     Raises:
-        InputError: `name` is none, or is a plugin's that is installed.
+        InputError: `name` is none, or is one that an installed plugin has or has registered: of two methods of a name
+            neither would be found by it.
         OutputError: the project's folder is there already, or cannot be written.
     """
     if not _NAME.fullmatch(name) or len(name) > 64:
         raise InputError(f"{name!r} is no name of a plugin: expected lower-case words, such as 'my-method'")
-    if taken := next((plugin.owner for plugin in zoo().plugins if plugin.owner.plugin == name), None):
+    registered = [row for table in registry().tables() for row in table if row.name in (name, f"{name}-lines")]
+    owners = [plugin.owner for plugin in zoo().plugins if plugin.owner.plugin == name]
+    if taken := next(iter([*owners, *(row.owner for row in registered)]), None):
         raise InputError(f"{name!r} is taken by {taken}: choose another name")
     words = {
         "name": name,

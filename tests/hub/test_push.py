@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,8 +68,12 @@ def folder(tmp_path: Path) -> Path:
     return untrained().save_pretrained(tmp_path / "model")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def contents(folder: Path, repository: str = "user/repo") -> dict[str, bytes]:
+    """The folder's files, and the card as it is in a repository: that is where the model is loaded from."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    there = re.sub(rb'interpzoo\.load\("[^"]*"\)', f'interpzoo.load("{repository}")'.encode(), found["README.md"])
+    assert there != found["README.md"]
+    return {**found, "README.md": there}
 
 
 def on_hub(hub: Hub, revision: str = "main") -> dict[str, bytes]:
@@ -99,6 +104,13 @@ def test_a_model_is_pushed_in_one_commit_and_loads_as_it_was(
     assert process.load("user/repo", cache_dir=str(tmp_path / "cache")) == frames
     with pytest.raises(RefusedError, match="or it is private"):
         process.load("user/repo", cache_dir=str(tmp_path / "cache"), token=False)
+
+
+@pytest.mark.parametrize("name", ["repo", "./repo"])
+def test_a_repository_without_an_owner_is_not_made(hub: Hub, process: Warm, folder: Path, name: str) -> None:
+    with pytest.raises(RefusedError, match=f"InputError: '{name}' is no repository of the Hub: expected 'user/repo'"):
+        push_folder(process, folder, name)
+    assert hub.requests == []
 
 
 def test_only_the_files_of_a_pretrained_folder_are_pushed(hub: Hub, process: Warm, folder: Path) -> None:
@@ -137,14 +149,14 @@ def test_a_branch_is_made_and_main_left_alone(hub: Hub, process: Warm, folder: P
 
 def test_a_pull_request_to_a_stranger_leaves_main_alone(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
     hub.add_user("other")
-    head = hub.add_repo("other/repo", contents(folder))
+    head = hub.add_repo("other/repo", contents(folder, "other/repo"))
     other = untrained(seed=1).save_pretrained(tmp_path / "other")
     with pytest.raises(RefusedError, match="HubError: the Hub refuses the token, or what it may do to 'other/repo'"):
         push_folder(process, other, "other/repo")
     pushed = push_folder(process, other, "other/repo", create_pr=True)
     assert pushed["url"] == f"{hub.endpoint}/other/repo/discussions/1"
     assert hub.head("other/repo") == head
-    assert hub.files("other/repo", "refs/pr/1").items() >= contents(other).items()
+    assert hub.files("other/repo", "refs/pr/1").items() >= contents(other, "other/repo").items()
 
 
 # Cards

@@ -130,6 +130,10 @@ def test_names_that_are_none(name: str, tmp_path: Path) -> None:
 def test_a_name_that_is_taken_and_a_folder_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'acai' is taken by plugin 'acai'"):
         new_plugin("acai", tmp_path)
+    # A second method, path or recipe of a name would make it ambiguous.
+    for name, plugin in (("vae", "baselines"), ("linear", "baselines"), ("bernoulli", "amr")):
+        with pytest.raises(InputError, match=f"'{name}' is taken by plugin '{plugin}'"):
+            new_plugin(name, tmp_path)
     new_plugin("mine", tmp_path)
     with pytest.raises(OutputError, match="interpzoo-mine is there already"):
         new_plugin("mine", tmp_path)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from interpzoo import wrap
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.errors import InputError, UnknownNameError
+from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.interfaces import Decoder, Interpolator
 from interpzoo.model import InterpolationModel
 from interpzoo.paths import lerp, slerp
@@ -265,6 +265,11 @@ class TestInterpolator:
         with pytest.raises(UnknownNameError, match=r"unknown interpolator 'liner'.*'linear'"):
             greys.interpolate(grey(0), grey(1), interpolator="liner")
 
+    @pytest.mark.parametrize("name", ["", "a b", "x:y:z"])
+    def test_a_name_that_is_none(self, name: str, greys: InterpolationModel) -> None:
+        with pytest.raises(ConfigError, match=f"interpolator: name = '{name}': "):
+            greys.interpolate(grey(0), grey(1), interpolator=name)
+
 
 class TestBatches:
     """How many images are decoded at once."""
@@ -301,6 +306,20 @@ class TestBatches:
             assert max(calls) == 2
             assert sum(calls) == chunked.numel() // 256
             torch.testing.assert_close(chunked, walk(1000))
+
+    def test_what_encodes_first_keeps_to_it_too(self, model: InterpolationModel) -> None:
+        images, seen = random_images(5, model.config.image), list[int]()
+        model.encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+        for walk in (
+            lambda: model.reconstruct(images, batch_size=2),
+            lambda: model.interpolate(images[:3], images[2:], batch_size=2),
+            lambda: model.morph(images, steps=2, batch_size=2),
+            lambda: model.mix(images, torch.eye(5), mixer="mixup", batch_size=2),
+        ):
+            seen.clear()
+            walk()
+            assert max(seen) == 2
+            assert sum(seen) in (5, 6)
 
     @pytest.mark.parametrize(("size", "most"), [((3, 256, 256), 2), ((3, 512, 512), 1), ((1, 32, 32), 512)], ids=str)
     def test_left_alone_it_bounds_the_memory_by_the_size_of_the_images(

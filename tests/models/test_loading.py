@@ -89,6 +89,43 @@ def test_a_loaded_model_is_ready_to_use_and_to_train(model: InterpolationModel, 
     assert all((g != 0).any() for g in torch.autograd.grad(loss, [*loaded.parameters()]))
 
 
+def test_a_model_that_could_not_be_replaced_is_whole(model: InterpolationModel, tmp_path: Path) -> None:
+    """All of the new one is written before the first file takes its place."""
+    with_examples(model).save_pretrained(tmp_path / "model")
+    preview = tmp_path / "model" / "preview.png"
+    preview.unlink()
+    preview.mkdir()  # of the files of a folder it is one of the last
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir() if path.is_file()}
+    with pytest.raises(OutputError, match=r"preview\.png': it is not a regular file"):
+        with_examples(tiny_model(seed=9)).save_pretrained(tmp_path / "model")
+    preview.rmdir()
+    assert contents(tmp_path / "model") == before
+
+
+def test_a_folder_written_as_a_name_is_pointed_at(
+    model: InterpolationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.save_pretrained(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(UnknownNameError, match=r"unknown model 'mine'\..* For the folder write './mine'"):
+        load("mine")
+    for name in ("./mine", "~/mine"):
+        assert load(name).config == model.config
+
+
+def test_names_are_suggested_whatever_their_case() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown model 'ACAI-Lines'\. Did you mean 'acai-lines'"):
+        load("ACAI-Lines")
+
+
+def test_a_recipe_without_weights_says_how_to_make_them() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"'dae-lines' is a recipe without pretrained .*'interpzoo train dae-line"
+    ):
+        load("dae-lines")
+
+
 def test_loading_draws_nothing_at_random(model: InterpolationModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "model")
     before = torch.get_rng_state()

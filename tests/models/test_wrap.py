@@ -110,6 +110,19 @@ def test_a_fault_of_a_module_that_has_nothing_to_do_with_shapes_passes_through()
         wrap(Broken(), nn.Identity(), image=IMAGE)
 
 
+@pytest.mark.parametrize(
+    ("image", "error", "message"),
+    [
+        ((1, 8), InputError, r"image = \(1, 8\): expected \(C, H, W\)"),
+        ((1, 8, 8, 8), InputError, "image = .*: expected"),
+        ((1, 8, -8), ConfigError, "image: width = -8: "),
+    ],
+)
+def test_what_is_no_size_of_an_image(image: tuple[int, int, int], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        wrap(nn.Identity(), nn.Identity(), image)
+
+
 def test_the_path_is_a_registered_one() -> None:
     model = wrap(nn.Identity(), nn.Identity(), image=IMAGE, interpolator="slerp")
     z0, z1 = torch.randn(2, 1, *IMAGE, generator=torch.Generator().manual_seed(0))
