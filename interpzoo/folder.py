@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -201,6 +203,24 @@ def write_sums(folder: Path) -> None:
     write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
 
+def put(made: Path, folder: Path) -> None:
+    """Give `folder` the files of the pretrained folder `made`, and none of a former model's.
+
+    All are written before the first takes the place of a former one, so that on a full disk the former model is whole.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    names = [name for name in FILES if (made / name).is_file()]
+    with ExitStack() as stack:
+        for name in reversed(
+            names
+        ):  # the last to be written is the first in place: the config, and the sums at the end
+            shutil.copyfile(made / name, stack.enter_context(atomic_write(folder / name)))
+    for name in {*FILES} - {*names}:
+        (folder / name).unlink(missing_ok=True)
+
+
 def check_links(folder: Path) -> None:
     """Refuse links, which may lead anywhere; those that the Hub's client makes into its cache are its own.
 
@@ -230,9 +250,21 @@ def claim(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        entries = [entry for entry in folder.iterdir() if not is_leftover(entry)]
+        names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))
+        strangers = [name for name in names if name not in (*FILES, CHECKPOINT, LOGS)]
+        if not strangers and CHECKPOINT not in names and not _has_config(folder):
+            # A README.md or a config.json may be anybody's.
+            strangers = [name for name in names if name in FILES]
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    if strangers := sorted(entry.name for entry in entries if entry.name not in (*FILES, CHECKPOINT, LOGS)):
+    if strangers:
         raise OutputError(f"{folder} already holds {strangers[0]!r}: choose an empty or a new folder")
     return folder
+
+
+def _has_config(folder: Path) -> bool:
+    try:
+        read_config(folder)
+    except ConfigError:
+        return False
+    return True

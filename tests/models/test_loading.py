@@ -92,13 +92,13 @@ def test_a_loaded_model_is_ready_to_use_and_to_train(model: InterpolationModel, 
 def test_a_model_that_could_not_be_replaced_is_whole(model: InterpolationModel, tmp_path: Path) -> None:
     """All of the new one is written before the first file takes its place."""
     with_examples(model).save_pretrained(tmp_path / "model")
-    preview = tmp_path / "model" / "preview.png"
-    preview.unlink()
-    preview.mkdir()  # of the files of a folder it is one of the last
+    examples = tmp_path / "model" / "examples.safetensors"
+    examples.unlink()
+    examples.mkdir()
     before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir() if path.is_file()}
-    with pytest.raises(OutputError, match=r"preview\.png': it is not a regular file"):
+    with pytest.raises(OutputError, match=r"examples\.safetensors': it is not a regular"):
         with_examples(tiny_model(seed=9)).save_pretrained(tmp_path / "model")
-    preview.rmdir()
+    examples.rmdir()
     assert contents(tmp_path / "model") == before
 
 
