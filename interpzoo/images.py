@@ -40,6 +40,7 @@ _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".
 _ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 _VISIBLE = 96  # pixels that a side is enlarged to
 _GAP = 2  # pixels between rows
+_MOST_PIXELS = 1 << 26  # of a picture: 800 MB while it is made
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises over damaged bytes."""
 
@@ -308,6 +309,11 @@ def _enlarge(frames: Tensor, scale: int | None) -> Tensor:
     scale = math.ceil(_VISIBLE / max(frames.shape[-2:])) if scale is None else scale
     if scale < 1:
         raise InputError(f"scale = {scale}: expected 1 or more")
+    if (pixels := frames[:, :, 0].numel() * scale**2) > _MOST_PIXELS:
+        raise InputError(
+            f"scale = {scale}: the picture would have {pixels:,} pixels, expected at most {_MOST_PIXELS:,}: choose a "
+            "smaller scale or fewer frames"
+        )
     return frames.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
 
 

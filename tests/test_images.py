@@ -337,6 +337,8 @@ class TestPictures:
     def test_wrong_scale(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="scale = 0"):
             save_strip(tmp_path / "x.png", torch.zeros(2, 1, 4, 4), scale=0)
+        with pytest.raises(InputError, match=r"scale = 100000: the picture would have 320,000,000,000 pixels"):
+            save_strip(tmp_path / "x.png", torch.zeros(2, 1, 4, 4), scale=100_000)
 
     def test_picture_too_large_for_its_format(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="as WEBP"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -78,7 +79,13 @@ def group(ctx: click.Context) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit code; an error that the user can mend becomes one line on stderr."""
+    """Run one command and return the exit code; an error that the user can mend and a warning are a line on stderr each."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     if not sys.stderr.isatty():
         for library in ("HF_HUB", "HF_DATASETS"):
             os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
@@ -98,6 +105,11 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _fail(_explain_os(error))
     return code if isinstance(code, int) else 0
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Of Python's warning without the line of the program that it comes from."""
+    click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
 
 def _fail(message: str) -> int:

@@ -54,6 +54,9 @@ summary = "A model that is on the Hub only."
 repository = "someone/vae-far"
 revision = "0123456789abcdef0123456789abcdef01234567"
 sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+[renamed]
+ae-small = "ae-tiny"
 """
 
 RECIPE = """

@@ -45,6 +45,14 @@ def test_a_zoo_model_by_its_name(cli: Cli, tmp_path: Path) -> None:
     assert pixels(tmp_path / "strip.png").shape[1] == STEPS * 16
 
 
+def test_a_warning_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    done = cli("interpolate", "ae-small", "-o", "strip.png")
+    assert done.returncode == 0
+    assert "Warning: model 'ae-small' is now called 'ae-tiny'" in done.stderr.splitlines()
+    assert ".py" not in done.stderr
+    assert (tmp_path / "strip.png").is_file()
+
+
 def test_between_two_pictures(cli: Cli, model: Path, pictures: tuple[Path, Path], tmp_path: Path) -> None:
     done = cli("interpolate", "./model", "a.png", "b.jpg", "--steps", "5", "--scale", "2", "-o", "strip.png")
     assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 1 path of 5 frames\n", "")
