@@ -13,7 +13,7 @@ from interpzoo.benchmark.run import Told, metrics_named, score
 from interpzoo.benchmark.subjects import Model
 from interpzoo.benchmark.trial import Arena
 from interpzoo.card import Result
-from interpzoo.config import Component
+from interpzoo.config import Component, validate
 from interpzoo.errors import DataError
 from interpzoo.features import features_named
 from interpzoo.loading import load
@@ -43,7 +43,7 @@ def evaluate(
     model: str | Path | InterpolationModel,
     *,
     data_root: str | Path | None = None,
-    dataset: Component | None = None,
+    dataset: str | Component | None = None,
     metrics: Sequence[str] = (),
     protocol: Protocol | None = None,
     seed: int = 0,
@@ -55,7 +55,7 @@ def evaluate(
     Args:
         model: a model or what `load` takes.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
-        dataset: other data than what the model was trained on.
+        dataset: other data than what the model was trained on: a registered name, or a `Component` with settings.
         metrics: shell patterns of metrics or families; all by default.
         protocol: how much is measured; `Protocol()` by default.
         seed: of the pairs and of everything else that is random, in place of the protocol's.
@@ -64,15 +64,20 @@ def evaluate(
 
     Raises:
         DataError: the model does not say what it was trained on and `dataset` is not given, or the data is missing.
-        UnknownNameError: a pattern matches no metric, or there are no such features.
-        ConfigError, WeightsError: the features are not of such images, or cannot be had.
+        UnknownNameError: there is no such data set, metric or network of features.
+        ConfigError, WeightsError: `dataset` is no name, or the features are not of such images, or cannot be had.
         InputError: a frame of the model is not finite.
     """
     if not isinstance(model, InterpolationModel):
         model = load(model)
+    if isinstance(dataset, str):
+        dataset = validate(Component, {"name": dataset}, "dataset")
     component = dataset or (model.config.trained.data if model.config.trained else None)
     if component is None:
-        raise DataError(f"{model.config.name!r} does not say what it was trained on: give a dataset")
+        raise DataError(
+            f"{model.config.name!r} does not say what it was trained on: give the data set by its name, such as "
+            "interpzoo.evaluate(model, dataset='lines')"
+        )
     protocol = (protocol or Protocol()).model_copy(update={"seed": seed})
     image, root = model.config.image, None if data_root is None else Path(data_root)
     network = None if features is None else features_named(features, image, device=model.device)

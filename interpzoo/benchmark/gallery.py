@@ -41,6 +41,9 @@ def save_pictures(
     for job in jobs:
         network = None if features is None else features_named(features, job.image)
         arena = Arena(job.data, job.image, protocol, data_root, features=network)
-        subjects = [*(Model(load(name, device=device)) for name in job.models), *controls(arena)]
+        subjects = [
+            *(Model(load(source, device=device), name) for name, source in job.models.items()),
+            *controls(arena),
+        ]
         name = arena_name(job.data, job.image, "" if network is None else network.name)
         save_strips(output / name / "strips.png", arena, subjects)

@@ -39,7 +39,7 @@ def save_bars(path: Path, board: Board, metrics: Sequence[NamedMetric]) -> None:
         MissingDependencyError: matplotlib is not installed.
         OutputError: it cannot be written.
     """
-    figure_class = _matplotlib()
+    figure_class = matplotlib_figure()
     names = [record.subject for record in board.subjects]
     columns = min(4, len(metrics))
     rows = -(-len(metrics) // columns)
@@ -78,7 +78,7 @@ def save_correlations(path: Path, board: Board, metrics: Sequence[NamedMetric]) 
     names = list(dict.fromkeys(a for a, _ in found))
     if len(names) < 2:
         return False
-    figure: Any = _matplotlib()(figsize=(1.5 + 0.4 * len(names), 1.2 + 0.4 * len(names)), layout="constrained")
+    figure: Any = matplotlib_figure()(figsize=(1.5 + 0.4 * len(names), 1.2 + 0.4 * len(names)), layout="constrained")
     axes: Any = figure.subplots()
     picture = axes.imshow([[found[a, b] for b in names] for a in names], vmin=-1, vmax=1, cmap="RdBu")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
@@ -89,7 +89,12 @@ def save_correlations(path: Path, board: Board, metrics: Sequence[NamedMetric]) 
     return True
 
 
-def _matplotlib() -> Any:
+def matplotlib_figure() -> Any:
+    """The class of a figure, without which there are no plots.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
     try:
         return importlib.import_module("matplotlib.figure").Figure
     except ImportError:

@@ -43,7 +43,7 @@ class Record(Schema):
 
     format: int = Field(default=FORMAT, ge=1, le=FORMAT)
     subject: str
-    """A model's name, or a control's."""
+    """A model's name, see `interpzoo.benchmark.run.jobs_of`, or a control's."""
     control: bool = False
     method: str = ""
     weights: str = ""

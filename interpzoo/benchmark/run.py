@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import itertools
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 
 import torch
 
@@ -22,15 +24,19 @@ from interpzoo.benchmark.results import Figure, Record, arena_name, path_of, rea
 from interpzoo.benchmark.subjects import Model, controls
 from interpzoo.benchmark.trial import Arena, Subject, Trial
 from interpzoo.build import build_component
+from interpzoo.bundle import bundled_folder
 from interpzoo.config import Component, ImageSpec
-from interpzoo.errors import ConfigError, DataError, InterpzooError, UnknownNameError, did_you_mean
+from interpzoo.errors import ConfigError, DataError, InterpzooError, UnknownNameError, WeightsError, did_you_mean
 from interpzoo.features import features_named
+from interpzoo.files import is_path
 from interpzoo.hub import locate
 from interpzoo.interfaces import Control, Family, Metric, NotApplicable
 from interpzoo.listing import list_models
 from interpzoo.loading import load
 from interpzoo.metrics.resampling import interval
 from interpzoo.plugins import registry
+
+_DIGITS: Final = 12
 
 Told = Callable[[str, str], None]
 """Told the subject and the metric before each is measured."""
@@ -110,7 +116,8 @@ class Job:
 
     data: Component
     image: ImageSpec
-    models: list[str | Path] = field(default_factory=list[str | Path])
+    models: dict[str, str | Path] = field(default_factory=dict[str, str | Path])
+    """What `load` takes, by the name in tables and records."""
 
     @property
     def subjects(self) -> int:
@@ -121,34 +128,59 @@ class Job:
 def jobs_of(models: Iterable[str | Path]) -> list[Job]:
     """Models by the data that they were trained on.
 
+    A name is that of the config. Where several models have it, as trainings of one recipe do, those that are not the
+    zoo's have the first digits of a hash of their config and weights in it; copies of one model are one.
+
     Raises:
         DataError: a model does not say what it was trained on.
     """
     found: dict[str, Job] = {}
-    for name in models:
-        config = pretrained.read_config(locate(name).path)
+    folders = {source: locate(source).path for source in models}
+    configs = {source: pretrained.read_config(folder) for source, folder in folders.items()}
+    shared = Counter(config.name for config in configs.values())
+    for source, config in configs.items():
         if config.trained is None:
             raise DataError(f"{config.name!r} does not say what it was trained on: there is nothing to score it on")
+        alone = shared[config.name] == 1 or source == config.name
+        name = config.name if alone else f"{config.name}@{_digest(folders[source])}"
         data = config.trained.data
-        found.setdefault(arena_name(data, config.image), Job(data, config.image)).models.append(name)
+        found.setdefault(arena_name(data, config.image), Job(data, config.image)).models.setdefault(name, source)
     return [found[key] for key in sorted(found)]
 
 
-def models_named(patterns: Sequence[str]) -> list[str | Path]:
+def models_named(patterns: Sequence[str], *, skipped: Callable[[str], None] = lambda name: None) -> list[str | Path]:
     """Pretrained models that match one of the shell patterns, all without one; folders stand for themselves.
+
+    Args:
+        patterns: shell patterns, names and folders.
+        skipped: told each name that a pattern matches and that cannot be had: neither is its folder installed, nor is
+            there a repository. One that is asked for by its whole name is kept.
 
     Raises:
         UnknownNameError: a pattern matches none.
+        WeightsError: all that match are skipped.
     """
     found: dict[str | Path, None] = {}
-    for pattern in patterns or ("*",):
-        if pattern.startswith(("./", "../", "/")):
+    absent: dict[str, None] = {}
+    patterns = patterns or ("*",)
+    for pattern in patterns:
+        if is_path(pattern):
             found[pattern] = None
             continue
         names = list_models(pattern)
         if not names:
             raise UnknownNameError(f"no model matches {pattern!r}.{did_you_mean(pattern, list_models())}")
-        found.update(dict.fromkeys(names))
+        missing = [name for name in names if name != pattern and not _is_to_be_had(name)]
+        absent.update(dict.fromkeys(missing))
+        found.update(dict.fromkeys(name for name in names if name not in missing))
+    for name in absent:
+        if name not in found:
+            skipped(name)
+    if not found:
+        raise WeightsError(
+            f"nothing that {' or '.join(map(repr, patterns))} matches is installed: expected the folder of "
+            f"{' or '.join(map(repr, absent))}. Train it and give that folder, such as ./runs/{next(iter(absent))}"
+        )
     return list(found)
 
 
@@ -192,8 +224,8 @@ def benchmark(
     for job in jobs:
         arena = Arena(job.data, job.image, protocol or Protocol(), data_root, features=networks.get(job.image))
         makers: list[Callable[[], Subject]] = [lambda c=control: c for control in controls(arena)]
-        makers += [lambda n=name: Model(load(n, device=device)) for name in job.models]
-        sums = [""] * (len(makers) - len(job.models)) + [_sums(name) for name in job.models]
+        makers += [lambda n=name, s=source: Model(load(s, device=device), n) for name, source in job.models.items()]
+        sums = [""] * (len(makers) - len(job.models)) + [_sums(source) for source in job.models.values()]
         for make, weights in zip(makers, sums, strict=True):
             if next(order) == turn:
                 yield _resumed(arena, make(), weights, metrics, output, told)
@@ -277,6 +309,17 @@ def _versions() -> dict[str, str]:
 def _sums(name: str | Path) -> str:
     path = locate(name).path / pretrained.SUMS
     return pretrained.sha256(path) if path.is_file() else ""
+
+
+def _digest(folder: Path) -> str:
+    """Of both files: the same weights may be walked through in another way."""
+    parts = (pretrained.sha256(folder / name) for name in (pretrained.CONFIG, pretrained.WEIGHTS))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:_DIGITS]
+
+
+def _is_to_be_had(name: str) -> bool:
+    row = registry().models.find(name)
+    return row.entry.repository is not None or bundled_folder(row) is not None
 
 
 def _matches(named: NamedMetric, patterns: Sequence[str]) -> bool:

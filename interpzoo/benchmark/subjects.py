@@ -16,10 +16,10 @@ _CHUNK: Final = 512
 
 
 class Model(Subject):
-    """A model on its own path."""
+    """A model on its own path, by its config's name unless it is given another."""
 
-    def __init__(self, model: InterpolationModel) -> None:
-        self.name = model.config.name
+    def __init__(self, model: InterpolationModel, name: str | None = None) -> None:
+        self.name = name or model.config.name
         self.model = model
         self._model = model
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import pytest
 from PIL import Image
 
 import interpzoo
 from interpzoo.benchmark.results import read_records
+from interpzoo.cli.app import run
+from tests.benchmark.test_run import absent as absent
 from tests.cli.conftest import Cli
+from tests.cli.conftest import refuses as refuses
 from tests.processes import TWO
 
 TINY = [
@@ -83,6 +89,20 @@ def test_mistakes_are_one_line(cli: Cli) -> None:
     assert "unknown features 'tim:resnet18'. Did you mean 'timm:resnet18'" in told
     told = cli.refuses("benchmark", "./ae-lines", "--features", "features-celeba")
     assert "are of images of 3x32x32, and those to be compared are of 1x32x32" in told
+
+
+def test_plots_without_matplotlib_are_refused_before_the_work(
+    refuses: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "plots need matplotlib: pip install" in refuses("benchmark", "./nowhere", "--plots")
+
+
+def test_a_model_that_is_skipped_has_a_line(absent: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["benchmark", "absent-*", "./nowhere"]) == 2
+    skipped, error = capsys.readouterr().err.splitlines()
+    assert skipped == f"{absent} is skipped: it is registered, but its folder is not installed"
+    assert "there is no folder 'nowhere'" in error  # what is left is gone on with
 
 
 @pytest.mark.slow

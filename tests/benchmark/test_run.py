@@ -27,9 +27,13 @@ from interpzoo.benchmark.run import (
 from interpzoo.benchmark.subjects import ControlPath, Model, controls
 from interpzoo.benchmark.trial import Arena, Subject, Trial
 from interpzoo.config import Component, ComponentConfig, ImageSpec
-from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError
+from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError, WeightsError
+from interpzoo.evaluation import evaluate
 from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.plugins import registry
+from interpzoo.registry import Owner, PretrainedModel, Registration
 from tests.benchmark.conftest import TINY, arena_of
+from tests.models.test_card import config_of
 from tests.tiny import tiny_model
 
 FAST = ["in-between-mse", "largest-jump"]
@@ -148,6 +152,63 @@ def test_models_by_pattern() -> None:
         models_named(["acai-linse"])
 
 
+@pytest.fixture
+def absent(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a model that is registered and nowhere, as a new plugin's is until it is bundled."""
+    entry = PretrainedModel("ae", "lines", "apache-2.0", package="interpzoo")
+    row = Registration("absent-lines", Owner("mine", "interpzoo-mine", "1.0"), entry)
+    monkeypatch.setitem(registry().models._rows, row.name, [row])
+    return row.name
+
+
+def test_what_a_pattern_matches_and_is_not_installed_is_skipped(absent: str) -> None:
+    skipped: list[str] = []
+    names = models_named(["*-lines", "a*"], skipped=skipped.append)
+    assert skipped == [absent]
+    assert "ae-lines" in names
+    assert absent not in names
+    assert absent in models_named(["*-lines", absent])  # asked for by its name: an error, as whoever loads it says
+    with pytest.raises(WeightsError, match=r"'mine:absent-lines' is registered by .*, but its folder is not installed"):
+        jobs_of([absent])
+    with pytest.raises(WeightsError, match=r"nothing that 'absent-\*' matches is installed.*'absent-lines'.*Train it"):
+        models_named(["absent-*"])
+
+
+def own_training(folder: Path, seed: int = 0, interpolator: str = "linear") -> Path:
+    """A model that says it is ``ae-lines``, as every training of that recipe does."""
+    model = tiny_model(size=(32, 32), seed=seed)
+    changes = {"name": "ae-lines", "interpolator": Component(name=interpolator)}
+    model.config = model.config.model_copy(update={**changes, "trained": config_of().trained})
+    return model.save_pretrained(folder)
+
+
+def test_models_of_one_name_have_rows_and_records_of_their_own(tmp_path: Path) -> None:
+    first, second = (own_training(tmp_path / f"t{seed}", seed) for seed in (1, 2))
+    jobs = jobs_of(["ae-lines", str(first), second])
+    names = [*jobs[0].models]
+    assert (len(jobs), names[0], len({*names})) == (1, "ae-lines", 3)
+    assert all(name.startswith("ae-lines@") for name in names[1:])
+    records = list(benchmark(jobs, metrics_named(FAST), tmp_path / "out", protocol=TINY))
+    found = {record.subject: record for record in read_records(tmp_path / "out") if not record.control}
+    assert sorted(found) == sorted(names)
+    assert len({record.weights for record in found.values()}) == 3
+    assert len({record.figures["in-between-mse"].value for record in found.values()}) == 3
+    assert {r.subject: r for r in records if not r.control} == found
+
+
+def test_a_name_is_the_configs_where_no_other_model_has_it(tmp_path: Path) -> None:
+    """So that a model of the zoo that is measured before it is bundled has its name."""
+    own = own_training(tmp_path / "own")
+    assert jobs_of([own])[0].models == {"ae-lines": own}
+    assert jobs_of(["ae-lines"])[0].models == {"ae-lines": "ae-lines"}
+
+
+def test_copies_are_one_model_and_another_path_is_another(tmp_path: Path) -> None:
+    own, copy, curved = (own_training(tmp_path / name) for name in ("own", "copy", "curved"))
+    own_training(curved, interpolator="slerp")
+    assert [*jobs_of([own, copy, curved])[0].models.values()] == [own, curved]
+
+
 def test_a_model_that_was_not_trained_cannot_be_placed(tmp_path: Path) -> None:
     tiny_model().save_pretrained(tmp_path / "tiny")
     with pytest.raises(DataError, match="'ae-tiny' does not say what it was trained on"):
@@ -257,3 +318,18 @@ def test_a_damaged_record_is_told(tmp_path: Path, change: dict[str, Any], messag
         read_records(tmp_path)
     run(tmp_path)  # measures it anew
     assert len(read_records(tmp_path)) == len(controls(tiny_arena()))
+
+
+def test_a_data_set_is_given_by_its_name_or_with_settings() -> None:
+    model = tiny_model()
+    by_name, with_settings = (
+        evaluate(model, dataset=data, metrics=["reconstruction-mse"], protocol=TINY)
+        for data in ("lines", Component(name="lines"))
+    )
+    assert (by_name.dataset, by_name.results) == ("lines", with_settings.results)
+    with pytest.raises(UnknownNameError, match=r"'lins'.*'lines'"):
+        evaluate(model, dataset="lins")
+    with pytest.raises(ConfigError, match=r"dataset: name = '\./photos'"):
+        evaluate(model, dataset="./photos")
+    with pytest.raises(DataError, match=r"'ae-tiny' does not say .*interpzoo\.evaluate\(model, dataset='lines'\)"):
+        evaluate(model)

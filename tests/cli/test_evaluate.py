@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from interpzoo.card import read_results
+from interpzoo.cli.app import run
 from tests.cli.conftest import Cli
 
 
@@ -49,3 +53,61 @@ def test_a_card_has_the_figures_by_the_features_of_the_data_set(cli: Cli) -> Non
 
 def test_results_that_could_not_be_written_are_refused_before_the_work(cli: Cli) -> None:
     assert "there is no folder 'no'" in cli.refuses("evaluate", "./no-such-model", "--json", "no/results.json")
+
+
+@pytest.mark.usefixtures("model")
+def test_results_that_the_disk_does_not_take_are_refused_before_the_work(
+    refuses: Callable[..., str], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert refuses("evaluate", "./model", "--json", "pipe") == "cannot write 'pipe': it is not a regular file"
+    if Path("/proc/self").is_dir():
+        assert "cannot write '/proc/results.json': " in refuses("evaluate", "./model", "--json", "/proc/results.json")
+
+
+ONE = ("evaluate", "./tiny", "--metrics", "in-between-mse", "--seed", "2", "--card")
+
+
+def figures(folder: Path) -> dict[str, float]:
+    return {result.metric: result.value for result in read_results(folder)}
+
+
+def test_what_is_measured_anew_joins_the_figures_on_the_card(
+    evaluated: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(evaluated[0] / "tiny", tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    before = figures(tmp_path / "tiny")
+    assert run([*ONE]) == 0
+    after = figures(tmp_path / "tiny")
+    assert [*after] == [*before]
+    assert [name for name in before if before[name] != after[name]] == ["in-between MSE"]
+
+
+def test_a_card_that_somebody_has_edited_is_left_alone(
+    refuses: Callable[..., str], trained: Path, tmp_path: Path
+) -> None:
+    card = shutil.copytree(trained, tmp_path / "tiny") / "README.md"
+    edited = card.read_text("utf-8").replace("## Method", "Mine.\n\n## Method")
+    card.write_text(edited, "utf-8")
+    assert "'tiny/README.md' was edited, or is of another version, and --card would write" in refuses(*ONE)
+    assert card.read_text("utf-8") == edited
+    card.unlink()  # as the message says
+    assert run([*ONE]) == 0
+    assert [*figures(tmp_path / "tiny")] == ["in-between MSE"]
+
+
+def test_a_card_of_the_hubs_cache_is_left_alone(
+    refuses: Callable[..., str], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "cache" / "models--someone--tiny"
+    (repository / "blobs").mkdir(parents=True)
+    folder = shutil.copytree(trained, repository / "snapshots" / commit)
+    before = (folder / "README.md").read_bytes()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    for name in (f"someone/tiny@{commit}", folder):
+        told = refuses("evaluate", name, "--card")
+        assert "is of the Hub's cache" in told
+        assert "model.save_pretrained('./mine')" in told
+    assert (folder / "README.md").read_bytes() == before

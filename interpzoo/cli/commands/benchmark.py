@@ -52,14 +52,16 @@ def command(
     """Score the pretrained models whose name matches a PATTERN, all without one; a folder stands for itself.
 
     Each is scored on the data that it was trained on, beside controls: paths of no model, which tell whether a metric
-    is fit there. A run that was stopped goes on where it was. Figures by other --features have a folder and tables of
-    their own. Exit code 1: a measurement failed.
+    is fit there. Of several models with one name, those that are not the zoo's have digits of a hash in it. A run that
+    was stopped goes on where it was. Figures by other --features have a folder and tables of their own. Exit code 1: a
+    measurement failed.
     """
     from rich.console import Console
     from rich.table import Table
 
     from interpzoo.benchmark.board import render
     from interpzoo.benchmark.fellows import all_done
+    from interpzoo.benchmark.plots import matplotlib_figure
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, Protocol
     from interpzoo.benchmark.report import boards, table
@@ -67,8 +69,10 @@ def command(
     from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named, models_named
     from interpzoo.folder import write_text
 
+    if plots:
+        matplotlib_figure()  # what is missing is told before the work
     chosen = metrics_named(metrics)
-    jobs = jobs_of(models_named(patterns))
+    jobs = jobs_of(models_named(patterns, skipped=_tell_skipped))
     protocol = (FULL if full else Protocol()).model_copy(update={"seed": seed})
     failed = 0
     with BenchmarkProgress(sum(job.subjects for job in jobs) * len(chosen)) as progress:
@@ -102,3 +106,7 @@ def command(
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
     click.echo(f"{output / 'README.md'}: all figures, and which metrics are fit where")
     return int(failed > 0)
+
+
+def _tell_skipped(name: str) -> None:
+    click.echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)

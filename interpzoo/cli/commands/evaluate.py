@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ Examples:
     metavar="FILE",
     help="Write the results to FILE as JSON, too.",
 )
-@click.option("--card", is_flag=True, help="Write the results into the card of the model's folder.")
+@click.option("--card", is_flag=True, help="Write the results into the card of the model's folder, beside those there.")
 @device_option
 def command(
     name: str,
@@ -68,7 +69,7 @@ def command(
 
     from interpzoo.benchmark.protocol import FULL, Protocol
     from interpzoo.benchmark.report import number
-    from interpzoo.card import write_card
+    from interpzoo.card import read_results, write_card
     from interpzoo.evaluation import evaluate
     from interpzoo.folder import write_text
     from interpzoo.hub import locate
@@ -76,7 +77,11 @@ def command(
 
     if card and features is not None:
         raise click.UsageError("a card has the figures by the data set's own features: leave out --card or --features.")
+    if output is not None:
+        _check_writable(output)
     model = load(name, device=device)
+    if card:
+        _check_card(locate(name).path)
     with Console(stderr=True).status(f"measuring {model.config.name} ...") as status:
         evaluation = evaluate(
             model,
@@ -100,4 +105,48 @@ def command(
     if output is not None:
         write_text(output, evaluation.to_json())
     if card:
-        write_card(locate(name).path, model.config, evaluation.results)
+        folder = locate(name).path
+        figures = {(r.metric, r.dataset): r for r in (*read_results(folder), *evaluation.results)}
+        write_card(folder, model.config, [*figures.values()])
+
+
+class _WritableError(Exception):
+    """Raised where a file could be written, so that it is not."""
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a file before the work, by all that writing it would fail at.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from interpzoo.files import atomic_write
+
+    with suppress(_WritableError), atomic_write(path):
+        raise _WritableError
+
+
+def _check_card(folder: Path) -> None:
+    """Refuse a card that is not the user's to change, and one that holds what people wrote.
+
+    Raises:
+        InputError: the folder is of the Hub's cache, or its card is not as this library makes it.
+        OutputError: the card cannot be written.
+    """
+    from interpzoo.errors import InputError
+    from interpzoo.folder import CARD
+    from interpzoo.hub.push import is_made
+
+    path, snapshots = folder / CARD, folder.absolute().parent
+    # As the Hub's client lays it out; a file there is known by the hash of its content.
+    if snapshots.name == "snapshots" and (snapshots.parent / "blobs").is_dir():
+        raise InputError(
+            f"{str(folder)!r} is of the Hub's cache, whose files stay as they came: expected a folder of your own. "
+            "Save the model into one with model.save_pretrained('./mine') and evaluate './mine'"
+        )
+    if path.is_file() and not is_made(folder):
+        raise InputError(
+            f"{str(path)!r} was edited, or is of another version, and --card would write it anew: move it away, give "
+            "--card again and put your text back; or leave out --card, and --json FILE has the figures"
+        )
+    _check_writable(path)
