@@ -8,7 +8,7 @@ from typing import Any
 from interpzoo.config import Component, MethodConfig, ModelConfig, validate
 from interpzoo.errors import PluginError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
-from interpzoo.plugins import registry, zoo
+from interpzoo.plugins import method_of, registry, zoo
 from interpzoo.registry import Kind
 
 
@@ -40,7 +40,7 @@ def check_plugins(config: ModelConfig) -> None:
             )
         if plugin.status != "loaded":
             raise PluginError(f"{config.name!r} needs {plugin.owner}, which is {plugin.status}: {plugin.reason}")
-    registry().methods.find(config.method)
+    method_of(config)
 
 
 def fully_named(config: MethodConfig) -> dict[Kind, Component]:

@@ -16,7 +16,7 @@ from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.files import is_hub_id
 from interpzoo.folder import CARD, PREVIEW, read_text, write_text
-from interpzoo.plugins import registry
+from interpzoo.plugins import method_of, registry
 from interpzoo.registry import Method
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def render_card(
     config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False, name: str | None = None
 ) -> str:
     """The text of the card, YAML front matter included; `name` is what the model is loaded by, if not by its own."""
-    method = registry().methods.find(config.method).entry
+    method = method_of(config).entry
     parts = [
         f"---\n{_metadata(config, results).to_yaml()}\n---",
         f"# {config.name}",

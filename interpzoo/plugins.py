@@ -23,12 +23,15 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pluggy
 
 from interpzoo.errors import PluginError
-from interpzoo.registry import Owner, Registrar, Registry
+from interpzoo.registry import Method, Owner, Registrar, Registration, Registry
+
+if TYPE_CHECKING:
+    from interpzoo.config import ModelConfig
 
 GROUP = "interpzoo"
 API_VERSION = 1
@@ -119,6 +122,17 @@ def zoo() -> Zoo:
 def registry() -> Registry:
     """The registry of this process."""
     return zoo().registry
+
+
+def method_of(config: ModelConfig) -> Registration[Method]:
+    """A model's method: of the plugins that it was made with, whoever else has registered one of that name.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError: as `Table.find`, where that does not tell.
+    """
+    methods = registry().methods
+    rows = [row for row in methods if row.name == config.method and row.owner.plugin in config.plugins]
+    return rows[0] if len(rows) == 1 else methods.find(config.method)
 
 
 def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, registry: Registry) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.plugins import registry
+from interpzoo.registry import RecipeFile, Registration
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,16 +46,33 @@ def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
             raise ConfigError(f"cannot read recipe {str(name)!r}: {error.strerror}") from None
         except UnicodeDecodeError as error:
             raise ConfigError(f"{name} is not TOML: {error}") from None
+    row = _registered(name)
+    where = f"recipe {row.name!r}"
+    return {"name": row.name, **parse_toml(row.entry.read(), where)}, where
+
+
+def recipe_text(name: str) -> str:
+    """The TOML of a registered recipe or method, comments and all, with its name: to be saved, changed and trained.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError: no such recipe or method, or several.
+        ConfigError: it is not TOML.
+    """
+    row = _registered(name)
+    text = row.entry.read()
+    named = "name" in parse_toml(text, f"recipe {row.name!r}")
+    return text if named else f'name = "{row.name}"\n{text}'
+
+
+def _registered(name: str) -> Registration[RecipeFile]:
     known = registry()
     with suppress(UnknownNameError):
         name = known.methods.find(name).entry.recipe
     try:
-        row = known.recipes.find(name)
+        return known.recipes.find(name)
     except UnknownNameError:
         names = [*known.methods.names(), *known.recipes.names()]
         raise UnknownNameError(f"unknown recipe or method {name!r}.{did_you_mean(name, names)}") from None
-    where = f"recipe {row.name!r}"
-    return {"name": row.name, **parse_toml(row.entry.read(), where)}, where
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:

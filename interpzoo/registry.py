@@ -27,7 +27,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Sort = Kind | Literal["method", "recipe", "model", "former name"]
 """What can be registered."""
 FIRST_PARTY: Final = "interpzoo"
-"""The distribution whose names of models, and of the methods that these were made by, are never taken over."""
+"""The distribution whose pretrained names are never taken over."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -184,7 +184,7 @@ class Table(Generic[E]):
 
     def _bare(self, name: str) -> Registration[E] | None:
         rows = self._rows.get(name, [])
-        if len(rows) > 1 and isinstance(rows[0].entry, PretrainedModel | Method):
+        if len(rows) > 1 and isinstance(rows[0].entry, PretrainedModel):
             ours = [row for row in rows if row.owner.distribution == FIRST_PARTY]
             rows = ours or rows
         return rows[0] if len(rows) == 1 else None

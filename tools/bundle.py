@@ -27,7 +27,7 @@ from interpzoo.evaluation import evaluate, results_of
 from interpzoo.folder import SUMS, claim, sha256
 from interpzoo.hub import locate
 from interpzoo.loading import read_model
-from interpzoo.plugins import registry
+from interpzoo.plugins import method_of
 from interpzoo.registry import FIRST_PARTY
 from tools.leaderboard import RECORDS
 
@@ -65,7 +65,7 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
             too large; nothing is changed.
     """
     model = read_model(locate(run))
-    owner = registry().methods.find(model.config.method).owner
+    owner = method_of(model.config).owner
     if owner.distribution != FIRST_PARTY:
         raise click.ClickException(f"method {model.config.method!r} is of {owner}: its own package bundles its models")
     with TemporaryDirectory() as scratch:

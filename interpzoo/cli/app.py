@@ -79,7 +79,7 @@ def group(ctx: click.Context) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit code; an error that the user can mend and a warning are a line on stderr each."""
+    """Run one command and return the exit code; an error that the user can mend, or a warning, is a line on stderr."""
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         return _run(arguments)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from interpzoo.recipes import load_recipe
 from tests.cli.conftest import Cli
 
 
@@ -64,3 +67,19 @@ def test_a_method_whose_plugin_is_missing_does_not_hide_the_rest(cli: Cli, model
     done = cli("show", "./model")
     assert (done.returncode, done.stderr) == (0, "")
     assert "unheard-of\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["tiny", "acai"])
+def test_a_recipe_is_printed_to_be_changed_and_trained(cli: Cli, name: str, tmp_path: Path) -> None:
+    done = cli("show", name, "--recipe")
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "mine.toml").write_text(done.stdout)
+    found = load_recipe(tmp_path / "mine.toml")
+    assert found.name == {"tiny": "tiny", "acai": "acai-mnist"}[name]
+    if name == "acai":
+        assert found == load_recipe(name)
+
+
+def test_a_recipe_is_no_json(cli: Cli) -> None:
+    assert "give one of --recipe and --json" in cli.refuses("show", "acai", "--recipe", "--json")
+    assert "unknown recipe or method 'acay'" in cli.refuses("show", "acay", "--recipe")

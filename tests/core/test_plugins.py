@@ -210,15 +210,6 @@ def test_a_taken_name_is_blamed_on_both_and_everything_else_of_both_works(site: 
     assert regularizers.find("taking:acai").owner.plugin == "taking"
 
 
-def test_a_method_of_ours_is_found_by_its_name_whoever_takes_it_too(site: Site) -> None:
-    """Or else what it made could not be loaded any more."""
-    toml = '[methods.acai]\ntitle = "Another"\nrecipe = "acai-mnist"\n'
-    site.install("taking", GOOD, {"path.py": PATH, "zoo.toml": toml})
-    methods = discover().registry.methods
-    assert methods.find("acai").owner.plugin == "acai"
-    assert methods.find("taking:acai").entry.title == "Another"
-
-
 def test_a_plugin_named_as_one_of_ours_does_not_displace_it(site: Site) -> None:
     name = site.install("acai", TAKING)
     zoo = discover()

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 import interpzoo
 from interpzoo.build import build_component
+from interpzoo.card import render_card
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import AmbiguousNameError, ConfigError, UnknownNameError
 from interpzoo.interfaces import DataSet, Regularizer, Step
@@ -203,6 +204,15 @@ def test_a_clash_of_methods_is_told_and_each_works_in_full(crowded: Registry) ->
         load_recipe("ae")
     assert load_recipe("baselines:ae").name == "ae-mnist"
     assert load_recipe("mine:ae").name == "vae-mnist"
+
+
+def test_a_model_has_the_method_of_the_plugins_that_it_was_made_with(crowded: Registry) -> None:
+    """Also where its bare name is no longer anybody's."""
+    model = interpzoo.load("ae-lines")
+    assert "Autoencoder trained on reconstruction alone" in render_card(model.config)
+    unknown = model.config.model_copy(update={"plugins": {}})
+    with pytest.raises(AmbiguousNameError, match=r"baselines:ae.*mine:ae"):
+        render_card(unknown)
 
 
 def test_a_recipe_is_taken_as_it_is_and_changed() -> None:

@@ -24,35 +24,46 @@ if TYPE_CHECKING:
 Examples:
   interpzoo show acai-mnist
   interpzoo show ./runs/mine --json
+  interpzoo show acai-mnist --recipe > my-recipe.toml
 """,
 )
 @model_argument
+@click.option(
+    "--recipe", is_flag=True, help="Print the recipe (or a method's) of this name instead, to copy and change."
+)
 @json_flag
-def command(name: str, *, as_json: bool) -> None:
+def command(name: str, *, recipe: bool, as_json: bool) -> None:
     """Show what the model NAME is: its paper, networks, training, results, limits, licence and citation.
 
     NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /.
     """
+    if recipe and as_json:
+        raise click.UsageError("--recipe prints TOML, not JSON: give one of --recipe and --json")
+    if recipe:
+        from interpzoo.recipes import recipe_text
+
+        click.echo(recipe_text(name), nl=False)
+        return
     from interpzoo.card import read_results
     from interpzoo.folder import read_config
     from interpzoo.hub import locate
 
     folder = locate(name).path
     config, results = read_config(folder), read_results(folder)
-    method = _method(config.method)
+    method = _method(config)
     if as_json:
         echo_json(_described(folder, config, method, results))
     else:
         click.echo("\n".join(_lines(folder, config, method, results)))
 
 
-def _method(name: str) -> Method | None:
+def _method(config: ModelConfig) -> Method | None:
     """The method, if the plugin that has it is installed: a folder can be shown without."""
     from interpzoo.errors import UnknownNameError
-    from interpzoo.plugins import registry
+    from interpzoo.plugins import method_of
 
     try:
-        return registry().methods.find(name).entry
+        return method_of(config).entry
     except UnknownNameError:
         return None
 
