@@ -44,6 +44,12 @@ def save_checkpoint(path: Path, state: State, *, steps: int, recipe: Recipe, sta
     write_tensors(path, tensors, {"steps": str(steps), "recipe": _identity(recipe), "started_from": started_from or ""})
 
 
+def check_exists(path: Path) -> None:
+    """Raise a `TrainingError` where there is no checkpoint."""
+    if not path.is_file():
+        raise TrainingError(f"there is no {path.name} in {path.parent} to resume from: start without --resume")
+
+
 def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> tuple[int, str | None]:
     """Fill `state` from a checkpoint and give the number of steps it has seen and what it started from.
 
@@ -51,8 +57,7 @@ def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> tuple[int
         TrainingError: there is none, or it is of another recipe or of other networks.
         WeightsError: it is damaged.
     """
-    if not path.is_file():
-        raise TrainingError(f"there is no {path.name} in {path.parent} to resume from")
+    check_exists(path)
     tensors = read_tensors(path)
     with safe_open(path, framework="pt") as file:
         metadata: dict[str, str] = file.metadata() or {}

@@ -16,12 +16,13 @@ from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.files import is_hub_id, is_leftover
-from interpzoo.folder import CHECKPOINT, LOGS, WEIGHTS, claim, write_tensors
+from interpzoo.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim, write_tensors
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.loading import create, load
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
+from interpzoo.training.checkpoint import check_exists
 from interpzoo.training.progress import TrainingProgress
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
@@ -51,7 +52,8 @@ def train(
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         dataset: images of your own instead of the recipe's: a folder or a data set of the Hub. They are brought to
-            the recipe's height and width and keep their own number of channels.
+            the recipe's height and width and keep their own number of channels; name, summary, limitations and licence
+            are theirs, too, unless `changes` say otherwise.
         resume: go on from the checkpoint in `output`, to the same result as without the interruption.
         start_from: a pretrained model of the same networks to fine-tune; by default what the recipe says, which for
             images or networks of your own does not hold.
@@ -62,22 +64,23 @@ def train(
         The trained model in eval mode.
 
     Raises:
-        UnknownNameError, ConfigError: the recipe.
+        UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it.
         DataError: the data.
         OutputError: `output` already holds something, or cannot be written.
         TrainingError: a loss is not finite, or there is nothing to resume.
+        KeyboardInterrupt: Ctrl-C; the checkpoint holds the steps until then.
     """
+    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': str(dataset)})}",)
+    recipe = load_recipe(recipe, [*images, *changes])
+    registry().methods.find(recipe.method)  # which the card needs, when all is done
     if dataset is not None:
-        source = {"name": "images", "source": str(dataset)}
-        recipe = _for_own_data(load_recipe(recipe, [f"data={json.dumps(source)}", *changes]), data_root)
-    else:
-        recipe = load_recipe(recipe, changes)
+        recipe = load_recipe(_for_own_data(recipe, data_root), changes)
     if model is not None:
         recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
     start_from = start_from or recipe.start_from
-    folder = claim(Path("runs", recipe.name) if output is None else Path(output))
-    if not resume and any((folder / name).exists() for name in (WEIGHTS, CHECKPOINT)):
-        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
+    folder = Path("runs", recipe.name) if output is None else Path(output)
+    _check_stage(folder, resume=resume)
+    claim(folder)
     workers = Workers(trackers, str(folder / LOGS))
     networks = create(recipe) if model is None else model
     data: DataSet = build_component("dataset", recipe.data, recipe.image, _path(data_root))
@@ -111,16 +114,36 @@ def train(
     return trained
 
 
+def as_path(folder: Path) -> str:
+    """`folder` written so that no command takes it for a name of the zoo."""
+    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+
+
 def _path(root: str | Path | None) -> Path | None:
     return None if root is None else Path(root)
+
+
+def _check_stage(folder: Path, *, resume: bool) -> None:
+    """Refuse to go on with a run that is done or was never begun, and to write over one."""
+    unfinished = (folder / CHECKPOINT).exists()
+    if unfinished and not resume:
+        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
+    if not unfinished and (folder / WEIGHTS).exists():
+        # Of networks of the user's own there are weights alone, which are no start.
+        tune = f", or fine-tune it with --from {as_path(folder)} (start_from in Python)"
+        raise OutputError(
+            f"{folder} is trained already: choose an empty or a new folder{tune if (folder / CONFIG).exists() else ''}"
+        )
+    if resume:
+        check_exists(folder / CHECKPOINT)
 
 
 def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
     """The recipe with name, licence and channels of the images it is now to be trained on."""
     own: Images = build_component("dataset", recipe.data, recipe.image, _path(root))
-    stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(own.config.source).resolve().name) or "images"
+    stem = _plain(Path(own.config.source).resolve().name) or "images"
     changes = {
-        "name": f"{recipe.method}-{stem}"[:96],
+        "name": _plain(f"{recipe.method}-{stem}")[:96],
         "summary": f"Method {recipe.method!r} on images of {stem!r}.",
         "limitations": "",
         "licence": own.licence,
@@ -128,6 +151,10 @@ def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
         "start_from": None,
     }
     return recipe.model_copy(update=changes)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)
 
 
 def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:

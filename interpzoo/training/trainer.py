@@ -25,6 +25,7 @@ from interpzoo.folder import CHECKPOINT
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
+from interpzoo.training.interruption import held_back
 from interpzoo.training.precision import exact_float32
 from interpzoo.training.workers import Workers
 
@@ -97,21 +98,28 @@ class Trainer:
 
         Raises:
             TrainingError: a loss or gradient is not finite; the last checkpoint is from before.
+            KeyboardInterrupt: Ctrl-C; the steps until then are in the checkpoint. A second one does not wait for it.
         """
         if resume:
             self.done, self.started_from = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
-        with exact_float32(self._exact):
-            while self.done < end:
+        alone, stopping = self.workers.count == 1, False
+        with held_back() as interrupted, exact_float32(self._exact):
+            while self.done < end and not stopping:
                 unchecked.append((self.done, self.step(self.done)))
                 self.done += 1
                 saving = self.done % self.recipe.training.checkpoint_steps == 0 or self.done == end
-                if saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0:
+                looking = saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0
+                # Several processes settle it where they talk anyway: all stop after the same step.
+                stopping = (alone or looking) and self.workers.any(interrupted())
+                if looking or stopping:
                     report(self.done, self._checked(unchecked))
                     unchecked.clear()
-                if saving:
+                if saving or stopping:
                     self._save()
+        if stopping or interrupted():
+            raise KeyboardInterrupt(f"stopped after step {self.done} of {self.total}: go on with --resume")
 
     def trained(self) -> InterpolationModel:
         """The trained model in eval mode: the averaged one where the recipe asks for an average."""
@@ -184,8 +192,9 @@ class Trainer:
             values = self.workers.mean_values(terms)
             for name, value in values.items():
                 if not math.isfinite(value):
+                    kept = "; the last checkpoint is whole" if self._path.is_file() else ""
                     raise TrainingError(
-                        f"{name} is {value} at step {index} of {self.total}; the last checkpoint is whole. "
+                        f"{name} is {value} at step {index} of {self.total}{kept}. "
                         "Try a lower optimizer.learning_rate or training.precision=float32"
                     )
         return values

@@ -90,6 +90,12 @@ class Workers:
         reduced: Any = self._accelerator.reduce(tensor, reduction="mean")
         return reduced
 
+    def any(self, flag: bool) -> bool:
+        """Whether `flag` holds in any process, each of which must ask."""
+        if self.count == 1:
+            return flag
+        return bool(self.mean_of(torch.tensor(float(flag), device=self.device)) > 0)
+
     def mean(self, gradients: list[Tensor | None]) -> list[Tensor | None]:
         """The mean over all processes of each gradient, in one message."""
         found = [g for g in gradients if g is not None]

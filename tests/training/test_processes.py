@@ -23,6 +23,7 @@ STEPS = 20
 
 SCRIPT = """
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -44,8 +45,21 @@ rank = trainer.workers.rank
 tensors = {name: value.contiguous() for name, value in trainer.model.state_dict().items()}
 save_file(tensors, folder / f"weights-{rank}.safetensors")
 train(recipe, output=folder / "trained")
+(folder / "cut").mkdir(exist_ok=True)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cut = trainer_of(recipe, folder / "cut")
+try:
+    cut.run(lambda done, values: signal.raise_signal(signal.SIGINT) if (rank, done) == (1, 5) else None)
+except KeyboardInterrupt as stop:
+    (folder / f"stop-{rank}").write_text(str(stop))
+cut = trainer_of(recipe, folder / "cut")
+cut.run(lambda done, values: None, resume=True)
+resumed = {name: value.contiguous() for name, value in cut.model.state_dict().items()}
+save_file(resumed, folder / f"resumed-{rank}.safetensors")
 """
-"""Each process runs this: first the trainer, whose reports and weights it keeps, then the whole of `train`."""
+"""Each process runs this: first the trainer, whose reports and weights it keeps, then the whole of `train`.
+
+At last a run that Ctrl-C in one process stops, and that is resumed."""
 
 
 def recipe() -> Recipe:
@@ -92,6 +106,15 @@ def test_both_end_at_the_weights_of_one(together: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(first[name], value, rtol=1e-3, atol=1e-4)
     for name, value in load(together / "trained").state_dict().items():
         torch.testing.assert_close(value, trainer.trained().state_dict()[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_one_stops_both_after_the_same_step(together: Path) -> None:
+    for rank in range(2):
+        assert (together / f"stop-{rank}").read_text() == "stopped after step 6 of 20: go on with --resume"
+        whole, resumed = (load_file(together / f"{name}-{rank}.safetensors") for name in ("weights", "resumed"))
+        for name, value in whole.items():
+            assert torch.equal(resumed[name], value)
 
 
 @pytest.mark.slow

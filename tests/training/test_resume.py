@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpzoo import load, train
 from interpzoo.config import Recipe
@@ -128,6 +131,94 @@ def test_steps_are_reported_where_they_go_on(tmp_path: Path) -> None:
     assert again == reports[5:]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[], None]]:
+    """Presses it; pytest itself may be a shell's background job, which ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.fixture
+def at_move(request: pytest.FixtureRequest) -> Callable[[int, Callable[[], None]], None]:
+    """Calls something when an optimiser has made its move number so and so; the recipe's two make one each a step."""
+
+    def arrange(number: int, action: Callable[[], None]) -> None:
+        moves: list[object] = []
+
+        def count(optimizer: object, arguments: object, options: object) -> None:
+            moves.append(optimizer)
+            if len(moves) == number:
+                action()
+
+        request.addfinalizer(register_optimizer_step_post_hook(count).remove)
+
+    return arrange
+
+
+@pytest.mark.parametrize(("moves", "steps"), [(1, 1), (7, 4), (8, 4), (16, 8)])
+def test_ctrl_c_keeps_whole_steps_and_every_one_of_them(
+    moves: int,
+    steps: int,
+    ctrl_c: Callable[[], None],
+    at_move: Callable[[int, Callable[[], None]], None],
+    uninterrupted: dict[str, torch.Tensor],
+    tmp_path: Path,
+) -> None:
+    """Also between the moves of one step."""
+    at_move(moves, ctrl_c)
+    with pytest.raises(KeyboardInterrupt, match=rf"^stopped after step {steps} of 8: go on with --resume$"):
+        trainer_of(recipe(), tmp_path).run(ignore)
+    assert steps_in(tmp_path / CHECKPOINT) == steps
+    resumed = trainer_of(recipe(), tmp_path)
+    resumed.run(ignore, resume=True)
+    assert_equal(everything(resumed), uninterrupted)
+
+
+def test_ctrl_c_while_the_last_step_is_reported_is_not_lost(ctrl_c: Callable[[], None], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 8 of 8"):
+        trainer_of(recipe(), tmp_path).run(lambda done, values: ctrl_c() if done == STEPS else None)
+    assert steps_in(tmp_path / CHECKPOINT) == STEPS
+
+
+def test_a_second_ctrl_c_does_not_wait(
+    ctrl_c: Callable[[], None], at_move: Callable[[int, Callable[[], None]], None], tmp_path: Path
+) -> None:
+    def twice() -> None:
+        ctrl_c()
+        ctrl_c()
+
+    at_move(7, twice)
+    trainer = trainer_of(recipe(), tmp_path)
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
+        trainer.run(ignore)
+    assert trainer.done == 3
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_a_program_that_handles_ctrl_c_itself_goes_on_to(
+    ctrl_c: Callable[[], None], uninterrupted: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    handled: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: handled.append(number))
+    trainer = trainer_of(recipe(), tmp_path)
+    trainer.run(lambda done, values: ctrl_c() if done == 3 else None)
+    assert handled == [signal.SIGINT]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert_equal(everything(trainer), uninterrupted)
+
+
+def test_a_run_in_a_thread(uninterrupted: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    """Where no signal can be handled."""
+    trainer = trainer_of(recipe(), tmp_path)
+    thread = threading.Thread(target=trainer.run, args=(ignore,))
+    thread.start()
+    thread.join()
+    assert trainer.done == STEPS
+    assert_equal(everything(trainer), uninterrupted)
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     """``interpzoo train`` of the recipe that is killed."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")} | {"OMP_NUM_THREADS": "1"}
@@ -220,7 +311,7 @@ def test_other_words_on_the_card_are_no_other_recipe(uninterrupted: dict[str, to
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=rf"no checkpoint\.safetensors in {tmp_path}"):
+    with pytest.raises(TrainingError, match=rf"no checkpoint\.safetensors in {tmp_path} .*: start without"):
         trainer_of(recipe(), tmp_path).run(ignore, resume=True)
 
 

@@ -19,7 +19,7 @@ import interpzoo
 from interpzoo import create, evaluate, load, train, wrap
 from interpzoo.config import ComponentConfig, Recipe
 from interpzoo.data.lines import Lines
-from interpzoo.errors import ConfigError, DataError, OutputError, TrainingError
+from interpzoo.errors import ConfigError, DataError, OutputError, TrainingError, UnknownNameError
 from interpzoo.folder import read_config, read_sums
 from tests.pixels import copied, trainer_of
 from tests.tiny import random_images, tiny_model, tiny_recipe
@@ -304,6 +304,27 @@ class TestOwnImages:
         assert trained.examples is not None
         assert len(trained.examples) == 2
 
+    def test_changes_go_before_what_the_images_say(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
+        found = recipe(samples=8).model_copy(update={"limitations": "Lines only.", "licence": "mit"})
+        changes = ["name=mine", "summary=My birds.", "limitations=Birds only.", "licence=cc0-1.0"]
+        told = train(found, dataset=photos, output=tmp_path / "told", changes=changes).config
+        assert (told.name, told.summary, told.limitations) == ("mine", "My birds.", "Birds only.")
+        assert (told.licence, told.image.channels) == ("cc0-1.0", 3)
+        untold = train(found, dataset=photos, output=tmp_path / "untold", changes=["name=mine"]).config
+        assert (untold.name, untold.summary) == ("mine", "Method 'ae' on images of 'photos'.")
+        assert (untold.limitations, untold.licence) == ("", "unknown")
+
+    def test_channels_are_the_changes_too(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
+        trained = train(recipe(samples=8), dataset=photos, output=tmp_path / "run", changes=["image.channels=1"])
+        assert trained.config.image.shape == (1, 16, 16)
+
+    def test_a_method_under_its_full_name(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "L", [(16, 16)] * 4)
+        train(recipe(samples=8), dataset=photos, output=tmp_path / "run", changes=["method=baselines:ae"])
+        assert load(tmp_path / "run").config.name == "baselines-ae-photos"
+
     def test_a_folder_without_images(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         with pytest.raises(DataError, match="empty"):
@@ -314,10 +335,16 @@ class TestOwnImages:
 class TestOutput:
     """The folder of a run."""
 
-    @pytest.mark.parametrize("name", ["model.safetensors", "checkpoint.safetensors"])
-    def test_a_training_is_never_written_over(self, name: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("model.safetensors", "is trained already: choose an empty or a new folder$"),
+            ("checkpoint.safetensors", "already holds a training: go on with --resume, or choose"),
+        ],
+    )
+    def test_a_training_is_never_written_over(self, name: str, expected: str, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"of another run")
-        with pytest.raises(OutputError, match="already holds a training: go on with --resume, or choose"):
+        with pytest.raises(OutputError, match=expected):
             train(recipe(), output=tmp_path)
         assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"of another run")]
 
@@ -326,9 +353,40 @@ class TestOutput:
             train(recipe(), output=tmp_path / "run", changes=["training.samples=0"])
         assert not (tmp_path / "run").exists()
 
-    def test_a_run_that_is_done_has_nothing_to_resume(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("dataset", [None, "none"])
+    def test_an_unknown_method_is_told_before_anything_is_read_or_made(
+        self, dataset: str | None, tmp_path: Path
+    ) -> None:
+        with pytest.raises(UnknownNameError, match="unknown method 'nope'"):
+            train(recipe(), output=tmp_path / "run", dataset=dataset, changes=["method=nope"])
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize("resume", [False, True])
+    def test_a_run_that_is_done_can_only_be_a_start(self, resume: bool, tmp_path: Path) -> None:
+        train(recipe(), output=tmp_path / "done")
+        before = (tmp_path / "done" / "model.safetensors").read_bytes()
+        message = rf"done is trained already: choose an empty or a new folder, .* --from {tmp_path}/done \(start_from"
+        with pytest.raises(OutputError, match=message):
+            train(recipe(), output=tmp_path / "done", resume=resume)
+        assert (tmp_path / "done" / "model.safetensors").read_bytes() == before
+
+    def test_nothing_to_resume_makes_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingError, match=r"no checkpoint\.safetensors in .*: start without --resume"):
+            train(recipe(), output=tmp_path / "run", resume=True)
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize(("name", "text"), [("README.md", "# Mine"), ("config.json", '{"model_type": "bert"}')])
+    def test_a_strangers_file_of_a_name_of_ours_is_left_alone(self, name: str, text: str, tmp_path: Path) -> None:
+        (tmp_path / name).write_text(text)
+        message = rf"already holds '{name}': choose an empty or a new folder"
+        with pytest.raises(OutputError, match=message):
+            train(recipe(), output=tmp_path)
+        with pytest.raises(OutputError, match=message):
+            tiny_model().save_pretrained(tmp_path)
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, text)]
+
+    def test_trackers_leave_a_run_that_may_begin_anew(self, tmp_path: Path) -> None:
+        """Killed before its first checkpoint, it has only their folder."""
+        (tmp_path / "logs").mkdir()
         train(recipe(), output=tmp_path)
-        before = (tmp_path / "model.safetensors").read_bytes()
-        with pytest.raises(TrainingError, match=r"no checkpoint\.safetensors"):
-            train(recipe(), output=tmp_path, resume=True)
-        assert (tmp_path / "model.safetensors").read_bytes() == before
+        assert load(tmp_path).config.trained is not None

@@ -596,6 +596,11 @@ class TestFaults:
         for mine, theirs in zip(mended.trained().parameters(), sound.trained().parameters(), strict=True):
             assert torch.equal(mine, theirs)
 
+    def test_before_the_first_checkpoint_none_is_promised(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingError, match=r"penalty is nan at step 1 of 8\. Try a lower"):
+            trainer_with(recipe_of(8, checkpoint_steps=2), tmp_path, Failing(1, "nan")).run(ignore)
+        assert not [*tmp_path.iterdir()]
+
     def test_a_fault_in_the_step_of_a_checkpoint_is_found_before_it_is_written(self, tmp_path: Path) -> None:
         trainer = trainer_with(recipe_of(8, checkpoint_steps=2), tmp_path, Failing(3, "nan"))
         with pytest.raises(TrainingError, match="at step 3 of 8"):

@@ -51,24 +51,30 @@ def command(
 
     A run that was stopped or killed goes on with --resume to the same result.
     """
-    from interpzoo.training.run import train
+    from interpzoo.training.run import as_path, train
 
-    model = train(
-        recipe,
-        output=output,
-        changes=changes,
-        data_root=data_root,
-        dataset=dataset,
-        resume=resume,
-        start_from=start_from,
-        trackers=trackers,
-    )
+    try:
+        model = train(
+            recipe,
+            output=output,
+            changes=changes,
+            data_root=data_root,
+            dataset=dataset,
+            resume=resume,
+            start_from=start_from,
+            trackers=trackers,
+        )
+    except KeyboardInterrupt as stop:
+        if stop.args:  # the trainer's, which has saved where it stands
+            _say(str(stop), err=True)
+        raise
+    folder = Path("runs", model.config.name) if output is None else output
+    _say(f"{folder}: trained; look at it with 'interpzoo interpolate {as_path(folder)} -o strip.png'")
+
+
+def _say(message: str, *, err: bool = False) -> None:
+    """Print what one process says for all."""
     from accelerate import PartialState
 
-    folder = Path("runs", model.config.name) if output is None else output
     if PartialState().is_main_process:
-        click.echo(f"{folder}: trained; look at it with 'interpzoo interpolate {_as_name(folder)} -o strip.png'")
-
-
-def _as_name(folder: Path) -> str:
-    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+        click.echo(message, err=err)
