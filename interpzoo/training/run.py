@@ -30,6 +30,9 @@ from interpzoo.training.workers import Workers
 _EXAMPLES = 8
 """Held-out images whose codes go with a model."""
 
+_FREE = ("apache-2.0", "mit", "cc0-1.0")
+"""Licences of images that leave it to a recipe, which may name none, what its weights are given under."""
+
 
 def train(
     recipe: str | Path | Recipe,
@@ -82,8 +85,10 @@ def train(
     _check_stage(folder, resume=resume)
     claim(folder)
     workers = Workers(trackers, str(folder / LOGS))
-    networks = create(recipe) if model is None else model
     data: DataSet = build_component("dataset", recipe.data, recipe.image, _path(data_root))
+    if "licence" not in recipe.model_fields_set and data.licence not in _FREE:
+        recipe = recipe.model_copy(update={"licence": data.licence})
+    networks = create(recipe) if model is None else model
     if start_from is not None and not resume:
         _copy_weights(start_from, networks)
     regularizer = _regularizer(recipe, networks)

@@ -21,6 +21,7 @@ from interpzoo.config import ComponentConfig, Recipe
 from interpzoo.data.lines import Lines
 from interpzoo.errors import ConfigError, DataError, OutputError, TrainingError, UnknownNameError
 from interpzoo.folder import read_config, read_sums
+from interpzoo.recipes import load_recipe
 from tests.pixels import copied, trainer_of
 from tests.tiny import random_images, tiny_model, tiny_recipe
 
@@ -319,6 +320,17 @@ class TestOwnImages:
         photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
         trained = train(recipe(samples=8), dataset=photos, output=tmp_path / "run", changes=["image.channels=1"])
         assert trained.config.image.shape == (1, 16, 16)
+
+    @pytest.mark.parametrize(("changes", "licence"), [([], "unknown"), (["licence=cc0-1.0"], "cc0-1.0")])
+    def test_the_terms_of_other_images_go_before_those_of_a_recipe_that_names_none(
+        self, changes: list[str], licence: str, tmp_path: Path
+    ) -> None:
+        photos = write_pictures(tmp_path / "photos", "L", [(32, 32)] * 4)
+        images = ["data.name=images", f"data.source={photos}", "training.samples=8", "training.batch_size=4"]
+        assert load_recipe("ae-lines").licence == "apache-2.0"
+        trained = train("ae-lines", output=tmp_path / "run", changes=[*images, *changes])
+        assert trained.config.licence == licence
+        assert f"license: {licence}\n" in (tmp_path / "run" / "README.md").read_text()
 
     def test_a_method_under_its_full_name(self, tmp_path: Path) -> None:
         photos = write_pictures(tmp_path / "photos", "L", [(16, 16)] * 4)
