@@ -45,7 +45,12 @@ def test_what_each_plugin_registers_and_how_long_it_took(cli: Cli) -> None:
     assert "  model         ae-tiny, vae-far\n" in text
     demo = described(cli)["demo"]
     assert (demo["distribution"], demo["version"], demo["status"]) == ("interpzoo-demo", "1.2", "loaded")
-    assert demo["registers"] == {"interpolator": ["faulty"], "recipe": ["tiny"], "model": ["ae-tiny", "vae-far"]}
+    assert demo["registers"] == {
+        "interpolator": ["faulty"],
+        "recipe": ["tiny"],
+        "model": ["ae-tiny", "vae-far"],
+        "former name": ["ae-small"],
+    }
     assert 0 < demo["milliseconds"] < 60_000
 
 
