@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -120,13 +121,18 @@ class Cli:
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """The running process, its output and errors in pipes unless `options` say otherwise."""
         command = [sys.executable, "-m", "interpzoo", *map(str, arguments)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": _hear_ctrl_c, **options}
         return subprocess.Popen(command, text=True, cwd=self.folder, env=self.environment, **pipes)
 
     def refuses(self, *arguments: str | Path, **options: Any) -> str:
         """The message of a command that ends with one line on stderr, nothing on stdout and exit code 2."""
         done = self(*arguments, **options)
         return message_of(done.returncode, done.stdout, done.stderr)
+
+
+def _hear_ctrl_c() -> None:
+    """Also where the tests are a shell's job in the background, which ignores it and leaves that to what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def message_of(code: int, out: str, err: str) -> str:
