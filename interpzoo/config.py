@@ -180,6 +180,11 @@ def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> Sch
         raise ConfigError(f"{where}: {_explain(error, schema)}") from None
 
 
+def named(name: str, what: str) -> Component:
+    """The component `name` with its defaults, or a `ConfigError` that begins with `what` where it is no name."""
+    return validate(Component, {"name": name}, what)
+
+
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
     lines: list[str] = []
     for item in error.errors(include_url=False)[:_MOST_ERRORS]:

@@ -13,7 +13,7 @@ from interpzoo.benchmark.run import Told, metrics_named, score
 from interpzoo.benchmark.subjects import Model
 from interpzoo.benchmark.trial import Arena
 from interpzoo.card import Result
-from interpzoo.config import Component, validate
+from interpzoo.config import Component, named
 from interpzoo.errors import DataError
 from interpzoo.features import features_named
 from interpzoo.loading import load
@@ -71,7 +71,7 @@ def evaluate(
     if not isinstance(model, InterpolationModel):
         model = load(model)
     if isinstance(dataset, str):
-        dataset = validate(Component, {"name": dataset}, "dataset")
+        dataset = named(dataset, "dataset")
     component = dataset or (model.config.trained.data if model.config.trained else None)
     if component is None:
         raise DataError(

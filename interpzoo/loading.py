@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interpzoo import folder as pretrained
 from interpzoo.build import Parts, build_parts, check_plugins
-from interpzoo.config import Component, ModelConfig, Recipe, validate
+from interpzoo.config import ModelConfig, Recipe, named
 from interpzoo.errors import ConfigError, InputError, WeightsError
 from interpzoo.hub import Source, locate
 from interpzoo.hub.client import Access
@@ -63,8 +63,7 @@ def load(
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     if interpolator is not None:
-        component = validate(Component, {"name": interpolator}, "interpolator")
-        config = config.model_copy(update={"interpolator": component})
+        config = config.model_copy(update={"interpolator": named(interpolator, "interpolator")})
     return on_device(_read(source, config), device, dtype or torch.float32)
 
 

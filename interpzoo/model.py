@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from interpzoo import folder as pretrained
 from interpzoo.build import build_component
 from interpzoo.card import render_card
-from interpzoo.config import Component, ModelConfig, validate
+from interpzoo.config import ModelConfig, named
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.geometry import project
 from interpzoo.hub.client import Access
@@ -105,9 +105,7 @@ class InterpolationModel(nn.Module):
             ImageError: an image cannot be read or its values are not in [0, 1].
             InputError: `refine` is negative, or the decoder is stochastic or not differentiable.
         """
-        x = as_batch(images, self.config.image).to(self.device)
-        codes = self.encoder(x.to(self.dtype)).float().contiguous()
-        return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
+        return self._encode(as_batch(images, self.config.image), refine)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Images (B, C, H, W) in float32 of codes (B, *latent_shape), around [0, 1] and not clamped.
@@ -409,7 +407,7 @@ class InterpolationModel(nn.Module):
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
-            return build_component("interpolator", validate(Component, {"name": interpolator}, "interpolator"))
+            return build_component("interpolator", named(interpolator, "interpolator"))
         return self.interpolator if interpolator is None else interpolator
 
     def _positions(
@@ -442,9 +440,14 @@ class InterpolationModel(nn.Module):
     def _chunk(self) -> int:
         return max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
 
+    def _encode(self, x: Tensor, refine: int) -> Tensor:
+        x = x.to(self.device)
+        codes = self.encoder(x.to(self.dtype)).float().contiguous()
+        return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
+
     def _encode_in_chunks(self, images: Images, refine: int, batch_size: int | None) -> Tensor:
         x = as_batch(images, self.config.image)
-        return torch.cat([self.encode(part, refine=refine) for part in x.split(self._at_once(batch_size))])
+        return torch.cat([self._encode(part, refine) for part in x.split(self._at_once(batch_size))])
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         return torch.cat([self.decode(part) for part in codes.split(self._at_once(batch_size))])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from interpzoo.build import build_component
-from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, validate
+from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, named, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder
 from interpzoo.model import InterpolationModel
@@ -83,7 +83,7 @@ def wrap(
         image=spec,
         encoder=nameless,
         decoder=nameless,
-        interpolator=validate(Component, {"name": interpolator}, "interpolator"),
+        interpolator=named(interpolator, "interpolator"),
         name=WRAPPED,
         method=WRAPPED,
     )

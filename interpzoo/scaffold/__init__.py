@@ -36,10 +36,10 @@ def new_plugin(name: str, output: Path) -> Path:
     """
     if not _NAME.fullmatch(name) or len(name) > 64:
         raise InputError(f"{name!r} is no name of a plugin: expected lower-case words, such as 'my-method'")
-    registered = [row for table in registry().tables() for row in table if row.name in (name, f"{name}-lines")]
-    owners = [plugin.owner for plugin in zoo().plugins if plugin.owner.plugin == name]
-    if taken := next(iter([*owners, *(row.owner for row in registered)]), None):
-        raise InputError(f"{name!r} is taken by {taken}: choose another name")
+    taken = [plugin.owner for plugin in zoo().plugins if plugin.owner.plugin == name]
+    taken += [row.owner for table in registry().tables() for row in table if row.name in (name, f"{name}-lines")]
+    if taken:
+        raise InputError(f"{name!r} is taken by {taken[0]}: choose another name")
     words = {
         "name": name,
         "title": name.replace("-", " ").capitalize(),

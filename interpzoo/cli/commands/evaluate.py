@@ -80,8 +80,9 @@ def command(
     if output is not None:
         _check_writable(output)
     model = load(name, device=device)
-    if card:
-        _check_card(locate(name).path)
+    folder = locate(name).path if card else None
+    if folder is not None:
+        _check_card(folder)
     with Console(stderr=True).status(f"measuring {model.config.name} ...") as status:
         evaluation = evaluate(
             model,
@@ -104,8 +105,7 @@ def command(
         click.echo(f"{title}: not applicable, {reason}")
     if output is not None:
         write_text(output, evaluation.to_json())
-    if card:
-        folder = locate(name).path
+    if folder is not None:
         figures = {(r.metric, r.dataset): r for r in (*read_results(folder), *evaluation.results)}
         write_card(folder, model.config, [*figures.values()])
 
