@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from interpzoo.build import build_component
-from interpzoo.hub import locate
 from interpzoo.interfaces import DataSet
-from interpzoo.loading import read_model
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.load import read_model
+from interpzoo.pretrained.locate import locate
 
 
 def arguments(about: str | None) -> argparse.ArgumentParser:
@@ -36,4 +36,4 @@ def compared(names: Sequence[str]) -> tuple[list[InterpolationModel], DataSet]:
     if config.trained is None:
         raise SystemExit(f"{config.name!r} does not say what it was trained on")
     print(f"torch {torch.__version__}, {config.trained.data.name}", end=": ")  # noqa: T201
-    return models, build_component("dataset", config.trained.data, config.image, None)
+    return models, build_component(DataSet, config.trained.data, config.image, None)

@@ -29,9 +29,10 @@ from torch import nn
 
 import interpzoo
 from interpzoo.build import build_component
-from interpzoo.folder import WEIGHTS
-from interpzoo.hub import locate
+from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.nets import ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
+from interpzoo.pretrained.folder import WEIGHTS
+from interpzoo.pretrained.locate import locate
 from interpzoo.recipes import load_recipe
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
@@ -92,9 +93,9 @@ def bench_step(recipe_name: str, pairs: int) -> None:
     """One training step against a plain loop with the same losses."""
     recipe = load_recipe(recipe_name)
     model, twin = interpzoo.create(recipe), interpzoo.create(recipe)
-    data = build_component("dataset", recipe.data, recipe.image, None)
+    data = build_component(DataSet, recipe.data, recipe.image, None)
     regularizer, other = (
-        build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape) for _ in range(2)
+        build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape) for _ in range(2)
     )
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(recipe, model, regularizer, data, Workers(), Path(folder))

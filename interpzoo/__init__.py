@@ -13,13 +13,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from interpzoo.create import create
     from interpzoo.errors import InterpzooError
     from interpzoo.evaluation import evaluate
     from interpzoo.listing import list_models
-    from interpzoo.loading import create, load
     from interpzoo.model import InterpolationModel
+    from interpzoo.pretrained.load import load
+    from interpzoo.pretrained.verify import verify
     from interpzoo.training.run import train
-    from interpzoo.verification import verify
     from interpzoo.wrapped import wrap
 
 __all__ = [
@@ -37,12 +38,12 @@ __all__ = [
 _HOMES = {
     "InterpolationModel": "interpzoo.model",
     "InterpzooError": "interpzoo.errors",
-    "create": "interpzoo.loading",
+    "create": "interpzoo.create",
     "evaluate": "interpzoo.evaluation",
     "list_models": "interpzoo.listing",
-    "load": "interpzoo.loading",
+    "load": "interpzoo.pretrained.load",
     "train": "interpzoo.training.run",
-    "verify": "interpzoo.verification",
+    "verify": "interpzoo.pretrained.verify",
     "wrap": "interpzoo.wrapped",
 }
 

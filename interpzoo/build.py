@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from interpzoo.config import Component, MethodConfig, ModelConfig, validate
+from interpzoo.config import Component, MethodConfig, validate
 from interpzoo.errors import PluginError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
-from interpzoo.plugins import method_of, registry, zoo
+from interpzoo.interfaces.component import Configured
+from interpzoo.plugins import registry
 from interpzoo.registry import Kind
 
+C = TypeVar("C", bound=Configured[Any])
 
-def build_component(kind: Kind, component: Component, *shapes: Any) -> Any:
-    """The component that `component` names, built from its validated options and the `shapes` its kind takes.
+
+def component_class(interface: type[C], name: str) -> type[C]:
+    """The class that is registered as `name` for an interface, such as `Encoder`.
 
     Raises:
-        UnknownNameError, AmbiguousNameError, PluginError: as `Registry.resolve`.
+        UnknownNameError, AmbiguousNameError: as `Table.find`.
+        PluginError: it cannot be imported, or does not implement the interface.
+    """
+    found = registry().resolve(interface.kind, name)
+    if not (isinstance(found, type) and issubclass(found, interface)):
+        owner = registry().components[interface.kind].find(name).owner
+        raise PluginError(f"{owner}: {interface.kind} {name!r} is {found!r}, expected a class of {interface.__name__}")
+    return found
+
+
+def build_component(interface: type[C], component: Component, *shapes: Any) -> C:
+    """The component of an interface that `component` names, built from its validated options and `shapes`.
+
+    Args:
+        interface: what to build, such as `Encoder`.
+        component: its name and options.
+        shapes: what the interface's constructor takes after the config.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError, PluginError: as `component_class`.
         ConfigError: an option does not validate; the message names component and field.
     """
-    cls = registry().resolve(kind, component.name)
-    return cls(validate(cls.Config, component.options, f"{kind} {component.name!r}"), *shapes)
-
-
-def check_plugins(config: ModelConfig) -> None:
-    """Refuse a model of plugins that are not here, before any of its names is looked up.
-
-    Raises:
-        PluginError: a plugin is missing, with the distribution and version that the model was made with, or not loaded.
-        UnknownNameError: its plugins have no method of its name.
-    """
-    found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
-    for name, distribution in config.plugins.items():
-        plugin = found.get(name)
-        if plugin is None:
-            raise PluginError(
-                f"{config.name!r} (method {config.method!r}) was made with plugin {name!r} of {distribution}, which is "
-                f"not installed: if you trust it, 'pip install {distribution.partition(' ')[0]}'"
-            )
-        if plugin.status != "loaded":
-            raise PluginError(f"{config.name!r} needs {plugin.owner}, which is {plugin.status}: {plugin.reason}")
-    method_of(config)
+    cls = component_class(interface, component.name)
+    return cls(validate(cls.Config, component.options, f"{interface.kind} {component.name!r}"), *shapes)
 
 
 def fully_named(config: MethodConfig) -> dict[Kind, Component]:
     """The components of a model, by kind, under full names, which hold when a second plugin has the same bare name.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: as `Registry.find`.
+        UnknownNameError, AmbiguousNameError: as `Table.find`.
     """
     named: dict[Kind, Component | None] = {
         "encoder": config.encoder,
@@ -63,8 +64,7 @@ def fully_named(config: MethodConfig) -> dict[Kind, Component]:
     }
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The components of a model."""
 
     encoder: Encoder
@@ -75,11 +75,11 @@ class Parts:
 
 def build_parts(config: MethodConfig) -> Parts:
     """Build a model's components in torch's current default device and random state."""
-    encoder: Encoder = build_component("encoder", config.encoder, config.image)
+    encoder = build_component(Encoder, config.encoder, config.image)
     shape = encoder.latent_shape
     return Parts(
         encoder=encoder,
-        decoder=build_component("decoder", config.decoder, config.image, shape),
-        prior=None if config.prior is None else build_component("prior", config.prior, shape),
-        interpolator=build_component("interpolator", config.interpolator),
+        decoder=build_component(Decoder, config.decoder, config.image, shape),
+        prior=None if config.prior is None else build_component(Prior, config.prior, shape),
+        interpolator=build_component(Interpolator, config.interpolator),
     )

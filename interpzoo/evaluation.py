@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from interpzoo.benchmark.candidates import Model
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.results import Record
 from interpzoo.benchmark.run import Told, metrics_named, score
-from interpzoo.benchmark.subjects import Model
 from interpzoo.benchmark.trial import Arena
-from interpzoo.card import Result
 from interpzoo.config import Component, named
 from interpzoo.errors import DataError
 from interpzoo.features import features_named
-from interpzoo.loading import load
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.card import Result
+from interpzoo.pretrained.load import load
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
-from interpzoo import folder as pretrained
 from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.files import is_path
-from interpzoo.hub import locate
 from interpzoo.interfaces import FeatureNetwork
-from interpzoo.loading import on_device, read_model
 from interpzoo.plugins import registry
-from interpzoo.registry import Component as Registered
+from interpzoo.pretrained.folder import WEIGHTS, read_config, sha256
+from interpzoo.pretrained.load import on_device, read_model
+from interpzoo.pretrained.locate import locate
+from interpzoo.registry import ClassReference as Registered
 from interpzoo.registry import E, Registration, Table
 
 _BATCH: Final = 256
@@ -102,7 +102,7 @@ def load_features(name: str | Path, *, device: str | torch.device | None = None)
         WeightsError: its weights are damaged or do not fit the config.
     """
     source = locate(name)
-    config = pretrained.read_config(source.path)
+    config = read_config(source.path)
     if config.kind != "features":
         raise ConfigError(
             f"{str(name)!r} is a model of kind {config.kind!r}, not a network of features: expected one of kind "
@@ -110,7 +110,7 @@ def load_features(name: str | Path, *, device: str | torch.device | None = None)
         )
     encoder = on_device(read_model(source).encoder, device)
     own = isinstance(name, Path) or "/" in name
-    shown = f"{config.name}@{pretrained.sha256(source.path / pretrained.WEIGHTS)[:_DIGITS]}" if own else config.name
+    shown = f"{config.name}@{sha256(source.path / WEIGHTS)[:_DIGITS]}" if own else config.name
     return Features(shown, encoder, device), config.image
 
 
@@ -155,7 +155,7 @@ def _built(
 ) -> Features:
     with torch.random.fork_rng(devices=[]):  # weights are drawn before the network's own take their place
         component = Component.model_validate({"name": row.qualified, "network": network})
-        built: FeatureNetwork = build_component("features", component, image)
+        built = build_component(FeatureNetwork, component, image)
     name = f"{registry().components['features'].shown(row)}:{built.network}"
     return Features(name, on_device(built.eval().requires_grad_(False), device), device)
 

@@ -31,7 +31,7 @@ means of k x k pixels, of an image k times as large.
 ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
 """A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""
 
-Images: TypeAlias = ImageLike | Sequence[ImageLike]
+ImageInput: TypeAlias = ImageLike | Sequence[ImageLike]
 """What `as_batch` takes."""
 
 _TOLERANCE = 1e-6
@@ -109,7 +109,7 @@ def from_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:
     return values.div_(255)
 
 
-def as_batch(images: Images, spec: ImageSpec) -> Tensor:
+def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
     """`images` as a batch that a model of `spec` takes: (B, C, H, W), float32 in [0, 1].
 
     A float tensor (C, H, W) or (B, C, H, W) of the right shape comes back as it is, on its device, without a copy.
@@ -139,7 +139,7 @@ def as_batch(images: Images, spec: ImageSpec) -> Tensor:
     )
 
 
-def is_single(images: Images) -> bool:
+def is_single(images: ImageInput) -> bool:
     """Whether `images` is one image, and no batch or sequence of them."""
     if isinstance(images, Tensor):
         return images.ndim == 3

@@ -13,17 +13,16 @@ from typing import Any, Final
 import torch
 from torch import Generator, Tensor, nn
 
-from interpzoo import folder as pretrained
 from interpzoo.build import build_component
-from interpzoo.card import render_card
 from interpzoo.config import ModelConfig, named
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.geometry import project
-from interpzoo.hub.client import Access
-from interpzoo.hub.push import Pushed, push
-from interpzoo.images import Images, as_batch, is_single, save_strip
+from interpzoo.images import ImageInput, as_batch, is_single
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.plugins import registry
+from interpzoo.pretrained.client import Access
+from interpzoo.pretrained.push import Pushed, push
+from interpzoo.pretrained.save import Contents, save
 from interpzoo.registry import Kind
 
 _CHUNK_ELEMENTS: Final = 1 << 19
@@ -68,6 +67,11 @@ class InterpolationModel(nn.Module):
         self.report: Any = None
 
     @property
+    def name(self) -> str:
+        """The config's name."""
+        return self.config.name
+
+    @property
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one code."""
         return self.encoder.latent_shape
@@ -88,11 +92,11 @@ class InterpolationModel(nn.Module):
         tensors = chain(self.decoder.parameters(), self.parameters(), self.buffers())
         return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.empty(0))
 
-    def forward(self, images: Images) -> Tensor:
+    def forward(self, images: ImageInput) -> Tensor:
         """The decoded code of each image, in the caller's gradient mode."""
         return self.decode(self.encode(images))
 
-    def encode(self, images: Images, *, refine: int = 0) -> Tensor:
+    def encode(self, images: ImageInput, *, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.
 
         Args:
@@ -122,15 +126,15 @@ class InterpolationModel(nn.Module):
         return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float().contiguous()
 
     @torch.no_grad()
-    def reconstruct(self, images: Images, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
+    def reconstruct(self, images: ImageInput, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
         """Images (B, C, H, W) of the images' codes, refined as in `encode`; tracks no gradients."""
         return self._decode_in_chunks(self._encode_in_chunks(images, refine, batch_size), batch_size)
 
     @torch.no_grad()
     def interpolate(
         self,
-        a: Images,
-        b: Images,
+        a: ImageInput,
+        b: ImageInput,
         steps: int = 9,
         *,
         t: Tensor | Sequence[float] | None = None,
@@ -189,7 +193,7 @@ class InterpolationModel(nn.Module):
     @torch.no_grad()
     def morph(
         self,
-        images: Images,
+        images: ImageInput,
         steps: int = 9,
         *,
         interpolator: str | Interpolator | None = None,
@@ -209,10 +213,10 @@ class InterpolationModel(nn.Module):
     @torch.no_grad()
     def grid(
         self,
-        x00: Images,
-        x01: Images,
-        x10: Images,
-        x11: Images,
+        x00: ImageInput,
+        x01: ImageInput,
+        x10: ImageInput,
+        x11: ImageInput,
         rows: int = 7,
         cols: int = 7,
         *,
@@ -234,7 +238,7 @@ class InterpolationModel(nn.Module):
     @torch.no_grad()
     def mix(
         self,
-        images: Images,
+        images: ImageInput,
         weights: Tensor | Sequence[float] | Sequence[Sequence[float]],
         *,
         mixer: str | Mixer | None = None,
@@ -301,8 +305,9 @@ class InterpolationModel(nn.Module):
         if dtype is not None:
             # Rounded and back: what `load` will compute with.
             rounded = copy.deepcopy(self).to(dtype).float()
-            return rounded._save(target, {name: _cast(tensor, dtype) for name, tensor in rounded.state_dict().items()})
-        return self._save(target, self.state_dict())
+            weights = {name: _cast(tensor, dtype) for name, tensor in rounded.state_dict().items()}
+            return save(rounded._contents(weights), target)
+        return save(self._contents(self.state_dict()), target)
 
     def push_to_hub(
         self,
@@ -313,7 +318,7 @@ class InterpolationModel(nn.Module):
         create_pr: bool = False,
         token: str | bool | None = None,
     ) -> Pushed:
-        """Save the model to a repository of the Hub, ``user/repo``, in one commit (see `interpzoo.hub.push.push`).
+        """Save the model to a repository of the Hub, ``user/repo``, in one commit (see `interpzoo.pretrained.push`).
 
         Args:
             repository: made if there is none.
@@ -352,28 +357,15 @@ class InterpolationModel(nn.Module):
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
         return self._decode_path(codes[::2], codes[1::2], self._positions(steps, None), interpolator, batch_size)
 
-    def _save(self, target: str | Path, weights: Mapping[str, Tensor]) -> Path:
-        # One image alone makes no path, and pictures have one channel or three.
-        preview = self.examples is not None and len(self.examples) > 1 and self.config.image.channels in (1, 3)
-        card = render_card(self.config, preview=preview)
-        folder = pretrained.claim(Path(target))
-        with TemporaryDirectory() as scratch:
-            made = Path(scratch)
-            config = self.config.model_dump_json(indent=2, exclude_none=True)
-            pretrained.write_text(made / pretrained.CONFIG, config + "\n")
-            pretrained.write_tensors(made / pretrained.WEIGHTS, weights)
-            if self.examples is not None:
-                with torch.no_grad():
-                    frames = self._decode_in_chunks(self.examples, None)
-                pretrained.write_tensors(made / pretrained.EXAMPLES, {"codes": self.examples, "frames": frames})
-            if self.codes is not None:
-                pretrained.write_tensors(made / pretrained.CODES, {"codes": self.codes})
-            if preview:
-                save_strip(made / pretrained.PREVIEW, self.example_strip())
-            pretrained.write_text(made / pretrained.CARD, card)
-            pretrained.write_sums(made)
-            pretrained.put(made, folder)
-        return folder
+    def _contents(self, weights: Mapping[str, Tensor]) -> Contents:
+        examples = preview = None
+        if self.examples is not None:
+            with torch.no_grad():
+                examples = {"codes": self.examples, "frames": self._decode_in_chunks(self.examples, None)}
+            # One image alone makes no path, and pictures have one channel or three.
+            if len(self.examples) > 1 and self.config.image.channels in (1, 3):
+                preview = self.example_strip()
+        return Contents(self.config, weights, examples, self.codes, preview)
 
     def _check_codes(self, codes: Tensor) -> None:
         if codes.shape[1:] != self.latent_shape:
@@ -386,7 +378,7 @@ class InterpolationModel(nn.Module):
         }
         for kind, (network, name) in networks.items():
             try:
-                same = type(network) is registry().resolve(kind, name)
+                same = registry().resolve(kind, name) is type(network)
             except UnknownNameError:
                 same = False
             if not same:
@@ -407,7 +399,7 @@ class InterpolationModel(nn.Module):
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
-            return build_component("interpolator", named(interpolator, "interpolator"))
+            return build_component(Interpolator, named(interpolator, "interpolator"))
         return self.interpolator if interpolator is None else interpolator
 
     def _positions(
@@ -419,7 +411,7 @@ class InterpolationModel(nn.Module):
             raise InputError(f"{what} = {steps}: a path has at least 2 frames, its two ends")
         return torch.linspace(0, 1, steps)
 
-    def _corners(self, left: Images, right: Images) -> Tensor:
+    def _corners(self, left: ImageInput, right: ImageInput) -> Tensor:
         corners = torch.cat([self.encode(left), self.encode(right)])
         if len(corners) != 2:
             raise InputError(f"a grid takes one image a corner, not {len(corners)} for two corners")
@@ -445,7 +437,7 @@ class InterpolationModel(nn.Module):
         codes = self.encoder(x.to(self.dtype)).float().contiguous()
         return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
 
-    def _encode_in_chunks(self, images: Images, refine: int, batch_size: int | None) -> Tensor:
+    def _encode_in_chunks(self, images: ImageInput, refine: int, batch_size: int | None) -> Tensor:
         x = as_batch(images, self.config.image)
         return torch.cat([self._encode(part, refine) for part in x.split(self._at_once(batch_size))])
 

@@ -1,4 +1,4 @@
-"""Networks that several methods share: the convolutional encoder and decoder of the ACAI paper.
+"""LatentModel that several methods share: the convolutional encoder and decoder of the ACAI paper.
 
 Stride-1 3x3 convolutions with "same" zero padding and biases, average pooling and nearest-neighbour upsampling, leaky
 ReLU of slope 0.2, no normalisation (so that pairs never share batch statistics and forward-mode derivatives are exact),
@@ -9,13 +9,14 @@ the conversion from and to [0, 1] is inside.
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 from torch.nn.functional import binary_cross_entropy_with_logits
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
@@ -119,10 +120,8 @@ def _double_conv(channels: int, wider: int, name: Activation) -> list[nn.Module]
     ]
 
 
-class ConvEncoder(Encoder):
+class ConvEncoder(Encoder[ConvEncoderConfig]):
     """The paper's encoder: images to a map of codes."""
-
-    Config: ClassVar[type[ComponentConfig]] = ConvEncoderConfig
 
     def __init__(self, config: ConvEncoderConfig, image: ImageSpec) -> None:
         super().__init__(config, image)
@@ -135,8 +134,8 @@ class ConvEncoder(Encoder):
         if self.moments is not None:
             he_init(self.moments)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """See `Encoder.forward`."""
         if self.moments is None:
             return self.layers(signed(x))
         return self._moments(x)[0]
@@ -157,10 +156,8 @@ class ConvEncoder(Encoder):
         return mean.unflatten(1, self.latent_shape), log_variance.unflatten(1, self.latent_shape)
 
 
-class ConvDecoder(Decoder):
+class ConvDecoder(Decoder[ConvDecoderConfig]):
     """The paper's decoder: a map of codes to images."""
-
-    Config: ClassVar[type[ComponentConfig]] = ConvDecoderConfig
 
     def __init__(self, config: ConvDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -182,8 +179,8 @@ class ConvDecoder(Decoder):
         self.layers = nn.Sequential(*layers)
         he_init(self.layers)
 
+    @override
     def forward(self, z: Tensor) -> Tensor:
-        """See `Decoder.forward`."""
         y = self.layers(z)
         return torch.sigmoid(y) if self.output == "sigmoid" else (y + 1) / 2
 

@@ -23,15 +23,12 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pluggy
 
 from interpzoo.errors import PluginError
-from interpzoo.registry import Method, Owner, Registrar, Registration, Registry
-
-if TYPE_CHECKING:
-    from interpzoo.config import ModelConfig
+from interpzoo.registry import Owner, Registrar, Registry
 
 GROUP = "interpzoo"
 API_VERSION = 1
@@ -72,7 +69,7 @@ class Zoo:
         """Failed plugins and clashing names, a line each."""
         failed = [f"{p.owner} is not loaded: {p.reason}" for p in self.plugins if p.status == "failed"]
         clashes = [
-            f"{table.sort} {rows[0].name!r} is registered by {' and '.join(str(row.owner) for row in rows)}"
+            f"{table.kind} {rows[0].name!r} is registered by {' and '.join(str(row.owner) for row in rows)}"
             for table in self.registry.tables()
             for rows in table.clashes()
         ]
@@ -119,20 +116,10 @@ def zoo() -> Zoo:
     return found
 
 
+@cache
 def registry() -> Registry:
     """The registry of this process."""
     return zoo().registry
-
-
-def method_of(config: ModelConfig) -> Registration[Method]:
-    """A model's method: of the plugins that it was made with, whoever else has registered one of that name.
-
-    Raises:
-        UnknownNameError, AmbiguousNameError: as `Table.find`, where that does not tell.
-    """
-    methods = registry().methods
-    rows = [row for row in methods if row.name == config.method and row.owner.plugin in config.plugins]
-    return rows[0] if len(rows) == 1 else methods.find(config.method)
 
 
 def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, registry: Registry) -> None:

@@ -10,7 +10,7 @@ import fnmatch
 import importlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
@@ -24,7 +24,7 @@ else:
 
 Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-Sort = Kind | Literal["method", "recipe", "model", "former name"]
+EntryKind = Kind | Literal["method", "recipe", "model", "former name"]
 """What can be registered."""
 FIRST_PARTY: Final = "interpzoo"
 """The distribution whose pretrained names are never taken over."""
@@ -46,7 +46,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Component:
+class ClassReference:
     """A class to be imported on first use."""
 
     target: str
@@ -107,13 +107,13 @@ class PretrainedModel:
 
 
 @dataclass(frozen=True)
-class Renamed:
-    """A name that a model was released under: it goes on to load, with a warning."""
+class Alias:
+    """A former name of a model: it still loads, with a warning."""
 
     to: str
 
 
-E = TypeVar("E", Component, Method, RecipeFile, PretrainedModel, Renamed)
+E = TypeVar("E", ClassReference, Method, RecipeFile, PretrainedModel, Alias)
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ class Registration(Generic[E]):
 
 
 class Table(Generic[E]):
-    """The registrations of one sort, by name and in the order of registration."""
+    """The registrations of one kind, by name and in the order of registration."""
 
-    def __init__(self, sort: str) -> None:
-        self.sort = sort
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
         self._rows: dict[str, list[Registration[E]]] = {}
 
     def __iter__(self) -> Iterator[Registration[E]]:
@@ -161,8 +161,12 @@ class Table(Generic[E]):
         """The shortest name that resolves to `row`."""
         return row.name if self._bare(row.name) is row else row.qualified
 
-    def find(self, name: str) -> Registration[E]:
+    def find(self, name: str, *, prefer: Collection[str] = ()) -> Registration[E]:
         """The registration under a bare name or ``plugin:name``.
+
+        Args:
+            name: the name.
+            prefer: plugins whose registration wins where several have registered the bare name.
 
         Raises:
             UnknownNameError: with the nearest names.
@@ -173,13 +177,14 @@ class Table(Generic[E]):
         if colon:
             row = next((row for row in rows if row.owner.plugin == plugin), None)
         else:
-            row = self._bare(bare)
+            preferred = [row for row in rows if row.owner.plugin in prefer]
+            row = preferred[0] if len(preferred) == 1 else self._bare(bare)
             if row is None and rows:
                 owners = " and ".join(str(row.owner) for row in rows)
                 choices = " or ".join(repr(row.qualified) for row in rows)
-                raise AmbiguousNameError(f"{self.sort} {name!r} is registered by {owners}: write {choices}")
+                raise AmbiguousNameError(f"{self.kind} {name!r} is registered by {owners}: write {choices}")
         if row is None:
-            raise UnknownNameError(f"unknown {self.sort} {name!r}.{did_you_mean(name, self._every_name())}")
+            raise UnknownNameError(f"unknown {self.kind} {name!r}.{did_you_mean(name, self._every_name())}")
         return row
 
     def _bare(self, name: str) -> Registration[E] | None:
@@ -197,18 +202,18 @@ class Table(Generic[E]):
 class Registry:
     """Everything that plugins have registered."""
 
-    components: dict[Kind, Table[Component]] = field(default_factory=lambda: {kind: Table(kind) for kind in KINDS})
+    components: dict[Kind, Table[ClassReference]] = field(default_factory=lambda: {kind: Table(kind) for kind in KINDS})
     methods: Table[Method] = field(default_factory=lambda: Table("method"))
     recipes: Table[RecipeFile] = field(default_factory=lambda: Table("recipe"))
     models: Table[PretrainedModel] = field(default_factory=lambda: Table("model"))
-    renamed: Table[Renamed] = field(default_factory=lambda: Table("former name"))
+    renamed: Table[Alias] = field(default_factory=lambda: Table("former name"))
 
     def tables(self) -> list[Table[Any]]:
         """All tables."""
         return [*self.components.values(), self.methods, self.recipes, self.models, self.renamed]
 
-    def resolve(self, kind: Kind, name: str) -> type[Any]:
-        """The class registered as `name`, imported now.
+    def resolve(self, kind: Kind, name: str) -> object:
+        """What is registered as `name`, imported now; `interpzoo.build.component_class` checks that it is a class.
 
         Raises:
             UnknownNameError, AmbiguousNameError: as `Table.find`.
@@ -228,7 +233,7 @@ class Registrar:
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._staged: list[tuple[Sort, Registration[Any]]] = []
+        self._staged: list[tuple[EntryKind, Registration[Any]]] = []
 
     def add(self, kind: Kind, name: str, target: str) -> None:
         """Register the component class at `target` (``"package.module:Class"``), imported on first use."""
@@ -236,7 +241,7 @@ class Registrar:
             raise PluginError(f"{self._owner} registers {name!r} as {kind!r}: expected one of {', '.join(KINDS)}")
         if not _TARGET.fullmatch(target):
             raise PluginError(f"{self._owner} registers {name!r} at {target!r}: expected 'package.module:Class'")
-        self._stage(kind, name, Component(target))
+        self._stage(kind, name, ClassReference(target))
 
     def add_package(self, package: str) -> None:
         """Register what an import package holds as data.
@@ -259,25 +264,25 @@ class Registrar:
             for name, fields in zoo.get("models", {}).items():
                 self._stage("model", name, self._entry(PretrainedModel, name, fields))
             for name, to in zoo.get("renamed", {}).items():
-                self._stage("former name", name, Renamed(str(to)))
+                self._stage("former name", name, Alias(str(to)))
 
     def commit(self, registry: Registry) -> None:
         """Take all in; on an error `registry` is as it was."""
-        tables = {table.sort: table for table in registry.tables()}
-        keys = [(sort, row.name) for sort, row in self._staged]
-        for sort, row in self._staged:
-            if keys.count((sort, row.name)) > 1 or tables[sort].holds(row):
-                raise PluginError(f"{self._owner} registers the {sort} {row.name!r} twice")
-        for sort, row in self._staged:
-            tables[sort].add(row)
+        tables = {table.kind: table for table in registry.tables()}
+        keys = [(kind, row.name) for kind, row in self._staged]
+        for kind, row in self._staged:
+            if keys.count((kind, row.name)) > 1 or tables[kind].holds(row):
+                raise PluginError(f"{self._owner} registers the {kind} {row.name!r} twice")
+        for kind, row in self._staged:
+            tables[kind].add(row)
 
-    def _entry(self, kind: type[E], name: str, fields: dict[str, Any]) -> E:
+    def _entry(self, entry: type[E], name: str, fields: dict[str, Any]) -> E:
         try:
-            return kind(**fields)
+            return entry(**fields)
         except (TypeError, ValueError) as error:
             raise PluginError(f"{self._owner}: zoo.toml, {name!r}: {error}") from None
 
-    def _stage(self, sort: Sort, name: str, entry: Any) -> None:
+    def _stage(self, kind: EntryKind, name: str, entry: Any) -> None:
         if not _NAME.fullmatch(name):
-            raise PluginError(f"{self._owner} registers the {sort} {name!r}: names are letters, digits, '.', '_', '-'")
-        self._staged.append((sort, Registration(name, self._owner, entry)))
+            raise PluginError(f"{self._owner} registers the {kind} {name!r}: names are letters, digits, '.', '_', '-'")
+        self._staged.append((kind, Registration(name, self._owner, entry)))

@@ -1,14 +1,15 @@
-"""Networks of one's own as a model, without packaging them."""
+"""LatentModel of one's own as a model, without packaging them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, named, validate
 from interpzoo.errors import InputError
-from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
 
 WRAPPED = "wrapped"
@@ -23,8 +24,8 @@ class WrappedEncoder(Encoder):
         self.module = module
         self.latent_shape = latent_shape
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """See `Encoder.forward`."""
         return self.module(x)
 
 
@@ -35,8 +36,8 @@ class WrappedDecoder(Decoder):
         super().__init__(ComponentConfig(), image, latent_shape)
         self.module = module
 
+    @override
     def forward(self, z: Tensor) -> Tensor:
-        """See `Decoder.forward`."""
         return self.module(z)
 
 
@@ -92,5 +93,5 @@ def wrap(
         WrappedEncoder(encoder, spec, latent_shape),
         WrappedDecoder(decoder, spec, latent_shape),
         None,
-        build_component("interpolator", config.interpolator),
+        build_component(Interpolator, config.interpolator),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from typing_extensions import override
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,9 +34,9 @@ def shim_torchvision() -> torch.library.Library | None:
     return None
 
 
+@override
 @pytest.fixture(scope="session")
 def torchvision_shim() -> torch.library.Library | None:
-    """See `shim_torchvision`."""
     return shim_torchvision()
 
 

@@ -1,4 +1,4 @@
-"""Networks of one weight and runs of a few steps, for losses worked out by hand."""
+"""LatentModel of one weight and runs of a few steps, for losses worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from interpzoo import create
 from interpzoo.build import build_component
 from interpzoo.config import Recipe
-from interpzoo.interfaces import Networks, Step
+from interpzoo.interfaces import DataSet, LatentModel, Regularizer, Step
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 
@@ -25,7 +25,7 @@ def pixelwise(weight: float, bias: float = 0.0) -> nn.Conv2d:
     return layer
 
 
-def step_of(model: Networks, x: Tensor, *, seed: int = 0, index: int = 0) -> Step:
+def step_of(model: LatentModel, x: Tensor, *, seed: int = 0, index: int = 0) -> Step:
     """A step on the images `x`."""
     return Step(batch={"image": x}, model=model, generator=Generator().manual_seed(seed), index=index, total=100)
 
@@ -40,8 +40,8 @@ def trainer_of(recipe: Recipe, folder: Path) -> Trainer:
     model = create(recipe)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed + 1)
-        regularizer = build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape)
-    data = build_component("dataset", recipe.data, recipe.image, None)
+        regularizer = build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
+    data = build_component(DataSet, recipe.data, recipe.image, None)
     return Trainer(recipe, model, regularizer, data, Workers(), folder)
 
 

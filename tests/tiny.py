@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -73,7 +73,6 @@ def random_images(n: int, image: ImageSpec, seed: int = 0) -> Tensor:
 class Noted(DataSet):
     """`size` images in memory, each of one grey that tells its index; every index that is asked for is kept."""
 
-    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
     fields = frozenset({"image"})
 
     def __init__(self, image: ImageSpec, size: int) -> None:

@@ -19,15 +19,15 @@ import click
 import torch
 
 from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named
-from interpzoo.bundle import folder_bytes
-from interpzoo.card import Result, write_card
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of
-from interpzoo.folder import SUMS, claim, sha256
-from interpzoo.hub import locate
-from interpzoo.loading import read_model
-from interpzoo.plugins import method_of
+from interpzoo.plugins import registry
+from interpzoo.pretrained.bundled import folder_bytes
+from interpzoo.pretrained.card import Result, write_card
+from interpzoo.pretrained.folder import SUMS, claim, sha256
+from interpzoo.pretrained.load import read_model
+from interpzoo.pretrained.locate import locate
 from interpzoo.registry import FIRST_PARTY
 from tools.leaderboard import RECORDS
 
@@ -65,7 +65,7 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
             too large; nothing is changed.
     """
     model = read_model(locate(run))
-    owner = method_of(model.config).owner
+    owner = registry().methods.find(model.config.method, prefer=model.config.plugins).owner
     if owner.distribution != FIRST_PARTY:
         raise click.ClickException(f"method {model.config.method!r} is of {owner}: its own package bundles its models")
     with TemporaryDirectory() as scratch:

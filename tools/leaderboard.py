@@ -12,15 +12,15 @@ from typing import Final
 
 import click
 
-from interpzoo.benchmark.board import render
+from interpzoo.benchmark.page import render
 from interpzoo.benchmark.report import boards
 from interpzoo.benchmark.results import Record, read_records
 from interpzoo.benchmark.run import metrics_named
-from interpzoo.card import render_card
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import results_of
 from interpzoo.files import atomic_write
-from interpzoo.folder import CARD, PREVIEW, SUMS, read_config, sha256
+from interpzoo.pretrained.card import render_card
+from interpzoo.pretrained.folder import CARD, PREVIEW, SUMS, read_config, sha256
 
 ROOT: Final = Path(__file__).parents[1]
 CARDS: Final = ROOT / "model_cards"

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import click
 
-from interpzoo.bundle import bundled_folder
-from interpzoo.card import Result, read_results
 from interpzoo.errors import InterpzooError
-from interpzoo.loading import load
 from interpzoo.plugins import registry
+from interpzoo.pretrained.bundled import bundled_folder
+from interpzoo.pretrained.card import Result, read_results
+from interpzoo.pretrained.load import load
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import FIRST_PARTY, Kind, PretrainedModel, Registration, Table
 

@@ -16,19 +16,19 @@ from typing import Final
 import click
 from pydantic import Field
 
+from interpzoo.benchmark.candidates import Model
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.report import ARROWS, markdown, number
 from interpzoo.benchmark.results import Figure
 from interpzoo.benchmark.run import metrics_named, score
-from interpzoo.benchmark.subjects import Model
 from interpzoo.benchmark.trial import Arena
 from interpzoo.build import fully_named
 from interpzoo.config import Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
 from interpzoo.files import atomic_write
-from interpzoo.folder import CHECKPOINT, WEIGHTS
-from interpzoo.loading import load
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.folder import CHECKPOINT, WEIGHTS
+from interpzoo.pretrained.load import load
 from interpzoo.recipes import load_recipe, parse_toml
 from interpzoo.training.run import start_name, train
 

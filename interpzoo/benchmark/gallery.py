@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from interpzoo.benchmark.candidates import Model, controls
 from interpzoo.benchmark.plots import save_bars, save_correlations, save_strips
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.report import Board
 from interpzoo.benchmark.results import arena_name
 from interpzoo.benchmark.run import Job
-from interpzoo.benchmark.subjects import Model, controls
 from interpzoo.benchmark.trial import Arena
 from interpzoo.features import features_named
-from interpzoo.loading import load
+from interpzoo.pretrained.load import load
 
 
 def save_pictures(

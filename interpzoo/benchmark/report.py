@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, get_args
 
+from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.results import Figure, Record
 from interpzoo.benchmark.run import NamedMetric
-from interpzoo.interfaces import Control, Family
 
 ARROWS: Final = {"lower": "v", "higher": "^"}
 _FEWEST: Final = 4

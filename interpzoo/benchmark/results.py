@@ -8,11 +8,11 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import Field
 
+from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.config import Component, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
-from interpzoo.folder import write_text
-from interpzoo.interfaces import Control, Family
+from interpzoo.pretrained.folder import write_text
 
 FORMAT: Final = 1
 CONTROLS: Final = "controls"

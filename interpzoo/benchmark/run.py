@@ -17,24 +17,25 @@ from typing import Final, get_args
 
 import torch
 
-from interpzoo import folder as pretrained
-from interpzoo.benchmark.fellows import turns
+from interpzoo.benchmark.candidates import Model, controls
+from interpzoo.benchmark.metric import Control, Family, Metric
+from interpzoo.benchmark.processes import turns
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.results import Figure, Record, arena_name, path_of, read_record, write_record
-from interpzoo.benchmark.subjects import Model, controls
 from interpzoo.benchmark.trial import Arena, Subject, Trial
 from interpzoo.build import build_component
-from interpzoo.bundle import bundled_folder
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InterpzooError, UnknownNameError, WeightsError, did_you_mean
 from interpzoo.features import features_named
 from interpzoo.files import is_path
-from interpzoo.hub import locate
-from interpzoo.interfaces import Control, Family, Metric, NotApplicable
 from interpzoo.listing import list_models
-from interpzoo.loading import load
+from interpzoo.metrics.measured import NotApplicable
 from interpzoo.metrics.resampling import interval
 from interpzoo.plugins import registry
+from interpzoo.pretrained.bundled import bundled_folder
+from interpzoo.pretrained.folder import CONFIG, SUMS, WEIGHTS, read_config, sha256
+from interpzoo.pretrained.load import load
+from interpzoo.pretrained.locate import locate
 
 _DIGITS: Final = 12
 
@@ -60,7 +61,7 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
     """
     table = registry().components["metric"]
     names = [table.shown(row) for row in table]
-    every = [NamedMetric(name, build_component("metric", Component(name=name))) for name in names]
+    every = [NamedMetric(name, build_component(Metric, Component(name=name))) for name in names]
     families: list[Family] = list(get_args(Family))
     every.sort(key=lambda named: (families.index(named.metric.family), not named.metric.leading))
     for pattern in patterns:
@@ -136,7 +137,7 @@ def jobs_of(models: Iterable[str | Path]) -> list[Job]:
     """
     found: dict[str, Job] = {}
     folders = {source: locate(source).path for source in models}
-    configs = {source: pretrained.read_config(folder) for source, folder in folders.items()}
+    configs = {source: read_config(folder) for source, folder in folders.items()}
     shared = Counter(config.name for config in configs.values())
     for source, config in configs.items():
         if config.trained is None:
@@ -307,13 +308,13 @@ def _versions() -> dict[str, str]:
 
 
 def _sums(name: str | Path) -> str:
-    path = locate(name).path / pretrained.SUMS
-    return pretrained.sha256(path) if path.is_file() else ""
+    path = locate(name).path / SUMS
+    return sha256(path) if path.is_file() else ""
 
 
 def _digest(folder: Path) -> str:
     """Of both files: the same weights may be walked through in another way."""
-    parts = (pretrained.sha256(folder / name) for name in (pretrained.CONFIG, pretrained.WEIGHTS))
+    parts = (sha256(folder / name) for name in (CONFIG, WEIGHTS))
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:_DIGITS]
 
 

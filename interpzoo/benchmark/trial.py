@@ -66,7 +66,7 @@ class Arena(_Shared):
         self.component = component
         self.image = image
         self.protocol = protocol
-        self.data: DataSet = build_component("dataset", component, image, root)
+        self.data = build_component(DataSet, component, image, root)
         self.truth = self.data if isinstance(self.data, Truth) else None
         """What knows the true ways, if anything; metrics that need ``truth`` may use `known`."""
         self.chosen = features is not None

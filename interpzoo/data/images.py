@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 import torch
 from PIL import Image
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import TypeVar
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits
@@ -55,7 +56,10 @@ class ImagesConfig(ComponentConfig):
     fit: Fit = "resize"
 
 
-class Images(DataSet):
+ImagesT = TypeVar("ImagesT", bound=ImagesConfig, default=ImagesConfig, covariant=True)
+
+
+class Images(DataSet[ImagesT]):
     """Any data set of images, or a folder of PNG, JPEG and other image files.
 
     A batch carries ``image`` and, where there are labels, ``label`` (B,), int64. In a folder of files, sub-folders are
@@ -74,13 +78,10 @@ class Images(DataSet):
         MissingDependencyError: `datasets` is not installed.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = ImagesConfig
     licence = "unknown"
 
-    def __init__(self, config: ImagesConfig, image: ImageSpec, root: Path | None = None) -> None:
+    def __init__(self, config: ImagesT, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
-        self.config = config
-        self.image = image
         if is_hub_id(config.source):
             self.hub_id = config.source
         self._train, self._test = self._splits(load_splits(config.source, root))
@@ -197,10 +198,9 @@ class MNISTConfig(ImagesConfig):
     fit: Fit = "pad"
 
 
-class MNIST(Images):
+class MNIST(Images[MNISTConfig]):
     """Handwritten digits, 60,000 and 10,000; 28x28 with a black border to 32x32 (ACAI, lib/data.py)."""
 
-    Config: ClassVar[type[ComponentConfig]] = MNISTConfig
     licence = "mit"
     hub_id = "ylecun/mnist"
 
@@ -212,10 +212,9 @@ class FashionMNISTConfig(ImagesConfig):
     fit: Fit = "pad"
 
 
-class FashionMNIST(Images):
+class FashionMNIST(Images[FashionMNISTConfig]):
     """Zalando's pieces of clothing, 60,000 and 10,000; 28x28 with a black border to 32x32."""
 
-    Config: ClassVar[type[ComponentConfig]] = FashionMNISTConfig
     licence = "mit"
     hub_id = "zalando-datasets/fashion_mnist"
 
@@ -227,7 +226,7 @@ class CelebAConfig(ImagesConfig):
     fit: Fit = "mean"
 
 
-class CelebA(Images):
+class CelebA(Images[CelebAConfig]):
     """Faces of celebrities: the whole 64x64 frame for a model of that size, its 2x2 means for one of 32x32.
 
     The local copy is ``celeba64``: 148x148 centre crops of the aligned 178x218 images, resized to 64x64, with its
@@ -238,7 +237,6 @@ class CelebA(Images):
     (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html). Models trained on it pass these terms on.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = CelebAConfig
     licence = "other"
     hub_id = "flwrlabs/celeba"
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
@@ -134,16 +135,16 @@ class Lines(DataSet, Truth):
         """See `Truth.between`; angles are not brought back to [0, 2 pi)."""
         return starts[:, None] + t[:, None] * self.ways(starts, ends)[:, None]
 
+    @override
     def show(self, parameters: Tensor) -> Tensor:
-        """See `Truth.show`."""
         return torch.cat([draw_lines(chunk, self._size) for chunk in parameters[:, 0].split(_TEMPLATE_CHUNK)])
 
     def known(self) -> Tensor:
         """See `Truth.known`: the paper's 10,000 angles."""
         return (torch.arange(10_000, dtype=torch.float64) * (2 * math.pi / 10_000))[:, None]
 
+    @override
     def ways(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Truth.ways`."""
         return torch.remainder(q - p + math.pi, 2 * math.pi) - math.pi
 
     def _batch(self, angles: Tensor) -> Batch:

@@ -10,6 +10,7 @@ from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode, flat_decoder
 from interpzoo.geometry.derivatives import jacobian, jvp, vjp
 from interpzoo.geometry.inversion import project
 from interpzoo.geometry.neighbors import NeighborGraph, nearest_neighbors
+from interpzoo.geometry.paths import lerp, slerp
 
 __all__ = [
     "BATCH_SIZE",
@@ -23,9 +24,11 @@ __all__ = [
     "flat_decoder",
     "jacobian",
     "jvp",
+    "lerp",
     "nearest_neighbors",
     "project",
     "resample",
     "segment_lengths",
+    "slerp",
     "vjp",
 ]

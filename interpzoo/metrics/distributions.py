@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.interfaces import Measured
+from interpzoo.metrics.measured import Measured
 
 NEIGHBOURS: Final = 5
 """k of density and coverage, as in the paper."""

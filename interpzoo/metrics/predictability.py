@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import avg_pool2d, mse_loss
 
 from interpzoo.errors import InputError
-from interpzoo.interfaces import Measured
+from interpzoo.metrics.measured import Measured
 
 _LARGEST: Final = 32
 _WIDTH: Final = 16

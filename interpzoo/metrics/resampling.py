@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from interpzoo.errors import InputError
-from interpzoo.interfaces import Measured
+from interpzoo.metrics.measured import Measured
 
 LEVEL: Final = 0.95
 """Of an interval."""

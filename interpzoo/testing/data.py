@@ -26,7 +26,7 @@ def check_dataset(name: str, component: Component | None = None, image: ImageSpe
     images = [image] if image is not None else [ImageSpec(channels=c, height=h, width=w) for c, h, w in _SIZES]
     for spec in images:
         try:
-            data: DataSet = build_component("dataset", component, spec, None)
+            data = build_component(DataSet, component, spec, None)
             batch = _train(data)
         except DataError:
             return

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from interpzoo.config import Component, ImageSpec, Recipe
-from interpzoo.loading import create
+from interpzoo.create import create
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Table

@@ -10,10 +10,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from interpzoo.config import ImageSpec, ModelConfig, Recipe
+from interpzoo.create import create
 from interpzoo.errors import InterpzooError
-from interpzoo.hub import locate
-from interpzoo.loading import create, read_model
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.load import read_model
+from interpzoo.pretrained.locate import locate
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
 from interpzoo.testing.samples import random_images
 

@@ -6,20 +6,22 @@ import json
 import os
 import subprocess
 import sys
-from typing import Final
+from typing import Any, Final
 
 import torch
 
-from interpzoo.build import build_component, build_parts
-from interpzoo.config import ComponentConfig, Recipe
+from interpzoo.benchmark.metric import Metric
+from interpzoo.build import build_component, build_parts, component_class
+from interpzoo.config import Recipe
 from interpzoo.errors import UnknownNameError
-from interpzoo.interfaces import DataSet, Decoder, Encoder, FeatureNetwork, Interpolator, Metric, Prior, Regularizer
+from interpzoo.interfaces import DataSet, Decoder, Encoder, FeatureNetwork, Interpolator, Prior, Regularizer
+from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry, zoo
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Kind
 from interpzoo.testing.expect import expect
 
-INTERFACES: Final[dict[Kind, type]] = {
+INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {
     "encoder": Encoder,
     "decoder": Decoder,
     "prior": Prior,
@@ -66,11 +68,7 @@ def check_imports_nothing_heavy(plugin: str) -> None:
 
 def check_component(kind: Kind, name: str) -> None:
     """It can be imported, is what its kind is, and brings a config whose fields are validated."""
-    cls = registry().resolve(kind, name)
-    expect(issubclass(cls, INTERFACES[kind]), f"{kind} {name!r} is no {INTERFACES[kind].__name__}")
-    config = getattr(cls, "Config", None)
-    good = isinstance(config, type) and issubclass(config, ComponentConfig)
-    expect(good, f"{kind} {name!r} has no 'Config' that derives from ComponentConfig")
+    cls = component_class(INTERFACES[kind], name)
     expect(bool(cls.__doc__), f"{kind} {name!r} has no docstring: listings and the documentation show it")
 
 
@@ -82,5 +80,5 @@ def check_recipe(name: str) -> None:
     expect(again == recipe, f"recipe {name!r} is not the same when it was written as JSON and read")
     with torch.device("meta"):
         parts = build_parts(recipe)
-        build_component("regularizer", recipe.regularizer, recipe.image, parts.encoder.latent_shape)
+        build_component(Regularizer, recipe.regularizer, recipe.image, parts.encoder.latent_shape)
     registry().components["dataset"].find(recipe.data.name)

@@ -6,9 +6,9 @@ import math
 
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.config import Recipe
+from interpzoo.create import create
 from interpzoo.errors import DataError
 from interpzoo.evaluation import evaluate
-from interpzoo.loading import create
 from interpzoo.testing.expect import expect
 
 _SMALL = Protocol(

@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 
 from interpzoo.build import build_component
 from interpzoo.config import Recipe
+from interpzoo.create import create
 from interpzoo.interfaces import Regularizer, Step, Update
-from interpzoo.loading import create
 from interpzoo.model import InterpolationModel
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
 from interpzoo.testing.samples import Noise, random_batch
@@ -95,7 +95,7 @@ def _method(recipe: Recipe) -> tuple[InterpolationModel, Regularizer, list[Updat
     model = create(recipe).train()
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed + 1)
-        regularizer: Regularizer = build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape)
+        regularizer = build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
     generator = Generator().manual_seed(0)
     with torch.no_grad():
         regularizer.setup(model, random_batch(_BATCH, recipe.image, generator), generator)

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from interpzoo.config import Recipe
 from interpzoo.errors import TrainingError
-from interpzoo.folder import read_tensors, write_tensors
+from interpzoo.pretrained.folder import read_tensors, write_tensors
 
 
 @dataclass(frozen=True)

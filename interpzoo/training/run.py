@@ -13,14 +13,15 @@ import torch
 
 from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
+from interpzoo.create import create
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.files import is_hub_id, is_leftover
-from interpzoo.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim, write_tensors
 from interpzoo.interfaces import DataSet, Regularizer
-from interpzoo.loading import create, load
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
+from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim, write_tensors
+from interpzoo.pretrained.load import load
 from interpzoo.recipes import load_recipe
 from interpzoo.training.checkpoint import check_exists
 from interpzoo.training.progress import TrainingProgress
@@ -85,7 +86,7 @@ def train(
     _check_stage(folder, resume=resume)
     claim(folder)
     workers = Workers(trackers, str(folder / LOGS))
-    data: DataSet = build_component("dataset", recipe.data, recipe.image, _path(data_root))
+    data = build_component(DataSet, recipe.data, recipe.image, _path(data_root))
     if "licence" not in recipe.model_fields_set and data.licence not in _FREE:
         recipe = recipe.model_copy(update={"licence": data.licence})
     networks = create(recipe) if model is None else model
@@ -145,7 +146,7 @@ def _check_stage(folder: Path, *, resume: bool) -> None:
 
 def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
     """The recipe with name, licence and channels of the images it is now to be trained on."""
-    own: Images = build_component("dataset", recipe.data, recipe.image, _path(root))
+    own = build_component(Images, recipe.data, recipe.image, _path(root))
     stem = _plain(Path(own.config.source).resolve().name) or "images"
     changes = {
         "name": _plain(f"{recipe.method}-{stem}")[:96],
@@ -165,7 +166,7 @@ def _plain(text: str) -> str:
 def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed + 1)  # not the encoder's draws, which a critic of its shape would repeat
-        return build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape)
+        return build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
 
 
 def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:

@@ -21,9 +21,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from interpzoo.config import OptimizerConfig, Recipe
 from interpzoo.errors import DataError, InputError, TrainingError
-from interpzoo.folder import CHECKPOINT
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.folder import CHECKPOINT
 from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
 from interpzoo.training.interruption import held_back
 from interpzoo.training.precision import exact_float32

@@ -6,14 +6,13 @@ Source: arXiv 1807.07543, eqs. 1 and 2; official code acai.py, which is followed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
 from interpzoo.nets import ConvConfig, conv_trunk, signed
 
 
@@ -28,10 +27,8 @@ class ACAIConfig(ComponentConfig):
     """The critic has the encoder's architecture; its estimate is the mean over its whole output."""
 
 
-class ACAI(Regularizer):
+class ACAI(Regularizer[ACAIConfig]):
     """Adversarially constrained autoencoder interpolation."""
-
-    Config: ClassVar[type[ComponentConfig]] = ACAIConfig
 
     def __init__(self, config: ACAIConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -39,7 +36,7 @@ class ACAI(Regularizer):
         self.gamma = config.gamma
         self.critic = conv_trunk(config.critic, image)
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """Autoencoder and critic, each once a step."""
         return [
             Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -16,7 +16,7 @@ from torch.nn.functional import mse_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.geometry import jvp
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
 from interpzoo.nets import ConvConfig, conv_trunk, cross_entropy, signed
 
 
@@ -49,7 +49,7 @@ class Interpolants:
     """d x^(alpha) / d alpha = J_g(z(alpha)) (z_j - z_i): (B, C, H, W)"""
 
 
-class AEAI(Regularizer):
+class AEAI(Regularizer[AEAIConfig]):
     """Autoencoder image interpolation by shaping the latent space.
 
     What the paper leaves open, and what is done here:
@@ -74,7 +74,6 @@ class AEAI(Regularizer):
       statistics, and the derivative along a path depends on that path alone.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = AEAIConfig
     autocast = False
 
     def __init__(self, config: AEAIConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
@@ -88,7 +87,7 @@ class AEAI(Regularizer):
             self.requires = frozenset({"label"})
         self.discriminator = conv_trunk(config.discriminator, image)
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """The autoencoder at each step, the discriminator at steps 0, `discriminator_every`, ..."""
         return [
             Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()]),

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Final
 import torch
 from torch import Generator, Tensor
 
-from interpzoo.config import ComponentConfig
 from interpzoo.data.images import Images, ImagesConfig, Source
 from interpzoo.errors import DataError, InputError
 from interpzoo.images import Fit
@@ -37,7 +36,7 @@ class COIL20Config(ImagesConfig):
     fit: Fit = "mean"
 
 
-class COIL20(Images, Truth):
+class COIL20(Images[COIL20Config], Truth):
     """Objects on a turntable: 20 of them in 72 views, 5 degrees apart; every fourth view is held out.
 
     Read from a folder ``coil20`` below the root of local data sets: columns ``image``, ``label`` (the object) and
@@ -49,7 +48,6 @@ class COIL20(Images, Truth):
     The images are for research (CUCS-005-96, section 3); models trained on them pass that on.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = COIL20Config
     licence = "other"
     frames: ClassVar[int] = _FARTHEST + 1
     divisions: ClassVar[int | None] = _FARTHEST

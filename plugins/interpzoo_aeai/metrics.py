@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
 from interpzoo.metrics.between import predict_alpha
+from interpzoo.metrics.measured import Measured, NotApplicable
 
 
 class AlphaError(Metric):
@@ -21,7 +24,7 @@ class AlphaError(Metric):
     needs = frozenset({"truth"})
     order = (("truth", "jump"), ("truth", "blend"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         found = predict_alpha(trial.frames, trial.truths)
         return Measured.mean((found - trial.arena.positions.double()).abs().mean(1))

@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
@@ -152,8 +153,8 @@ class PoleShadow(DataSet, Truth):
         """See `Truth.between` and `parameters_between`."""
         return parameters_between(starts, ends, t)
 
+    @override
     def show(self, parameters: Tensor) -> Tensor:
-        """See `Truth.show`."""
         return draw_pole_shadows(parameters, self._side)
 
     def known(self) -> Tensor:

@@ -6,7 +6,7 @@ Source: arXiv 1903.02709, section 2; official code, models/swapgan.py, twogan.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import cached, is_parametrized
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
 from interpzoo.nets import ConvConfig, conv_trunk, cross_entropy, signed
 from interpzoo_amr.mixers import Bernoulli, BernoulliConfig, Mixup, TrainingMixer
 
@@ -37,7 +37,7 @@ class AMRConfig(ComponentConfig):
     """The discriminator has the encoder's architecture; its logit is the mean over its whole output."""
 
 
-class AMR(Regularizer):
+class AMR(Regularizer[AMRConfig]):
     """Adversarial mixup resynthesis.
 
     The networks are the core's and not the official port of them, which adds instance normalisation, pads its first
@@ -45,8 +45,6 @@ class AMR(Regularizer):
     initial weights, which are the core's where theirs are torch's. The official count of steps begins anew at every
     epoch, this one goes through the whole run.
     """
-
-    Config: ClassVar[type[ComponentConfig]] = AMRConfig
 
     def __init__(self, config: AMRConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -59,7 +57,7 @@ class AMR(Regularizer):
         for convolution in convolutions:  # all but the first, 1x1
             spectral_norm(convolution)
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """The autoencoder at steps 0, `generator_every`, ..., the discriminator at each."""
         autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
         return [

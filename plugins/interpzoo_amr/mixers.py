@@ -7,23 +7,23 @@ stands at one index of a code's first dimension: a channel (H, W), or a single n
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
-from interpzoo.interfaces import Mixer
-from interpzoo.model import InterpolationModel
-from interpzoo.paths import lerp
+from interpzoo.geometry import lerp
+from interpzoo.interfaces import ConfigT, LatentModel, Mixer
 
 _ROUNDING: Final = 1e-6
 """How much a position may fall short, by float32, of the one at which the next feature map switches."""
 
 
-class TrainingMixer(Mixer):
+class TrainingMixer(Mixer[ConfigT]):
     """A mixer that says which weights it is trained with."""
 
     @abstractmethod
@@ -34,8 +34,8 @@ class TrainingMixer(Mixer):
 class Mixup(TrainingMixer):
     """The convex combination of any number of codes; of two, the straight line."""
 
-    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
-        """See `Interpolator`."""
+    @override
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         return lerp(z0, z1, t)
 
     def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
@@ -54,7 +54,7 @@ class BernoulliConfig(ComponentConfig):
     """Of the shuffle that says in which order the feature maps of a path switch."""
 
 
-class Bernoulli(TrainingMixer):
+class Bernoulli(TrainingMixer[BernoulliConfig]):
     """Feature maps switch from the first code to the second one by one, in a fixed random order.
 
     In training a map comes from code j with the probability w_j. Official code draws the mask for two codes alone (one
@@ -63,13 +63,11 @@ class Bernoulli(TrainingMixer):
     the last but one those up to int(C (w_(k-1) + w_k)), and so on.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = BernoulliConfig
-
     def __init__(self, config: BernoulliConfig) -> None:
         super().__init__(config)
         self.seed = config.seed
 
-    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         """See `Interpolator`; the first int(t C) maps of the shuffle are `z1`'s.
 
         Raises:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn.functional import mse_loss
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import ConfigT, LatentModel, Regularizer, Step, Update
 from interpzoo.nets import cross_entropy, he_init, signed
 
 
-def autoencoder_update(model: Networks) -> Update:
+def autoencoder_update(model: LatentModel) -> Update:
     """The update that moves encoder and decoder."""
     return Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()])
 
@@ -28,11 +28,11 @@ def reconstruction_loss(x: Tensor, reconstruction: Tensor) -> Tensor:
     return mse_loss(signed(reconstruction.float()), signed(x))
 
 
-class Autoencoder(Regularizer):
+class Autoencoder(Regularizer[ConfigT]):
     """Reconstruction alone."""
 
-    def updates(self, model: Networks) -> Sequence[Update]:
-        """See `Regularizer.updates`."""
+    @override
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         return [autoencoder_update(model)]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
@@ -47,10 +47,8 @@ class DenoisingConfig(ComponentConfig):
     """Standard deviation of the Gaussian noise on the input, in [-1, 1] units."""
 
 
-class Denoising(Autoencoder):
+class Denoising(Autoencoder[DenoisingConfig]):
     """Reconstruction of the clean image from a noisy one."""
-
-    Config: ClassVar[type[ComponentConfig]] = DenoisingConfig
 
     def __init__(self, config: DenoisingConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -70,17 +68,15 @@ class VariationalConfig(ComponentConfig):
     """Weight of the KL divergence (1: the evidence lower bound; above: beta-VAE)."""
 
 
-class Variational(Regularizer):
+class Variational(Regularizer[VariationalConfig]):
     """The negative evidence lower bound with prior N(0, I) (Kingma and Welling 2014; beta: Higgins et al. 2017)."""
-
-    Config: ClassVar[type[ComponentConfig]] = VariationalConfig
 
     def __init__(self, config: VariationalConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         self.beta = config.beta
 
-    def updates(self, model: Networks) -> Sequence[Update]:
-        """See `Regularizer.updates`."""
+    @override
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         return [autoencoder_update(model)]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
@@ -112,10 +108,8 @@ class AdversarialConfig(ComponentConfig):
     """Weight of the adversarial term."""
 
 
-class Adversarial(Regularizer):
+class Adversarial(Regularizer[AdversarialConfig]):
     """A discriminator pulls the codes' distribution to the standard normal (Makhzani et al. 2016)."""
-
-    Config: ClassVar[type[ComponentConfig]] = AdversarialConfig
 
     def __init__(self, config: AdversarialConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -130,8 +124,8 @@ class Adversarial(Regularizer):
         )
         he_init(self.discriminator)
 
-    def updates(self, model: Networks) -> Sequence[Update]:
-        """See `Regularizer.updates`."""
+    @override
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         return [autoencoder_update(model), Update("discriminator", [*self.discriminator.parameters()])]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from torch import Tensor
+from typing_extensions import override
 
-from interpzoo.interfaces import Interpolator
-from interpzoo.model import InterpolationModel
-from interpzoo.paths import lerp, slerp
+from interpzoo.geometry import lerp, slerp
+from interpzoo.interfaces import Interpolator, LatentModel
 
 
 class Linear(Interpolator):
     """The straight line."""
 
-    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
-        """See `Interpolator`."""
+    @override
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         return lerp(z0, z1, t)
 
 
 class Slerp(Interpolator):
-    """The great circle, for codes of a Gaussian prior; see `interpzoo.paths.slerp`."""
+    """The great circle, for codes of a Gaussian prior; see `interpzoo.geometry.slerp`."""
 
-    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
-        """See `Interpolator`."""
+    @override
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         return slerp(z0, z1, t)

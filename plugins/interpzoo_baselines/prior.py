@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Normal
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig
 from interpzoo.interfaces import Prior
@@ -17,10 +18,10 @@ class StandardNormal(Prior):
         super().__init__(config, latent_shape)
         self.latent_shape = latent_shape
 
+    @override
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
-        """See `Prior.sample`."""
         return torch.randn(n, *self.latent_shape, generator=generator)
 
+    @override
     def log_prob(self, z: Tensor) -> Tensor:
-        """See `Prior.log_prob`."""
         return Normal(0.0, 1.0).log_prob(z).flatten(1).sum(1)

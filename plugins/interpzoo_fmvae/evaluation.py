@@ -91,7 +91,7 @@ def straightness(model: InterpolationModel, starts: Tensor, ends: Tensor, *, pat
         UnknownNameError: no interpolator has this name.
         InputError: two codes of a pair decode to one image.
     """
-    interpolator: Interpolator = build_component("interpolator", Component(name=path))
+    interpolator = build_component(Interpolator, Component(name=path))
     t = torch.linspace(0, 1, _NODES)
     paths = interpolator(starts.to(model.device), ends.to(model.device), t, model=model)
     return length_ratios(model.decoder, paths, nodes=_NODES).cpu()

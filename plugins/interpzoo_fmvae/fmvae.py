@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -17,7 +16,7 @@ from torch import Generator, Tensor
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.geometry import flat_decoder, jacobian
-from interpzoo.interfaces import Batch, Networks, Regularizer, Step, Update
+from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update
 from interpzoo_fmvae.constraint import Constraint, ConstraintConfig
 from interpzoo_fmvae.flatness import Scale, away_from_zero, finite_differences, flatness, mix
 from interpzoo_fmvae.prior import HierarchicalPrior
@@ -39,7 +38,7 @@ class FMVAEConfig(ComponentConfig):
     """Mixed points a step; ``None``: as many as images."""
 
 
-class FMVAE(Regularizer):
+class FMVAE(Regularizer[FMVAEConfig]):
     """Variational autoencoder with a hierarchical prior and a flat latent manifold (VHP-FMVAE).
 
     What the papers do not settle, or what differs from them:
@@ -53,7 +52,6 @@ class FMVAE(Regularizer):
       divided by its own epsilon, one draw a point and dimension.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = FMVAEConfig
     autocast = False
 
     def __init__(self, config: FMVAEConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
@@ -61,7 +59,7 @@ class FMVAE(Regularizer):
         self.config = config
         self.constraint = Constraint(config.constraint)
 
-    def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+    def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
         """Check the networks.
 
         Raises:
@@ -79,7 +77,7 @@ class FMVAE(Regularizer):
             )
         _prior(model)
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """Encoder and decoder (phi, theta); after the initial phase the prior (Theta, Phi), too."""
         autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
         prior = [*_prior(model).parameters()]
@@ -153,7 +151,7 @@ class FMVAE(Regularizer):
         return J.mT @ J
 
 
-def _prior(model: Networks) -> HierarchicalPrior:
+def _prior(model: LatentModel) -> HierarchicalPrior:
     if not isinstance(model.prior, HierarchicalPrior):
         raise ConfigError(
             f"method 'fmvae' needs the prior 'vhp', not {type(model.prior).__name__}: set prior.name=vhp in the recipe"

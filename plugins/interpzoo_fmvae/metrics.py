@@ -7,10 +7,12 @@ from typing import Final
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
 from interpzoo.metrics.flatness import condition_numbers, magnification, metric_tensors
+from interpzoo.metrics.measured import Measured, NotApplicable
 
 _POINTS: Final = (0.0, 0.5)
 """Where on each path the decoder's metric is taken: at a code, and at a mix of two."""
@@ -31,8 +33,8 @@ class ConditionNumber(Metric):
     better = "lower"
     needs = frozenset({"model", "differentiable"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         values = condition_numbers(metrics_at(trial).flatten(0, 1)).view(-1, len(_POINTS))
         if not bool(values.isfinite().any()):
             return NotApplicable("the decoder ignores a direction at every code: its metric is singular")
@@ -51,8 +53,8 @@ class MagnificationRange(Metric):
     better = "lower"
     needs = frozenset({"model", "differentiable"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         dimension = math.prod(trial.networks.latent_shape)
         if dimension > _MOST:
             return NotApplicable(f"of codes of {dimension} dimensions one volume outweighs all others")

@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
@@ -59,7 +60,7 @@ class PendulumConfig(ComponentConfig):
     """Standard deviation of the pixel noise; noisy images are clipped to [0, 1]."""
 
 
-class Pendulum(DataSet, Truth):
+class Pendulum(DataSet[PendulumConfig], Truth):
     """A pendulum at any angle, drawn with pixel noise: 15,000 images, 1,000 held out.
 
     A batch carries ``image``, ``angle`` (B,), float32 radians in [0, 2 pi), and ``parameters`` (B, 1), the same. Angles
@@ -69,7 +70,6 @@ class Pendulum(DataSet, Truth):
         ConfigError: `image` is not square, of one channel and between 8x8 and 64x64.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = PendulumConfig
     fields = frozenset({"image", "angle", "parameters"})
     frames: ClassVar[int] = 17
     size = _TRAIN
@@ -109,16 +109,16 @@ class Pendulum(DataSet, Truth):
         """See `Truth.between`; angles are not brought back to [0, 2 pi)."""
         return starts[:, None] + t[:, None] * self.ways(starts, ends)[:, None]
 
+    @override
     def show(self, parameters: Tensor) -> Tensor:
-        """See `Truth.show`."""
         return draw_pendulums(parameters[:, 0], self._side)
 
     def known(self) -> Tensor:
         """See `Truth.known`: 4,000 angles evenly around the circle."""
         return (torch.arange(_KNOWN, dtype=torch.float64) * (2 * math.pi / _KNOWN))[:, None]
 
+    @override
     def ways(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Truth.ways`."""
         return torch.remainder(q - p + math.pi, 2 * math.pi) - math.pi
 
 

@@ -6,12 +6,12 @@ Source: Klushyn, Chen, Kurle, Cseke and van der Smagt, arXiv 1905.04982, of whic
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.distributions import Independent, Normal
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, Width
 from interpzoo.interfaces import Prior
@@ -26,14 +26,12 @@ class HierarchicalConfig(ComponentConfig):
     """K: importance samples of the bound."""
 
 
-class HierarchicalPrior(Prior):
+class HierarchicalPrior(Prior[HierarchicalConfig]):
     """p(z) = int p_Theta(z | zeta) N(zeta; 0, I) dzeta, with q_Phi(zeta | z) to estimate it by.
 
     zeta has as many dimensions as z. Both conditionals are Gaussians with a diagonal covariance, mean and log-variance
     from tanh networks of two hidden layers, which is our choice.
     """
-
-    Config: ClassVar[type[ComponentConfig]] = HierarchicalConfig
 
     def __init__(self, config: HierarchicalConfig, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, latent_shape)
@@ -45,8 +43,8 @@ class HierarchicalPrior(Prior):
         self.recognition = _network(size, config.width)
         """Phi: z (..., d) to mean and log-variance of zeta, (..., 2 d)."""
 
+    @override
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
-        """See `Prior.sample`."""
         weight = next(self.parameters())
         zeta, noise = torch.randn(2, n, math.prod(self.latent_shape), generator=generator).to(weight)
         p = _gaussian(self.generative, zeta)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import torch
 from pydantic import Field
@@ -17,7 +17,7 @@ from torch.nn.functional import l1_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, Networks, Regularizer, Step, Update
+from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update
 from interpzoo.nets import ConvConfig, ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
 
 _SLOPE: Final = 20.0
@@ -56,7 +56,7 @@ class Errors:
         return (self.reconstructed + self.mixed) / 2
 
 
-class GAIA(Regularizer):
+class GAIA(Regularizer[GAIAConfig]):
     """Generative adversarial interpolative autoencoding.
 
     What the paper does not settle for networks of this size, or what differs from it:
@@ -74,8 +74,6 @@ class GAIA(Regularizer):
     - A batch of equal images, whose mean distance is 0, counts as at no distance.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = GAIAConfig
-
     def __init__(self, config: GAIAConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         self.deviation, self.distance_weight = config.deviation, config.distance_weight
@@ -85,7 +83,7 @@ class GAIA(Regularizer):
         outward = ConvDecoderConfig(width=sizes.width, activation=sizes.activation)
         self.discriminator = nn.Sequential(encoder, ConvDecoder(outward, image, encoder.latent_shape))
 
-    def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+    def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
         """Copy the autoencoder's weights to the discriminator, where it is to begin with them.
 
         Raises:
@@ -109,7 +107,7 @@ class GAIA(Regularizer):
                 "has to be linear"
             )
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """Both at each step; of the learning rate, sig(r - f) is the discriminator's and the rest the autoencoder's.
 
         The discriminator thus slows down where it draws the fakes worse than the data.

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from interpzoo.config import ComponentConfig
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
 from interpzoo_lowbend.spaces import Cylinder
 
@@ -27,7 +25,7 @@ class ArcConfig(PairsConfig):
     epsilon: float = Field(default=math.pi / 6, gt=0, le=math.pi / 2)
 
 
-class Arc(Pairs):
+class Arc(Pairs[ArcConfig]):
     """A bright arc around the centre, of any direction and 45 to 180 degrees long.
 
     A point is the angle theta of the arc's middle in [0, 2 pi), anticlockwise from the right, and its length, both in
@@ -36,7 +34,6 @@ class Arc(Pairs):
     A batch carries ``angle`` (B,), theta, as well.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = ArcConfig
     fields = Pairs.fields | {"angle"}
     space = Cylinder(math.pi / 4, math.pi, 0.5)
 

@@ -6,13 +6,12 @@ choice of ours.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from interpzoo.config import ComponentConfig
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
 from interpzoo_lowbend.spaces import Covariances
 
@@ -26,7 +25,7 @@ class EllipsesConfig(PairsConfig):
     epsilon: float = Field(default=0.1, gt=0, le=0.15)  # below every semi-axis: longer geodesics may degenerate
 
 
-class Ellipses(Pairs):
+class Ellipses(Pairs[EllipsesConfig]):
     """A filled ellipse at the centre, of any direction, with axes up to 3 to 1.
 
     A point is (a, b, c) of the matrix A = [[a, b], [b, c]] whose ellipse is x^T A^-1 x = 1, in half images: the roots
@@ -34,7 +33,6 @@ class Ellipses(Pairs):
     Bures-Wasserstein distance of their matrices, twice the 2-Wasserstein distance of the uniform measures on them.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = EllipsesConfig
     space = Covariances(0.5, 0.9, 0.6)
 
     def render(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:

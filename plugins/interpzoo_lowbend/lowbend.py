@@ -6,7 +6,6 @@ Source: arXiv 2104.13189 and its theory, arXiv 2208.10193. There is no official 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
 
 
 class LowBendingConfig(ComponentConfig):
@@ -31,7 +30,7 @@ class LowBendingConfig(ComponentConfig):
     the encoder alone, ``None``: both together."""
 
 
-class LowBending(Regularizer):
+class LowBending(Regularizer[LowBendingConfig]):
     """Low bending and low distortion autoencoder.
 
     What the papers leave open, or what is not known of them, and what is done here:
@@ -45,7 +44,6 @@ class LowBending(Regularizer):
     - A decoder that is trained after the encoder goes on where the learning rate of the run then is.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = LowBendingConfig
     requires = frozenset({"partner", "distance", "midpoint"})
     autocast = False
 
@@ -53,7 +51,7 @@ class LowBending(Regularizer):
         super().__init__(config, image, latent_shape)
         self.config = config
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """The autoencoder at each step; or the encoder up to `encoder_fraction` of the run and then the decoder."""
         encoder, decoder = [*model.encoder.parameters()], [*model.decoder.parameters()]
         fraction = self.config.encoder_fraction

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo_lowbend.evaluation import EmbeddingScores, score_embedding
 from interpzoo_lowbend.pairs import Pairs
 
@@ -16,8 +19,8 @@ class Distortion(Metric):
     better = "lower"
     needs = frozenset({"model", "truth"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         scores = _scores(trial)
         return scores if isinstance(scores, NotApplicable) else Measured(scores.distortion)
 
@@ -33,8 +36,8 @@ class Bending(Metric):
     better = "lower"
     needs = frozenset({"model", "truth"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         scores = _scores(trial)
         return scores if isinstance(scores, NotApplicable) else Measured(scores.scaled_bending)
 

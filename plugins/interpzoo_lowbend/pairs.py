@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import TypeVar, override
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
@@ -32,7 +33,10 @@ class PairsConfig(ComponentConfig):
     """In the units of the data set's distance; the nearest pairs are a tenth of it apart."""
 
 
-class Pairs(DataSet, Truth):
+PairsT = TypeVar("PairsT", bound=PairsConfig, default=PairsConfig, covariant=True)
+
+
+class Pairs(DataSet[PairsT], Truth):
     """Endless pairs of near points of a manifold, drawn; held out: 1,000 of a seed of their own.
 
     A batch carries ``image``, ``partner`` and ``midpoint`` (B, C, H, W): the images of two points and of the middle of
@@ -51,7 +55,7 @@ class Pairs(DataSet, Truth):
     space: ClassVar[Space]
     """Where the points come from."""
 
-    def __init__(self, config: PairsConfig, image: ImageSpec, root: Path | None = None) -> None:
+    def __init__(self, config: PairsT, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
         if image.channels != self.channels or image.height != image.width or not _SMALLEST <= image.height <= _LARGEST:
             raise ConfigError(
@@ -111,8 +115,8 @@ class Pairs(DataSet, Truth):
         """See `Truth.between`: on geodesics."""
         return torch.stack([self.space.between(starts, ends, float(share)) for share in t], 1)
 
+    @override
     def show(self, parameters: Tensor) -> Tensor:
-        """See `Truth.show`."""
         return self.draw(parameters)
 
     def known(self) -> Tensor:

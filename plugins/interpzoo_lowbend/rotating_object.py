@@ -6,13 +6,12 @@ After the data set of arXiv 2104.13189, whose object is not published; this one 
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from interpzoo.config import ComponentConfig
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
 from interpzoo_lowbend.spaces import Rotations
 from interpzoo_lowbend.splats import splat
@@ -31,7 +30,7 @@ class RotatingObjectConfig(PairsConfig):
     epsilon: float = Field(default=math.pi / 6, gt=0, le=math.pi / 2)
 
 
-class RotatingObject(Pairs):
+class RotatingObject(Pairs[RotatingObjectConfig]):
     """Twelve soft balls on a sphere, each of its own colour, turned in any way and seen from the front.
 
     A point is a rotation, a unit quaternion (w, x, y, z) with w >= 0; the distance of two is the angle of the rotation
@@ -39,7 +38,6 @@ class RotatingObject(Pairs):
     one without distortion bends by 1 at least.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = RotatingObjectConfig
     channels = 3
     space = Rotations()
 

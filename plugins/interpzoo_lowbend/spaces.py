@@ -12,6 +12,7 @@ from typing import Final
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 NEAREST: Final = 0.1
 """Of epsilon: closer points are not paired, because the second difference divides what is left of them by d^2."""
@@ -66,8 +67,8 @@ class Cap(Space):
     def __init__(self, angle: float) -> None:
         self.lowest = math.cos(angle)
 
+    @override
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """See `Space.sample`."""
         height, turn = _uniform(n, 2, generator).T
         z = self.lowest + (1 - self.lowest) * height
         radius, azimuth = (1 - z.square()).sqrt(), 2 * math.pi * turn
@@ -81,16 +82,16 @@ class Cap(Space):
         tangent = _unit(direction - (direction * p).sum(1, keepdim=True) * p)
         return cosine * p + (1 - cosine.square()).sqrt() * tangent
 
+    @override
     def distance(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Space.distance`."""
         return _angle(p, q)
 
     def between(self, p: Tensor, q: Tensor, t: float) -> Tensor:
         """See `Space.between`; at 1/2 it is (p + q) / |p + q|."""
         return _arc(p, q, t)
 
+    @override
     def contains(self, p: Tensor) -> Tensor:
-        """See `Space.contains`."""
         return p[:, 2] >= self.lowest
 
 
@@ -124,8 +125,8 @@ class Rotations(Space):
         """See `Space.between`; at 1/2 it is p + sgn<p, q> q, normalised."""
         return _positive(_arc(p, self._same_side(p, q), t))
 
+    @override
     def way(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Space.way`."""
         return super().way(p, self._same_side(p, q))
 
     def _same_side(self, p: Tensor, q: Tensor) -> Tensor:
@@ -145,14 +146,14 @@ class Cylinder(Space):
         turn, share = _uniform(n, 2, generator).T
         return torch.stack([2 * math.pi * turn, self.low + (self.high - self.low) * share], 1)
 
+    @override
     def near(self, p: Tensor, epsilon: float, generator: Generator) -> Tensor:
-        """See `Space.near`."""
         radius = _radii(len(p), epsilon, 2, generator)
         way = radius * _unit(torch.randn(p.shape, generator=generator, dtype=p.dtype))
         return _wrapped(p + way / torch.tensor([1, self.weight]))
 
+    @override
     def distance(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Space.distance`."""
         way = self._way(p, q)
         return torch.hypot(way[:, 0], self.weight * way[:, 1])
 
@@ -160,8 +161,8 @@ class Cylinder(Space):
         """See `Space.between`; theta the shorter way round."""
         return _wrapped(p + t * self._way(p, q))
 
+    @override
     def contains(self, p: Tensor) -> Tensor:
-        """See `Space.contains`."""
         return (p[:, 1] >= self.low) & (p[:, 1] <= self.high)
 
     def way(self, p: Tensor, q: Tensor) -> Tensor:
@@ -189,8 +190,8 @@ class Covariances(Space):
     def __init__(self, low: float, high: float, roundness: float) -> None:
         self.low, self.high, self.roundness = low, high, roundness
 
+    @override
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """See `Space.sample`."""
         size, shape, turn = _uniform(n, 3, generator).T
         squared = (self.low**3 + size * (self.high**3 - self.low**3)) ** (2 / 3)
         sine = self.roundness + (1 - self.roundness) * shape
@@ -208,18 +209,18 @@ class Covariances(Space):
         way = way.flatten(1) - (way.flatten(1) * still).sum(1, keepdim=True) * still
         return _square(x + (_radii(len(p), epsilon, 3, generator) * _unit(way)).view_as(x))
 
+    @override
     def distance(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Space.distance`."""
         x = _root(p)
         return torch.linalg.vector_norm(_turned(x, _root(q)) - x, dim=(1, 2))
 
+    @override
     def between(self, p: Tensor, q: Tensor, t: float) -> Tensor:
-        """See `Space.between`."""
         x = _root(p)
         return _square(torch.lerp(x, _turned(x, _root(q)), t))
 
+    @override
     def contains(self, p: Tensor) -> Tensor:
-        """See `Space.contains`."""
         a, b, c = p.T
         trace, sine = a + c, 2 * (a * c - b.square()).clamp(min=0).sqrt() / (a + c)
         return (trace >= self.low**2) & (trace <= self.high**2) & (sine >= self.roundness)

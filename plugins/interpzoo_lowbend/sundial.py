@@ -6,13 +6,12 @@ After the data set of arXiv 2104.13189, whose renderer is not published: every l
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Final
+from typing import Final
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from interpzoo.config import ComponentConfig
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
 from interpzoo_lowbend.spaces import Cap
 from interpzoo_lowbend.splats import splat
@@ -30,14 +29,13 @@ class SundialConfig(PairsConfig):
     epsilon: float = Field(default=math.pi / 8, gt=0, le=math.pi / 2)
 
 
-class Sundial(Pairs):
+class Sundial(Pairs[SundialConfig]):
     """The shadow of a vertical rod, seen from above, under any light at least 30 degrees above the plane.
 
     A point is the direction (x, y, z) of the light, a unit vector; the distance of two is the angle between them. The
     cap of a sphere is no flat piece: an embedding without any distortion has a mean squared bending of 1 at least.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = SundialConfig
     space = Cap(math.pi / 3)
 
     def render(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:

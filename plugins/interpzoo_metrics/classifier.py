@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
 
 
 class ClassifierConfig(ComponentConfig):
@@ -21,21 +20,20 @@ class ClassifierConfig(ComponentConfig):
     """Number of classes, or of attributes where a label is one row of 0 and 1."""
 
 
-class Classifier(Regularizer):
+class Classifier(Regularizer[ClassifierConfig]):
     """A code from which a linear layer reads the labels; the decoder learns beside it what a code keeps of an image.
 
     Labels (B,) are classes, labels (B, n) attributes that hold or do not. The decoder sees detached codes: features
     are those of the labels alone, and its pictures show what they are blind to. The linear layer is not saved.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = ClassifierConfig
     requires = frozenset({"label"})
 
     def __init__(self, config: ClassifierConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         self.head = nn.Linear(math.prod(latent_shape), config.classes)
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """Everything moves together; the decoder's loss does not reach the encoder."""
         networks = (model.encoder, model.decoder, self.head)
         return [Update("classifier", [parameter for network in networks for parameter in network.parameters()])]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.metrics.motion import largest_jumps, path_lengths, speed_variation, step_lengths
 
 
@@ -21,8 +23,8 @@ class PathLength(Metric):
     better = "lower"
     order = (("truth", "jump"), ("nearest", "jump"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         return Measured.mean(path_lengths(steps(trial)))
 
 

@@ -8,10 +8,12 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
 from interpzoo.metrics import distributions
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.metrics.predictability import alpha_predictability
 from interpzoo.metrics.sharpness import middle_and_end_gradients
 
@@ -39,8 +41,8 @@ class AlphaPredictability(Metric):
     leading = True
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         if trial.pairs < _FEWEST:
             return NotApplicable(f"{trial.pairs} pairs, of which none can be held out: it takes {_FEWEST}")
         first, last = (ends[: trial.pairs] for ends in trial.arena.pairs)
@@ -65,8 +67,8 @@ class Sharpness(Metric):
     better = "higher"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         middle, ends = middle_and_end_gradients(trial.frames)
         if not bool(ends.sum() > 0):
             return NotApplicable("the ends are of one colour")
@@ -84,8 +86,8 @@ class SetMetric(Metric):
     def compare(self, trial: Trial) -> Measured:
         """The figure, of enough pairs."""
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         if trial.pairs < _FEWEST:
             return NotApplicable(f"{trial.pairs} pairs are too few to compare with a set of images: it takes {_FEWEST}")
         return self.compare(trial)
@@ -102,8 +104,8 @@ class FrechetDistance(SetMetric):
     better = "lower"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
+    @override
     def compare(self, trial: Trial) -> Measured:
-        """See `SetMetric.compare`."""
         generator = trial.generator("frechet")
         return distributions.frechet_distance(
             trial.between_features, trial.arena.reference_features, generator=generator
@@ -121,8 +123,8 @@ class KernelDistance(SetMetric):
     better = "lower"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
+    @override
     def compare(self, trial: Trial) -> Measured:
-        """See `SetMetric.compare`."""
         return distributions.kernel_distance(trial.between_features, trial.arena.reference_features)
 
 
@@ -136,8 +138,8 @@ class Density(SetMetric):
     better = "higher"
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
+    @override
     def compare(self, trial: Trial) -> Measured:
-        """See `SetMetric.compare`."""
         return distributions.density(trial.between_features, trial.arena.reference_features)
 
 
@@ -152,8 +154,8 @@ class Coverage(SetMetric):
     better = "higher"
     order = (("truth", "blend"), ("nearest", "blend"))
 
+    @override
     def compare(self, trial: Trial) -> Measured:
-        """See `SetMetric.compare`."""
         return distributions.coverage(trial.between_features, trial.arena.reference_features)
 
 
@@ -170,8 +172,8 @@ class CycleError(Metric):
     better = "lower"
     needs = frozenset({"model"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         model, (first, last) = trial.networks, trial.end_codes
         codes = torch.cat([first, last]).float()
         variance = float(codes.var(0, correction=0).sum())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.metrics.reconstruction import psnr, reconstruction_mse, ssim
 
 _BATCH = 500
@@ -21,8 +23,8 @@ class ReconstructionError(Metric):
     leading = True
     needs = frozenset({"model"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         return _mean(reconstruction_mse(*reconstructed(trial)))
 
 
@@ -34,8 +36,8 @@ class PSNR(Metric):
     better = "higher"
     needs = frozenset({"model"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         return _mean(psnr(*reconstructed(trial)))
 
 
@@ -47,8 +49,8 @@ class SSIM(Metric):
     better = "higher"
     needs = frozenset({"model"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         return _mean(ssim(*reconstructed(trial)))
 
 

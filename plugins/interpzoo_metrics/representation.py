@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.metrics.representation import kmeans_accuracy, linear_probe
 
 _BATCH = 500
@@ -24,8 +26,8 @@ class LinearProbe(Metric):
     leading = True
     needs = frozenset({"model", "label"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         train, labels, test = codes(trial)
         return Measured(linear_probe(train, labels, test, trial.arena.test["label"]))
 
@@ -41,8 +43,8 @@ class KMeans(Metric):
     better = "higher"
     needs = frozenset({"model", "label"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         train, _, test = codes(trial)
         labels = trial.arena.test["label"]
         classes, seed = int(labels.max()) + 1, trial.arena.protocol.seed

@@ -6,11 +6,14 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable, Truth
+from interpzoo.interfaces import Truth
 from interpzoo.metrics.between import ParameterPaths, between_errors
 from interpzoo.metrics.lines import Templates, step_smoothness
+from interpzoo.metrics.measured import Measured, NotApplicable
 
 _STILL: Final = 1e-4
 """Share of the mean true way that a path must go to have a smoothness; on `lines` nearly the official 1e-4."""
@@ -30,8 +33,8 @@ class MeanDistance(Metric):
     needs = frozenset({"truth"})
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         distances, _ = trial.shared("matches", lambda: matches(trial))
         return Measured.mean(distances.mean(1))
 
@@ -50,8 +53,8 @@ class MeanSmoothness(Metric):
     needs = frozenset({"truth"})
     order = (("truth", "blend"), ("truth", "jump"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         values = trial.shared("smoothness", lambda: _smoothness(trial))
         if bool(values.isnan().all()):
             return NotApplicable("no path ends elsewhere than it began")
@@ -72,8 +75,8 @@ class ParameterDeviation(Metric):
     needs = frozenset({"truth"})
     order = (("truth", "jump"), ("truth", "blend"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         _, parameters = trial.shared("matches", lambda: matches(trial))
         truth = trial.arena.known
         starts, ends = (parts[: trial.pairs] for parts in trial.arena.ends)
@@ -100,8 +103,8 @@ class InBetweenError(Metric):
     needs = frozenset({"truth"})
     order = (("truth", "nearest"), ("truth", "jump"), ("truth", "blend"))
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         return Measured.mean(between_errors(trial.frames[:, 1:-1], trial.truths[:, 1:-1]).mean(1))
 
 

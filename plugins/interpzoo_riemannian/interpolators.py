@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, at
-from interpzoo.interfaces import Interpolator
-from interpzoo.model import InterpolationModel
+from interpzoo.interfaces import Interpolator, LatentModel
 from interpzoo_riemannian.density import density_aware
 from interpzoo_riemannian.paper import geodesic_path
 from interpzoo_riemannian.report import Geodesic, warn_unless_converged
@@ -30,20 +30,23 @@ class CurveConfig(ComponentConfig):
     max_iterations: int = Field(default=200, ge=1, le=100_000)
 
 
-class Curve(Interpolator):
+CurveT = TypeVar("CurveT", bound=CurveConfig, default=CurveConfig, covariant=True)
+
+
+class Curve(Interpolator[CurveT]):
     """A curve that is solved for with the model's decoder and then walked along, t from 0 to 1.
 
     Attributes:
         report: how well each pair of the last call was solved; `None` before the first.
     """
 
-    def __init__(self, config: CurveConfig) -> None:
+    def __init__(self, config: CurveT) -> None:
         super().__init__(config)
         self.nodes = config.nodes
         self.max_iterations = config.max_iterations
         self.report: Geodesic | None = None
 
-    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         """See `Interpolator`; t in [0, 1]. A `NotConvergedWarning` names the pairs whose curve is not a geodesic.
 
         Raises:
@@ -59,7 +62,7 @@ class Curve(Interpolator):
         return at(self.report.path, t, smooth=True)
 
     @abstractmethod
-    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:
+    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         """The curves between codes (B, *latent_shape)."""
 
 
@@ -75,10 +78,8 @@ class ShortestConfig(CurveConfig):
     """Weight of the training codes, see `density_aware`; above 0 the model must have brought them along."""
 
 
-class Shortest(Curve):
+class Shortest(Curve[ShortestConfig]):
     """The shortest curve as the decoded images measure it; see `interpzoo_riemannian.geodesic`."""
-
-    Config: ClassVar[type[ComponentConfig]] = ShortestConfig
 
     def __init__(self, config: ShortestConfig | None = None) -> None:
         config = config or ShortestConfig()
@@ -87,11 +88,11 @@ class Shortest(Curve):
         self.method: Method | None = config.method
         self.density = config.density
 
-    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:
+    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         if self.density:
             if model.codes is None:
                 raise InputError(
-                    f"density = {self.density:g}: {model.config.name!r} came without training codes; set model.codes "
+                    f"density = {self.density:g}: {model.name!r} came without training codes; set model.codes "
                     "to encoded training images"
                 )
             decoder = density_aware(decoder, model.codes.to(z0), weight=self.density)
@@ -118,10 +119,8 @@ class PaperConfig(CurveConfig):
     """alpha; by default half of the largest stable one."""
 
 
-class PaperShortest(Curve):
+class PaperShortest(Curve[PaperConfig]):
     """The shortest curve as Algorithm 1 of Shao, Kumar and Fletcher finds it: a slow reference for `geodesic`."""
-
-    Config: ClassVar[type[ComponentConfig]] = PaperConfig
 
     def __init__(self, config: PaperConfig | None = None) -> None:
         config = config or PaperConfig()
@@ -129,7 +128,7 @@ class PaperShortest(Curve):
         self.direction = config.direction
         self.step_size = config.step_size
 
-    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: InterpolationModel) -> Geodesic:
+    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         encoder = model.encoder if self.direction == "encoder" else None
         return geodesic_path(
             decoder,
@@ -142,7 +141,7 @@ class PaperShortest(Curve):
         )
 
 
-def checked_decoder_of(model: InterpolationModel) -> Decode:
+def checked_decoder_of(model: LatentModel) -> Decode:
     """The model's decoder, for geodesics.
 
     Raises:
@@ -151,12 +150,12 @@ def checked_decoder_of(model: InterpolationModel) -> Decode:
     decoder = model.decoder
     if not decoder.differentiable:
         raise InputError(
-            f"the decoder {type(decoder).__name__!r} of {model.config.name!r} is not differentiable, and a geodesic "
+            f"the decoder {type(decoder).__name__!r} of {model.name!r} is not differentiable, and a geodesic "
             "needs its derivative; take interpolator='linear' or 'slerp'"
         )
     if decoder.noise_shape is not None:
         raise InputError(
-            f"the decoder {type(decoder).__name__!r} of {model.config.name!r} is stochastic, so that images have no "
+            f"the decoder {type(decoder).__name__!r} of {model.name!r} is stochastic, so that images have no "
             "length between them to measure; take interpolator='linear' or 'slerp'"
         )
     return decoder

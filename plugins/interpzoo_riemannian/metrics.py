@@ -7,10 +7,12 @@ from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
 from interpzoo.metrics.flatness import length_ratios
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo_riemannian.interpolators import Shortest
 from interpzoo_riemannian.report import NotConvergedWarning
 from interpzoo_riemannian.solver import geodesic
@@ -34,8 +36,8 @@ class Straightness(Metric):
     leading = True
     needs = frozenset({"model", "differentiable"})
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         model, n = trial.networks, min(trial.pairs, trial.arena.protocol.geometry_pairs)
         first, last = (codes[:n] for codes in trial.end_codes)
         apart = (first - last).flatten(1).norm(dim=1) > 0
@@ -66,8 +68,8 @@ class GeodesicShare(Metric):
     needs = frozenset({"model", "differentiable"})
     quantile: ClassVar[float]
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         if not isinstance(trial.networks.interpolator, Shortest):
             return NotApplicable("the model's own path is not the geodesic")
         shares = trial.shared("geodesic shares", lambda: _shares(trial))

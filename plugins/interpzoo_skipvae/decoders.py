@@ -7,17 +7,17 @@ again. Without the skips only h_1 is of z: the twin of the same depth and width.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli
 from torch.nn.functional import interpolate
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
-from interpzoo.interfaces import Decoder
+from interpzoo.interfaces import ConfigT, Decoder
 from interpzoo.nets import Activation, activation, he_init
 
 
@@ -40,7 +40,7 @@ class CodeMap(nn.Module):
         return self.linear(z.flatten(1)).unflatten(1, self.shape)
 
 
-class BernoulliDecoder(Decoder):
+class BernoulliDecoder(Decoder[ConfigT]):
     """A decoder of logits: its mean image is their sigmoid, its likelihood Bernoulli, pixel by pixel."""
 
     def logits(self, z: Tensor) -> Tensor:
@@ -75,13 +75,11 @@ class SkipMLPConfig(ComponentConfig):
     activation: Activation = "leaky_relu"
 
 
-class SkipMLP(BernoulliDecoder):
+class SkipMLP(BernoulliDecoder[SkipMLPConfig]):
     """h_1 = a(V_1 z), h_{l+1} = a(W_l h_l + V_{l+1} z), logits W_L h_L + V z.
 
     Source: MLPVAE of the official code, models_img_skip.py, which leaves z out of the output, unlike the paper.
     """
-
-    Config: ClassVar[type[ComponentConfig]] = SkipMLPConfig
 
     def __init__(self, config: SkipMLPConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -94,8 +92,8 @@ class SkipMLP(BernoulliDecoder):
         self.skips = nn.ModuleList(nn.Linear(size, width, bias=False) for width in widths if config.skip)
         he_init(self)
 
+    @override
     def logits(self, z: Tensor) -> Tensor:
-        """See `BernoulliDecoder.logits`."""
         z = z.flatten(1)
         h = self.first(z)
         for i, layer in enumerate(self.layers):
@@ -117,15 +115,13 @@ class SkipConvConfig(ComponentConfig):
     activation: Activation = "leaky_relu"
 
 
-class SkipConv(BernoulliDecoder):
+class SkipConv(BernoulliDecoder[SkipConvConfig]):
     """A dense layer, two convolutions at each scale and nearest-neighbour upsampling between, one more, and the output.
 
     With three scales that makes nine layers, as many as the paper's deepest. It is the core's ``conv`` on a dense
     layer: the paper has no convolutional decoder but the PixelCNN, whose way of putting codes in, a map beside the
     channels of every layer, this takes.
     """
-
-    Config: ClassVar[type[ComponentConfig]] = SkipConvConfig
 
     def __init__(self, config: SkipConvConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -149,8 +145,8 @@ class SkipConv(BernoulliDecoder):
             for start, end, divisor in zip(starts, ends, [*divisors, 1, 1], strict=True)
         )
 
+    @override
     def logits(self, z: Tensor) -> Tensor:
-        """See `BernoulliDecoder.logits`."""
         h = self.first(z.flatten(1)).unflatten(1, self.start)
         for layer in self.layers:
             h = layer(self.activation(h), z)

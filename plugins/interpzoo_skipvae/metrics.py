@@ -5,8 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Final
 
+from typing_extensions import override
+
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.trial import Trial
-from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo_skipvae.evaluation import InformationScores, binarised, score_information
 
 _METHOD: Final = "skipvae"
@@ -22,8 +25,8 @@ class Information(Metric):
     def figure(self, scores: InformationScores) -> float:
         """Which of them."""
 
+    @override
     def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """See `Metric.measure`."""
         scores = scored(trial)
         return scores if isinstance(scores, NotApplicable) else Measured(self.figure(scores))
 
@@ -34,8 +37,8 @@ class Bound(Information):
     title = "ELBO (nats)"
     family = "reconstruction"
 
+    @override
     def figure(self, scores: InformationScores) -> float:
-        """See `Information.figure`."""
         return scores.elbo
 
 
@@ -48,8 +51,8 @@ class Divergence(Information):
     title = "KL (nats)"
     family = "representation"
 
+    @override
     def figure(self, scores: InformationScores) -> float:
-        """See `Information.figure`."""
         return scores.kl
 
 
@@ -62,8 +65,8 @@ class MutualInformation(Information):
     title = "mutual information (nats)"
     family = "representation"
 
+    @override
     def figure(self, scores: InformationScores) -> float:
-        """See `Information.figure`."""
         return scores.mutual_information
 
 
@@ -73,8 +76,8 @@ class ActiveUnits(Information):
     title = "active units"
     family = "representation"
 
+    @override
     def figure(self, scores: InformationScores) -> float:
-        """See `Information.figure`."""
         return scores.active_units
 
 

@@ -6,11 +6,8 @@ Science 350, 2015.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from PIL import Image, ImageOps
 
-from interpzoo.config import ComponentConfig
 from interpzoo.data.images import Images, ImagesConfig, Source
 
 
@@ -20,14 +17,13 @@ class OmniglotConfig(ImagesConfig):
     source: Source = "omniglot_small"
 
 
-class Omniglot(Images):
+class Omniglot(Images[OmniglotConfig]):
     """Characters drawn by hand, white on black, 105x105 resized to the model; a tenth is held out at random.
 
     Read from a folder ``omniglot_small`` below the root of local data sets: 4,840 images of 242 characters, the smaller
     of the two official background sets. The paper has all 32,460 at 28x28, of which it tests on 8,070.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = OmniglotConfig
     licence = "mit"
 
     def frame(self, image: Image.Image) -> Image.Image:

@@ -35,14 +35,13 @@ class GatedPixelCNNConfig(ComponentConfig):
     """Whether the code goes into every layer or, for the twin, into the first alone."""
 
 
-class GatedPixelCNN(Decoder):
+class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
     """p(x | z) = prod_i Bernoulli(x_i | x_{<i}, z) over the pixels row by row, for images of one channel.
 
     An image has no mean that could be computed, so that `forward` is not differentiable. Along a path all images are
     made of the same uniform numbers, and change no more than their probabilities do.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = GatedPixelCNNConfig
     differentiable: ClassVar[bool] = False
 
     def __init__(self, config: GatedPixelCNNConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:

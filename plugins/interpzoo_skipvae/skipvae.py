@@ -6,7 +6,6 @@ Source: Dieng et al., arXiv 1807.04863; official code, train_img_skip.py.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -15,7 +14,7 @@ from torch.distributions import Distribution
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
-from interpzoo.interfaces import Networks, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
 
 _FIRST_BETA = 0.1
 
@@ -27,16 +26,14 @@ class SkipVAEConfig(ComponentConfig):
     """W: beta grows by 1 / W a step from 0.1 to 1; 0, as the paper has it for images: it is 1 from the start."""
 
 
-class SkipVAE(Regularizer):
+class SkipVAE(Regularizer[SkipVAEConfig]):
     """Variational autoencoder of binary images; its twin without skips has the same loss."""
-
-    Config: ClassVar[type[ComponentConfig]] = SkipVAEConfig
 
     def __init__(self, config: SkipVAEConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         self.warmup_steps = config.warmup_steps
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         """One, of encoder and decoder."""
         return [Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()])]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import math
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
@@ -33,7 +34,7 @@ class TimmEncoderConfig(ComponentConfig):
     """Whether training starts from timm's weights, fetched from the Hub; a trained model has all of its own."""
 
 
-class TimmEncoder(Encoder):
+class TimmEncoder(Encoder[TimmEncoderConfig]):
     """A backbone's pooled features, mapped linearly to the code.
 
     Images are normalised inside, by the mean and deviation that the backbone was made for.
@@ -44,7 +45,6 @@ class TimmEncoder(Encoder):
         WeightsError: timm has no weights for the backbone, or they cannot be fetched.
     """
 
-    Config: ClassVar[type[ComponentConfig]] = TimmEncoderConfig
     mean: Tensor
     deviation: Tensor
 
@@ -58,8 +58,8 @@ class TimmEncoder(Encoder):
         self.head = nn.Linear(features, config.latent_dim)
         self.latent_shape = (config.latent_dim,)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """See `Encoder.forward`."""
         return self.head(self.backbone((x - self.mean) / self.deviation))
 
 
@@ -73,14 +73,12 @@ class UpsamplingDecoderConfig(ComponentConfig):
     activation: Activation = "leaky_relu"
 
 
-class UpsamplingDecoder(Decoder):
+class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
     """A dense layer to a small map, then nearest-neighbour upsampling and two 3x3 convolutions for each doubling.
 
     It takes codes of any shape and gives images of any size; no normalisation, no output non-linearity. The layers
     work in [-1, 1].
     """
-
-    Config: ClassVar[type[ComponentConfig]] = UpsamplingDecoderConfig
 
     def __init__(self, config: UpsamplingDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -102,8 +100,8 @@ class UpsamplingDecoder(Decoder):
         self.layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
         he_init(self.layers)
 
+    @override
     def forward(self, z: Tensor) -> Tensor:
-        """See `Decoder.forward`."""
         return (self.layers(z) + 1) / 2
 
 

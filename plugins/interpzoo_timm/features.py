@@ -8,6 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+from typing_extensions import override
 
 from interpzoo.config import FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, did_you_mean
@@ -56,8 +57,8 @@ class TimmFeatures(FeatureNetwork):
         self.register_buffer("deviation", spread(made_for.std, self._channels))
         self._check()
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
-        """See `FeatureNetwork.forward`."""
         return torch.cat([self.backbone(self._prepared(part)) for part in x.split(_BATCH)])
 
     def _prepared(self, x: Tensor) -> Tensor:

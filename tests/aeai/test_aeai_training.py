@@ -13,7 +13,7 @@ from interpzoo import create
 from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig, ImageSpec, Recipe
 from interpzoo.errors import DataError
-from interpzoo.interfaces import Batch, DataSet
+from interpzoo.interfaces import Batch, DataSet, Regularizer
 from interpzoo.recipes import load_recipe
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
@@ -68,7 +68,7 @@ def trainer_on_halves(folder: Path, **options: Any) -> Trainer:
         {"samples": 60 * 16, "batch_size": 16, "optimizer": {"learning_rate": 4e-3, "schedule": "constant"}}, **options
     )
     model = create(run)
-    regularizer = build_component("regularizer", run.regularizer, run.image, model.latent_shape)
+    regularizer = build_component(Regularizer, run.regularizer, run.image, model.latent_shape)
     return Trainer(run, model, regularizer, Halves(run.image), Workers(), folder)
 
 

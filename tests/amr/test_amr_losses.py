@@ -19,7 +19,7 @@ from interpzoo import wrap
 from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
-from interpzoo.interfaces import Step
+from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
 from tests.pixels import pixelwise, step_of, values
 from tests.tiny import random_images
@@ -44,7 +44,7 @@ class Given(Mixup):
 def amr(image: ImageSpec = PIXEL, **options: Any) -> AMR:
     sizes = {"width": 4, "scales": 0 if image.height == 1 else 2, "latent_channels": 2}
     component = Component.model_validate({"name": "amr", "discriminator": sizes, **options})
-    return build_component("regularizer", component, image, (1, 1, 1))
+    return build_component(Regularizer, component, image, (1, 1, 1))
 
 
 def by_hand(**options: Any) -> tuple[AMR, InterpolationModel, Step]:

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from interpzoo.build import build_component
 from interpzoo.config import Component
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Mixer
+from interpzoo.interfaces import Interpolator, Mixer
 from interpzoo.model import InterpolationModel
 from tests.tiny import tiny_model
 
@@ -28,7 +28,7 @@ def model() -> InterpolationModel:
 
 
 def mixer(name: str, **options: Any) -> TrainingMixer:
-    return build_component("interpolator", Component.model_validate({"name": name, **options}))
+    return build_component(Interpolator, Component.model_validate({"name": name, **options}))
 
 
 def codes(n: int, *shape: int, seed: int = 0) -> Tensor:

@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
+from interpzoo.benchmark.candidates import ControlPath, controls
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.report import Board, Fitness
 from interpzoo.benchmark.results import Figure, Record
 from interpzoo.benchmark.run import NamedMetric, measure, metrics_named, unmet
-from interpzoo.benchmark.subjects import ControlPath, controls
 from interpzoo.benchmark.trial import Trial
 from interpzoo.plugins import registry
 from interpzoo.registry import FIRST_PARTY

@@ -16,13 +16,13 @@ from interpzoo.benchmark.gallery import save_pictures
 from interpzoo.benchmark.report import boards
 from interpzoo.benchmark.results import Record, read_records
 from interpzoo.benchmark.run import Job, benchmark, metrics_named
-from interpzoo.bundle import bundled_folder
 from interpzoo.config import Component, FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
 from interpzoo.features import features_named, features_of
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
+from interpzoo.pretrained.bundled import bundled_folder
 from tests.benchmark.conftest import TINY
 from tests.models.conftest import register as register
 from tests.tiny import random_images, tiny_model

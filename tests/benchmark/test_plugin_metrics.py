@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import interpzoo
+from interpzoo.benchmark.candidates import ControlPath, Model
 from interpzoo.benchmark.results import Figure
 from interpzoo.benchmark.run import measure, metrics_named
-from interpzoo.benchmark.subjects import ControlPath, Model
 from interpzoo.benchmark.trial import Trial
 from interpzoo.model import InterpolationModel
 from tests.benchmark.conftest import TINY, arena_of

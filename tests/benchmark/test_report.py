@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from interpzoo.benchmark.board import render
+from interpzoo.benchmark.page import render
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.report import Board, boards, cell, rank_correlations
 from interpzoo.benchmark.results import Figure, Record, write_record

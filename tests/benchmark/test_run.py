@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from interpzoo.benchmark.candidates import ControlPath, Model, controls
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.benchmark.results import Figure, path_of, read_record, read_records, write_record
 from interpzoo.benchmark.run import (
@@ -24,12 +26,11 @@ from interpzoo.benchmark.run import (
     models_named,
     score,
 )
-from interpzoo.benchmark.subjects import ControlPath, Model, controls
 from interpzoo.benchmark.trial import Arena, Subject, Trial
 from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
-from interpzoo.interfaces import Measured, Metric, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.plugins import registry
 from interpzoo.registry import Owner, PretrainedModel, Registration
 from tests.benchmark.conftest import TINY, arena_of

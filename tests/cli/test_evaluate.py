@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from interpzoo.card import read_results
 from interpzoo.cli.app import run
+from interpzoo.pretrained.card import read_results
 from tests.cli.conftest import Cli
 
 

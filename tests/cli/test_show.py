@@ -31,8 +31,8 @@ def test_a_zoo_model_with_its_networks_limits_and_licence(cli: Cli) -> None:
 
 
 def test_a_trained_folder_with_its_results_and_citation(cli: Cli, model: Path) -> None:
-    from interpzoo.card import Result, write_card
-    from interpzoo.folder import read_config
+    from interpzoo.pretrained.card import Result, write_card
+    from interpzoo.pretrained.folder import read_config
 
     config = read_config(model).model_copy(update={"method": "vae"})
     (model / "config.json").write_text(config.model_dump_json(exclude_none=True))

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from interpzoo import load
-from interpzoo.folder import read_config
+from interpzoo.pretrained.folder import read_config
 from tests.cli.conftest import RECIPE, Cli
 
 

@@ -19,7 +19,7 @@ from interpzoo import wrap
 from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
-from interpzoo.interfaces import Decoder, Encoder, Networks, Regularizer, Step
+from interpzoo.interfaces import Decoder, Encoder, LatentModel, Regularizer, Step
 from interpzoo.model import InterpolationModel
 from tests.tiny import random_images
 
@@ -44,10 +44,10 @@ def linear_model() -> InterpolationModel:
 
 
 def regularizer(name: str, latent_shape: tuple[int, ...] = (1, 1, 2), **options: Any) -> Regularizer:
-    return build_component("regularizer", Component.model_validate({"name": name, **options}), IMAGE, latent_shape)
+    return build_component(Regularizer, Component.model_validate({"name": name, **options}), IMAGE, latent_shape)
 
 
-def step_of(model: Networks, x: Tensor = X) -> Step:
+def step_of(model: LatentModel, x: Tensor = X) -> Step:
     return Step(batch={"image": x}, model=model, generator=Generator().manual_seed(SEED), index=0, total=10)
 
 

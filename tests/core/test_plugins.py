@@ -31,7 +31,7 @@ def register(registry):
 )
 PATH = """
 from interpzoo.interfaces import Interpolator
-from interpzoo.paths import lerp
+from interpzoo.geometry import lerp
 
 
 class Still(Interpolator):

@@ -10,12 +10,12 @@ from torch import Generator, Tensor
 
 import interpzoo
 from interpzoo.build import build_component
-from interpzoo.card import render_card
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import AmbiguousNameError, ConfigError, UnknownNameError
 from interpzoo.interfaces import DataSet, Regularizer, Step
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
+from interpzoo.pretrained.card import render_card
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Owner, Registration, Registry
 from tests.tiny import random_images
@@ -63,7 +63,7 @@ def test_a_registered_recipe_says_all_of_itself(built: tuple[Recipe, Interpolati
 
 def test_the_losses_of_a_registered_recipe_reach_what_they_move(built: tuple[Recipe, InterpolationModel]) -> None:
     recipe, model = built
-    regularizer: Regularizer = build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape)
+    regularizer = build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
     batch = batch_for(recipe, regularizer.requires)
     generator = Generator().manual_seed(0)
     regularizer.setup(model, batch, generator)

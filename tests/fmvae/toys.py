@@ -1,4 +1,4 @@
-"""Networks of the flat-manifold VAE whose losses can be worked out by hand: all Gaussian and linear."""
+"""LatentModel of the flat-manifold VAE whose losses can be worked out by hand: all Gaussian and linear."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig, ImageSpec
-from interpzoo.interfaces import Decoder, Encoder, Prior
+from interpzoo.interfaces import Decoder, Encoder, Prior, Regularizer
 
 IMAGE = ImageSpec(channels=1, height=1, width=2)
 """Two pixels, two latent dimensions."""
@@ -89,4 +89,4 @@ def fmvae(kappa: float = 0.5, constraint: dict[str, Any] | None = None, **option
     """The method with kappa^2 = 1/4 and beta_0 = 1/10."""
     settings = {"kappa": kappa, "initial_beta": 0.1, **(constraint or {})}
     component = Component.model_validate({"name": "fmvae", "constraint": settings, **options})
-    return build_component("regularizer", component, IMAGE, (2,))
+    return build_component(Regularizer, component, IMAGE, (2,))

@@ -20,7 +20,7 @@ from interpzoo import wrap
 from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Step
+from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
 from tests.pixels import pixelwise, step_of, values
 from tests.tiny import random_images
@@ -33,7 +33,7 @@ SEED = 4
 def gaia(image: ImageSpec = PIXEL, **options: Any) -> GAIA:
     sizes = {"width": 4, "scales": 0 if image.height < 4 else 2, "latent_channels": 2}
     component = Component.model_validate({"name": "gaia", "discriminator": sizes, **options})
-    return build_component("regularizer", component, image, (1, 1, 1))
+    return build_component(Regularizer, component, image, (1, 1, 1))
 
 
 def sig(u: float) -> float:

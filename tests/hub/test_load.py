@@ -14,8 +14,8 @@ import torch
 from huggingface_hub import ModelCard
 
 import interpzoo
-from interpzoo.folder import CARD, FILES
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.folder import CARD, FILES
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
 from tests.tiny import tiny_model, tiny_recipe

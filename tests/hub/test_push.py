@@ -14,9 +14,9 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 
-from interpzoo.card import Result, write_card
-from interpzoo.folder import FILES
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.card import Result, write_card
+from interpzoo.pretrained.folder import FILES
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
 from tests.tiny import tiny_model, write_distribution
@@ -30,7 +30,7 @@ result = asdict(model.push_to_hub(repository, **options))
 PUSH_FOLDER = """
 from pathlib import Path
 from dataclasses import asdict
-from interpzoo.hub.push import push
+from interpzoo.pretrained.push import push
 result = asdict(push(Path(folder), repository, **options))
 """
 

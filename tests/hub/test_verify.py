@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from interpzoo import verify
 from interpzoo.cli.app import group
 from interpzoo.errors import WeightsError
-from interpzoo.folder import CARD, FILES, SUMS, write_sums
+from interpzoo.pretrained.folder import CARD, FILES, SUMS, write_sums
 from tests.tiny import tiny_model
 
 LISTED = sorted({*FILES} - {CARD, SUMS})

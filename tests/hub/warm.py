@@ -11,7 +11,7 @@ from typing import Any
 
 _LOOP = """
 import json, sys, time
-import torch, interpzoo, interpzoo.loading, interpzoo.hub
+import torch, interpzoo, interpzoo.pretrained.load, interpzoo.pretrained.locate
 from huggingface_hub import hf_hub_download
 
 out = sys.stdout

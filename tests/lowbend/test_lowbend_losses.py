@@ -19,7 +19,7 @@ from interpzoo import wrap
 from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, DataError
-from interpzoo.interfaces import Networks, Step
+from interpzoo.interfaces import LatentModel, Regularizer, Step
 from interpzoo.model import InterpolationModel
 from tests.pixels import pixelwise, trainer_of, values
 from tests.tiny import tiny_recipe
@@ -28,11 +28,11 @@ PIXEL = ImageSpec(channels=1, height=1, width=1)
 
 
 def lowbend(**options: Any) -> LowBending:
-    return build_component("regularizer", Component.model_validate({"name": "lowbend", **options}), PIXEL, (1, 1, 1))
+    return build_component(Regularizer, Component.model_validate({"name": "lowbend", **options}), PIXEL, (1, 1, 1))
 
 
 def step_on(
-    model: Networks, x: list[float], y: list[float], m: list[float], d: list[float], index: int = 0, total: int = 10
+    model: LatentModel, x: list[float], y: list[float], m: list[float], d: list[float], index: int = 0, total: int = 10
 ) -> Step:
     image, partner, midpoint = (torch.tensor(v).view(-1, 1, 1, 1) for v in (x, y, m))
     batch = {"image": image, "partner": partner, "midpoint": midpoint, "distance": torch.tensor(d)}

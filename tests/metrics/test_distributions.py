@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.interfaces import Measured
 from interpzoo.metrics.distributions import coverage, density, frechet_distance, gaussian_distance, kernel_distance
+from interpzoo.metrics.measured import Measured
 from interpzoo.metrics.resampling import interval
 
 Distance = Callable[[Tensor, Tensor], Measured]

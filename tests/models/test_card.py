@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from interpzoo.card import Result, read_results, render_card, write_card
 from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError
+from interpzoo.pretrained.card import Result, read_results, render_card, write_card
 from tests.tiny import tiny_model, tiny_recipe
 
 RESULTS = [

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from interpzoo.errors import OutputError, WeightsError
 from interpzoo.files import is_leftover
-from interpzoo.folder import check_sum, claim, read_sums, read_tensors, sha256, write_sums, write_tensors
+from interpzoo.pretrained.folder import check_sum, claim, read_sums, read_tensors, sha256, write_sums, write_tensors
 
 
 @pytest.mark.parametrize(

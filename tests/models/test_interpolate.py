@@ -12,9 +12,9 @@ from torch import Generator, Tensor, nn
 from interpzoo import wrap
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
+from interpzoo.geometry import lerp, slerp
 from interpzoo.interfaces import Decoder, Interpolator
 from interpzoo.model import InterpolationModel
-from interpzoo.paths import lerp, slerp
 from tests.tiny import random_images, tiny_model
 
 IMAGE = (1, 16, 16)

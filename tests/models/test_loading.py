@@ -15,10 +15,10 @@ import interpzoo
 from interpzoo import create, load
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError, OutputError, UnknownNameError, WeightsError
-from interpzoo.folder import read_config
 from interpzoo.interfaces import Decoder
 from interpzoo.model import InterpolationModel
 from interpzoo.nets import ConvDecoder, ConvDecoderConfig
+from interpzoo.pretrained.folder import read_config
 from interpzoo.registry import Kind
 from tests.tiny import random_images, tiny_model, tiny_recipe
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from interpzoo.paths import lerp, slerp
+from interpzoo.geometry import lerp, slerp
 
 Path = Callable[[Tensor, Tensor, Tensor], Tensor]
 PATHS: list[Path] = [lerp, slerp]

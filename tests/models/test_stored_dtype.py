@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 import interpzoo
-from interpzoo.folder import EXAMPLES, WEIGHTS, read_tensors
+from interpzoo.pretrained.folder import EXAMPLES, WEIGHTS, read_tensors
 from tests.tiny import random_images, tiny_model
 
 

@@ -1,4 +1,4 @@
-"""Networks of one's own as a model."""
+"""LatentModel of one's own as a model."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 import interpzoo
 from interpzoo.benchmark.trial import Trial
 from interpzoo.config import ComponentConfig
-from interpzoo.interfaces import Measured, NotApplicable
+from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.model import InterpolationModel
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from interpzoo import load
 from interpzoo.errors import InterpzooError, WeightsError
-from interpzoo.folder import read_sums, read_tensors
+from interpzoo.pretrained.folder import read_sums, read_tensors
 from tests.safety.hostile import CONFIG, WEIGHTS, Files, good, header
 
 BOUNDED = settings(

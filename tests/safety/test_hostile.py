@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from interpzoo import load
-from interpzoo.card import read_results
 from interpzoo.cli.app import group
 from interpzoo.errors import ConfigError, InterpzooError, WeightsError
-from interpzoo.folder import read_sums
+from interpzoo.pretrained.card import read_results
+from interpzoo.pretrained.folder import read_sums
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
 from tests.safety.hostile import LISTS, REPOSITORIES, WEIGHTS, Files, good, pickled, sealed

@@ -21,7 +21,7 @@ import interpzoo
 from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig, ImageSpec, Recipe
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.interfaces import DataSet, Decoder, Encoder
 from tests.tiny import tiny_model, tiny_recipe
 
 IMAGE = ImageSpec(channels=1, height=1, width=3)
@@ -176,7 +176,7 @@ class TestMetrics:
     def test_they_are_the_scores_of_all_binarised_held_out_images(self, tmp_path: Path) -> None:
         model = interpzoo.train(skip_recipe(), output=tmp_path)
         found = {r.metric: r.value for r in interpzoo.evaluate(model, metrics=self.PATTERNS, seed=3).results}
-        images = build_component("dataset", Component(name="lines"), model.config.image, None).test()["image"]
+        images = build_component(DataSet, Component(name="lines"), model.config.image, None).test()["image"]
         scores = score_information(model, binarised(images, seed=3), seed=4)
         assert found == {
             "ELBO (nats)": scores.elbo,

@@ -19,7 +19,7 @@ IMAGE = ImageSpec(channels=1, height=32, width=32)
 
 
 def made(root: Path | None) -> DataSet:
-    return build_component("dataset", Component(name="omniglot"), IMAGE, root)
+    return build_component(DataSet, Component(name="omniglot"), IMAGE, root)
 
 
 def test_drawings_become_light_strokes_on_black(tmp_path: Path) -> None:

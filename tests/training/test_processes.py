@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from interpzoo import load
 from interpzoo.config import Recipe
-from interpzoo.folder import read_sums
+from interpzoo.pretrained.folder import read_sums
 from tests.pixels import trainer_of
 from tests.processes import TWO
 from tests.tiny import tiny_recipe

@@ -23,7 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from interpzoo import load, train
 from interpzoo.config import Recipe
 from interpzoo.errors import TrainingError, WeightsError
-from interpzoo.folder import CHECKPOINT, SUMS, read_config, read_sums
+from interpzoo.pretrained.folder import CHECKPOINT, SUMS, read_config, read_sums
 from interpzoo.training.trainer import Trainer
 from tests.pixels import trainer_of
 from tests.tiny import tiny_model, tiny_recipe

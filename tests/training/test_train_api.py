@@ -20,7 +20,7 @@ from interpzoo import create, evaluate, load, train, wrap
 from interpzoo.config import ComponentConfig, Recipe
 from interpzoo.data.lines import Lines
 from interpzoo.errors import ConfigError, DataError, OutputError, TrainingError, UnknownNameError
-from interpzoo.folder import read_config, read_sums
+from interpzoo.pretrained.folder import read_config, read_sums
 from interpzoo.recipes import load_recipe
 from tests.pixels import copied, trainer_of
 from tests.tiny import random_images, tiny_model, tiny_recipe

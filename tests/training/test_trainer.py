@@ -18,9 +18,9 @@ from interpzoo.build import build_component
 from interpzoo.config import ComponentConfig, OptimizerConfig, Recipe
 from interpzoo.data.lines import Lines
 from interpzoo.errors import DataError, InputError, TrainingError
-from interpzoo.folder import CHECKPOINT
-from interpzoo.interfaces import Batch, DataSet, Networks, Regularizer, Step, Update
+from interpzoo.interfaces import Batch, DataSet, LatentModel, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.folder import CHECKPOINT
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 from tests.pixels import copied, trainer_of
@@ -41,7 +41,7 @@ class Levers(Regularizer):
         self.losses = losses
         self.options: dict[str, Any] = options
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         return [Update(name, [getattr(self, name)], **self.options.get(name, {})) for name in ("a", "b")]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
@@ -71,9 +71,9 @@ def trainer_with(
     """A trainer of parts that no plugin has registered."""
     model = create(recipe) if model is None else model
     if regularizer is None:
-        regularizer = build_component("regularizer", recipe.regularizer, recipe.image, model.latent_shape)
+        regularizer = build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
     if data is None:
-        data = build_component("dataset", recipe.data, recipe.image, None)
+        data = build_component(DataSet, recipe.data, recipe.image, None)
     return Trainer(recipe, model, regularizer, data, workers or Workers(), folder)
 
 
@@ -258,7 +258,7 @@ class TestUpdates:
 
     def test_weights_that_a_loss_does_not_reach_stay(self, tmp_path: Path) -> None:
         class Half(Levers):
-            def updates(self, model: Networks) -> Sequence[Update]:
+            def updates(self, model: LatentModel) -> Sequence[Update]:
                 return [Update("a", [self.a, self.b])]
 
         levers = Half(lambda levers, step: {"a": levers.a}, (0, 7))
@@ -306,12 +306,12 @@ class Watcher(Regularizer):
         self.dtypes: set[torch.dtype] = set()
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
-    def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+    def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
         self.calls.append("setup")
         self.batch = batch
         self.tracks = model.encoder(batch["image"]).requires_grad
 
-    def updates(self, model: Networks) -> Sequence[Update]:
+    def updates(self, model: LatentModel) -> Sequence[Update]:
         return [Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()])]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
@@ -412,7 +412,7 @@ class TestHooks:
         self, precision: str, autocast: bool, exact: bool, allowed: bool, tmp_path: Path
     ) -> None:
         class Asking(Watcher):
-            def setup(self, model: Networks, batch: Batch, generator: Generator) -> None:
+            def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
                 seen.append(torch.backends.cudnn.allow_tf32)
                 super().setup(model, batch, generator)
 
@@ -617,7 +617,7 @@ class TestAverage:
         class Sliding(Regularizer):
             """Moves every weight of the decoder by the learning rate."""
 
-            def updates(self, model: Networks) -> Sequence[Update]:
+            def updates(self, model: LatentModel) -> Sequence[Update]:
                 return [Update("decoder", [*model.decoder.parameters()])]
 
             def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from interpzoo.hub import locate
 from interpzoo.plugins import registry
+from interpzoo.pretrained.locate import locate
 from tests.tiny import run_python, write_distribution
 from tools.bundle import CARDS
 

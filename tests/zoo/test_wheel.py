@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from interpzoo.folder import read_config
+from interpzoo.pretrained.folder import read_config
 from tests.tiny import python_json
 from tools.bundle import CARDS, ROOT
 

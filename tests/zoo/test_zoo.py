@@ -9,12 +9,25 @@ from pathlib import Path
 import pytest
 
 import interpzoo
-from interpzoo import folder as pretrained
-from interpzoo.bundle import bundled_folder, folder_bytes
-from interpzoo.card import read_results, render_card
 from interpzoo.config import ModelConfig, Recipe, TrainedWith
 from interpzoo.evaluation import evaluate
 from interpzoo.plugins import registry
+from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
+from interpzoo.pretrained.card import read_results, render_card
+from interpzoo.pretrained.folder import (
+    CARD,
+    CODES,
+    FILES,
+    SUMS,
+    WEIGHTS,
+    check_sum,
+    read_config,
+    read_sums,
+    read_tensors,
+    sha256,
+    write_sums,
+    write_tensors,
+)
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import FIRST_PARTY
 from tests.tiny import run_python, write_distribution
@@ -39,7 +52,7 @@ def folder(name: str) -> Path:
 
 @pytest.fixture
 def config(folder: Path) -> ModelConfig:
-    return pretrained.read_config(folder)
+    return read_config(folder)
 
 
 def trained(config: ModelConfig) -> TrainedWith:
@@ -58,17 +71,17 @@ def test_every_folder_is_a_model_and_all_together_are_small() -> None:
 
 
 def test_a_folder_holds_what_it_should_and_is_small(folder: Path) -> None:
-    needed = {*pretrained.FILES} - {pretrained.CODES}
-    assert needed <= {path.name for path in folder.iterdir()} <= {*pretrained.FILES}
+    needed = {*FILES} - {CODES}
+    assert needed <= {path.name for path in folder.iterdir()} <= {*FILES}
     assert folder_bytes(folder) <= LARGEST
 
 
 def test_every_file_but_the_card_is_pinned(name: str, folder: Path) -> None:
-    assert ROWS[name].entry.sha256 == pretrained.sha256(folder / pretrained.SUMS)
-    sums = pretrained.read_sums(folder)
-    assert {*sums} == {path.name for path in folder.iterdir()} - {pretrained.CARD, pretrained.SUMS}
+    assert ROWS[name].entry.sha256 == sha256(folder / SUMS)
+    sums = read_sums(folder)
+    assert {*sums} == {path.name for path in folder.iterdir()} - {CARD, SUMS}
     for file in sums:
-        pretrained.check_sum(folder, file, sums)
+        check_sum(folder, file, sums)
 
 
 def test_the_registry_says_what_the_config_says(name: str, config: ModelConfig) -> None:
@@ -130,7 +143,7 @@ def test_methods_on_one_data_set_have_the_same_networks_and_samples() -> None:
 def test_the_card_is_what_config_and_results_make(folder: Path, config: ModelConfig) -> None:
     results = read_results(folder)
     assert results
-    assert (folder / pretrained.CARD).read_text("utf-8") == render_card(config, results, preview=True)
+    assert (folder / CARD).read_text("utf-8") == render_card(config, results, preview=True)
     assert config.limitations
 
 
@@ -154,12 +167,12 @@ def test_acai_beats_the_autoencoder_as_its_paper_says() -> None:
 
 def test_it_is_whole_and_still_makes_the_frames_that_it_came_with(name: str, folder: Path) -> None:
     findings = {finding.name: finding.problem for finding in interpzoo.verify(name)}
-    assert findings == dict.fromkeys([*pretrained.read_sums(folder), "frames"], "")
+    assert findings == dict.fromkeys([*read_sums(folder), "frames"], "")
 
 
 def test_one_changed_byte_is_found_and_its_file_named(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    for file in pretrained.read_sums(copy):
+    for file in read_sums(copy):
         data = bytearray((copy / file).read_bytes())
         data[len(data) // 2] ^= 1
         (copy / file).write_bytes(data)
@@ -191,16 +204,16 @@ except interpzoo.InterpzooError as error:
 @pytest.mark.parametrize("changed", [False, True])
 def test_weights_and_list_changed_together_are_found_out(tmp_path: Path, changed: bool) -> None:
     """By the checksum of the list itself, which the plugin registers."""
-    zoo = bundle.register("", pretrained.read_config(CARDS / "acai-mnist"), "mnist", CARDS / "acai-mnist")
+    zoo = bundle.register("", read_config(CARDS / "acai-mnist"), "mnist", CARDS / "acai-mnist")
     zoo = zoo.replace("models.acai-mnist", "models.still").replace('"interpzoo"', '"interpzoo_still"')
     package = write_distribution(tmp_path, "interpzoo-still", {"__init__.py": PLUGIN, "zoo.toml": zoo}, plugin="still")
     folder = tmp_path / package / "model_cards" / "still"
     shutil.copytree(CARDS / "acai-mnist", folder)
     if changed:
-        tensors = pretrained.read_tensors(folder / pretrained.WEIGHTS)
+        tensors = read_tensors(folder / WEIGHTS)
         name = next(iter(tensors))
-        pretrained.write_tensors(folder / pretrained.WEIGHTS, {**tensors, name: tensors[name] + 1})
-        pretrained.write_sums(folder)
+        write_tensors(folder / WEIGHTS, {**tensors, name: tensors[name] + 1})
+        write_sums(folder)
         interpzoo.load(folder)  # whole by its own list
     done = run_python(LOADING, site=tmp_path)
     assert done.returncode == 0, done.stderr

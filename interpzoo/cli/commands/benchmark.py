@@ -59,15 +59,15 @@ def command(
     from rich.console import Console
     from rich.table import Table
 
-    from interpzoo.benchmark.board import render
-    from interpzoo.benchmark.fellows import all_done
+    from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure
+    from interpzoo.benchmark.processes import all_done
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, Protocol
     from interpzoo.benchmark.report import boards, table
     from interpzoo.benchmark.results import read_records
     from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named, models_named
-    from interpzoo.folder import write_text
+    from interpzoo.pretrained.folder import write_text
 
     if plots:
         matplotlib_figure()  # what is missing is told before the work

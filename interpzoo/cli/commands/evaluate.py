@@ -69,11 +69,11 @@ def command(
 
     from interpzoo.benchmark.protocol import FULL, Protocol
     from interpzoo.benchmark.report import number
-    from interpzoo.card import read_results, write_card
     from interpzoo.evaluation import evaluate
-    from interpzoo.folder import write_text
-    from interpzoo.hub import locate
-    from interpzoo.loading import load
+    from interpzoo.pretrained.card import read_results, write_card
+    from interpzoo.pretrained.folder import write_text
+    from interpzoo.pretrained.load import load
+    from interpzoo.pretrained.locate import locate
 
     if card and features is not None:
         raise click.UsageError("a card has the figures by the data set's own features: leave out --card or --features.")
@@ -134,8 +134,8 @@ def _check_card(folder: Path) -> None:
         OutputError: the card cannot be written.
     """
     from interpzoo.errors import InputError
-    from interpzoo.folder import CARD
-    from interpzoo.hub.push import is_made
+    from interpzoo.pretrained.card import is_made
+    from interpzoo.pretrained.folder import CARD
 
     path, snapshots = folder / CARD, folder.absolute().parent
     # As the Hub's client lays it out; a file there is known by the hash of its content.

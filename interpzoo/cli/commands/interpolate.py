@@ -55,7 +55,7 @@ def command(
     if a is not None and b is None:
         raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())
     from interpzoo.images import save_gif, save_strip
-    from interpzoo.loading import load
+    from interpzoo.pretrained.load import load
 
     model = load(name, device=device)
     if a is None or b is None:

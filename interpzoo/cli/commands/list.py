@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from interpzoo.bundle import bundled_folder, folder_bytes
 from interpzoo.cli.console import columns, echo_json, size
 from interpzoo.cli.options import json_flag
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
+from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
 from interpzoo.registry import PretrainedModel, Registration
 
 

@@ -41,14 +41,14 @@ def _lines(found: Zoo) -> Iterator[str]:
 
 def _registered(found: Zoo, plugin: Plugin) -> dict[str, list[str]]:
     names = {
-        table.sort: [row.name for row in table if row.owner.plugin == plugin.owner.plugin]
+        table.kind: [row.name for row in table if row.owner.plugin == plugin.owner.plugin]
         for table in found.registry.tables()
     }
     return {sort: rows for sort, rows in names.items() if rows}
 
 
 def _clashes(found: Zoo) -> list[dict[str, Any]]:
-    return [_clash(table.sort, rows) for table in found.registry.tables() for rows in table.clashes()]
+    return [_clash(table.kind, rows) for table in found.registry.tables() for rows in table.clashes()]
 
 
 def _clash(sort: str, rows: list[Registration[Any]]) -> dict[str, Any]:

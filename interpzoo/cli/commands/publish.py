@@ -24,10 +24,10 @@ def command(pattern: str, *, organisation: str, private: bool | None) -> None:
     For each it prints what goes into its table of a 'zoo.toml': where its name then loads from if it is not bundled.
     What is on the Hub already is left as it is.
     """
-    from interpzoo.bundle import bundled_folder
     from interpzoo.errors import UnknownNameError
-    from interpzoo.hub.push import push
     from interpzoo.plugins import registry
+    from interpzoo.pretrained.bundled import bundled_folder
+    from interpzoo.pretrained.push import push
 
     folders = {row.name: bundled_folder(row) for row in registry().models if fnmatch.fnmatchcase(row.name, pattern)}
     bundled = {name: folder for name, folder in folders.items() if folder is not None}

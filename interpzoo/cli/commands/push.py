@@ -26,8 +26,8 @@ def command(name: str, repository: str, *, private: bool | None, revision: str |
     A card that was edited on the Hub is kept, unless the folder's own was edited as well. Log in with 'hf auth login',
     or set HF_TOKEN.
     """
-    from interpzoo.hub import locate
-    from interpzoo.hub.push import push
+    from interpzoo.pretrained.locate import locate
+    from interpzoo.pretrained.push import push
 
     pushed = push(locate(name).path, repository, private=private, revision=revision, create_pr=create_pr)
     click.echo(f"{pushed.url}\nload it with interpzoo.load('{pushed.repository}@{pushed.commit}')")

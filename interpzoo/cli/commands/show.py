@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interpzoo.bundle import folder_bytes
 from interpzoo.cli.console import columns, echo_json, fields, size
 from interpzoo.cli.options import json_flag, model_argument
+from interpzoo.pretrained.bundled import folder_bytes
 
 if TYPE_CHECKING:
-    from interpzoo.card import Result
     from interpzoo.config import ModelConfig
+    from interpzoo.pretrained.card import Result
     from interpzoo.registry import Method
 
 
@@ -44,9 +44,9 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
 
         click.echo(recipe_text(name), nl=False)
         return
-    from interpzoo.card import read_results
-    from interpzoo.folder import read_config
-    from interpzoo.hub import locate
+    from interpzoo.pretrained.card import read_results
+    from interpzoo.pretrained.folder import read_config
+    from interpzoo.pretrained.locate import locate
 
     folder = locate(name).path
     config, results = read_config(folder), read_results(folder)
@@ -60,16 +60,16 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
 def _method(config: ModelConfig) -> Method | None:
     """The method, if the plugin that has it is installed: a folder can be shown without."""
     from interpzoo.errors import UnknownNameError
-    from interpzoo.plugins import method_of
+    from interpzoo.plugins import registry
 
     try:
-        return method_of(config).entry
+        return registry().methods.find(config.method, prefer=config.plugins).entry
     except UnknownNameError:
         return None
 
 
 def _lines(folder: Path, config: ModelConfig, method: Method | None, results: Sequence[Result]) -> Iterator[str]:
-    from interpzoo.card import describe_architecture, describe_training
+    from interpzoo.pretrained.card import describe_architecture, describe_training
 
     yield config.name
     yield from fields(

@@ -28,7 +28,7 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from interpzoo.verification import verify
+    from interpzoo.pretrained.verify import verify
 
     findings = verify(name)
     if as_json:

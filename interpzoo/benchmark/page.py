@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from interpzoo.benchmark.metric import Metric
 from interpzoo.benchmark.report import Board, markdown, table
 from interpzoo.benchmark.run import NamedMetric
-from interpzoo.interfaces import Metric
 
 _HEAD = """\
 # Leaderboard

@@ -1,4 +1,4 @@
-"""From a name to a model: `load` a pretrained one, `create` an untrained one, list what there is."""
+"""From a name to a model: its folder is found and checked, the networks are built and filled."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from interpzoo import folder as pretrained
-from interpzoo.build import Parts, build_parts, check_plugins
-from interpzoo.config import ModelConfig, Recipe, named
-from interpzoo.errors import ConfigError, InputError, WeightsError
-from interpzoo.hub import Source, locate
-from interpzoo.hub.client import Access
+from interpzoo.build import build_parts
+from interpzoo.config import ModelConfig, named
+from interpzoo.errors import ConfigError, InputError, PluginError, WeightsError
 from interpzoo.model import InterpolationModel
-from interpzoo.recipes import load_recipe
+from interpzoo.plugins import registry, zoo
+from interpzoo.pretrained.client import Access
+from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, WEIGHTS, check_sum, read_config, read_tensors
+from interpzoo.pretrained.locate import Source, locate
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -58,8 +58,8 @@ def load(
     if dtype is not None and not dtype.is_floating_point:
         raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
     source = locate(name, revision, Access(cache_dir, local_files_only, token))
-    config = pretrained.read_config(source.path)
-    check_plugins(config)
+    config = read_config(source.path)
+    _check_plugins(config)
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     if interpolator is not None:
@@ -86,49 +86,45 @@ def read_model(source: Source) -> InterpolationModel:
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError, WeightsError: as `load`.
     """
-    config = pretrained.read_config(source.path)
-    check_plugins(config)
+    config = read_config(source.path)
+    _check_plugins(config)
     return _read(source, config)
 
 
-def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> InterpolationModel:
-    """The untrained model of a recipe, its weights drawn from `seed` (the recipe's by default); in train mode.
-
-    Args:
-        recipe: a registered recipe or method, a TOML file, or a `Recipe`.
-        seed: of the initial weights.
-
-    Raises:
-        UnknownNameError: no such recipe.
-        ConfigError: it does not validate.
-    """
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe)
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.training.seed if seed is None else seed)
-        parts = build_parts(recipe)
-    shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
-    return _assemble(ModelConfig.model_validate(shared), parts)
-
-
 def _read(source: Source, config: ModelConfig) -> InterpolationModel:
-    pretrained.check_sum(source.path, pretrained.CONFIG, source.sums)
-    pretrained.check_sum(source.path, pretrained.WEIGHTS, source.sums)
+    check_sum(source.path, CONFIG, source.sums)
+    check_sum(source.path, WEIGHTS, source.sums)
     with torch.device("meta"):
-        model = _assemble(config, build_parts(config))
-    _assign(model, source.path / pretrained.WEIGHTS)
+        model = InterpolationModel(config, *build_parts(config))
+    _assign(model, source.path / WEIGHTS)
     if config.trained is not None and config.trained.training.channels_last:
         # As in training: twice as fast on CPUs, and the trained model's frames bit for bit.
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
-    for attribute, file in (("examples", pretrained.EXAMPLES), ("codes", pretrained.CODES)):
+    for attribute, file in (("examples", EXAMPLES), ("codes", CODES)):
         if file in source.sums or (source.path / file).exists():
-            pretrained.check_sum(source.path, file, source.sums)
+            check_sum(source.path, file, source.sums)
             setattr(model, attribute, _codes(source.path / file, model.latent_shape))
     return model.eval()
 
 
-def _assemble(config: ModelConfig, parts: Parts) -> InterpolationModel:
-    return InterpolationModel(config, parts.encoder, parts.decoder, parts.prior, parts.interpolator)
+def _check_plugins(config: ModelConfig) -> None:
+    """Refuse a model of plugins that are not here, before any of its names is looked up.
+
+    Raises:
+        PluginError: a plugin is missing, with the distribution and version that the model was made with, or not loaded.
+        UnknownNameError: its plugins have no method of its name.
+    """
+    found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
+    for name, distribution in config.plugins.items():
+        plugin = found.get(name)
+        if plugin is None:
+            raise PluginError(
+                f"{config.name!r} (method {config.method!r}) was made with plugin {name!r} of {distribution}, which is "
+                f"not installed: if you trust it, 'pip install {distribution.partition(' ')[0]}'"
+            )
+        if plugin.status != "loaded":
+            raise PluginError(f"{config.name!r} needs {plugin.owner}, which is {plugin.status}: {plugin.reason}")
+    registry().methods.find(config.method, prefer=config.plugins)
 
 
 def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
@@ -138,7 +134,7 @@ def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
 
 
 def _codes(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
-    codes = pretrained.read_tensors(path).get("codes")
+    codes = read_tensors(path).get("codes")
     if codes is not None and (codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point()):
         shape = ", ".join(map(str, latent_shape))
         raise WeightsError(f"{path} has 'codes' of shape {tuple(codes.shape)} and {codes.dtype}, expected (n, {shape})")
@@ -149,7 +145,7 @@ def _codes(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
 
 def _assign(model: nn.Module, path: Path) -> None:
     own = model.state_dict()
-    found = pretrained.read_tensors(path, {name: tensor.shape for name, tensor in own.items()})
+    found = read_tensors(path, {name: tensor.shape for name, tensor in own.items()})
     for name, tensor in found.items():
         _check_finite(path, name, tensor)
         if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):

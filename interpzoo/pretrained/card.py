@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.files import is_hub_id
-from interpzoo.folder import CARD, PREVIEW, read_text, write_text
-from interpzoo.plugins import method_of, registry
+from interpzoo.plugins import registry
+from interpzoo.pretrained.folder import CARD, PREVIEW, read_config, read_text, write_text
 from interpzoo.registry import Method
-
-if TYPE_CHECKING:
-    from interpzoo.interfaces import DataSet
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,30 @@ def read_results(folder: Path) -> list[Result]:
     return results
 
 
+def is_made(folder: Path, name: str | None = None) -> bool:
+    """Whether the folder's card is as it was made of the config and the results, which nobody has edited since.
+
+    Args:
+        folder: of a pretrained model.
+        name: what the card says that the model is loaded by, if not by its own name.
+    """
+    try:
+        return read_text(folder / CARD) == made_card(folder, name)
+    except (ConfigError, UnknownNameError):  # of other versions, or of a plugin that is not here
+        return False
+
+
+def made_card(folder: Path, name: str | None = None) -> str:
+    """The card that the folder's config and results give."""
+    preview = (folder / PREVIEW).is_file()
+    return render_card(read_config(folder), read_results(folder), preview=preview, name=name)
+
+
 def render_card(
     config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False, name: str | None = None
 ) -> str:
     """The text of the card, YAML front matter included; `name` is what the model is loaded by, if not by its own."""
-    method = method_of(config).entry
+    method = registry().methods.find(config.method, prefer=config.plugins).entry
     parts = [
         f"---\n{_metadata(config, results).to_yaml()}\n---",
         f"# {config.name}",
@@ -122,11 +138,13 @@ def _hub_id(data: Component) -> str | None:
     source = data.options.get("source")
     if isinstance(source, str):
         return source if is_hub_id(source) else None
+    from interpzoo.build import component_class  # imports torch, which a description needs not
+    from interpzoo.interfaces import DataSet
+
     try:
-        dataset: type[DataSet] = registry().resolve("dataset", data.name)
+        return component_class(DataSet, data.name).hub_id
     except UnknownNameError:  # of a plugin that is not installed here
         return None
-    return dataset.hub_id
 
 
 def _method(method: Method) -> str:

@@ -9,11 +9,11 @@ from typing import Final
 
 import torch
 
-from interpzoo import folder as pretrained
 from interpzoo.errors import InterpzooError
-from interpzoo.hub import locate
-from interpzoo.hub.client import Access
-from interpzoo.loading import read_model
+from interpzoo.pretrained.client import Access
+from interpzoo.pretrained.folder import CARD, EXAMPLES, FILES, SUMS, check_sum, read_sums, read_tensors
+from interpzoo.pretrained.load import read_model
+from interpzoo.pretrained.locate import locate
 
 _MOST: Final = 1e-4
 """How far a recomputed value may be from the stored one: what kernels of other machines and versions leave."""
@@ -50,28 +50,28 @@ def verify(name: str | Path, *, access: Access | None = None) -> list[Finding]:
 
 
 def _files(folder: Path) -> Iterator[Finding]:
-    sums = pretrained.read_sums(folder)
+    sums = read_sums(folder)
     if not sums:
-        yield Finding(pretrained.SUMS, "is missing: there is nothing to hold the files against")
-    for name in pretrained.FILES:
+        yield Finding(SUMS, "is missing: there is nothing to hold the files against")
+    for name in FILES:
         if name in sums:
             try:
-                pretrained.check_sum(folder, name, sums)
+                check_sum(folder, name, sums)
             except InterpzooError as error:
                 yield Finding(name, str(error))
             else:
                 yield Finding(name)
-        elif (folder / name).exists() and name not in (pretrained.CARD, pretrained.SUMS):
-            yield Finding(name, f"is not listed in {pretrained.SUMS}")
+        elif (folder / name).exists() and name not in (CARD, SUMS):
+            yield Finding(name, f"is not listed in {SUMS}")
 
 
 @torch.no_grad()
 def _frames(folder: Path) -> str:
     """What is wrong with the frames, if anything is."""
     try:
-        stored = pretrained.read_tensors(folder / pretrained.EXAMPLES)
+        stored = read_tensors(folder / EXAMPLES)
         if stored.keys() != {"codes", "frames"}:
-            return f"cannot be decoded: {pretrained.EXAMPLES} holds {', '.join(stored)}, expected codes, frames"
+            return f"cannot be decoded: {EXAMPLES} holds {', '.join(stored)}, expected codes, frames"
         frames = read_model(locate(folder)).decode(stored["codes"])
     except InterpzooError as error:
         return f"cannot be decoded: {error}"

@@ -15,11 +15,22 @@ from huggingface_hub import (
     hf_hub_download,
 )
 
-from interpzoo.card import read_results, render_card
-from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
+from interpzoo.errors import ConfigError, InputError, WeightsError
 from interpzoo.files import is_hub_id
-from interpzoo.folder import CARD, CONFIG, FILES, PREVIEW, SUMS, check_sum, read_config, read_sums, read_text, sha256
-from interpzoo.hub.client import Access, ask
+from interpzoo.pretrained.card import is_made, made_card, read_results
+from interpzoo.pretrained.client import Access, ask
+from interpzoo.pretrained.folder import (
+    CARD,
+    CONFIG,
+    FILES,
+    PREVIEW,
+    SUMS,
+    check_sum,
+    read_config,
+    read_sums,
+    read_text,
+    sha256,
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def push(
         if CARD in before and not _is_made_there(api, repository, head.sha, before):
             del contents[CARD]
         else:
-            contents[CARD] = _made(folder, repository).encode()
+            contents[CARD] = made_card(folder, repository).encode()
     gone = before - {*contents, CARD}
     commit = ask(
         lambda: api.create_commit(
@@ -94,24 +105,6 @@ def push(
         revision,
     )
     return Pushed(repository, commit.oid, sha256(folder / SUMS), commit.pr_url or commit.commit_url)
-
-
-def is_made(folder: Path, name: str | None = None) -> bool:
-    """Whether the folder's card is as it was made of the config and the results, which nobody has edited since.
-
-    Args:
-        folder: of a pretrained model.
-        name: what the card says that the model is loaded by, if not by its own name.
-    """
-    try:
-        return read_text(folder / CARD) == _made(folder, name)
-    except (ConfigError, UnknownNameError):  # of other versions, or of a plugin that is not here
-        return False
-
-
-def _made(folder: Path, name: str | None) -> str:
-    preview = (folder / PREVIEW).is_file()
-    return render_card(read_config(folder), read_results(folder), preview=preview, name=name)
 
 
 def _check(folder: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.benchmark.metric import Control
 from interpzoo.benchmark.trial import Arena, Subject
-from interpzoo.interfaces import Control
 from interpzoo.model import InterpolationModel
 
 _CHUNK: Final = 512
@@ -23,8 +24,8 @@ class Model(Subject):
         self.model = model
         self._model = model
 
+    @override
     def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
-        """See `Subject.frames`."""
         first, last = arena.pairs
         return self._model.interpolate(first[:n], last[:n], t=positions).cpu()
 
@@ -36,8 +37,8 @@ class ControlPath(Subject):
         self.name = name
         self._path = _PATHS[name]
 
+    @override
     def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
-        """See `Subject.frames`."""
         return self._path(arena, n, positions)
 
 

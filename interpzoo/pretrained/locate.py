@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from interpzoo import folder as pretrained
-from interpzoo.bundle import bundled_folder
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
 from interpzoo.files import is_path
-from interpzoo.hub.client import Access
-from interpzoo.hub.download import fetch
 from interpzoo.plugins import registry, zoo
-from interpzoo.registry import PretrainedModel, Registration, Renamed
+from interpzoo.pretrained.bundled import bundled_folder
+from interpzoo.pretrained.client import Access
+from interpzoo.pretrained.download import fetch
+from interpzoo.pretrained.folder import SUMS, check_links, check_sum, read_sums
+from interpzoo.registry import Alias, PretrainedModel, Registration
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
             raise WeightsError(f"there is no folder {str(path)!r}")
         if revision is not None:
             raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, which has no revisions")
-        pretrained.check_links(path)
-        return Source(path, pretrained.read_sums(path))
+        check_links(path)
+        return Source(path, read_sums(path))
     if "/" in name:
         repository, at, inside = name.partition("@")
         if at and (revision is not None or not inside):
@@ -83,7 +83,7 @@ def _find(name: str) -> Registration[PretrainedModel]:
         raise
 
 
-def _renamed(name: str, row: Registration[Renamed]) -> Registration[PretrainedModel]:
+def _renamed(name: str, row: Registration[Alias]) -> Registration[PretrainedModel]:
     now = f"{row.owner.plugin}:{row.entry.to}"
     found = registry().models.find(now)
     warnings.warn(f"model {name!r} is now called {registry().models.shown(found)!r}", FutureWarning, stacklevel=2)
@@ -97,5 +97,5 @@ def _zoo(row: Registration[PretrainedModel], access: Access) -> Source:
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
     if entry.sha256 is not None:
-        pretrained.check_sum(path, pretrained.SUMS, {pretrained.SUMS: entry.sha256})
-    return Source(path, pretrained.read_sums(path))
+        check_sum(path, SUMS, {SUMS: entry.sha256})
+    return Source(path, read_sums(path))

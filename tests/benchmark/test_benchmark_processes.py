@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from interpzoo.benchmark.fellows import all_done, turns
+from interpzoo.benchmark.processes import all_done, turns
 from tests.processes import TWO
 
 _SCRIPT = """
 import json, os, pathlib, sys, time
-from interpzoo.benchmark.fellows import all_done, turns
+from interpzoo.benchmark.processes import all_done, turns
 
 folder, rank = pathlib.Path(sys.argv[1]), os.environ["RANK"]
 taken = {"first": [], "second": []}

@@ -14,8 +14,8 @@ from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
 from interpzoo.errors import HubError, HubUnreachableError, WeightsError
-from interpzoo.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_sum, read_sums, sha256
-from interpzoo.hub.client import Access, ask
+from interpzoo.pretrained.client import Access, ask
+from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_sum, read_sums, sha256
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _AT_ONCE: Final = 4

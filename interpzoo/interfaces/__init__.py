@@ -1,0 +1,34 @@
+"""The interfaces of the zoo: what a paper implements, and nothing of any paper.
+
+Encoder, decoder and prior make the model. The regularizer shapes it in training. The interpolator gives a path between
+its codes. A data set feeds it. A feature network gives metrics something better than pixels to compare images by. The
+interface of metrics is in `interpzoo.benchmark`, beside what a metric is given.
+
+A component is built from its own validated config and the shapes around it. A class says what its config is by its type
+argument, as in ``class Mine(Regularizer[MineConfig])``, and finds it in ``self.config``. After construction a component
+never draws from the global random state.
+"""
+
+from interpzoo.interfaces.component import ConfigT
+from interpzoo.interfaces.data import Batch, DataSet, Truth
+from interpzoo.interfaces.features import FeatureNetwork
+from interpzoo.interfaces.interpolation import Interpolator, Mixer
+from interpzoo.interfaces.networks import Decoder, Encoder, LatentModel, Prior
+from interpzoo.interfaces.training import Regularizer, Step, Update
+
+__all__ = [
+    "Batch",
+    "ConfigT",
+    "DataSet",
+    "Decoder",
+    "Encoder",
+    "FeatureNetwork",
+    "Interpolator",
+    "LatentModel",
+    "Mixer",
+    "Prior",
+    "Regularizer",
+    "Step",
+    "Truth",
+    "Update",
+]

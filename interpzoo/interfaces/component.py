@@ -1,0 +1,40 @@
+"""What every component has in common: a config, validated before the component is built."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, get_args, get_origin
+
+from typing_extensions import TypeVar
+
+from interpzoo.config import ComponentConfig
+from interpzoo.registry import Kind
+
+ConfigT = TypeVar("ConfigT", bound=ComponentConfig, default=ComponentConfig, covariant=True)
+
+
+class Configured(Generic[ConfigT]):
+    """A component with a config: its class is the type argument, as in ``class Mine(Interpolator[MineConfig])``.
+
+    Without a type argument the config is that of the parent class; in the end it is `ComponentConfig`, which is empty.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = ComponentConfig
+    """What a recipe may set of this component."""
+
+    kind: ClassVar[Kind]
+    """What an interface's components are registered as."""
+
+    config: ConfigT
+
+    def __init__(self, config: ConfigT, /, *shapes: Any) -> None:
+        """Take the validated config and what else the interface says."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            origin = get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, Configured):
+                for argument in get_args(base):
+                    config = getattr(argument, "__bound__", argument)  # of a parent class that leaves it to others
+                    if isinstance(config, type) and issubclass(config, ComponentConfig):
+                        cls.Config = config

@@ -1,0 +1,103 @@
+"""Encoder, decoder and prior, and the model that they make as other components see it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
+
+from torch import Generator, Tensor, nn
+from torch.distributions import Distribution
+
+from interpzoo.config import ImageSpec
+from interpzoo.interfaces.component import ConfigT, Configured
+from interpzoo.registry import Kind
+
+
+class Encoder(nn.Module, Configured[ConfigT], ABC):
+    """Images to codes."""
+
+    kind: ClassVar[Kind] = "encoder"
+
+    latent_shape: tuple[int, ...]
+    """Shape of one code; the constructor sets it."""
+
+    def __init__(self, config: ConfigT, image: ImageSpec) -> None:
+        super().__init__()
+        self.config = config
+        self.image = image
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to point codes (B, *latent_shape); a stochastic encoder's mean."""
+
+    def posterior(self, x: Tensor) -> Distribution | None:
+        """The posterior over (B, *latent_shape), or ``None`` for a deterministic encoder."""
+        return None
+
+
+class Decoder(nn.Module, Configured[ConfigT], ABC):
+    """Codes to images."""
+
+    kind: ClassVar[Kind] = "decoder"
+
+    differentiable: ClassVar[bool] = True
+    """Whether ``forward`` is a differentiable function of the code (geodesics need it)."""
+    noise_shape: tuple[int, ...] | None = None
+    """Shape of the noise that ``sample`` takes for one image, where decoding is stochastic."""
+
+    def __init__(self, config: ConfigT, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.image = image
+        self.latent_shape = latent_shape
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Codes (B, *latent_shape) to mean images (B, C, H, W), unclamped around [0, 1]."""
+
+    def log_prob(self, x: Tensor, z: Tensor) -> Tensor | None:
+        """log p(x | z) in nats, (B,), or ``None`` where the decoder defines no likelihood."""
+        return None
+
+    def sample(self, z: Tensor, noise: Tensor) -> Tensor:
+        """Images of `z` for a given `noise` (B, *noise_shape): common random numbers keep a path smooth."""
+        return self(z)
+
+
+class Prior(nn.Module, Configured[ConfigT], ABC):
+    """A density over codes that new ones can be drawn from."""
+
+    kind: ClassVar[Kind] = "prior"
+
+    def __init__(self, config: ConfigT, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.latent_shape = latent_shape
+
+    @abstractmethod
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """`n` codes (n, *latent_shape)."""
+
+    @abstractmethod
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats, (B,)."""
+
+
+class LatentModel(Protocol):
+    """A model as regularizers and interpolators see it."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def encoder(self) -> Encoder: ...
+    @property
+    def decoder(self) -> Decoder: ...
+    @property
+    def prior(self) -> Prior | None: ...
+    @property
+    def codes(self) -> Tensor | None:
+        """Training codes (n, *latent_shape), for paths that keep to the data."""
+        ...

@@ -1,0 +1,160 @@
+"""Training: one step, the updates that it makes, and the regularizer that gives their losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.distributions import Distribution
+
+from interpzoo.config import ImageSpec, OptimizerConfig
+from interpzoo.interfaces.component import ConfigT, Configured
+from interpzoo.interfaces.data import Batch
+from interpzoo.interfaces.networks import LatentModel
+from interpzoo.registry import Kind
+
+T = TypeVar("T")
+
+
+def _own(value: Tensor) -> Tensor:
+    return value
+
+
+class Step:
+    """One training step: the batch, what is computed of it once on demand, and what its losses share.
+
+    All due losses of a step are computed on one `Step` before any optimiser moves.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch: Batch,
+        model: LatentModel,
+        generator: Generator,
+        index: int,
+        total: int,
+        epoch: int = 0,
+        mean: Callable[[Tensor], Tensor] = _own,
+    ) -> None:
+        self.batch = batch
+        self.model = model
+        self.generator = generator
+        """On the CPU and seeded by run, step and process: draw from it and move the result to the device."""
+        self.index = index
+        """Number of this step from 0; `total` is the number of steps of the run."""
+        self.total = total
+        self.epoch = epoch
+        self.mean = mean
+        """Mean of a tensor over all processes, each of which must ask: for what steers the run, such as a multiplier or
+        the end of a phase, which all have to agree on."""
+        self.logged: dict[str, Tensor] = {}
+        self._shared: dict[str, object] = {}
+
+    @property
+    def x(self) -> Tensor:
+        """Images (B, C, H, W) in [0, 1]."""
+        return self.batch["image"]
+
+    @property
+    def posterior(self) -> Distribution | None:
+        """The encoder's posterior of the batch; ``None`` for a deterministic encoder."""
+        return self.shared("posterior", lambda: self.model.encoder.posterior(self.x))
+
+    @property
+    def codes(self) -> Tensor:
+        """(B, *latent_shape): the code of each image; a reparameterised sample where the encoder is stochastic."""
+        return self.shared("codes", self._codes)
+
+    @property
+    def reconstruction(self) -> Tensor:
+        """(B, C, H, W): the decoded `codes`."""
+        return self.shared("reconstruction", lambda: self.model.decoder(self.codes))
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` returns, computed once a step for all updates (alphas, interpolants)."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]  # pyright: ignore[reportReturnType]  # what `make` of this key gave
+
+    def uniform(self, *shape: int) -> Tensor:
+        """U[0, 1) of `shape` from the step's generator, on the batch's device."""
+        return torch.rand(*shape, generator=self.generator).to(self.x.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        """N(0, 1) of `shape` from the step's generator, on the batch's device."""
+        return torch.randn(*shape, generator=self.generator).to(self.x.device)
+
+    def log(self, name: str, value: Tensor) -> None:
+        """Show a scalar beside the losses."""
+        self.logged[name] = value.detach()
+
+    def _codes(self) -> Tensor:
+        posterior = self.posterior
+        if posterior is None:
+            return self.model.encoder(self.x)
+        mean, deviation = posterior.mean, posterior.stddev
+        return mean + deviation * self.normal(*mean.shape)
+
+
+def _unscaled(step: Step) -> float:
+    return 1.0
+
+
+def _always(step: Step) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser's part of a training step."""
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    """All that this update moves; its loss reaches nothing else."""
+    optimizer: OptimizerConfig | None = None
+    """``None``: the recipe's."""
+    every: int = 1
+    """Due at steps 0, every, 2 every, ..."""
+    learning_rate_scale: Callable[[Step], float] = _unscaled
+    """Factor of this step's learning rate; all processes have to find the same, see `Step.mean`."""
+    active: Callable[[Step], bool] = _always
+
+
+class Regularizer(nn.Module, Configured[ConfigT], ABC):
+    """What a method trains: the whole loss by named terms, and networks of its own (critic, helper, multiplier).
+
+    Its parameters and buffers are checkpointed with the run (keep counters and multipliers in buffers) and never saved
+    with the model.
+    """
+
+    kind: ClassVar[Kind] = "regularizer"
+
+    requires: frozenset[str] = frozenset()
+    """Batch fields needed beside ``image``."""
+    autocast: bool = True
+    """Whether reduced precision is fine; Jacobians and 1 / d^2 need float32."""
+
+    def __init__(self, config: ConfigT, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.image = image
+        self.latent_shape = latent_shape
+
+    def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
+        """Called once before the first step, with a batch: scales that depend on the data."""
+
+    @abstractmethod
+    def updates(self, model: LatentModel) -> Sequence[Update]:
+        """Who is optimised, how and how often."""
+
+    @abstractmethod
+    def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+        """The weighted terms of one update's loss, scalars by name; their sum is minimised."""
+
+    def after(self, step: Step) -> None:
+        """Called when all optimisers have moved: multipliers, phases."""

@@ -1,0 +1,1 @@
+"""Pretrained models: their folder and its files, their card, where they come from and where they go."""
