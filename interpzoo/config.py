@@ -137,8 +137,8 @@ class Recipe(MethodConfig):
     summary: str = Field(default="", max_length=400)
     limitations: str = Field(default="", max_length=2000)
     """What the trained model is not good for; printed on its card."""
-    licence: str = Field(default="apache-2.0", max_length=64)
-    """Licence of the weights; data sets with terms of their own pass them on."""
+    license: str = Field(default="apache-2.0", max_length=64)
+    """License of the weights; data sets with terms of their own pass them on."""
     regularizer: Component
     data: Component
     training: TrainingConfig = TrainingConfig()
@@ -159,14 +159,15 @@ class TrainedWith(Schema):
 
 
 class ModelConfig(MethodConfig):
-    """The `config.json` of a pretrained folder."""
+    """The `config.json` of a pretrained folder, and the prose of its card."""
 
     format: int = Field(default=FORMAT_VERSION, ge=1, le=FORMAT_VERSION)
     name: Name
     method: ComponentName
-    summary: str = Field(default="", max_length=400)
-    limitations: str = Field(default="", max_length=2000)
-    licence: str = Field(default="apache-2.0", max_length=64)
+    summary: str = Field(default="", max_length=400, exclude=True)
+    limitations: str = Field(default="", max_length=2000, exclude=True)
+    """Both are written on the card alone, so that prose changes no file that is hashed."""
+    license: str = Field(default="apache-2.0", max_length=64)
     plugins: dict[Name, Distribution] = Field(default_factory=dict, max_length=64)
     """Which distribution and version supplied each plugin that the components come from."""
     trained: TrainedWith | None = None

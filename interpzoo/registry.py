@@ -77,6 +77,14 @@ class RecipeFile:
         """The file's text."""
         return files(self.package).joinpath("recipes").joinpath(self.file).read_text("utf-8")
 
+    @property
+    def summary(self) -> str:
+        """The recipe's summary; empty where it has none or is not TOML."""
+        try:
+            return str(tomllib.loads(self.read()).get("summary", ""))
+        except tomllib.TOMLDecodeError:
+            return ""
+
 
 @dataclass(frozen=True)
 class PretrainedModel:
@@ -87,8 +95,9 @@ class PretrainedModel:
 
     method: str
     dataset: str
-    licence: str
+    license: str
     summary: str = ""
+    """By default that of the recipe of the same name, see `interpzoo.listing.summary_of`."""
     kind: Literal["interpolator", "features"] = "interpolator"
     package: str | None = None
     """The import package that bundles the folder, if one does."""

@@ -92,8 +92,7 @@ def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
     fields = {
         "method": config.method,
         "dataset": dataset,
-        "licence": config.licence,
-        "summary": config.summary,
+        "license": config.license,
         "package": FIRST_PARTY,
         "sha256": sha256(folder / SUMS),
         **({"kind": config.kind} if config.kind != "interpolator" else {}),

@@ -19,8 +19,9 @@ from interpzoo.benchmark.run import metrics_named
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import results_of
 from interpzoo.files import atomic_write
-from interpzoo.pretrained.card import render_card
-from interpzoo.pretrained.folder import CARD, PREVIEW, SUMS, read_config, sha256
+from interpzoo.pretrained.card import read_results, render_card
+from interpzoo.pretrained.folder import CARD, PREVIEW, fingerprint, read_config
+from interpzoo.recipes import load_recipe
 
 ROOT: Final = Path(__file__).parents[1]
 CARDS: Final = ROOT / "model_cards"
@@ -37,11 +38,14 @@ def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
     yield PAGE, render(boards(records, metrics_named()))
     found = {record.subject: record for record in records if not (record.control or record.chosen)}
     for folder in sorted(path for path in CARDS.iterdir() if path.is_dir()):
-        config = read_config(folder)
+        recipe = load_recipe(folder.name)
+        prose = {"summary": recipe.summary, "limitations": recipe.limitations}
+        config = read_config(folder).model_copy(update=prose)
         if config.kind != "interpolator":
+            yield folder / CARD, render_card(config, read_results(folder), preview=(folder / PREVIEW).is_file())
             continue
         record = found.get(config.name)
-        if record is None or record.weights != sha256(folder / SUMS):
+        if record is None or record.weights != fingerprint(folder):
             what = "has no record" if record is None else "has a record of other weights"
             command = f"interpzoo benchmark {config.name} --output {RECORDS.relative_to(ROOT).as_posix()}"
             raise click.ClickException(f"{config.name} {what}: run '{command}'")

@@ -69,12 +69,12 @@ def interpolators() -> str:
 
 
 def datasets() -> str:
-    """A table of the data sets with their licences."""
+    """A table of the data sets with their licenses."""
     rows = [
-        (f"`{name}`", _first_line(cls), f"`{cls.hub_id}`" if cls.hub_id else "", cls.licence)
+        (f"`{name}`", _first_line(cls), f"`{cls.hub_id}`" if cls.hub_id else "", cls.license)
         for name, cls in _classes("dataset")
     ]
-    return _table(("data set", "images", "on the Hub", "licence"), rows)
+    return _table(("data set", "images", "on the Hub", "license"), rows)
 
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
@@ -122,12 +122,12 @@ def _models_on(dataset: str, rows: Sequence[Registration[PretrainedModel]]) -> s
             f"`{row.name}`",
             f"`{row.entry.method}`",
             _code(row),
-            row.entry.licence,
+            row.entry.license,
             *(_value(results[row.name], metric) for metric in metrics),
         )
         for row in rows
     ]
-    return f"On `{dataset}`:\n\n" + _table(("model", "method", "code", "licence", *metrics), cells)
+    return f"On `{dataset}`:\n\n" + _table(("model", "method", "code", "license", *metrics), cells)
 
 
 def _headlines(row: Registration[PretrainedModel]) -> list[Result]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import itertools
 import math
 import platform
@@ -33,7 +32,7 @@ from interpzoo.metrics.measured import NotApplicable
 from interpzoo.metrics.resampling import interval
 from interpzoo.plugins import registry
 from interpzoo.pretrained.bundled import bundled_folder
-from interpzoo.pretrained.folder import CONFIG, SUMS, WEIGHTS, read_config, sha256
+from interpzoo.pretrained.folder import fingerprint, read_config
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate
 
@@ -143,7 +142,7 @@ def jobs_of(models: Iterable[str | Path]) -> list[Job]:
         if config.trained is None:
             raise DataError(f"{config.name!r} does not say what it was trained on: there is nothing to score it on")
         alone = shared[config.name] == 1 or source == config.name
-        name = config.name if alone else f"{config.name}@{_digest(folders[source])}"
+        name = config.name if alone else f"{config.name}@{fingerprint(folders[source])[:_DIGITS]}"
         data = config.trained.data
         found.setdefault(arena_name(data, config.image), Job(data, config.image)).models.setdefault(name, source)
     return [found[key] for key in sorted(found)]
@@ -226,7 +225,9 @@ def benchmark(
         arena = Arena(job.data, job.image, protocol or Protocol(), data_root, features=networks.get(job.image))
         makers: list[Callable[[], Subject]] = [lambda c=control: c for control in controls(arena)]
         makers += [lambda n=name, s=source: Model(load(s, device=device), n) for name, source in job.models.items()]
-        sums = [""] * (len(makers) - len(job.models)) + [_sums(source) for source in job.models.values()]
+        sums = [""] * (len(makers) - len(job.models)) + [
+            fingerprint(locate(source).path) for source in job.models.values()
+        ]
         for make, weights in zip(makers, sums, strict=True):
             if next(order) == turn:
                 yield _resumed(arena, make(), weights, metrics, output, told)
@@ -305,17 +306,6 @@ def _blank(arena: Arena, subject: Subject, weights: str) -> Record:
 def _versions() -> dict[str, str]:
     found = {name: version(name) for name in ("interpzoo", "torch")}
     return {**found, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
-
-
-def _sums(name: str | Path) -> str:
-    path = locate(name).path / SUMS
-    return sha256(path) if path.is_file() else ""
-
-
-def _digest(folder: Path) -> str:
-    """Of both files: the same weights may be walked through in another way."""
-    parts = (sha256(folder / name) for name in (CONFIG, WEIGHTS))
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:_DIGITS]
 
 
 def _is_to_be_had(name: str) -> bool:

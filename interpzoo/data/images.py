@@ -78,7 +78,7 @@ class Images(DataSet[ImagesT]):
         MissingDependencyError: `datasets` is not installed.
     """
 
-    licence = "unknown"
+    license = "unknown"
 
     def __init__(self, config: ImagesT, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
@@ -201,7 +201,7 @@ class MNISTConfig(ImagesConfig):
 class MNIST(Images[MNISTConfig]):
     """Handwritten digits, 60,000 and 10,000; 28x28 with a black border to 32x32 (ACAI, lib/data.py)."""
 
-    licence = "mit"
+    license = "mit"
     hub_id = "ylecun/mnist"
 
 
@@ -215,7 +215,7 @@ class FashionMNISTConfig(ImagesConfig):
 class FashionMNIST(Images[FashionMNISTConfig]):
     """Zalando's pieces of clothing, 60,000 and 10,000; 28x28 with a black border to 32x32."""
 
-    licence = "mit"
+    license = "mit"
     hub_id = "zalando-datasets/fashion_mnist"
 
 
@@ -237,7 +237,7 @@ class CelebA(Images[CelebAConfig]):
     (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html). Models trained on it pass these terms on.
     """
 
-    licence = "other"
+    license = "other"
     hub_id = "flwrlabs/celeba"
 
     def frame(self, image: Image.Image) -> Image.Image:

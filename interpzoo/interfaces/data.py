@@ -28,7 +28,7 @@ class DataSet(Configured[ConfigT], ABC):
     """What a batch carries."""
     size: int | None = None
     """Number of training images; ``None`` for an endless stream."""
-    licence: str = "apache-2.0"
+    license: str = "apache-2.0"
     """Terms of the data, which models trained on it pass on."""
     hub_id: str | None = None
     """Identifier on the Hub, for the card."""

@@ -16,7 +16,7 @@ from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.files import is_hub_id
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import CARD, PREVIEW, read_config, read_text, write_text
+from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
 from interpzoo.registry import Method
 
 
@@ -99,8 +99,8 @@ def render_card(
         "## Architecture\n\n" + _table(describe_architecture(config)),
         "" if config.trained is None else "## Training\n\n" + _table(describe_training(config.trained)),
         _results(results),
-        f"## Limits\n\n{config.limitations}" if config.limitations else "",
-        f"## Licence of the weights\n\n{config.licence}",
+        f"{LIMITS}\n\n{config.limitations}" if config.limitations else "",
+        f"## License of the weights\n\n{config.license}",
         f"## Citation\n\n```bibtex\n{method.citation.strip()}\n```" if method.citation else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -110,7 +110,7 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
     trained = config.trained
     on_hub, start = (None, None) if trained is None else (_hub_id(trained.data), trained.started_from)
     return ModelCardData(
-        license=config.licence,
+        license=config.license,
         library_name="interpzoo",
         tags=["interpzoo", "interpolation", "autoencoder", config.method],
         datasets=None if on_hub is None else [on_hub],

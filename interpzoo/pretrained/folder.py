@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from safetensors import SafetensorError, safe_open
 
-from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
+from interpzoo.config import FORMAT_VERSION, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
 from interpzoo.files import atomic_write, is_leftover
 
@@ -43,11 +43,18 @@ MOST_BYTES: Final[Mapping[str, int]] = {CONFIG: 1 << 20, CARD: 1 << 20, SUMS: 1 
 _MOST_HEADER_BYTES: Final = 1 << 20
 """Of a safetensors file, whose header is parsed before anything else is known: some 10,000 tensors."""
 
+LIMITS: Final = "## Limits"
+"""Heading of the card's section on what a model is not good for."""
+
+_SUMMARY: Final = re.compile(r"^# .*\n\n((?!!\[|```|## )\S.*)$", re.MULTILINE)
+_LIMITS: Final = re.compile(rf"^{LIMITS}\n\n((?:.|\n)*?)(?=\n\n## |\Z)", re.MULTILINE)
+_MOST_PROSE: Final = {"summary": 400, "limitations": 2000}
+
 _SUM: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The folder's validated `config.json`.
+    """The folder's validated `config.json`, with summary and limitations from its card.
 
     Raises:
         ConfigError: it is missing, too large, not JSON, of a later format or does not validate.
@@ -68,7 +75,34 @@ def read_config(folder: Path) -> ModelConfig:
     version: Any = value.get("format", FORMAT_VERSION)
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ConfigError(f"{path} has format {version}, this interpzoo reads up to {FORMAT_VERSION}: upgrade it")
-    return validate(ModelConfig, value, str(path))
+    return validate(ModelConfig, value, str(path)).model_copy(update=_read_prose(folder))
+
+
+def _read_prose(folder: Path) -> dict[str, str]:
+    """Summary and limitations from the card, where it has them; people may have edited it, so anything may be there."""
+    try:
+        text = read_text(folder / CARD)
+    except (FileNotFoundError, WeightsError, UnicodeDecodeError):
+        return {}
+    found = {"summary": _SUMMARY.search(text), "limitations": _LIMITS.search(text)}
+    return {
+        name: "".join(c for c in match[1].strip() if c.isprintable() or c == "\n")[: _MOST_PROSE[name]]
+        for name, match in found.items()
+        if match is not None
+    }
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256, in hexadecimal, of what decides a model's frames: its networks, its path, its weights and its codes.
+
+    Unlike a hash of the whole folder it stays the same when names, licenses or pictures change.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    config = read_config(folder).model_dump(mode="json", include={*MethodConfig.model_fields})
+    hashes = [sha256(folder / name) for name in (WEIGHTS, CODES) if (folder / name).is_file()]
+    return hashlib.sha256(json.dumps([config, *hashes], sort_keys=True).encode()).hexdigest()
 
 
 def read_text(path: Path) -> str:

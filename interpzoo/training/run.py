@@ -32,7 +32,7 @@ _EXAMPLES = 8
 """Held-out images whose codes go with a model."""
 
 _FREE = ("apache-2.0", "mit", "cc0-1.0")
-"""Licences of images that leave it to a recipe, which may name none, what its weights are given under."""
+"""Licenses of images that leave it to a recipe, which may name none, what its weights are given under."""
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         dataset: images of your own instead of the recipe's: a folder or a data set of the Hub. They are brought to
-            the recipe's height and width and keep their own number of channels; name, summary, limitations and licence
+            the recipe's height and width and keep their own number of channels; name, summary, limitations and license
             are theirs, too, unless `changes` say otherwise.
         resume: go on from the checkpoint in `output`, to the same result as without the interruption.
         start_from: a pretrained model of the same networks to fine-tune; by default what the recipe says, which for
@@ -87,8 +87,8 @@ def train(
     claim(folder)
     workers = Workers(trackers, str(folder / LOGS))
     data = build_component(DataSet, recipe.data, recipe.image, _path(data_root))
-    if "licence" not in recipe.model_fields_set and data.licence not in _FREE:
-        recipe = recipe.model_copy(update={"licence": data.licence})
+    if "license" not in recipe.model_fields_set and data.license not in _FREE:
+        recipe = recipe.model_copy(update={"license": data.license})
     networks = create(recipe) if model is None else model
     if start_from is not None and not resume:
         _copy_weights(start_from, networks)
@@ -145,14 +145,14 @@ def _check_stage(folder: Path, *, resume: bool) -> None:
 
 
 def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
-    """The recipe with name, licence and channels of the images it is now to be trained on."""
+    """The recipe with name, license and channels of the images it is now to be trained on."""
     own = build_component(Images, recipe.data, recipe.image, _path(root))
     stem = _plain(Path(own.config.source).resolve().name) or "images"
     changes = {
         "name": _plain(f"{recipe.method}-{stem}")[:96],
         "summary": f"Method {recipe.method!r} on images of {stem!r}.",
         "limitations": "",
-        "licence": own.licence,
+        "license": own.license,
         "image": recipe.image.model_copy(update={"channels": own.channels}),
         "start_from": None,
     }

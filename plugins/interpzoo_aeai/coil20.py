@@ -48,7 +48,7 @@ class COIL20(Images[COIL20Config], Truth):
     The images are for research (CUCS-005-96, section 3); models trained on them pass that on.
     """
 
-    licence = "other"
+    license = "other"
     frames: ClassVar[int] = _FARTHEST + 1
     divisions: ClassVar[int | None] = _FARTHEST
 

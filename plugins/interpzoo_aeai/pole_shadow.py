@@ -95,7 +95,7 @@ class PoleShadow(DataSet, Truth):
 
     fields = frozenset({"image", "parameters"})
     frames: ClassVar[int] = 17
-    licence = "cc0-1.0"
+    license = "cc0-1.0"
 
     def __init__(self, config: ComponentConfig, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)

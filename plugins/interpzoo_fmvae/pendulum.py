@@ -73,7 +73,7 @@ class Pendulum(DataSet[PendulumConfig], Truth):
     fields = frozenset({"image", "angle", "parameters"})
     frames: ClassVar[int] = 17
     size = _TRAIN
-    licence = "cc0-1.0"
+    license = "cc0-1.0"
 
     def __init__(self, config: PendulumConfig, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)

@@ -49,7 +49,7 @@ class Pairs(DataSet[PairsT], Truth):
     """
 
     fields = frozenset({"image", "partner", "midpoint", "distance", "parameters"})
-    licence = "cc0-1.0"
+    license = "cc0-1.0"
     channels: ClassVar[int] = 1
     """Of the images."""
     space: ClassVar[Space]

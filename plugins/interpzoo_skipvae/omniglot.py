@@ -24,7 +24,7 @@ class Omniglot(Images[OmniglotConfig]):
     of the two official background sets. The paper has all 32,460 at 28x28, of which it tests on 8,070.
     """
 
-    licence = "mit"
+    license = "mit"
 
     def frame(self, image: Image.Image) -> Image.Image:
         """The drawing, which is stored black on white, as light strokes on black."""

@@ -127,7 +127,7 @@ def test_partners_of_the_same_label_need_labels(tmp_path: Path) -> None:
 def test_recipes_differ_from_acais_in_the_method_alone(data: str, method: str) -> None:
     """The same networks, codes and samples, so that figures can be compared."""
     ours, acai = load_recipe(f"{method}-{data}"), load_recipe(f"acai-{data}")
-    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "licence"):
+    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "license"):
         assert getattr(ours, name) == getattr(acai, name), name
     assert ours.limitations.startswith(acai.limitations)
     # What became of the paper's claims stands on the cards of the models that were trained for them.

@@ -66,7 +66,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_
 def test_recipes_differ_from_acais_in_the_method_alone(data: str) -> None:
     """The same networks, codes and samples, so that figures can be compared."""
     ours, acai = load_recipe(f"amr-{data}"), load_recipe(f"acai-{data}")
-    for name in ("image", "encoder", "decoder", "prior", "data", "licence"):
+    for name in ("image", "encoder", "decoder", "prior", "data", "license"):
         assert getattr(ours, name) == getattr(acai, name), name
     assert ours.regularizer.options["discriminator"] == acai.regularizer.options["critic"]
     assert ours.regularizer.options["generator_every"] == 5

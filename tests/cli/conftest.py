@@ -43,14 +43,14 @@ ZOO = """
 [models.ae-tiny]
 method = "ae"
 dataset = "lines"
-licence = "apache-2.0"
+license = "apache-2.0"
 summary = "A small autoencoder of lines that was never trained, for tests of the command line."
 package = "interpzoo_demo"
 
 [models.vae-far]
 method = "vae"
 dataset = "celeba"
-licence = "other"
+license = "other"
 summary = "A model that is on the Hub only."
 repository = "someone/vae-far"
 revision = "0123456789abcdef0123456789abcdef01234567"
@@ -147,7 +147,7 @@ def untrained() -> InterpolationModel:
     """A small model with eight random codes as its examples."""
     model = tiny_model()
     model.config = model.config.model_copy(
-        update={"summary": "A small autoencoder.", "limitations": "It was never trained.", "licence": "cc0-1.0"}
+        update={"summary": "A small autoencoder.", "limitations": "It was never trained.", "license": "cc0-1.0"}
     )
     model.examples = torch.randn(8, *model.latent_shape, generator=torch.Generator().manual_seed(0))
     return model

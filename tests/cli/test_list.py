@@ -25,13 +25,13 @@ def test_the_columns_are_aligned_and_say_where_a_model_is(cli: Cli) -> None:
     done = cli("list")
     assert (done.returncode, done.stderr) == (0, "")
     header, *rows = done.stdout.splitlines()
-    assert header.split() == ["NAME", "METHOD", "DATA", "LICENCE", "WHERE", "SUMMARY"]
+    assert header.split() == ["NAME", "METHOD", "DATA", "LICENSE", "WHERE", "SUMMARY"]
     here = next(row for row in rows if row.startswith(HERE))
     far = next(row for row in rows if row.startswith(FAR))
     for column, own, other in (
         ("METHOD", "ae ", "vae "),
         ("DATA", "lines", "celeba"),
-        ("LICENCE", "apache-2.0", "other"),
+        ("LICENSE", "apache-2.0", "other"),
         ("WHERE", "bundled, ", "Hub "),
         ("SUMMARY", "A small autoencoder of lines that was never", "A model that is on the Hub only."),
     ):
@@ -49,7 +49,7 @@ def test_json_holds_everything_that_is_registered(cli: Cli) -> None:
         "name": HERE,
         "method": "ae",
         "dataset": "lines",
-        "licence": "apache-2.0",
+        "license": "apache-2.0",
         "summary": "A small autoencoder of lines that was never trained, for tests of the command line.",
         "plugin": "demo",
         "bundled": True,
@@ -68,7 +68,7 @@ def test_json_holds_everything_that_is_registered(cli: Cli) -> None:
         (("*-???",), [FAR]),
         (("--method", "ae"), [HERE]),
         (("--dataset", "celeba"), [FAR]),
-        (("--licence", "other", "--method", "ae"), []),
+        (("--license", "other", "--method", "ae"), []),
     ],
 )
 def test_pattern_and_filters(cli: Cli, arguments: tuple[str, ...], expected: list[str]) -> None:

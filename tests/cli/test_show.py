@@ -11,14 +11,14 @@ from interpzoo.recipes import load_recipe
 from tests.cli.conftest import Cli
 
 
-def test_a_zoo_model_with_its_networks_limits_and_licence(cli: Cli) -> None:
+def test_a_zoo_model_with_its_networks_limits_and_license(cli: Cli) -> None:
     done = cli("show", "ae-tiny")
     assert (done.returncode, done.stderr) == (0, "")
     text = done.stdout
     assert text.splitlines()[0] == "ae-tiny"
     for label, value in (
         ("method", "ae: Autoencoder trained on reconstruction alone"),
-        ("licence", "cc0-1.0"),
+        ("license", "cc0-1.0"),
         ("image", "1 x 16 x 16, values in [0, 1]"),
         ("encoder", "conv (width = 4, scales = 2, latent_channels = 2, posterior = none)"),
         ("default path", "linear"),

@@ -46,7 +46,7 @@ recipe = "still-lines"
 [models.still-lines]
 method = "still"
 dataset = "lines"
-licence = "apache-2.0"
+license = "apache-2.0"
 package = "{package}"
 """
 RECIPE = """

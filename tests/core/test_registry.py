@@ -234,7 +234,7 @@ recipe = "mine-mnist"
 [models.mine-mnist]
 method = "mine"
 dataset = "mnist"
-licence = "cc0-1.0"
+license = "cc0-1.0"
 """
 
 
@@ -251,7 +251,7 @@ def test_a_package_registers_its_recipes_methods_and_models(package: Package) ->
     ]
     assert registry.methods.find("mine").entry == Method("A Paper", "mine-mnist")
     assert registry.recipes.find("mine-mnist").entry.read() == "a = 1\n"
-    assert registry.models.find("mine-mnist").entry.licence == "cc0-1.0"
+    assert registry.models.find("mine-mnist").entry.license == "cc0-1.0"
 
 
 def test_a_package_without_data_registers_nothing(package: Package) -> None:
@@ -265,7 +265,7 @@ def test_a_package_without_data_registers_nothing(package: Package) -> None:
 @pytest.mark.parametrize(
     ("zoo", "reason"),
     [
-        ("[models.a]\nmethod = 'm'\ndataset = 'd'\nlicence = 'l'\nsize = 3\n", "size"),
+        ("[models.a]\nmethod = 'm'\ndataset = 'd'\nlicense = 'l'\nsize = 3\n", "size"),
         ("[models.a]\nmethod = 'm'\n", "dataset"),
         ("[methods.a]\ntitle = 't'\n", "recipe"),
         ("[methods.'a b']\ntitle = 't'\nrecipe = 'r'\n", "'a b'"),

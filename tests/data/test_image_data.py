@@ -107,7 +107,7 @@ class TestPresets:
         for preset in (MNIST, FashionMNIST, CelebA):
             config: Any = preset.Config()
             assert preset.hub_id == config.source
-        assert [preset.licence for preset in (MNIST, FashionMNIST, CelebA, Images)] == [
+        assert [preset.license for preset in (MNIST, FashionMNIST, CelebA, Images)] == [
             "mit",
             "mit",
             "other",

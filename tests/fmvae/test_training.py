@@ -120,7 +120,7 @@ def test_a_trained_model_is_saved_and_loaded_with_its_prior(tmp_path: Path) -> N
 @pytest.mark.parametrize(("ours", "twin"), [("fmvae-pendulum", "vae-pendulum"), ("fmvae-mnist", "vae-mnist-smooth")])
 def test_twins_differ_in_prior_and_loss_alone(ours: str, twin: str) -> None:
     a, b = load_recipe(ours), load_recipe(twin)
-    for name in ("image", "encoder", "decoder", "interpolator", "data", "licence"):
+    for name in ("image", "encoder", "decoder", "interpolator", "data", "license"):
         assert getattr(a, name) == getattr(b, name), name
     same = {"optimizer": a.training.optimizer}  # the losses are of different magnitudes, and so are the clips
     assert a.training == b.training.model_copy(update=same)

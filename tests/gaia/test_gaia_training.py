@@ -127,7 +127,7 @@ def test_an_odd_batch_is_refused(tmp_path: Path) -> None:
 def test_recipes_differ_from_acais_in_the_method_alone(data: str) -> None:
     """The same networks, codes and samples, so that figures can be compared."""
     ours, acai = load_recipe(f"gaia-{data}"), load_recipe(f"acai-{data}")
-    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "licence"):
+    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "license"):
         assert getattr(ours, name) == getattr(acai, name), name
     assert ours.regularizer.options["discriminator"] == acai.regularizer.options["critic"]
     assert "283 million" in ours.limitations

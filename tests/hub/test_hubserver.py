@@ -253,7 +253,7 @@ def test_ranges(hub: Hub, asked: str, status: int, content: bytes | None, descri
 
 def test_whoami_and_what_a_user_may_create(hub: Hub) -> None:
     me = api(hub).whoami()
-    assert (me["name"], [organisation["name"] for organisation in me["orgs"]]) == ("user", ["org"])
+    assert (me["name"], [organization["name"] for organization in me["orgs"]]) == ("user", ["org"])
     assert api(hub).create_repo("org/repo").repo_id == "org/repo"
     with pytest.raises(HfHubHTTPError, match="403"):
         api(hub).create_repo("other/repo")

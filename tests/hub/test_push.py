@@ -335,7 +335,7 @@ def test_trained_pushed_and_loaded_by_repository_by_revision_and_by_name_of_the_
     commit = hub.head("user/repo")
     assert f"interpzoo.load('user/repo@{commit}')" in printed
 
-    entry = {"method": "ae", "dataset": "lines", "licence": "apache-2.0", "repository": "user/repo", "revision": commit}
+    entry = {"method": "ae", "dataset": "lines", "license": "apache-2.0", "repository": "user/repo", "revision": commit}
     entry["sha256"] = json.loads(printed.splitlines()[-1].partition("sha256 = ")[2])
     zoo = "[models.far]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in entry.items())
     files = {"__init__.py": PLUGIN, "zoo.toml": zoo}
@@ -362,7 +362,7 @@ def test_trained_pushed_and_loaded_by_repository_by_revision_and_by_name_of_the_
 def test_publish_pushes_what_is_bundled_and_prints_its_pins(hub: Hub, tmp_path: Path) -> None:
     import tomllib
 
-    printed = interpzoo("publish", "--organisation", "org", "a*-mnist", hub=hub, home=tmp_path / "home")
+    printed = interpzoo("publish", "--organization", "org", "a*-mnist", hub=hub, home=tmp_path / "home")
     pins = tomllib.loads(printed)["models"]
     assert set(pins) >= {"acai-mnist", "ae-mnist"}
     assert all(name.startswith("a") for name in pins)
@@ -370,5 +370,5 @@ def test_publish_pushes_what_is_bundled_and_prints_its_pins(hub: Hub, tmp_path: 
         assert (pin["repository"], pin["revision"]) == (f"org/{name}", hub.head(f"org/{name}"))
     assert commits(hub) == len(pins)
     hub.requests.clear()
-    assert interpzoo("publish", "--organisation", "org", "a*-mnist", hub=hub, home=tmp_path / "home") == printed
+    assert interpzoo("publish", "--organization", "org", "a*-mnist", hub=hub, home=tmp_path / "home") == printed
     assert commits(hub) == 0

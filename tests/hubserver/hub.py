@@ -26,8 +26,8 @@ class Hub:
             hf_hub_download("user/repo", "model.safetensors", endpoint=hub.endpoint, cache_dir=cache)
             assert hub.transfers("model.safetensors") == 1
 
-    There is one user at first, ``user``, who belongs to the organisation ``org``. A private repository is seen, and the
-    files of a gated one are read, only by its owner and the members of the organisation that owns it. Large files are
+    There is one user at first, ``user``, who belongs to the organization ``org``. A private repository is seen, and the
+    files of a gated one are read, only by its owner and the members of the organization that owns it. Large files are
     served from, and sent to, another host name than the endpoint's, as the Hub does.
 
     Attributes:
@@ -83,10 +83,10 @@ class Hub:
         """The token of ``user``."""
         return self.users["user"].token
 
-    def add_user(self, name: str, *organisations: str) -> str:
-        """Add a user, who may write under their own name and those of `organisations`; returns the token."""
+    def add_user(self, name: str, *organizations: str) -> str:
+        """Add a user, who may write under their own name and those of `organizations`; returns the token."""
         with self._store.lock:
-            return self._store.add_user(name, organisations).token
+            return self._store.add_user(name, organizations).token
 
     def add_repo(
         self, name: str, files: Mapping[str, bytes] | None = None, *, private: bool = False, gated: bool = False

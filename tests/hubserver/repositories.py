@@ -17,7 +17,7 @@ def whoami(context: Context) -> Answer:
             "id": user.name,
             "name": user.name,
             "fullname": user.name,
-            "orgs": [{"type": "org", "id": name, "name": name} for name in user.organisations],
+            "orgs": [{"type": "org", "id": name, "name": name} for name in user.organizations],
             "auth": {"type": "access_token", "accessToken": {"displayName": "test", "role": "write"}},
         }
     )

@@ -107,13 +107,13 @@ class Repository:
 class User:
     name: str
     token: str
-    organisations: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
 
     def owns(self, repository: Repository) -> bool:
         return self.may_create_in(repository.owner)
 
     def may_create_in(self, namespace: str) -> bool:
-        return namespace == self.name or namespace in self.organisations
+        return namespace == self.name or namespace in self.organizations
 
 
 @dataclass
@@ -125,8 +125,8 @@ class Store:
     objects: dict[str, bytes] = field(default_factory=dict[str, bytes])
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def add_user(self, name: str, organisations: tuple[str, ...] = ()) -> User:
-        user = User(name, f"hf_{name}_{secrets.token_hex(8)}", organisations)
+    def add_user(self, name: str, organizations: tuple[str, ...] = ()) -> User:
+        user = User(name, f"hf_{name}_{secrets.token_hex(8)}", organizations)
         self.users[name] = user
         return user
 

@@ -36,7 +36,7 @@ def config_of(method: str = "ae", **changes: object) -> ModelConfig:
 
 
 def test_the_hub_reads_its_metadata() -> None:
-    card = ModelCard(render_card(config_of(licence="cc0-1.0"), RESULTS))
+    card = ModelCard(render_card(config_of(license="cc0-1.0"), RESULTS))
     data = card.data.to_dict()
     assert data["license"] == "cc0-1.0"
     assert data["library_name"] == "interpzoo"
@@ -154,16 +154,16 @@ def test_a_preview_is_shown_where_there_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["---\nlicense: mit\n---", "a: b # c", "ä – 日本", "| a | b |"])
 def test_words_of_the_config_do_not_get_into_the_metadata(text: str, tmp_path: Path) -> None:
-    config = config_of(summary=text, limitations=text, licence="other")
+    config = config_of(summary=text, limitations=text, license="other")
     write_card(tmp_path, config, RESULTS)
     assert ModelCard.load(tmp_path / "README.md").data.to_dict()["license"] == "other"
     assert read_results(tmp_path) == RESULTS
     assert (tmp_path / "README.md").read_text("utf-8").count(text) == 2
 
 
-@pytest.mark.parametrize("licence", ["yes", "1", "a: b", "- x", "'", "#", "---"])
-def test_a_licence_stays_the_text_that_it_is(licence: str) -> None:
-    assert ModelCard(render_card(config_of(licence=licence))).data.to_dict()["license"] == licence
+@pytest.mark.parametrize("license", ["yes", "1", "a: b", "- x", "'", "#", "---"])
+def test_a_license_stays_the_text_that_it_is(license: str) -> None:
+    assert ModelCard(render_card(config_of(license=license))).data.to_dict()["license"] == license
 
 
 def test_a_component_without_options_and_one_of_another_plugin() -> None:

@@ -203,7 +203,7 @@ def test_a_card_of_two_megabytes_is_not_read(tmp_path: Path, files: Files) -> No
 
 def test_words_that_drive_the_terminal_are_shown_as_they_are(tmp_path: Path, files: Files) -> None:
     summary = "\x1b[2J\x1b]0;owned\x07 \u009b31m A model"
-    config = json.loads(files["config.json"]) | {"summary": summary, "limitations": summary, "licence": "\x1b[31m"}
+    config = json.loads(files["config.json"]) | {"summary": summary, "limitations": summary, "license": "\x1b[31m"}
     folder = write(tmp_path / "model", {**files, "config.json": json.dumps(config).encode()})
     shown = CliRunner().invoke(group, ["show", str(folder)])
     assert shown.exit_code == 0

@@ -124,5 +124,5 @@ def test_the_pixelcnns_are_of_four_layers_and_no_more_than_half_a_million_sample
 
 def test_characters_have_the_networks_of_digits() -> None:
     a, b = load_recipe("skipvae-omniglot"), load_recipe("skipvae-mnist")
-    own = {"name", "summary", "limitations", "data", "training", "licence"}
+    own = {"name", "summary", "limitations", "data", "training", "license"}
     assert a.model_dump(exclude=own) == b.model_dump(exclude=own)

@@ -290,9 +290,9 @@ def test_a_damaged_checkpoint_is_told(kept: int, tmp_path: Path) -> None:
     [
         (recipe(seed=1), "training was {"),
         (recipe("ae"), "method was 'acai'"),
-        (recipe().model_copy(update={"licence": "mit"}), "licence was 'apache-2.0'"),
+        (recipe().model_copy(update={"license": "mit"}), "license was 'apache-2.0'"),
     ],
-    ids=["seed", "method", "licence"],
+    ids=["seed", "method", "license"],
 )
 def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: str, tmp_path: Path) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)

@@ -287,7 +287,7 @@ class TestOwnImages:
         assert trained.config.image.shape == (channels, 16, 24)
         loaded = load(tmp_path / "run")
         assert loaded.config.name == "ae-my-photos"
-        assert loaded.config.licence == "unknown"
+        assert loaded.config.license == "unknown"
         assert "my-photos" in loaded.config.summary
         a, b = photos / "0.png", photos / "1.png"
         assert loaded.interpolate(a, b, steps=3).shape == (3, channels, 16, 24)
@@ -307,30 +307,30 @@ class TestOwnImages:
 
     def test_changes_go_before_what_the_images_say(self, tmp_path: Path) -> None:
         photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
-        found = recipe(samples=8).model_copy(update={"limitations": "Lines only.", "licence": "mit"})
-        changes = ["name=mine", "summary=My birds.", "limitations=Birds only.", "licence=cc0-1.0"]
+        found = recipe(samples=8).model_copy(update={"limitations": "Lines only.", "license": "mit"})
+        changes = ["name=mine", "summary=My birds.", "limitations=Birds only.", "license=cc0-1.0"]
         told = train(found, dataset=photos, output=tmp_path / "told", changes=changes).config
         assert (told.name, told.summary, told.limitations) == ("mine", "My birds.", "Birds only.")
-        assert (told.licence, told.image.channels) == ("cc0-1.0", 3)
+        assert (told.license, told.image.channels) == ("cc0-1.0", 3)
         untold = train(found, dataset=photos, output=tmp_path / "untold", changes=["name=mine"]).config
         assert (untold.name, untold.summary) == ("mine", "Method 'ae' on images of 'photos'.")
-        assert (untold.limitations, untold.licence) == ("", "unknown")
+        assert (untold.limitations, untold.license) == ("", "unknown")
 
     def test_channels_are_the_changes_too(self, tmp_path: Path) -> None:
         photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
         trained = train(recipe(samples=8), dataset=photos, output=tmp_path / "run", changes=["image.channels=1"])
         assert trained.config.image.shape == (1, 16, 16)
 
-    @pytest.mark.parametrize(("changes", "licence"), [([], "unknown"), (["licence=cc0-1.0"], "cc0-1.0")])
+    @pytest.mark.parametrize(("changes", "license"), [([], "unknown"), (["license=cc0-1.0"], "cc0-1.0")])
     def test_the_terms_of_other_images_go_before_those_of_a_recipe_that_names_none(
-        self, changes: list[str], licence: str, tmp_path: Path
+        self, changes: list[str], license: str, tmp_path: Path
     ) -> None:
         photos = write_pictures(tmp_path / "photos", "L", [(32, 32)] * 4)
         images = ["data.name=images", f"data.source={photos}", "training.samples=8", "training.batch_size=4"]
-        assert load_recipe("ae-lines").licence == "apache-2.0"
+        assert load_recipe("ae-lines").license == "apache-2.0"
         trained = train("ae-lines", output=tmp_path / "run", changes=[*images, *changes])
-        assert trained.config.licence == licence
-        assert f"license: {licence}\n" in (tmp_path / "run" / "README.md").read_text()
+        assert trained.config.license == license
+        assert f"license: {license}\n" in (tmp_path / "run" / "README.md").read_text()
 
     def test_a_method_under_its_full_name(self, tmp_path: Path) -> None:
         photos = write_pictures(tmp_path / "photos", "L", [(16, 16)] * 4)

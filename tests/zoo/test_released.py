@@ -45,7 +45,7 @@ ZOO = """
 [models.new-name]
 method = "acai"
 dataset = "mnist"
-licence = "apache-2.0"
+license = "apache-2.0"
 package = "interpzoo_moved"
 
 [renamed]

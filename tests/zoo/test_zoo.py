@@ -11,6 +11,7 @@ import pytest
 import interpzoo
 from interpzoo.config import ModelConfig, Recipe, TrainedWith
 from interpzoo.evaluation import evaluate
+from interpzoo.listing import summary_of
 from interpzoo.plugins import registry
 from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
 from interpzoo.pretrained.card import read_results, render_card
@@ -86,10 +87,10 @@ def test_every_file_but_the_card_is_pinned(name: str, folder: Path) -> None:
 
 def test_the_registry_says_what_the_config_says(name: str, config: ModelConfig) -> None:
     entry = ROWS[name].entry
-    assert (entry.method, entry.dataset, entry.licence, entry.summary) == (
+    assert (entry.method, entry.dataset, entry.license, summary_of(ROWS[name])) == (
         config.method,
         trained(config).data.name,
-        config.licence,
+        config.license,
         config.summary,
     )
     assert config.name == name

@@ -9,7 +9,7 @@ import click
 
 from interpzoo.cli.console import columns, echo_json, size
 from interpzoo.cli.options import json_flag
-from interpzoo.listing import list_models
+from interpzoo.listing import list_models, summary_of
 from interpzoo.plugins import registry
 from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
 from interpzoo.registry import PretrainedModel, Registration
@@ -20,20 +20,20 @@ from interpzoo.registry import PretrainedModel, Registration
     epilog="""\b
 Examples:
   interpzoo list
-  interpzoo list 'acai-*' --licence apache-2.0
+  interpzoo list 'acai-*' --license apache-2.0
   interpzoo list --dataset mnist --json
 """,
 )
 @click.argument("pattern", required=False)
 @click.option("--method", help="Only of this method, such as acai.")
 @click.option("--dataset", help="Only trained on this data, such as mnist.")
-@click.option("--licence", help="Only under this licence, such as apache-2.0.")
+@click.option("--license", help="Only under this license, such as apache-2.0.")
 @json_flag
 def command(
-    pattern: str | None, method: str | None, dataset: str | None, licence: str | None, *, as_json: bool
+    pattern: str | None, method: str | None, dataset: str | None, license: str | None, *, as_json: bool
 ) -> None:
     """List the pretrained models, or those whose name matches PATTERN (with *, ? and [...])."""
-    names = list_models(pattern, method=method, dataset=dataset, licence=licence)
+    names = list_models(pattern, method=method, dataset=dataset, license=license)
     found = {name: registry().models.find(name) for name in names}
     if as_json:
         echo_json([_described(name, row) for name, row in found.items()])
@@ -41,9 +41,9 @@ def command(
     if not found:
         click.echo("No pretrained model matches.", err=True)
         return
-    header = ("NAME", "METHOD", "DATA", "LICENCE", "WHERE", "SUMMARY")
+    header = ("NAME", "METHOD", "DATA", "LICENSE", "WHERE", "SUMMARY")
     rows = [
-        (name, entry.method, entry.dataset, entry.licence, _where(row), entry.summary)
+        (name, entry.method, entry.dataset, entry.license, _where(row), summary_of(row))
         for name, row in found.items()
         for entry in [row.entry]
     ]
@@ -56,8 +56,8 @@ def _described(name: str, row: Registration[PretrainedModel]) -> Mapping[str, An
         "name": name,
         "method": entry.method,
         "dataset": entry.dataset,
-        "licence": entry.licence,
-        "summary": entry.summary,
+        "license": entry.license,
+        "summary": summary_of(row),
         "plugin": row.owner.plugin,
         "bundled": bundled_folder(row) is not None,
         "bytes": _bytes(row),

@@ -11,14 +11,14 @@ import click
     short_help="Push every bundled model to the Hub and print its pins.",
     epilog="""\b
 Examples:
-  interpzoo publish --organisation interpzoo
-  interpzoo publish --organisation interpzoo 'acai-*' >> zoo.toml
+  interpzoo publish --organization interpzoo
+  interpzoo publish --organization interpzoo 'acai-*' >> zoo.toml
 """,
 )
 @click.argument("pattern", default="*")
-@click.option("--organisation", required=True, metavar="ORG", help="User or organisation that the repositories are of.")
+@click.option("--organization", required=True, metavar="ORG", help="User or organization that the repositories are of.")
 @click.option("--private/--public", default=None, help="What a new repository is.")
-def command(pattern: str, *, organisation: str, private: bool | None) -> None:
+def command(pattern: str, *, organization: str, private: bool | None) -> None:
     """Push the bundled models whose names match PATTERN, one commit each, to ORG/NAME.
 
     For each it prints what goes into its table of a 'zoo.toml': where its name then loads from if it is not bundled.
@@ -34,7 +34,7 @@ def command(pattern: str, *, organisation: str, private: bool | None) -> None:
     if not bundled:
         raise UnknownNameError(f"no bundled model matches {pattern!r}: see 'interpzoo list'")
     for name, folder in sorted(bundled.items()):
-        pushed = push(folder, f"{organisation}/{name}", private=private)
+        pushed = push(folder, f"{organization}/{name}", private=private)
         click.echo(
             f'[models.{name}]\nrepository = "{pushed.repository}"\nrevision = "{pushed.commit}"\n'
             f'sha256 = "{pushed.sha256}"\n'

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Show what a model is: paper, networks, results, licence.",
+    short_help="Show what a model is: paper, networks, results, license.",
     epilog="""\b
 Examples:
   interpzoo show acai-mnist
@@ -33,7 +33,7 @@ Examples:
 )
 @json_flag
 def command(name: str, *, recipe: bool, as_json: bool) -> None:
-    """Show what the model NAME is: its paper, networks, training, results, limits, licence and citation.
+    """Show what the model NAME is: its paper, networks, training, results, limits, license and citation.
 
     NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /.
     """
@@ -77,7 +77,7 @@ def _lines(folder: Path, config: ModelConfig, method: Method | None, results: Se
             "what": config.summary,
             "method": config.method if method is None else f"{config.method}: {method.title}",
             "paper": "" if method is None else method.paper,
-            "licence": config.licence,
+            "license": config.license,
             "folder": f"{folder} ({size(folder_bytes(folder))})",
             "plugins": ", ".join(f"{plugin} ({version})" for plugin, version in config.plugins.items()),
         }
@@ -102,7 +102,7 @@ def _described(
     return {
         "name": config.name,
         "summary": config.summary,
-        "licence": config.licence,
+        "license": config.license,
         "folder": str(folder),
         "bytes": folder_bytes(folder),
         "method": {"name": config.method, **({} if method is None else asdict(method))},
