@@ -1,4 +1,4 @@
-"""What there is to load; imports no torch."""
+"""What there is: models, recipes and components by name; imports no torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def list_models(
 
     Args:
         pattern: a shell pattern, such as ``acai-*``.
-        method, dataset, license: exactly these.
+        method, dataset, license: the exact value that a model must have.
     """
     models = registry().models
     wanted = {"method": method, "dataset": dataset, "license": license, "kind": "interpolator"}
@@ -31,8 +31,28 @@ def list_models(
     ]
 
 
+def list_recipes(pattern: str | None = None) -> list[str]:
+    """Names of the recipes that `train` and `create` take, sorted; `pattern` is a shell pattern."""
+    return registry().recipes.names(pattern)
+
+
+def list_interpolators(pattern: str | None = None) -> list[str]:
+    """Names of the paths that ``interpolator=`` takes, sorted; `pattern` is a shell pattern."""
+    return registry().components["interpolator"].names(pattern)
+
+
+def list_metrics(pattern: str | None = None) -> list[str]:
+    """Names of the metrics that `evaluate` takes, sorted; `pattern` is a shell pattern."""
+    return registry().components["metric"].names(pattern)
+
+
+def list_datasets(pattern: str | None = None) -> list[str]:
+    """Names of the data sets that ``dataset=`` takes, sorted; `pattern` is a shell pattern."""
+    return registry().components["dataset"].names(pattern)
+
+
 def summary_of(row: Registration[PretrainedModel]) -> str:
-    """What a model is, in one line: as it is registered, or else as the recipe of the same name says."""
+    """One line on a model: its registered summary, or else the summary of the recipe of the same name."""
     with suppress(UnknownNameError):
         return row.entry.summary or registry().recipes.find(row.name, prefer=[row.owner.plugin]).entry.summary
     return ""

@@ -46,7 +46,7 @@ class Pushed:
 
 
 def push(
-    folder: Path,
+    folder: str | Path,
     repository: str,
     *,
     private: bool | None = None,
@@ -74,6 +74,7 @@ def push(
     """
     if not is_hub_id(repository):
         raise InputError(f"{repository!r} is no repository of the Hub: expected 'user/repo'")
+    folder = Path(folder)
     config = read_config(folder)
     _check(folder)
     api = (access or Access()).api()

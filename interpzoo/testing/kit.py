@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from interpzoo.config import Component, ImageSpec, Recipe
-from interpzoo.create import create
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Table
@@ -24,6 +23,7 @@ from interpzoo.testing.registration import (
 )
 from interpzoo.testing.scores import check_metrics
 from interpzoo.testing.updates import check_gradients, check_training
+from interpzoo.untrained import create
 
 _METHOD = {
     "shapes": check_shapes,

@@ -10,13 +10,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from interpzoo.config import ImageSpec, ModelConfig, Recipe
-from interpzoo.create import create
 from interpzoo.errors import InterpzooError
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
 from interpzoo.testing.samples import random_images
+from interpzoo.untrained import create
 
 _BATCH = 3
 

@@ -6,10 +6,10 @@ import math
 
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.config import Recipe
-from interpzoo.create import create
 from interpzoo.errors import DataError
 from interpzoo.evaluation import evaluate
 from interpzoo.testing.expect import expect
+from interpzoo.untrained import create
 
 _SMALL = Protocol(
     pairs=4,

@@ -12,13 +12,13 @@ from torch import Generator, Tensor, nn
 
 from interpzoo.build import build_component
 from interpzoo.config import Recipe
-from interpzoo.create import create
 from interpzoo.interfaces import Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
 from interpzoo.testing.samples import Noise, random_batch
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
+from interpzoo.untrained import create
 
 _BATCH = 4
 _STEPS = 4

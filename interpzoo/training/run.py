@@ -13,7 +13,6 @@ import torch
 
 from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
-from interpzoo.create import create
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.files import is_hub_id, is_leftover
@@ -27,6 +26,7 @@ from interpzoo.training.checkpoint import check_exists
 from interpzoo.training.progress import TrainingProgress
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
+from interpzoo.untrained import create
 
 _EXAMPLES = 8
 """Held-out images whose codes go with a model."""

@@ -42,7 +42,7 @@ def test_it_holds_models_and_plugins_and_nothing_for_developers(wheel: Path) -> 
     assert tops == {"interpzoo", *(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))}
     files = {path.relative_to(CARDS).as_posix() for path in CARDS.rglob("*") if path.is_file()}
     assert {name.removeprefix("interpzoo/model_cards/") for name in names if "/model_cards/" in name} == files
-    assert "interpzoo/py.typed" in names
+    assert {f"{top}/py.typed" for top in tops} | {"interpzoo/__init__.pyi"} <= {*names}
     templates = (ROOT / "interpzoo" / "scaffold").rglob("*.in")
     assert {str(path.relative_to(ROOT)) for path in templates} <= {*names}
     assert wheel.stat().st_size < LARGEST_WHEEL
