@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeVar
 
-from interpzoo.config import Component, MethodConfig, validate
+from interpzoo.config import ComponentSpec, MethodConfig, validate
 from interpzoo.errors import PluginError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
@@ -28,7 +28,7 @@ def component_class(interface: type[C], name: str) -> type[C]:
     return found
 
 
-def build_component(interface: type[C], component: Component, *shapes: Any) -> C:
+def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) -> C:
     """The component of an interface that `component` names, built from its validated options and `shapes`.
 
     Args:
@@ -44,13 +44,13 @@ def build_component(interface: type[C], component: Component, *shapes: Any) -> C
     return cls(validate(cls.Config, component.options, f"{interface.kind} {component.name!r}"), *shapes)
 
 
-def fully_named(config: MethodConfig) -> dict[Kind, Component]:
+def fully_named(config: MethodConfig) -> dict[Kind, ComponentSpec]:
     """The components of a model, by kind, under full names, which hold when a second plugin has the same bare name.
 
     Raises:
         UnknownNameError, AmbiguousNameError: as `Table.find`.
     """
-    named: dict[Kind, Component | None] = {
+    named: dict[Kind, ComponentSpec | None] = {
         "encoder": config.encoder,
         "decoder": config.decoder,
         "prior": config.prior,

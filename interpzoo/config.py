@@ -1,7 +1,7 @@
-"""Schemas of everything that is written down: components, recipes, data, training and `config.json`.
+"""Schemas of recipes, of `config.json` and of their parts.
 
-Unknown fields are errors and sizes are bounded, so that a config from elsewhere can neither smuggle in an import path
-nor ask for a module that fills the memory. No torch is imported here.
+Unknown fields are errors and sizes are bounded, so that a config from an untrusted source can neither smuggle in an
+import path nor ask for a module that fills the memory. No torch is imported here.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ FORMAT_VERSION = 1
 """Version of `config.json`; a reader refuses a later one."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
-"""A zoo model, recipe, method or component: letters, digits, ``.``, ``_`` and ``-``."""
+"""Name of a model, recipe, method or component: letters, digits, ``.``, ``_`` and ``-``."""
 
 ComponentName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,95}:)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
-"""The bare name of a component or method, or ``plugin:name``."""
+"""Name of a component or method, bare or as ``plugin:name``."""
 
 Distribution = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}( [A-Za-z0-9?][A-Za-z0-9._+!-]{0,63})?$")]
-"""A distribution and its version, in a form that is safe to show as something to install."""
+"""A distribution and its version, in a form that is safe to print in a ``pip install`` hint."""
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 """A number of channels or hidden units."""
@@ -31,9 +31,8 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 """A fraction."""
 
-
 _MOST_ERRORS = 5
-"""Of one value that are told at once."""
+"""Validation errors reported in one message."""
 
 
 class Schema(BaseModel):
@@ -46,7 +45,7 @@ SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 
 class ImageSpec(Schema):
-    """Shape of the images that a model takes and gives, values in [0, 1]."""
+    """Shape of a model's input and output images; values are in [0, 1]."""
 
     channels: int = Field(ge=1, le=16)
     height: int = Field(ge=1, le=2048)
@@ -59,18 +58,18 @@ class ImageSpec(Schema):
 
 
 class ComponentConfig(Schema):
-    """Base of the config class that each component brings along (its ``Config``)."""
+    """Base of the options of a component: each component class has its own subclass."""
 
 
 class FeatureNetworkConfig(ComponentConfig):
-    """What a user writes to have a network of features."""
+    """Options of a network that computes features of images."""
 
     network: str = Field(default="", max_length=256)
-    """What follows the colon in ``--features COMPONENT:NETWORK``; empty where nothing does."""
+    """The text after the colon in ``--features COMPONENT:NETWORK``, or an empty string."""
 
 
-class Component(BaseModel):
-    """A component by its registered name; the other fields are validated by that component's own ``Config``."""
+class ComponentSpec(BaseModel):
+    """A component's registered name and its options, which the component's own config class validates."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -78,12 +77,15 @@ class Component(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The fields that belong to the component itself."""
+        """All fields but the name."""
         return dict(self.model_extra or {})
 
 
+Component = ComponentSpec
+
+
 class OptimizerConfig(Schema):
-    """Adam or AdamW, its rate over the run and the clipping of its gradients."""
+    """Adam or AdamW, the schedule of its learning rate and the clipping of its gradients."""
 
     name: Literal["adam", "adamw"] = "adam"
     learning_rate: float = Field(default=4e-4, gt=0, le=1)
@@ -92,66 +94,66 @@ class OptimizerConfig(Schema):
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     schedule: Literal["constant", "cosine"] = "cosine"
     final_fraction: Unit = 0.0
-    """What the cosine schedule ends at, as a fraction of the learning rate."""
+    """Final value of the cosine schedule, as a fraction of the learning rate."""
     warmup_steps: int = Field(default=0, ge=0)
     clip_norm: float | None = Field(default=1.0, gt=0)
-    """Largest norm of this optimiser's whole gradient; ``None`` leaves it alone."""
+    """Largest norm of this optimizer's whole gradient; ``None``: gradients are not clipped."""
 
 
 class TrainingConfig(Schema):
-    """How long, how fast and in which precision a recipe is trained."""
+    """Length, batch size, optimizer and precision of a training run."""
 
     samples: int = Field(default=1_000_000, ge=1)
-    """Images seen by every update that is due at each step; the last step completes the last batch."""
+    """Training images seen by each update that runs at every step, rounded up to whole batches."""
     batch_size: int = Field(default=64, ge=2, le=65_536)
-    """Images a step over all processes together."""
+    """Images per step, over all processes together."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     optimizer: OptimizerConfig = OptimizerConfig()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """``auto``: bfloat16 autocast where CPU or GPU have instructions for it; regularizers that need float32 opt out."""
+    """``auto``: bfloat16 autocast where the hardware supports it, unless the regularizer needs float32."""
     channels_last: bool = True
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Decay a step of an exponential average of the weights, which is then what is saved; ``None``: no average."""
+    """Decay per step of an exponential average of the weights, which is saved in their place; ``None``: no average."""
     checkpoint_steps: int = Field(default=2000, ge=1)
     codes: int = Field(default=0, ge=0, le=2000)
-    """Training images whose codes go with the model, for paths that keep to the data."""
+    """Number of training images whose codes are saved with the model, for paths that stay near the data."""
 
 
 class MethodConfig(Schema):
-    """What a paper gives a model: used by recipes and by `config.json` alike."""
+    """Image shape and components of a model: the common part of recipes and `config.json`."""
 
     kind: Literal["interpolator", "features"] = "interpolator"
-    """``features``: a network that metrics compare images by, which `load` refuses."""
+    """``features``: a network whose features metrics compare; `load` refuses it."""
     image: ImageSpec
-    encoder: Component
-    decoder: Component
-    prior: Component | None = None
-    interpolator: Component = Component(name="linear")
+    encoder: ComponentSpec
+    decoder: ComponentSpec
+    prior: ComponentSpec | None = None
+    interpolator: ComponentSpec = ComponentSpec(name="linear")
 
 
 class Recipe(MethodConfig):
-    """A method on a data set with every hyperparameter written down; what ``interpzoo train`` runs."""
+    """A method, a data set and every hyperparameter; the input of ``interpzoo train``."""
 
     name: Name
     method: ComponentName
     summary: str = Field(default="", max_length=400)
     limitations: str = Field(default="", max_length=2000)
-    """What the trained model is not good for; printed on its card."""
+    """Known weaknesses of the trained model; printed on its card."""
     license: str = Field(default="apache-2.0", max_length=64)
-    """License of the weights; data sets with terms of their own pass them on."""
-    regularizer: Component
-    data: Component
+    """License of the weights; a data set with its own terms passes them on."""
+    regularizer: ComponentSpec
+    data: ComponentSpec
     training: TrainingConfig = TrainingConfig()
     start_from: str | None = Field(default=None, max_length=256)
-    """The pretrained model, of the same networks, whose weights training begins with; ``None``: random ones."""
+    """Pretrained model with the same networks whose weights training starts from; ``None``: random weights."""
 
 
 class TrainedWith(Schema):
-    """How the weights beside a `config.json` came about."""
+    """How the weights beside a `config.json` were trained."""
 
     recipe: Name
-    regularizer: Component
-    data: Component
+    regularizer: ComponentSpec
+    data: ComponentSpec
     training: TrainingConfig
     samples_seen: int = Field(ge=0)
     started_from: str | None = Field(default=None, max_length=256)
@@ -166,24 +168,32 @@ class ModelConfig(MethodConfig):
     method: ComponentName
     summary: str = Field(default="", max_length=400, exclude=True)
     limitations: str = Field(default="", max_length=2000, exclude=True)
-    """Both are written on the card alone, so that prose changes no file that is hashed."""
+    """Both texts are stored on the card only, so that editing prose changes no hashed file."""
     license: str = Field(default="apache-2.0", max_length=64)
     plugins: dict[Name, Distribution] = Field(default_factory=dict, max_length=64)
-    """Which distribution and version supplied each plugin that the components come from."""
+    """Distribution and version of each plugin that the components come from."""
     trained: TrainedWith | None = None
 
 
 def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> SchemaT:
-    """`value` as a `schema`, or a `ConfigError` of one line a field that begins with `where`."""
+    """`value` as a `schema`.
+
+    Raises:
+        ConfigError: one line that begins with `where` and names each wrong field.
+    """
     try:
         return schema.model_validate(value)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error, schema)}") from None
 
 
-def named(name: str, what: str) -> Component:
-    """The component `name` with its defaults, or a `ConfigError` that begins with `what` where it is no name."""
-    return validate(Component, {"name": name}, what)
+def named(name: str, what: str) -> ComponentSpec:
+    """The component `name` with its default options.
+
+    Raises:
+        ConfigError: `name` is not a valid name; the message begins with `what`.
+    """
+    return validate(ComponentSpec, {"name": name}, what)
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:

@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
 from interpzoo.build import build_component
-from interpzoo.config import Component, ImageSpec
+from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.files import is_path
 from interpzoo.interfaces import FeatureNetwork
@@ -154,7 +154,7 @@ def _built(
     row: Registration[Registered], network: str, image: ImageSpec, device: str | torch.device | None
 ) -> Features:
     with torch.random.fork_rng(devices=[]):  # weights are drawn before the network's own take their place
-        component = Component.model_validate({"name": row.qualified, "network": network})
+        component = ComponentSpec.model_validate({"name": row.qualified, "network": network})
         built = build_component(FeatureNetwork, component, image)
     name = f"{registry().components['features'].shown(row)}:{built.network}"
     return Features(name, on_device(built.eval().requires_grad_(False), device), device)

@@ -1,4 +1,4 @@
-"""LatentModel of one's own as a model, without packaging them."""
+"""Any encoder and decoder as a model, without writing a plugin."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpzoo.build import build_component
-from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, named, validate
+from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, named, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
 
 WRAPPED = "wrapped"
-"""Component and method name of networks that no plugin registered."""
+"""The name of a wrapped model, its method and its networks, which no plugin registered."""
 
 
 class WrappedEncoder(Encoder):
@@ -44,9 +44,9 @@ class WrappedDecoder(Decoder):
 def wrap(
     encoder: nn.Module, decoder: nn.Module, image: tuple[int, int, int], *, interpolator: str = "linear"
 ) -> InterpolationModel:
-    """A model of any two modules, to interpolate with and to train (``train(..., model=...)``).
+    """A model made of any two modules, to interpolate with and to train (``train(..., model=...)``).
 
-    It cannot be saved as a folder that `load` reads, since a config names registered components only.
+    It cannot be saved as a folder that `load` reads, because a config names registered components only.
 
     Args:
         encoder: images (B, C, H, W) in [0, 1] to codes (B, *latent_shape).
@@ -55,9 +55,9 @@ def wrap(
         interpolator: a registered name.
 
     Raises:
-        InputError: `image` has not three sizes, or the modules do not take and give such images.
+        InputError: `image` does not have three sizes, or the modules do not map such images to codes and back.
         ConfigError: a size is out of range.
-        UnknownNameError, AmbiguousNameError: `interpolator` is no registered name.
+        UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
     """
     if len(image) != 3:
         raise InputError(f"image = {image!r}: expected (C, H, W)")
@@ -68,18 +68,18 @@ def wrap(
         with torch.no_grad():
             code = encoder.eval()(blank)
             images = decoder.eval()(code)
-    except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise over a wrong shape
-        raise InputError(f"the modules do not take images of shape {tuple(blank.shape)}: {error}") from error
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
+        raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
     finally:
         encoder.train(was_training[0])
         decoder.train(was_training[1])
     for what, value in (("encoder", code), ("decoder", images)):
         if not isinstance(value, Tensor):
-            raise InputError(f"the {what} gives a {type(value).__name__}, expected one tensor: wrap a module that does")
+            raise InputError(f"the {what} returns a {type(value).__name__}: expected a module that returns one tensor")
     if images.shape != blank.shape:
-        raise InputError(f"the decoder gives images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
+        raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     latent_shape = tuple(code.shape[1:])
-    nameless = Component(name=WRAPPED)
+    nameless = ComponentSpec(name=WRAPPED)
     config = ModelConfig(
         image=spec,
         encoder=nameless,

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from interpzoo.benchmark.protocol import Protocol
 from interpzoo.build import build_component
-from interpzoo.config import Component, ImageSpec
+from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import InputError
 from interpzoo.features import Features, features_of
 from interpzoo.interfaces import Batch, DataSet, Truth
@@ -55,7 +55,7 @@ class Arena(_Shared):
 
     def __init__(
         self,
-        component: Component,
+        component: ComponentSpec,
         image: ImageSpec,
         protocol: Protocol,
         root: Path | None = None,

@@ -12,7 +12,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from interpzoo.config import Component, ModelConfig, TrainedWith
+from interpzoo.config import ComponentSpec, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.files import is_hub_id
 from interpzoo.plugins import registry
@@ -133,7 +133,7 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
     )
 
 
-def _hub_id(data: Component) -> str | None:
+def _hub_id(data: ComponentSpec) -> str | None:
     """What the Hub calls the data, if it has it: the name of a made data set means nothing there, or something else."""
     source = data.options.get("source")
     if isinstance(source, str):
@@ -193,7 +193,7 @@ def _results(results: Sequence[Result]) -> str:
     )
 
 
-def _component(component: Component) -> str:
+def _component(component: ComponentSpec) -> str:
     options = ", ".join(f"{key} = {value}" for key, value in component.options.items())
     return component.name + (f" ({options})" if options else "")
 

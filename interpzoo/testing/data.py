@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import Component, ImageSpec
+from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import DataError, InterpzooError
 from interpzoo.interfaces import Batch, DataSet
 from interpzoo.testing.expect import expect, expect_equal
@@ -15,14 +15,14 @@ _BATCH = 4
 _SIZES = ((1, 32, 32), (3, 64, 64), (3, 32, 32), (1, 64, 64))
 
 
-def check_dataset(name: str, component: Component | None = None, image: ImageSpec | None = None) -> None:
+def check_dataset(name: str, component: ComponentSpec | None = None, image: ImageSpec | None = None) -> None:
     """It gives batches as `DataSet` says; one whose files are not here, or that needs options, says so and passes.
 
     Args:
         name: of the data set.
         component, image: as a recipe has them; without options and at a usual size where no recipe is known.
     """
-    component = component or Component(name=name)
+    component = component or ComponentSpec(name=name)
     images = [image] if image is not None else [ImageSpec(channels=c, height=h, width=w) for c, h, w in _SIZES]
     for spec in images:
         try:

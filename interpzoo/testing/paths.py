@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 from interpzoo.build import build_component
-from interpzoo.config import Component
+from interpzoo.config import ComponentSpec
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator
 from interpzoo.model import InterpolationModel
@@ -26,7 +26,7 @@ def check_interpolator(name: str, model: InterpolationModel) -> None:
 
 
 def _check(name: str, model: InterpolationModel) -> None:
-    path = build_component(Interpolator, Component(name=name))
+    path = build_component(Interpolator, ComponentSpec(name=name))
     z0, z1 = torch.randn(2, _PAIRS, *model.latent_shape, generator=Generator().manual_seed(0))
     t = torch.tensor([0.0, 0.25, 0.5, 1.0])
     state = torch.get_rng_state()

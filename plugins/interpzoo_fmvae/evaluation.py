@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import Component
+from interpzoo.config import ComponentSpec
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator
 from interpzoo.metrics.flatness import condition_numbers, length_ratios, magnification, metric_tensors
@@ -91,7 +91,7 @@ def straightness(model: InterpolationModel, starts: Tensor, ends: Tensor, *, pat
         UnknownNameError: no interpolator has this name.
         InputError: two codes of a pair decode to one image.
     """
-    interpolator = build_component(Interpolator, Component(name=path))
+    interpolator = build_component(Interpolator, ComponentSpec(name=path))
     t = torch.linspace(0, 1, _NODES)
     paths = interpolator(starts.to(model.device), ends.to(model.device), t, model=model)
     return length_ratios(model.decoder, paths, nodes=_NODES).cpu()

@@ -16,7 +16,7 @@ from interpzoo.benchmark.gallery import save_pictures
 from interpzoo.benchmark.report import boards
 from interpzoo.benchmark.results import Record, read_records
 from interpzoo.benchmark.run import Job, benchmark, metrics_named
-from interpzoo.config import Component, FeatureNetworkConfig, ImageSpec
+from interpzoo.config import ComponentSpec, FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
 from interpzoo.features import features_named, features_of
@@ -121,7 +121,7 @@ def test_a_device_that_is_not_here_is_told(name: str) -> None:
         features_named(name, GREY, device="no-such")
 
 
-LINES, SMALL = (Job(Component(name="lines"), spec) for spec in (GREY, ImageSpec(channels=1, height=16, width=16)))
+LINES, SMALL = (Job(ComponentSpec(name="lines"), spec) for spec in (GREY, ImageSpec(channels=1, height=16, width=16)))
 
 
 def run(output: Path, features: str | None, *jobs: Job) -> list[Record]:
@@ -167,7 +167,7 @@ def test_what_does_not_fit_one_data_set_is_told_before_anything_is_measured(tmp_
 
 @pytest.mark.usefixtures("means")
 def test_an_evaluation_says_what_images_were_compared_by() -> None:
-    lines = Component(name="lines")
+    lines = ComponentSpec(name="lines")
     model = tiny_model()
     own = evaluate(model, dataset=lines, metrics=["path-length"], protocol=TINY)
     asked = evaluate(model, dataset=lines, metrics=["path-length"], protocol=TINY, features="means:1")

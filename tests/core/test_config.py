@@ -10,8 +10,8 @@ from pydantic import Field
 from interpzoo.build import build_component
 from interpzoo.config import (
     FORMAT_VERSION,
-    Component,
     ComponentConfig,
+    ComponentSpec,
     ImageSpec,
     ModelConfig,
     Recipe,
@@ -30,7 +30,7 @@ class Sizes(ComponentConfig):
 
 
 def build(kind: Any, name: str, *shapes: Any, **options: Any) -> Any:
-    return build_component(kind, Component.model_validate({"name": name, **options}), *shapes)
+    return build_component(kind, ComponentSpec.model_validate({"name": name, **options}), *shapes)
 
 
 @pytest.mark.parametrize(

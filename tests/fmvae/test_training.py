@@ -10,7 +10,7 @@ import torch
 from interpzoo_fmvae.fmvae import FMVAE
 
 import interpzoo
-from interpzoo.config import Component, Recipe
+from interpzoo.config import ComponentSpec, Recipe
 from interpzoo.metrics.flatness import condition_numbers, metric_tensors
 from interpzoo.recipes import load_recipe
 from interpzoo.training.workers import Workers
@@ -31,10 +31,12 @@ def recipe(kappa: float, steps: int, *, batch: int = 8, initial_beta: float = 1e
     )
     networks = {"name": "conv", "width": 4, "activation": "silu"}
     changes = {
-        "encoder": Component.model_validate({**networks, "scales": 3, "latent_channels": 2, "posterior": "gaussian"}),
-        "decoder": Component.model_validate(networks),
-        "prior": Component.model_validate({"name": "vhp", "width": 8, "samples": 4}),
-        "data": Component(name="pendulum"),
+        "encoder": ComponentSpec.model_validate(
+            {**networks, "scales": 3, "latent_channels": 2, "posterior": "gaussian"}
+        ),
+        "decoder": ComponentSpec.model_validate(networks),
+        "prior": ComponentSpec.model_validate({"name": "vhp", "width": 8, "samples": 4}),
+        "data": ComponentSpec(name="pendulum"),
     }
     return found.model_copy(update=changes)
 

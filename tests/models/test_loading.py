@@ -13,7 +13,7 @@ from torch import Tensor
 
 import interpzoo
 from interpzoo import create, load
-from interpzoo.config import Component, ImageSpec
+from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import ConfigError, InputError, OutputError, UnknownNameError, WeightsError
 from interpzoo.interfaces import Decoder
 from interpzoo.model import InterpolationModel
@@ -52,7 +52,7 @@ class Forgetful(Warm):
 def with_decoder(name: str) -> InterpolationModel:
     """A small model of a decoder that a test has registered."""
     recipe = tiny_recipe()
-    decoder = Component(name=name, width=4)  # pyright: ignore[reportCallIssue]
+    decoder = ComponentSpec(name=name, width=4)  # pyright: ignore[reportCallIssue]
     return create(recipe.model_copy(update={"decoder": decoder})).eval()
 
 

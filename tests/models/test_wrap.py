@@ -85,12 +85,12 @@ def test_trying_them_leaves_no_trace() -> None:
 @pytest.mark.parametrize(
     ("encoder", "decoder", "message"),
     [
-        (nn.Linear(5, 2), nn.Identity(), r"the modules do not take images of shape \(1, 1, 4, 4\): "),
-        (nn.Identity(), nn.Linear(5, 2), r"the modules do not take images of shape \(1, 1, 4, 4\): "),
-        (nn.Flatten(), nn.Flatten(3), r"the modules do not take images of shape \(1, 1, 4, 4\): Dimension out of"),
-        (Pair(), nn.Linear(4, 4), r"the modules do not take images of shape \(1, 1, 4, 4\): .*not tuple"),
-        (Pair(), nn.Identity(), "the encoder gives a tuple, expected one tensor"),
-        (nn.Identity(), Mapping(), "the decoder gives a dict, expected one tensor"),
+        (nn.Linear(5, 2), nn.Identity(), r"the modules do not accept images of shape \(1, 1, 4, 4\): "),
+        (nn.Identity(), nn.Linear(5, 2), r"the modules do not accept images of shape \(1, 1, 4, 4\): "),
+        (nn.Flatten(), nn.Flatten(3), r"the modules do not accept images of shape \(1, 1, 4, 4\): Dimension out of"),
+        (Pair(), nn.Linear(4, 4), r"the modules do not accept images of shape \(1, 1, 4, 4\): .*not tuple"),
+        (Pair(), nn.Identity(), "the encoder returns a tuple: expected a module that returns one tensor"),
+        (nn.Identity(), Mapping(), "the decoder returns a dict: expected a module that returns one tensor"),
         (nn.Identity(), nn.AvgPool2d(2), r"gives images of shape \(1, 1, 2, 2\), expected \(1, 1, 4, 4\)"),
         (nn.Flatten(), nn.Identity(), r"gives images of shape \(1, 16\), expected \(1, 1, 4, 4\)"),
     ],
