@@ -48,7 +48,7 @@ FAULTS = {
     ),
     "a term that is not finite": ({"self.weight *": "float('nan') *"}, "term 'penalty' of update 'autoencoder'"),
     "a heavy import": ({}, "imports nothing heavy: ConformanceError: registering 'faulty' imports torch"),
-    "a component that is none": ({"(Regularizer)": ""}, "is no Regularizer"),
+    "a component that is none": ({"(Regularizer)": ""}, "expected a class of Regularizer"),
     "a recipe of unknown networks": ({}, "recipe faulty:faulty-lines: UnknownNameError: unknown encoder 'no-such'"),
 }
 """What is replaced in the generated method, and what is said."""
