@@ -1,19 +1,26 @@
-"""The command line as a user has it: real processes, with an installed plugin package that brings a small model."""
+"""The command line with an installed plugin package that brings a small model, in this process and in real ones."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
+from unittest import mock
 
 import pytest
 import torch
+from huggingface_hub import constants
 
+from interpzoo import plugins
 from interpzoo.cli.app import run
 from interpzoo.model import InterpolationModel
 from tests.tiny import tiny_model, write_distribution
@@ -107,27 +114,56 @@ class Cli:
         own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(self.site), "HF_HUB_OFFLINE": "1", "COLUMNS": "80"}
         return {**kept, **own, "HF_HOME": str(self.site / "cache"), **self.variables}
 
-    def __call__(self, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        """The finished process."""
+    def __call__(self, *arguments: str | Path) -> CompletedProcess[str]:
+        """Run the command in this process, which has imported torch already, and give what a real one would give."""
+        out, err = StringIO(), StringIO()
+        with self._installed(), redirect_stdout(out), redirect_stderr(err):
+            code = run([*map(str, arguments)])
+        return CompletedProcess(["interpzoo", *map(str, arguments)], code, out.getvalue(), err.getvalue())
+
+    def refuses(self, *arguments: str | Path) -> str:
+        """The message of a command that ends with one line on stderr, nothing on stdout and exit code 2."""
+        return message_of(self(*arguments))
+
+    def process(self, *arguments: str | Path, **options: Any) -> CompletedProcess[str]:
+        """The command in a process of its own, finished."""
         return self.python("-m", "interpzoo", *arguments, **options)
 
-    def python(self, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Any Python, finished."""
+    def python(self, *arguments: str | Path, **options: Any) -> CompletedProcess[str]:
+        """Any Python in a process of its own, finished."""
         command = [sys.executable, *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, timeout=300, cwd=self.folder, env=self.environment, **options
         )
 
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-        """The running process, its output and errors in pipes unless `options` say otherwise."""
+        """The command in a process that runs; its output and errors are in pipes unless `options` say otherwise."""
         command = [sys.executable, "-m", "interpzoo", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": _hear_ctrl_c, **options}
         return subprocess.Popen(command, text=True, cwd=self.folder, env=self.environment, **pipes)
 
-    def refuses(self, *arguments: str | Path, **options: Any) -> str:
-        """The message of a command that ends with one line on stderr, nothing on stdout and exit code 2."""
-        done = self(*arguments, **options)
-        return message_of(done.returncode, done.stdout, done.stderr)
+    @contextmanager
+    def _installed(self) -> Iterator[None]:
+        """The folder, environment, import path and plugins that a new process would have."""
+        with ExitStack() as stack:
+            stack.callback(os.chdir, Path.cwd())
+            os.chdir(self.folder)
+            stack.enter_context(mock.patch.dict(os.environ, self.environment, clear=True))
+            stack.enter_context(mock.patch.object(constants, "HF_HUB_OFFLINE", True))
+            stack.enter_context(mock.patch.object(sys, "path", [str(self.site), *sys.path]))
+            stack.callback(_forget_plugins, self.site)
+            _forget_plugins(self.site)
+            yield
+
+
+def _forget_plugins(site: Path) -> None:
+    """Let the next command find its plugins anew."""
+    plugins.zoo.cache_clear()
+    plugins.registry.cache_clear()
+    importlib.invalidate_caches()
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", "")).startswith(f"{site}{os.sep}"):
+            del sys.modules[name]
 
 
 def _hear_ctrl_c() -> None:
@@ -135,12 +171,12 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def message_of(code: int, out: str, err: str) -> str:
-    """What the user is told, where a command ended as one that the user can mend."""
-    assert err.startswith("Error: "), err
-    assert err.count("\n") == 1, err
-    assert (code, out) == (2, "")
-    return err.removeprefix("Error: ").rstrip("\n")
+def message_of(done: CompletedProcess[str]) -> str:
+    """The message of a command that ended with an error that the user can fix."""
+    assert done.stderr.startswith("Error: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    return done.stderr.removeprefix("Error: ").rstrip("\n")
 
 
 def untrained() -> InterpolationModel:
@@ -176,17 +212,9 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """`Cli.refuses` in this process, which has imported torch already: for the many ways to be wrong."""
-    monkeypatch.chdir(tmp_path)
-    for library in ("HF_HUB", "HF_DATASETS"):
-        monkeypatch.setenv(f"{library}_DISABLE_PROGRESS_BARS", "1")
-
-    def message(*arguments: str | Path) -> str:
-        capsys.readouterr()
-        return message_of(run([*map(str, arguments)]), *capsys.readouterr())
-
-    return message
+def refuses(cli: Cli) -> Callable[..., str]:
+    """`Cli.refuses` of the command line in a fresh folder."""
+    return cli.refuses
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,17 @@
-"""What the process owes its shell: exit codes, quiet ends, and tracebacks for faults of its own only."""
+"""The process and its shell: exit codes, quiet ends, and tracebacks only for faults of the program."""
 
 from __future__ import annotations
 
 import os
-import subprocess
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 
 import pytest
 
 from interpzoo.cli.app import COMMANDS
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, message_of
 
 
 def test_version(cli: Cli) -> None:
@@ -17,32 +19,29 @@ def test_version(cli: Cli) -> None:
     assert (done.returncode, done.stdout) == (0, f"interpzoo {version('interpzoo')}\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
-def test_help_names_every_command(cli: Cli, arguments: tuple[str, ...]) -> None:
-    done = cli(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_help_names_every_command(cli: Cli) -> None:
+    for arguments in ((), ("--help",), ("-h",)):
+        done = cli(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        for command in COMMANDS:
+            assert f"\n  {command} " in done.stdout
+
+
+def test_help_of_every_command_has_usage(cli: Cli) -> None:
     for command in COMMANDS:
-        assert f"\n  {command} " in done.stdout
+        done = cli(command, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"Usage: interpzoo {command} [OPTIONS]")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_every_command_has_usage(cli: Cli, command: str) -> None:
-    done = cli(command, "--help")
-    assert done.returncode == 0
-    assert done.stdout.startswith(f"Usage: interpzoo {command} [OPTIONS]")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
+def test_usage_errors_are_one_line(cli: Cli) -> None:
+    for arguments, expected in (
         (("lst",), "unknown command 'lst'. Did you mean 'list'? See 'interpzoo --help'."),
         (("--bogus",), "No such option '--bogus'. See 'interpzoo --help'."),
         (("show",), "Missing argument 'NAME'. See 'interpzoo show --help'."),
         (("list", "a", "b"), "Got unexpected extra argument (b). See 'interpzoo list --help'."),
-    ],
-)
-def test_usage_errors_are_one_line(cli: Cli, arguments: tuple[str, ...], expected: str) -> None:
-    assert cli.refuses(*arguments) == expected
+    ):
+        assert cli.refuses(*arguments) == expected
 
 
 def test_the_installed_command_is_the_same(cli: Cli) -> None:
@@ -52,15 +51,15 @@ def test_the_installed_command_is_the_same(cli: Cli) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
-def test_a_fault_of_the_program_shows_where_it_is(cli: Cli) -> None:
-    done = cli("interpolate", "ae-tiny", "--interpolator", "faulty", "-o", "strip.png")
+def test_a_fault_of_the_program_has_a_traceback(cli: Cli) -> None:
+    done = cli.process("interpolate", "ae-tiny", "--interpolator", "faulty", "-o", "strip.png")
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr
     assert "KeyError: 'a fault of the program'" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("plugins",), ("show", "ae-tiny")])
-def test_a_reader_that_went_away_is_no_error(cli: Cli, arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(cli: Cli, arguments: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = cli.start(*arguments, stdout=writer)
@@ -69,12 +68,27 @@ def test_a_reader_that_went_away_is_no_error(cli: Cli, arguments: tuple[str, ...
     assert (process.returncode, err) == (1, "")
 
 
-def test_a_file_that_cannot_be_read_is_one_line(cli: Cli) -> None:
+def test_an_error_of_the_users_ends_the_process_with_one_line(cli: Cli, model: Path) -> None:
+    os.truncate(model / "model.safetensors", 900)
+    done = cli.process("interpolate", "./model", "-o", "x.png")
+    assert "model.safetensors is damaged" in message_of(done)
+    assert not (cli.folder / "x.png").exists()
+
+
+@pytest.mark.usefixtures("model")
+def test_a_full_disk_keeps_the_old_file(cli: Cli) -> None:
+    (cli.folder / "x.png").write_text("the old one")
+    done = cli.process("interpolate", "./model", "-o", "x.png", preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (512, 512)))
+    assert message_of(done) == "cannot write 'x.png': File too large; what stood there before is whole"
+    assert (cli.folder / "x.png").read_text() == "the old one"
+    assert not [*cli.folder.glob(".*")]
+
+
+def test_an_error_of_the_operating_system_is_one_line(cli: Cli) -> None:
     limit = "import resource, sys; from interpzoo.cli.app import run\n"
     limit += (
         "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); sys.exit(run(['interpolate', 'ae-tiny', '-o', 'x.png']))"
     )
     done = cli.python("-c", limit)
-    assert isinstance(done, subprocess.CompletedProcess)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: ")

@@ -11,7 +11,7 @@ from interpzoo.recipes import load_recipe
 from tests.cli.conftest import Cli
 
 
-def test_a_zoo_model_with_its_networks_limits_and_license(cli: Cli) -> None:
+def test_a_model_by_its_name_with_networks_limits_and_license(cli: Cli) -> None:
     done = cli("show", "ae-tiny")
     assert (done.returncode, done.stderr) == (0, "")
     text = done.stdout
@@ -51,7 +51,7 @@ def test_how_it_was_trained(cli: Cli, trained: Path) -> None:
     assert "adam, rate 0.0004 (cosine)" in text
 
 
-def test_json_is_the_config_with_what_is_known_beside_it(cli: Cli, trained: Path) -> None:
+def test_json_has_the_config_and_what_is_known_of_the_folder(cli: Cli, trained: Path) -> None:
     shown = json.loads(cli("show", trained, "--json").stdout)
     assert shown["name"] == "tiny"
     assert shown["folder"] == str(trained)
@@ -61,7 +61,7 @@ def test_json_is_the_config_with_what_is_known_beside_it(cli: Cli, trained: Path
     assert shown["config"]["trained"]["samples_seen"] == 32
 
 
-def test_a_method_whose_plugin_is_missing_does_not_hide_the_rest(cli: Cli, model: Path) -> None:
+def test_a_model_whose_method_is_not_installed_is_shown(cli: Cli, model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"method": "unheard-of"}))
     done = cli("show", "./model")
@@ -70,7 +70,7 @@ def test_a_method_whose_plugin_is_missing_does_not_hide_the_rest(cli: Cli, model
 
 
 @pytest.mark.parametrize("name", ["tiny", "acai"])
-def test_a_recipe_is_printed_to_be_changed_and_trained(cli: Cli, name: str, tmp_path: Path) -> None:
+def test_a_printed_recipe_can_be_trained(cli: Cli, name: str, tmp_path: Path) -> None:
     done = cli("show", name, "--recipe")
     assert (done.returncode, done.stderr) == (0, "")
     (tmp_path / "mine.toml").write_text(done.stdout)
@@ -80,6 +80,6 @@ def test_a_recipe_is_printed_to_be_changed_and_trained(cli: Cli, name: str, tmp_
         assert found == load_recipe(name)
 
 
-def test_a_recipe_is_no_json(cli: Cli) -> None:
+def test_a_recipe_is_not_json(cli: Cli) -> None:
     assert "give one of --recipe and --json" in cli.refuses("show", "acai", "--recipe", "--json")
     assert "unknown recipe or method 'acay'" in cli.refuses("show", "acay", "--recipe")
