@@ -1,4 +1,4 @@
-"""LatentModel that several methods share: the convolutional encoder and decoder of the ACAI paper.
+"""Networks that several methods share: the convolutional encoder and decoder of the ACAI paper.
 
 Stride-1 3x3 convolutions with "same" zero padding and biases, average pooling and nearest-neighbour upsampling, leaky
 ReLU of slope 0.2, no normalisation (so that pairs never share batch statistics and forward-mode derivatives are exact),
@@ -15,7 +15,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
-from torch.nn.functional import binary_cross_entropy_with_logits
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
@@ -30,14 +29,8 @@ _LOG_VARIANCE_BOUND = 20.0
 
 
 def signed(x: Tensor) -> Tensor:
-    """Images in [0, 1] to the units of the ACAI and AMR papers, [-1, 1]."""
+    """Images in [0, 1] to [-1, 1], the units of the ACAI and AMR papers."""
     return 2 * x - 1
-
-
-def cross_entropy(logits: Tensor, target: float) -> Tensor:
-    """Mean binary cross-entropy in nats, a scalar, of a discriminator's logits (...) of being data with one target."""
-    logits = logits.float()
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
 def activation(name: Activation) -> nn.Module:
@@ -49,7 +42,7 @@ def activation(name: Activation) -> nn.Module:
 def he_init(module: nn.Module) -> None:
     """Draw the weights of all linear and convolutional layers from N(0, 1 / ((1 + 0.2^2) fan_in)), biases 0."""
     for layer in module.modules():
-        # On the meta device there is nothing to draw, and pretending to takes half the time of a load.
+        # On the meta device there is nothing to draw, and the calls would take half the time of a load.
         if isinstance(layer, nn.Conv2d | nn.Linear) and not layer.weight.is_meta:
             # Not torch's kaiming_normal_, whose variance is twice this.
             fan_in = layer.weight[0].numel()
@@ -64,24 +57,25 @@ class ConvConfig(ComponentConfig):
     width: Width = 16
     """Channels at full resolution; each halving of the resolution doubles them."""
     scales: int = Field(default=3, ge=0, le=8)
-    """Number of halvings: 32 pixels become 32 / 2^scales."""
+    """How often the resolution is halved: 32 pixels become 32 / 2^scales."""
     latent_channels: Width = 16
     activation: Activation = "leaky_relu"
 
 
 class ConvEncoderConfig(ConvConfig):
-    """A convolutional encoder; ``posterior`` adds the dense mean and log-variance of a variational one."""
+    """Sizes of a convolutional encoder, and whether it is variational."""
 
     posterior: Literal["none", "gaussian"] = "none"
+    """``gaussian``: a dense layer gives mean and log-variance of the code."""
 
 
 class ConvDecoderConfig(ComponentConfig):
-    """A convolutional decoder; channels and resolution of the code are the encoder's."""
+    """Sizes of a convolutional decoder; the code's channels and resolution come from the encoder."""
 
     width: Width = 16
     activation: Activation = "leaky_relu"
     output: Literal["linear", "sigmoid"] = "linear"
-    """``sigmoid``: the mean of a Bernoulli likelihood; ``linear``: of a Gaussian one."""
+    """``sigmoid`` gives the mean of a Bernoulli likelihood, ``linear`` that of a Gaussian."""
 
 
 def conv_trunk(config: ConvConfig, image: ImageSpec) -> nn.Sequential:
@@ -93,7 +87,7 @@ def conv_trunk(config: ConvConfig, image: ImageSpec) -> nn.Sequential:
     factor = 2**config.scales
     if image.height % factor or image.width % factor:
         raise ConfigError(
-            f"scales = {config.scales} halves {image.height}x{image.width} images that often: "
+            f"scales = {config.scales} halvings of {image.height}x{image.width} images are not possible: "
             f"height and width must be multiples of {factor}"
         )
     channels = config.width
@@ -130,29 +124,25 @@ class ConvEncoder(Encoder[ConvEncoderConfig]):
         self.latent_shape = (config.latent_channels, image.height // factor, image.width // factor)
         size = math.prod(self.latent_shape)
         self.moments = nn.Linear(size, 2 * size) if config.posterior == "gaussian" else None
-        """Dense mean and log-variance on the flattened map, as the paper's VAE baseline."""
+        """Gives mean and log-variance from the flattened map, as in the paper's VAE baseline."""
         if self.moments is not None:
             he_init(self.moments)
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        if self.moments is None:
-            return self.layers(signed(x))
-        return self._moments(x)[0]
+        return self.layers(signed(x)) if self.moments is None else self._moments(self.moments, x)[0]
 
+    @override
     def posterior(self, x: Tensor) -> Distribution | None:
-        """A diagonal Gaussian over the code, or ``None``."""
         if self.moments is None:
             return None
-        mean, log_variance = self._moments(x)
-        # Autocast hands over bfloat16, in which exp and the KL divergence lose what matters.
+        mean, log_variance = self._moments(self.moments, x)
+        # Autocast gives bfloat16, in which exp and the KL divergence lose too many digits.
         deviation = (log_variance.float().clamp(-_LOG_VARIANCE_BOUND, _LOG_VARIANCE_BOUND) / 2).exp()
         return Independent(Normal(mean.float(), deviation, validate_args=False), len(self.latent_shape))
 
-    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if self.moments is None:
-            raise TypeError("a deterministic encoder has no posterior moments")
-        mean, log_variance = self.moments(self.layers(signed(x)).flatten(1)).chunk(2, dim=1)
+    def _moments(self, moments: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = moments(self.layers(signed(x)).flatten(1)).chunk(2, dim=1)
         return mean.unflatten(1, self.latent_shape), log_variance.unflatten(1, self.latent_shape)
 
 
@@ -167,7 +157,6 @@ class ConvDecoder(Decoder[ConvDecoderConfig]):
         scales = max(0, round(math.log2(image.height / height)))
         if (height * 2**scales, width * 2**scales) != (image.height, image.width):
             raise ConfigError(f"codes of {height}x{width} do not double to images of {image.height}x{image.width}")
-        self.output = config.output
         layers: list[nn.Module] = []
         for scale in reversed(range(scales)):
             narrower = config.width * 2**scale
@@ -182,10 +171,19 @@ class ConvDecoder(Decoder[ConvDecoderConfig]):
     @override
     def forward(self, z: Tensor) -> Tensor:
         y = self.layers(z)
-        return torch.sigmoid(y) if self.output == "sigmoid" else (y + 1) / 2
+        return torch.sigmoid(y) if self.config.output == "sigmoid" else (y + 1) / 2
 
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
-        """(B,) in nats: Bernoulli on [0, 1] values for a sigmoid output, else a Gaussian of unit variance."""
+        """log p(x | z) in nats, (B,): Bernoulli for a sigmoid output, else a Gaussian of unit variance."""
         y = self.layers(z).float()
-        likelihood = Bernoulli(logits=y, validate_args=False) if self.output == "sigmoid" else Normal((y + 1) / 2, 1.0)
-        return likelihood.log_prob(x).flatten(1).sum(1)
+        if self.config.output == "sigmoid":
+            return bernoulli_log_prob(x, y)
+        return Normal((y + 1) / 2, 1.0).log_prob(x).flatten(1).sum(1)
+
+
+def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
+    """log p(x) in nats, (B,): images (B, C, H, W) under pixelwise Bernoulli distributions of `logits`, (B, C, H, W).
+
+    Gray values count as well: the result is then the expectation over binary images drawn from them.
+    """
+    return Bernoulli(logits=logits.float(), validate_args=False).log_prob(x).flatten(1).sum(1)

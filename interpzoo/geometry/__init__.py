@@ -10,12 +10,13 @@ from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode, flat_decoder
 from interpzoo.geometry.derivatives import jacobian, jvp, vjp
 from interpzoo.geometry.inversion import project
 from interpzoo.geometry.neighbors import NeighborGraph, nearest_neighbors
-from interpzoo.geometry.paths import lerp, slerp
+from interpzoo.geometry.paths import align, lerp, slerp
 
 __all__ = [
     "BATCH_SIZE",
     "Decode",
     "NeighborGraph",
+    "align",
     "at",
     "constant_speed",
     "curve_energy",

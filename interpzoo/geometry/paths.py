@@ -11,7 +11,7 @@ _NEAR = 1e-4
 
 def lerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     """(1 - t) z0 + t z1: codes (B, ...) and positions (T,) or (B, T) to (B, T, ...), exact at 0 and 1."""
-    return torch.lerp(z0[:, None], z1[:, None], _align(t, z0).to(z0.dtype))
+    return torch.lerp(z0[:, None], z1[:, None], align(_rows(t), z0[:, None]).to(z0.dtype))
 
 
 def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
@@ -36,10 +36,15 @@ def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     straight = straight[:, None]
     s0 = torch.where(straight, 1 - t, torch.sin((1 - t) * w) / torch.sin(w))
     s1 = torch.where(straight, t, torch.sin(t * w) / torch.sin(w))
-    return _align(s0, z0).to(z0.dtype) * z0[:, None] + _align(s1, z0).to(z0.dtype) * z1[:, None]
+    z0, z1 = z0[:, None], z1[:, None]
+    return align(s0, z0).to(z0.dtype) * z0 + align(s1, z0).to(z0.dtype) * z1
 
 
-def _align(t: Tensor, z: Tensor) -> Tensor:
-    """Positions (T,) or (B, T) with the axes of (B, T, *latent_shape)."""
-    t = t if t.ndim == 2 else t[None]
-    return t.view(*t.shape, *(1 for _ in z.shape[1:]))
+def align(weights: Tensor, codes: Tensor) -> Tensor:
+    """Append axes of length 1 to `weights` until it has as many axes as `codes`, to broadcast over them."""
+    return weights.view(*weights.shape, *(1 for _ in codes.shape[weights.ndim :]))
+
+
+def _rows(t: Tensor) -> Tensor:
+    """Positions (T,) or (B, T) as (1, T) or (B, T)."""
+    return t if t.ndim == 2 else t[None]

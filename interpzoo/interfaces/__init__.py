@@ -14,7 +14,7 @@ from interpzoo.interfaces.data import Batch, DataSet, Truth
 from interpzoo.interfaces.features import FeatureNetwork
 from interpzoo.interfaces.interpolation import Interpolator, Mixer
 from interpzoo.interfaces.networks import Decoder, Encoder, LatentModel, Prior
-from interpzoo.interfaces.training import Regularizer, Step, Update
+from interpzoo.interfaces.training import Regularizer, Step, Update, parameters_of
 
 __all__ = [
     "Batch",
@@ -31,4 +31,5 @@ __all__ = [
     "Step",
     "Truth",
     "Update",
+    "parameters_of",
 ]

@@ -25,9 +25,9 @@ def _own(value: Tensor) -> Tensor:
 
 
 class Step:
-    """One training step: the batch, what is computed of it once on demand, and what its losses share.
+    """One training step: its batch, and what its losses share, computed once on demand.
 
-    All due losses of a step are computed on one `Step` before any optimiser moves.
+    All due losses of a step are computed from one `Step` before any optimizer moves.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class Step:
         self.total = total
         self.epoch = epoch
         self.mean = mean
-        """Mean of a tensor over all processes, each of which must ask: for what steers the run, such as a multiplier or
-        the end of a phase, which all have to agree on."""
+        """Mean of a tensor over all processes, each of which must call it. Use it for what steers the run, such as a
+        multiplier or the end of a phase: all processes have to agree on it."""
         self.logged: dict[str, Tensor] = {}
         self._shared: dict[str, object] = {}
 
@@ -76,17 +76,17 @@ class Step:
         return self.shared("reconstruction", lambda: self.model.decoder(self.codes))
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
-        """What `make` returns, computed once a step for all updates (alphas, interpolants)."""
+        """The result of `make`, computed once per step for all updates (mixing coefficients, interpolants)."""
         if key not in self._shared:
             self._shared[key] = make()
-        return self._shared[key]  # pyright: ignore[reportReturnType]  # what `make` of this key gave
+        return self._shared[key]  # pyright: ignore[reportReturnType]  # made by `make` for this key
 
     def uniform(self, *shape: int) -> Tensor:
-        """U[0, 1) of `shape` from the step's generator, on the batch's device."""
+        """Uniform numbers in [0, 1) of `shape` from the step's generator, on the batch's device."""
         return torch.rand(*shape, generator=self.generator).to(self.x.device)
 
     def normal(self, *shape: int) -> Tensor:
-        """N(0, 1) of `shape` from the step's generator, on the batch's device."""
+        """Standard normal numbers of `shape` from the step's generator, on the batch's device."""
         return torch.randn(*shape, generator=self.generator).to(self.x.device)
 
     def log(self, name: str, value: Tensor) -> None:
@@ -111,22 +111,28 @@ def _always(step: Step) -> bool:
 
 @dataclass(frozen=True)
 class Update:
-    """One optimiser's part of a training step."""
+    """One optimizer's part of a training step."""
 
     name: str
     parameters: Sequence[nn.Parameter]
-    """All that this update moves; its loss reaches nothing else."""
+    """The weights that this update moves; its gradient reaches no others. See `parameters_of`."""
     optimizer: OptimizerConfig | None = None
     """``None``: the recipe's."""
     every: int = 1
-    """Due at steps 0, every, 2 every, ..."""
+    """The update is due at steps 0, every, 2 every, ..."""
     learning_rate_scale: Callable[[Step], float] = _unscaled
-    """Factor of this step's learning rate; all processes have to find the same, see `Step.mean`."""
+    """Factor of this step's learning rate. All processes must compute the same one, see `Step.mean`."""
     active: Callable[[Step], bool] = _always
+    """Whether the update takes part in this step, for methods with phases."""
+
+
+def parameters_of(*modules: nn.Module) -> list[nn.Parameter]:
+    """All parameters of some networks, as an `Update` takes them."""
+    return [parameter for module in modules for parameter in module.parameters()]
 
 
 class Regularizer(nn.Module, Configured[ConfigT], ABC):
-    """What a method trains: the whole loss by named terms, and networks of its own (critic, helper, multiplier).
+    """What a method trains: the whole loss as named terms, and networks of its own (critic, multiplier).
 
     Its parameters and buffers are checkpointed with the run (keep counters and multipliers in buffers) and never saved
     with the model.
@@ -135,9 +141,9 @@ class Regularizer(nn.Module, Configured[ConfigT], ABC):
     kind: ClassVar[Kind] = "regularizer"
 
     requires: frozenset[str] = frozenset()
-    """Batch fields needed beside ``image``."""
+    """Batch fields that the loss needs besides ``image``."""
     autocast: bool = True
-    """Whether reduced precision is fine; Jacobians and 1 / d^2 need float32."""
+    """Whether the loss may run in reduced precision. Jacobians and 1 / d^2 need float32."""
 
     def __init__(self, config: ConfigT, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -146,15 +152,15 @@ class Regularizer(nn.Module, Configured[ConfigT], ABC):
         self.latent_shape = latent_shape
 
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
-        """Called once before the first step, with a batch: scales that depend on the data."""
+        """Called once before the first step, with a batch, to check the networks or to set scales from the data."""
 
-    @abstractmethod
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """Who is optimised, how and how often."""
+        """What is optimized, how and how often: by default encoder and decoder together, once a step."""
+        return [Update("autoencoder", parameters_of(model.encoder, model.decoder))]
 
     @abstractmethod
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
-        """The weighted terms of one update's loss, scalars by name; their sum is minimised."""
+        """The weighted terms of one update's loss, scalars by name; their sum is minimized."""
 
     def after(self, step: Step) -> None:
-        """Called when all optimisers have moved: multipliers, phases."""
+        """Called after all optimizers have moved, to update multipliers and phases."""

@@ -1,7 +1,7 @@
-"""The mixers of AMR: convex combinations of codes, and codes put together from whole feature maps.
+"""The mixers of AMR: convex combinations of codes, and codes assembled from whole feature maps.
 
-Source: arXiv 1903.02709, section 2; official code, models/swapgan.py, threegan.py and kgan.py. A feature map is what
-stands at one index of a code's first dimension: a channel (H, W), or a single number where codes are flat.
+Source: arXiv 1903.02709, section 2; official code, models/swapgan.py, threegan.py and kgan.py. A feature map is
+one slice of a code along its first dimension: a channel (H, W), or a single number if codes are flat.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing_extensions import override
 
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
-from interpzoo.geometry import lerp
+from interpzoo.geometry import align, lerp
 from interpzoo.interfaces import ConfigT, LatentModel, Mixer
 
 _ROUNDING: Final = 1e-6
-"""How much a position may fall short, by float32, of the one at which the next feature map switches."""
+"""Tolerance for float32 positions that fall just short of where the next feature map switches."""
 
 
 class TrainingMixer(Mixer[ConfigT]):
-    """A mixer that says which weights it is trained with."""
+    """A mixer that also draws the weights that it is trained with."""
 
     @abstractmethod
     def draw(self, n: int, k: int, generator: Generator) -> Tensor:
@@ -38,12 +38,13 @@ class Mixup(TrainingMixer):
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         return lerp(z0, z1, t)
 
+    @override
     def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """sum_j w_j z_j; see `Mixer.mix`."""
-        return (_align(weights, codes) * codes).sum(1)
+        """sum_j w_j z_j."""
+        return (align(weights, codes) * codes).sum(1)
 
     def draw(self, n: int, k: int, generator: Generator) -> Tensor:
-        """Uniform on the simplex, Dirichlet(1, ..., 1), for each mix its own; of two codes alpha ~ U(0, 1)."""
+        """A draw of its own for each mix, uniform on the simplex; for two codes, alpha ~ U(0, 1)."""
         return _uniform_simplex(n, k, generator)
 
 
@@ -51,24 +52,21 @@ class BernoulliConfig(ComponentConfig):
     """Settings of the feature-map mixer."""
 
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Of the shuffle that says in which order the feature maps of a path switch."""
+    """Seed of the order in which the feature maps of a path switch."""
 
 
 class Bernoulli(TrainingMixer[BernoulliConfig]):
     """Feature maps switch from the first code to the second one by one, in a fixed random order.
 
-    In training a map comes from code j with the probability w_j. Official code draws the mask for two codes alone (one
-    of three, with equal chances, in another variant); for more codes this is the categorical draw under the same
-    weights. Without a generator nothing is random: of C maps the last code has the first int(C w_k) of the shuffle,
-    the last but one those up to int(C (w_(k-1) + w_k)), and so on.
+    In training, a map comes from code j with probability w_j. The official code draws masks for two codes only (and, in
+    another variant, one of three codes with equal chances); for more codes, this is the categorical draw with the same
+    weights. Without a generator nothing is random: of C maps in shuffled order, the last code has the first int(C w_k),
+    the code before it those up to int(C (w_(k-1) + w_k)), and so on.
     """
 
-    def __init__(self, config: BernoulliConfig) -> None:
-        super().__init__(config)
-        self.seed = config.seed
-
+    @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
-        """See `Interpolator`; the first int(t C) maps of the shuffle are `z1`'s.
+        """The first int(t C) maps of the shuffled order come from `z1`.
 
         Raises:
             InputError: some t lies outside [0, 1], where there is nothing to switch.
@@ -78,36 +76,32 @@ class Bernoulli(TrainingMixer[BernoulliConfig]):
                 f"t lies in [{t.min():g}, {t.max():g}]: the path 'bernoulli' is defined in [0, 1]; 'mixup' extrapolates"
             )
         switched = self._switches(z0) <= (t if t.ndim == 2 else t[None])[..., None]
-        return torch.where(_align(switched, z0[:, None]), z1[:, None], z0[:, None])
+        return torch.where(align(switched, z0[:, None]), z1[:, None], z0[:, None])
 
+    @override
     def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Each feature map whole from one of the codes, drawn from `generator` if there is one; see `Mixer.mix`."""
+        """Take each feature map whole from one code, drawn from `generator` if there is one."""
         n, maps = len(codes), codes.shape[2]
         if generator is None:
             switches = self._switches(codes[:, 0])
         else:
-            # In (0, 1], so that a weight of 0 never and a weight of 1 always has the map.
+            # In (0, 1]: a code of weight 0 never gets the map and a code of weight 1 always does.
             switches = (1 - torch.rand(n, maps, generator=generator)).to(codes.device)
-        # A map passes on to code j once the weights from j on reach its switch.
+        # A map comes from code j or a later one once their weights together reach its switch.
         shares = weights[:, 1:].flip(1).cumsum(1)
         source = (switches[..., None] <= shares[:, None]).sum(-1)
-        return codes.gather(1, _align(source, codes[:, 0])[:, None].expand_as(codes[:, :1])).squeeze(1)
+        return codes.gather(1, align(source, codes[:, 0])[:, None].expand_as(codes[:, :1])).squeeze(1)
 
     def draw(self, n: int, k: int, generator: Generator) -> Tensor:
-        """Uniform on the simplex, one draw for all of a process's batch; of two codes (p, 1 - p), p ~ U(0, 1)."""
+        """One draw for the whole batch of a process, uniform on the simplex; for two codes (p, 1 - p), p ~ U(0, 1)."""
         return _uniform_simplex(1, k, generator).expand(n, k)
 
     def _switches(self, codes: Tensor) -> Tensor:
         """(C,): the position t at which each feature map of codes (B, C, ...) switches, 1 / C, 2 / C, ..., 1."""
-        order = torch.randperm(codes.shape[1], generator=Generator().manual_seed(self.seed))
+        order = torch.randperm(codes.shape[1], generator=Generator().manual_seed(self.config.seed))
         return ((order + 1) / codes.shape[1] - _ROUNDING).to(codes.device)
 
 
 def _uniform_simplex(n: int, k: int, generator: Generator) -> Tensor:
-    """Dirichlet(1, ..., 1), (n, k): normalised exponentials, since `torch.distributions` takes no generator."""
+    """Dirichlet(1, ..., 1), (n, k): normalized exponentials, since `torch.distributions` takes no generator."""
     return torch.nn.functional.normalize(torch.empty(n, k).exponential_(generator=generator), p=1, dim=1)
-
-
-def _align(weights: Tensor, codes: Tensor) -> Tensor:
-    """`weights` with trailing axes of length 1, as many as `codes` has more."""
-    return weights.view(*weights.shape, *(1 for _ in codes.shape[weights.ndim :]))

@@ -5,39 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal, kl_divergence
-from torch.nn.functional import mse_loss
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
-from interpzoo.errors import ConfigError
-from interpzoo.interfaces import ConfigT, LatentModel, Regularizer, Step, Update
-from interpzoo.nets import cross_entropy, he_init, signed
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update, parameters_of
+from interpzoo.losses import adversarial_loss, elbo_terms, signed_mse
+from interpzoo.nets import he_init
 
 
-def autoencoder_update(model: LatentModel) -> Update:
-    """The update that moves encoder and decoder."""
-    return Update("autoencoder", [*model.encoder.parameters(), *model.decoder.parameters()])
-
-
-def reconstruction_loss(x: Tensor, reconstruction: Tensor) -> Tensor:
-    """Mean squared error over batch, channels and pixels, in the paper's [-1, 1]."""
-    return mse_loss(signed(reconstruction.float()), signed(x))
-
-
-class Autoencoder(Regularizer[ConfigT]):
+class Autoencoder(Regularizer):
     """Reconstruction alone."""
-
-    @override
-    def updates(self, model: LatentModel) -> Sequence[Update]:
-        return [autoencoder_update(model)]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """L = mean (x - g(f(x)))^2."""
-        return {"reconstruction": reconstruction_loss(step.x, step.reconstruction)}
+        return {"reconstruction": signed_mse(step.reconstruction, step.x)}
 
 
 class DenoisingConfig(ComponentConfig):
@@ -47,18 +30,13 @@ class DenoisingConfig(ComponentConfig):
     """Standard deviation of the Gaussian noise on the input, in [-1, 1] units."""
 
 
-class Denoising(Autoencoder[DenoisingConfig]):
+class Denoising(Regularizer[DenoisingConfig]):
     """Reconstruction of the clean image from a noisy one."""
-
-    def __init__(self, config: DenoisingConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
-        super().__init__(config, image, latent_shape)
-        self.noise = config.noise
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """L = mean (x - g(f(x + noise)))^2, noise ~ N(0, sigma^2) on [-1, 1], so sigma / 2 on [0, 1]."""
-        noisy = step.x + self.noise / 2 * step.normal(*step.x.shape)
-        denoised = step.model.decoder(step.model.encoder(noisy))
-        return {"reconstruction": reconstruction_loss(step.x, denoised)}
+        noisy = step.x + self.config.noise / 2 * step.normal(*step.x.shape)
+        return {"reconstruction": signed_mse(step.model.decoder(step.model.encoder(noisy)), step.x)}
 
 
 class VariationalConfig(ComponentConfig):
@@ -71,39 +49,22 @@ class VariationalConfig(ComponentConfig):
 class Variational(Regularizer[VariationalConfig]):
     """The negative evidence lower bound with prior N(0, I) (Kingma and Welling 2014; beta: Higgins et al. 2017)."""
 
-    def __init__(self, config: VariationalConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
-        super().__init__(config, image, latent_shape)
-        self.beta = config.beta
-
-    @override
-    def updates(self, model: LatentModel) -> Sequence[Update]:
-        return [autoencoder_update(model)]
-
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """L = mean_B [ -log p(x | z) + beta KL(q(z | x) || N(0, I)) ], sums over pixels and latent dimensions, in nats.
 
         Raises:
             ConfigError: the encoder has no posterior or the decoder no likelihood.
         """
-        posterior = step.posterior
-        likelihood = step.model.decoder.log_prob(step.x, step.codes)
-        if posterior is None or likelihood is None:
-            raise ConfigError(
-                "method 'vae' needs an encoder with a posterior and a decoder with a likelihood: "
-                "for the network 'conv' set encoder.posterior=gaussian"
-            )
-        zeros = torch.zeros_like(posterior.mean)
-        prior = Independent(Normal(zeros, torch.ones_like(zeros), validate_args=False), zeros.ndim - 1)
-        divergence = kl_divergence(posterior, prior).mean()
+        reconstruction, divergence = elbo_terms(step, "vae")
         step.log("kl", divergence)
-        return {"reconstruction": -likelihood.mean(), "divergence": self.beta * divergence}
+        return {"reconstruction": reconstruction, "divergence": self.config.beta * divergence}
 
 
 class AdversarialConfig(ComponentConfig):
     """Settings of the adversarial autoencoder."""
 
     width: Width = 100
-    """Hidden units of both layers of the discriminator."""
+    """Units of each of the two hidden layers of the discriminator."""
     weight: float = Field(default=1.0, ge=0, le=1000)
     """Weight of the adversarial term."""
 
@@ -113,7 +74,6 @@ class Adversarial(Regularizer[AdversarialConfig]):
 
     def __init__(self, config: AdversarialConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
-        self.weight = config.weight
         self.discriminator = nn.Sequential(
             nn.Flatten(),
             nn.Linear(math.prod(latent_shape), config.width),
@@ -126,18 +86,14 @@ class Adversarial(Regularizer[AdversarialConfig]):
 
     @override
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        return [autoencoder_update(model), Update("discriminator", [*self.discriminator.parameters()])]
+        return [*super().updates(model), Update("discriminator", parameters_of(self.discriminator))]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """Autoencoder: mean (x - g(z))^2 + w BCE(d(z), 1); discriminator: BCE(d(z), 0) + BCE(d(p), 1), p ~ N(0, I)."""
         if update == "autoencoder":
             return {
-                "reconstruction": reconstruction_loss(step.x, step.reconstruction),
-                "adversarial": self.weight * self._cross_entropy(step.codes, 1.0),
+                "reconstruction": signed_mse(step.reconstruction, step.x),
+                "adversarial": self.config.weight * adversarial_loss(self.discriminator(step.codes), real=True),
             }
-        drawn = step.normal(*step.codes.shape)
-        loss = self._cross_entropy(step.codes.detach(), 0.0) + self._cross_entropy(drawn, 1.0)
-        return {"discriminator": loss}
-
-    def _cross_entropy(self, codes: Tensor, target: float) -> Tensor:
-        return cross_entropy(self.discriminator(codes), target)
+        encoded, drawn = self.discriminator(step.codes.detach()), self.discriminator(step.normal(*step.codes.shape))
+        return {"discriminator": adversarial_loss(encoded, real=False) + adversarial_loss(drawn, real=True)}

@@ -7,16 +7,11 @@ from torch import Generator, Tensor
 from torch.distributions import Normal
 from typing_extensions import override
 
-from interpzoo.config import ComponentConfig
 from interpzoo.interfaces import Prior
 
 
 class StandardNormal(Prior):
     """Independent N(0, 1) in every latent dimension."""
-
-    def __init__(self, config: ComponentConfig, latent_shape: tuple[int, ...]) -> None:
-        super().__init__(config, latent_shape)
-        self.latent_shape = latent_shape
 
     @override
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:

@@ -13,33 +13,33 @@ from interpzoo.config import Schema
 
 
 class ConstraintConfig(Schema):
-    """Settings of the constraint; the papers choose them for each data set, and their values are not known to us."""
+    """Settings of the constraint; the papers choose them per data set and do not give them."""
 
     kappa: float = Field(gt=0, le=1e4)
-    """The error may be kappa^2. A root mean squared pixel error of r is kappa^2 = D r^2 / 2, with D values an image."""
+    """The error is bounded by kappa^2. A root mean squared error of r in D pixel values is kappa^2 = D r^2 / 2."""
     initial_beta: float = Field(default=1e-3, gt=0, le=1)
-    """beta_0, far below 1: the initial phase is nearly all reconstruction."""
+    """beta_0, far below 1, so that the initial phase is nearly all reconstruction."""
     nu: float = Field(default=1e-3, gt=0, le=1000)
     """Speed of the multiplier."""
     tau: float = Field(default=5.0, gt=0, le=1000)
-    """How soon beta slows down on its way up to 1."""
+    """How early beta slows down while it rises to 1."""
     moving_average: float = Field(default=0.99, ge=0, lt=1)
     """a: weight of the past in the moving average of the error."""
 
 
 class Constraint(nn.Module):
-    """E[C] <= kappa^2 with the multiplier lambda = 1 / beta, which is tightened while it is broken.
+    """E[C] <= kappa^2 with the multiplier lambda = 1 / beta, which grows while the constraint is violated.
 
-    All that changes is in buffers, so that a resumed run has it.
+    Everything that changes is in buffers, so that a resumed run has it.
     """
 
     beta: Tensor
     error: Tensor
-    """C_hat: moving average of the error; that of the first batch to begin with."""
+    """C_hat: moving average of the error, starting with that of the first batch."""
     observed: Tensor
-    """Number of batches in it."""
+    """Number of batches in the moving average."""
     initial: Tensor
-    """Whether the initial phase, in which beta stays, has still to end: C_hat < kappa^2 for the first time."""
+    """Whether the initial phase is still on: beta stays until C_hat < kappa^2 for the first time."""
 
     def __init__(self, config: ConstraintConfig) -> None:
         super().__init__()
@@ -52,23 +52,23 @@ class Constraint(nn.Module):
 
     @property
     def multiplier(self) -> Tensor:
-        """lambda = 1 / beta, scalar."""
+        """lambda = 1 / beta, a scalar."""
         return 1 / self.beta
 
     @property
     def is_initial(self) -> bool:
-        """Whether the initial phase goes on."""
+        """Whether the initial phase is still on."""
         return bool(self.initial)
 
     @torch.no_grad()
     def observe(self, error: Tensor) -> None:
-        """Take in a batch's mean error C, scalar, and after the initial phase move beta.
+        """Add a batch's mean error C, a scalar, to the moving average; after the initial phase, move beta.
 
         C_hat_t = a C_hat_{t-1} + (1 - a) C, and with delta = C_hat_t - kappa^2 and the Heaviside step H, H(0) = 0:
         beta_t  = beta_{t-1} exp(nu f delta), f = (1 - H(delta)) tanh(tau (beta_{t-1} - 1)) - H(delta)
 
-        f is to bring beta to 1 and no further. Where delta is far below 0 one step would overshoot by many powers of
-        ten, so that beta is held at 1.
+        f is meant to bring beta to 1 and no further. Where delta is far below 0, one step would overshoot by many
+        powers of ten, so beta is clamped to 1.
         """
         c = self.config
         past = c.moving_average if bool(self.observed) else 0.0

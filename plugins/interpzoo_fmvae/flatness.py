@@ -1,7 +1,7 @@
-"""How far a decoder is from flat: G = J^T J against c^2 I, between and beyond the codes.
+"""How far a decoder is from flat: its metric G = J^T J compared with c^2 I, between and beyond the codes.
 
-Source: Chen et al., arXiv 2002.04881, eq. 7; there is no official code. The entries' squares are summed and c^2 is the
-batch's, as in FlatVI (theislab/FlatVI, geometric_vae.py), a descendant.
+Source: Chen et al., arXiv 2002.04881, eq. 7; there is no official code. The squares of the entries are summed and c^2
+comes from the batch, as in its successor FlatVI (theislab/FlatVI, geometric_vae.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from interpzoo.geometry import Decode
+from interpzoo.geometry import Decode, align
 
 Scale = Literal["batch", "detached", "relative"]
 """What G is compared with, see `flatness`."""
@@ -21,19 +21,19 @@ _SMALLEST_STEP = 0.1
 
 def mix(z: Tensor, partners: Tensor, alpha: Tensor) -> Tensor:
     """g(z_i, z_j) = (1 - alpha) z_i + alpha z_j of codes and partners (B, *latent_shape); alpha (B,), any."""
-    return torch.lerp(z, partners, alpha.view(-1, *(1 for _ in z.shape[1:])))
+    return torch.lerp(z, partners, align(alpha, z))
 
 
 def flatness(G: Tensor, scale: Scale) -> Tensor:
     """mean_B ||G - c^2 I||^2, the squares of all entries summed, with c^2 = mean_B tr G / d.
 
-    - "batch", the paper's term. It grows with the fourth power of the data's scale, and falls when all of G shrinks,
-      that is when codes spread out, which the hierarchical prior lets them do for nothing: it may be met by a larger
-      latent space instead of a flatter one. A detached c^2 would not help: c^2 is where the term is least, so that
-      nothing of the gradient comes through it.
-    - "detached": mean_B ||G / c^2 - I||^2 with c^2 a constant to the gradient, which is the paper's over c^4: the
-      data's scale is no matter, the codes' spread still is.
-    - "relative": the same with c^2 a function of G: neither matters.
+    - "batch", the paper's term. It grows with the fourth power of the data's scale. It also falls when all of G
+      shrinks, that is, when codes spread out, which costs nothing under the hierarchical prior: a larger latent space
+      lowers the term as a flatter one does. Detaching c^2 would not help: the term is least at this c^2, so no gradient
+      comes through it.
+    - "detached": mean_B ||G / c^2 - I||^2 with c^2 constant to the gradient, the paper's term over c^4. It does not
+      depend on the scale of the data, but still on the spread of the codes.
+    - "relative": the same with c^2 a function of G. It depends on neither.
 
     Args:
         G: metric tensors (B, d, d).

@@ -1,4 +1,4 @@
-"""The loss of the flat-manifold VAE: as little information as reconstructs well enough, in a flat latent space.
+"""The loss of the flat-manifold VAE: little information, good enough reconstruction, and a flat latent space.
 
 Source: Chen et al., arXiv 2002.04881, eq. 7, on the constrained VAE of Klushyn et al., arXiv 1905.04982. There is no
 official code.
@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.geometry import flat_decoder, jacobian
-from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update
+from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update, parameters_of
 from interpzoo_fmvae.constraint import Constraint, ConstraintConfig
 from interpzoo_fmvae.flatness import Scale, away_from_zero, finite_differences, flatness, mix
 from interpzoo_fmvae.prior import HierarchicalPrior
@@ -27,15 +27,15 @@ class FMVAEConfig(ComponentConfig):
 
     constraint: ConstraintConfig
     eta: float = Field(default=300.0, ge=0, le=1e8)
-    """Weight of the flatness term; the paper has 300 and 3000 on its pedestrians, at the scale of its data."""
+    """Weight of the flatness term; the paper has 300 and 3000 for its pedestrians, at the scale of its data."""
     margin: float = Field(default=0.2, ge=0, le=10)
     """alpha_0: codes are mixed with alpha ~ U(-alpha_0, 1 + alpha_0)."""
     scale: Scale = "batch"
-    """The paper's term, or one of two that do not depend on the data's scale, see `flatness`."""
+    """The paper's term or one of two that do not depend on the scale of the data, see `flatness`."""
     finite_difference: float | None = Field(default=None, gt=0, le=100)
-    """sigma of stochastic finite differences for the Jacobian, as in the paper; ``None``: it is exact."""
+    """sigma of the stochastic finite differences that give the Jacobian in the paper; ``None``: the exact Jacobian."""
     points: int | None = Field(default=None, ge=2, le=65_536)
-    """Mixed points a step; ``None``: as many as images."""
+    """Number of mixed points per step; ``None``: one per image."""
 
 
 class FMVAE(Regularizer[FMVAEConfig]):
@@ -43,27 +43,26 @@ class FMVAE(Regularizer[FMVAEConfig]):
 
     What the papers do not settle, or what differs from them:
 
-    - C(x, z) = 1/2 ||x - g(z)||^2 in [0, 1] units, the error term of a Gaussian of unit variance whatever the decoder's
-      output: together with lambda that of a Gaussian of variance 1 / lambda = beta.
-    - The error that the multiplier follows is the batch's before its step, and the multiplier moves after the step.
+    - C(x, z) = 1/2 ||x - g(z)||^2 in [0, 1] units, the error of a Gaussian of unit variance whatever the decoder's
+      output. Weighted by lambda, it is the error of a Gaussian of variance 1 / lambda = beta.
+    - The multiplier moves after the step, by the batch's error before the step.
     - In the initial phase the flatness term is left out.
-    - Partners are the batch in random order. The gradient of the flatness term reaches the encoder, too.
-    - The mean of f(z + epsilon e_t) - f(z) over epsilon ~ N(0, sigma^2) is 0 to first order; here each difference is
-      divided by its own epsilon, one draw a point and dimension.
+    - Partners come from the batch in random order. The gradient of the flatness term reaches the encoder as well.
+    - The mean of f(z + epsilon e_t) - f(z) over epsilon ~ N(0, sigma^2) is 0 to first order. Here each difference is
+      divided by its own epsilon, drawn for each point and dimension.
     """
 
     autocast = False
 
     def __init__(self, config: FMVAEConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
-        self.config = config
         self.constraint = Constraint(config.constraint)
 
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
         """Check the networks.
 
         Raises:
-            ConfigError: the encoder has no posterior, the decoder no derivative, or the prior is another.
+            ConfigError: the encoder has no posterior, the decoder no derivative, or the prior is not ``vhp``.
         """
         if model.encoder.posterior(batch["image"]) is None:
             raise ConfigError(
@@ -78,11 +77,10 @@ class FMVAE(Regularizer[FMVAEConfig]):
         _prior(model)
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """Encoder and decoder (phi, theta); after the initial phase the prior (Theta, Phi), too."""
-        autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
-        prior = [*_prior(model).parameters()]
+        """Encoder and decoder (phi, theta), and after the initial phase the prior (Theta, Phi) as well."""
+        prior = parameters_of(_prior(model))
         return [
-            Update("autoencoder", autoencoder),
+            *super().updates(model),
             Update("prior", prior, active=lambda step: not self.constraint.is_initial),
         ]
 
@@ -91,14 +89,14 @@ class FMVAE(Regularizer[FMVAEConfig]):
 
         F             = mean_B [ log q(z | x) - b(z) ]
         L_autoencoder = lambda (mean_B C(x, z) - kappa^2) + F + eta mean ||G(g(z_i, z_j)) - c^2 I||^2
-        L_prior       = mean_B [ -b(z) ], all of F that depends on the prior
+        L_prior       = mean_B [ -b(z) ], the part of F that depends on the prior
         """
         information = step.shared("fmvae information", lambda: self._bound(step))
         if update == "prior":
             return {"prior": -information}
         constraint, error = self.constraint, self._error(step)
         step.log("error", error)
-        step.log("moving average", constraint.error.clone())  # which moves before it is read
+        step.log("moving average", constraint.error.clone())  # a copy: it moves before it is read
         step.log("multiplier", constraint.multiplier)
         terms = {
             "constraint": constraint.multiplier * (error - constraint.bound),
@@ -109,7 +107,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
         return terms
 
     def after(self, step: Step) -> None:
-        """Move the multiplier; an initial phase that takes half of the run, or all of it, is warned of."""
+        """Move the multiplier, and warn if the initial phase takes half of the run or all of it."""
         constraint = self.constraint
         constraint.observe(step.mean(self._error(step).detach()))
         if constraint.is_initial and step.index + 1 in (step.total // 2, step.total):
@@ -127,7 +125,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
 
     def _bound(self, step: Step) -> Tensor:
         prior, z = _prior(step.model), step.codes
-        return prior.bound(z, step.normal(prior.samples, *z.flatten(1).shape)).mean()
+        return prior.bound(z, step.normal(prior.config.samples, *z.flatten(1).shape)).mean()
 
     def _log_posterior(self, step: Step) -> Tensor:
         posterior = step.posterior

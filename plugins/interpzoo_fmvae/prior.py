@@ -1,6 +1,6 @@
-"""The variational hierarchical prior: a Gaussian whose mean and variance are a network's of another code, zeta.
+"""The variational hierarchical prior: a Gaussian whose mean and variance a network computes from another code, zeta.
 
-Source: Klushyn, Chen, Kurle, Cseke and van der Smagt, arXiv 1905.04982, of which the flat-manifold VAE takes its prior.
+Source: Klushyn, Chen, Kurle, Cseke and van der Smagt, arXiv 1905.04982, where the flat-manifold VAE takes it from.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ class HierarchicalConfig(ComponentConfig):
     """Sizes of the prior."""
 
     width: Width = 256
-    """Units of both hidden layers of either network; the papers' sizes are not known to us."""
+    """Units of each hidden layer of both networks; the papers do not give theirs."""
     samples: int = Field(default=16, ge=1, le=1024)
-    """K: importance samples of the bound."""
+    """K: number of importance samples in the bound."""
 
 
 class HierarchicalPrior(Prior[HierarchicalConfig]):
-    """p(z) = int p_Theta(z | zeta) N(zeta; 0, I) dzeta, with q_Phi(zeta | z) to estimate it by.
+    """p(z) = int p_Theta(z | zeta) N(zeta; 0, I) dzeta, estimated with the help of q_Phi(zeta | z).
 
-    zeta has as many dimensions as z. Both conditionals are Gaussians with a diagonal covariance, mean and log-variance
-    from tanh networks of two hidden layers, which is our choice.
+    zeta has as many dimensions as z. Both conditionals are Gaussians with diagonal covariance; mean and log-variance
+    come from tanh networks with two hidden layers. The paper leaves the networks open.
     """
 
     def __init__(self, config: HierarchicalConfig, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, latent_shape)
-        self.latent_shape = latent_shape
-        self.samples = config.samples
         size = math.prod(latent_shape)
         self.generative = _network(size, config.width)
         """Theta: zeta (..., d) to mean and log-variance of z, (..., 2 d)."""
@@ -50,19 +48,20 @@ class HierarchicalPrior(Prior[HierarchicalConfig]):
         p = _gaussian(self.generative, zeta)
         return (p.mean + p.stddev * noise).unflatten(1, self.latent_shape)
 
+    @override
     def log_prob(self, z: Tensor) -> Tensor:
-        """The bound on log p(z) with K fixed draws, so that it is a function of `z`: nats, (B,)."""
-        noise = torch.randn(self.samples, 1, math.prod(self.latent_shape), generator=Generator().manual_seed(0))
+        """The bound on log p(z) in nats, (B,), with K fixed draws, so that the same code always has the same value."""
+        noise = torch.randn(self.config.samples, 1, math.prod(self.latent_shape), generator=Generator().manual_seed(0))
         return self.bound(z, noise.to(z))
 
     def bound(self, z: Tensor, noise: Tensor) -> Tensor:
         """log (1/K) sum_k p_Theta(z | zeta_k) N(zeta_k; 0, I) / q_Phi(zeta_k | z), zeta_k ~ q_Phi(. | z).
 
-        Its mean over the noise is below log p(z), and the closer to it the larger K is.
+        Its mean over the noise is below log p(z), and closer to it for larger K.
 
         Args:
             z: codes (B, *latent_shape).
-            noise: N(0, 1), (K, B, d): what the zeta_k are drawn with.
+            noise: N(0, 1), (K, B, d), from which the zeta_k are made.
 
         Returns:
             (B,) in nats.

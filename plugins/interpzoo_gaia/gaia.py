@@ -1,7 +1,7 @@
-"""The GAIA losses: an interpolant is as real as a second autoencoder can draw it again.
+"""The GAIA losses: an interpolant looks real if a second autoencoder can reconstruct it.
 
 Source: arXiv 1807.06650; official code of the paper (timsainb/GAIA, network.py, TensorFlow 1), which is followed. The
-same author's later notebook has other losses and is, by its own word, an experiment.
+same author's later notebook has other losses and calls itself an experiment.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from torch.nn.functional import l1_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update
+from interpzoo.geometry import align
+from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update, parameters_of
 from interpzoo.nets import ConvConfig, ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
 
 _SLOPE: Final = 20.0
 _LARGEST_SHARE: Final = 0.9
-"""Of the fakes' error in the discriminator's loss."""
+"""Largest weight of the error on fakes in the discriminator's loss."""
 
 
 class GAIAConfig(ComponentConfig):
@@ -33,10 +34,10 @@ class GAIAConfig(ComponentConfig):
     distance_weight: float = Field(default=5e-5, ge=0, le=1000)
     """w_z: weight of the pairwise distances; official: half of the learning rate of 1e-4."""
     discriminator: ConvConfig
-    """Sizes of the discriminator, an autoencoder of its own; `latent_channels` are the channels of its code."""
+    """Sizes of the discriminator, an autoencoder of its own; its code has `latent_channels` channels."""
     discriminator_start: Literal["random", "autoencoder"] = "random"
-    """``autoencoder``: the discriminator begins with the weights of the model, which has the same networks and can draw
-    already (``--from``); officially both begin at random."""
+    """``autoencoder``: the discriminator starts with the weights of the model, which has the same networks and is
+    trained already (``--from``). Officially both start at random."""
 
 
 @dataclass(frozen=True)
@@ -76,46 +77,44 @@ class GAIA(Regularizer[GAIAConfig]):
 
     def __init__(self, config: GAIAConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
-        self.deviation, self.distance_weight = config.deviation, config.distance_weight
-        self.discriminator_start = config.discriminator_start
         sizes = config.discriminator
         encoder = ConvEncoder(ConvEncoderConfig(**sizes.model_dump()), image)
         outward = ConvDecoderConfig(width=sizes.width, activation=sizes.activation)
         self.discriminator = nn.Sequential(encoder, ConvDecoder(outward, image, encoder.latent_shape))
 
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
-        """Copy the autoencoder's weights to the discriminator, where it is to begin with them.
+        """Copy the autoencoder's weights to the discriminator if `discriminator_start` says so.
 
         Raises:
-            ConfigError: `discriminator` is not the model's networks over again.
+            ConfigError: the discriminator does not have the model's networks.
         """
-        if self.discriminator_start == "random":
+        if self.config.discriminator_start == "random":
             return
         for own, given in zip(self.discriminator, (model.encoder, model.decoder), strict=True):
             try:
                 own.load_state_dict(given.state_dict())
             except RuntimeError as error:
                 raise ConfigError(
-                    "regularizer.discriminator_start = 'autoencoder': regularizer.discriminator is to have the sizes "
+                    "regularizer.discriminator_start = 'autoencoder': regularizer.discriminator must have the sizes "
                     f"of the model's networks: {' '.join(str(error).split())}"
                 ) from None
         x = batch["image"]
         if not torch.allclose(self.discriminator(x), model.decoder(model.encoder(x)), atol=1e-4):
             raise ConfigError(
-                "regularizer.discriminator_start = 'autoencoder': with the model's weights the discriminator draws "
-                "other images than the model: give it the activation of the encoder and of the decoder, whose output "
-                "has to be linear"
+                "regularizer.discriminator_start = 'autoencoder': with the model's weights the discriminator gives "
+                "other images than the model: give it the activation of encoder and decoder, and make the decoder's "
+                "output linear"
             )
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """Both at each step; of the learning rate, sig(r - f) is the discriminator's and the rest the autoencoder's.
+        """Both at every step: the discriminator at sig(r - f) times the learning rate, the autoencoder at the rest.
 
-        The discriminator thus slows down where it draws the fakes worse than the data.
+        The discriminator thus slows down when it reconstructs fakes worse than data.
         """
-        autoencoder = [*model.encoder.parameters(), *model.decoder.parameters()]
+        autoencoder = parameters_of(model.encoder, model.decoder)
         return [
             Update("autoencoder", autoencoder, learning_rate_scale=lambda step: 1 - self._balance(step)),
-            Update("discriminator", [*self.discriminator.parameters()], learning_rate_scale=self._balance),
+            Update("discriminator", parameters_of(self.discriminator), learning_rate_scale=self._balance),
         ]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
@@ -125,13 +124,13 @@ class GAIA(Regularizer[GAIAConfig]):
         L_autoencoder   = clip(p_G f_s + (1 - p_G) f_r + w_z L_dist, -1, 1), p_G = sig(f_s - f_r)
 
         Raises:
-            InputError: the batch cannot be halved.
+            InputError: the batch has an odd number of images.
         """
         e = self._errors(step)
         if update == "autoencoder":
             distance = distance_loss(step.x, step.codes)
             p = _sig(e.mixed - e.reconstructed)
-            loss = p * e.mixed + (1 - p) * e.reconstructed + self.distance_weight * distance
+            loss = p * e.mixed + (1 - p) * e.reconstructed + self.config.distance_weight * distance
             step.log("distance", distance)
         else:
             p = _sig(0.5 * e.mixed - e.real).clamp(0, _LARGEST_SHARE)
@@ -157,13 +156,15 @@ class GAIA(Regularizer[GAIAConfig]):
         """u A + (1 - u) C and v reversed(A) + (1 - v) C of the batch's halves A and C; u, v ~ N(1/2, deviation^2)."""
         n = len(step.x)
         if n % 2:
-            raise InputError(f"method 'gaia' pairs the halves of a batch: {n} images a process are no even number")
+            raise InputError(
+                f"method 'gaia' pairs the halves of a batch: it needs an even number of images per process, got {n}"
+            )
         a, c = step.codes.chunk(2)
-        u, v = (0.5 + self.deviation * step.normal(2, n // 2)).view(2, -1, *(1 for _ in a.shape[1:]))
+        u, v = (align(weights, a) for weights in 0.5 + self.config.deviation * step.normal(2, n // 2))
         return torch.cat([u * a + (1 - u) * c, v * a.flip(0) + (1 - v) * c])
 
     def _balance(self, step: Step) -> float:
-        """sig(r - f) of the whole batch, on whichever processes it lies."""
+        """sig(r - f) of the whole batch, over all processes."""
         return step.shared("gaia balance", lambda: self._compared(step))
 
     def _compared(self, step: Step) -> float:
@@ -174,8 +175,8 @@ class GAIA(Regularizer[GAIAConfig]):
 def distance_loss(x: Tensor, z: Tensor) -> Tensor:
     """How far the distances of codes (B, ...) are from those of images (B, ...), each relative to their mean.
 
-    mean_ab (ln(1 + dx_ab / mean dx) - ln(1 + dz_ab / mean dz))^2 with d_ab the mean squared difference of the images
-    or codes a and b; all B^2 pairs count, those of an image with itself included.
+    mean_ab (ln(1 + dx_ab / mean dx) - ln(1 + dz_ab / mean dz))^2, where d_ab is the mean squared difference of the
+    images or codes a and b. All B^2 pairs count, also those of an image with itself.
     """
     return (_log_distances(x) - _log_distances(z)).square().mean()
 

@@ -1,4 +1,4 @@
-"""The loss of low bending and low distortion embeddings: distances are kept, and geodesics become straight.
+"""The loss of low bending and low distortion embeddings: distances are preserved, and geodesics become straight.
 
 Source: arXiv 2104.13189 and its theory, arXiv 2208.10193. There is no official code.
 """
@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
+from interpzoo.config import ComponentConfig
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update, parameters_of
 
 
 class LowBendingConfig(ComponentConfig):
@@ -22,44 +22,39 @@ class LowBendingConfig(ComponentConfig):
     weight: float = Field(default=0.1, ge=0, le=1000)
     """kappa: weight of distortion and bending together."""
     bending_weight: float = Field(default=0.1, ge=0, le=1000)
-    """lambda: weight of bending beside distortion; 0 leaves distortion alone."""
+    """lambda: weight of bending relative to distortion; 0: distortion only."""
     softening: float = Field(default=0.1, ge=0, le=10)
-    """c: how near to |D1| = 0 the distortion stops to grow without bound; 0: nowhere."""
+    """c: bounds the distortion as |D1| goes to 0; with c = 0 it grows without bound."""
     encoder_fraction: float | None = Field(default=None, gt=0, le=1)
-    """First part of the run, in which the encoder is trained alone; then it is frozen and the decoder is trained. 1:
-    the encoder alone, ``None``: both together."""
+    """Fraction of the run in which the encoder is trained alone; then it is frozen and the decoder is trained. 1 trains
+    the encoder only, ``None`` trains both together."""
 
 
 class LowBending(Regularizer[LowBendingConfig]):
     """Low bending and low distortion autoencoder.
 
-    What the papers leave open, or what is not known of them, and what is done here:
+    What the papers leave open, and what is done here:
 
-    - gamma is the theory paper's, with c of its own; at c = 0 it is s^2 + s^-2 - 2.
-    - kappa, lambda and c are not known. A circle, and any manifold that bends in all directions by 1, is embedded with
-      |D1| = (1 + lambda)^(-1/4) where the loss is least: at lambda = 0.1 with lengths 2.4 % too short.
+    - gamma is the theory paper's with our own c; at c = 0 it is s^2 + s^-2 - 2.
+    - kappa, lambda and c are not given. A circle, and any manifold of curvature 1 in all directions, has the least loss
+      at |D1| = (1 + lambda)^(-1/4): with lambda = 0.1, lengths are 2.4 % too short.
     - The reconstruction is the mean squared error over pixels in [0, 1], of the first image of each pair.
     - The code of a stochastic encoder is its mean.
-    - Nothing is detached: the codes of both images and of their midpoint have their share in the gradient.
-    - A decoder that is trained after the encoder goes on where the learning rate of the run then is.
+    - Nothing is detached: the gradient goes through the codes of both images and of their midpoint.
+    - A decoder that is trained after the encoder continues with the learning rate of the run at that point.
     """
 
     requires = frozenset({"partner", "distance", "midpoint"})
     autocast = False
 
-    def __init__(self, config: LowBendingConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
-        super().__init__(config, image, latent_shape)
-        self.config = config
-
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """The autoencoder at each step; or the encoder up to `encoder_fraction` of the run and then the decoder."""
-        encoder, decoder = [*model.encoder.parameters()], [*model.decoder.parameters()]
+        """The autoencoder at each step; or the encoder for `encoder_fraction` of the run and then the decoder."""
         fraction = self.config.encoder_fraction
         if fraction is None:
-            return [Update("autoencoder", encoder + decoder)]
+            return super().updates(model)
         return [
-            Update("encoder", encoder, active=lambda step: step.index < fraction * step.total),
-            Update("decoder", decoder, active=lambda step: step.index >= fraction * step.total),
+            Update("encoder", parameters_of(model.encoder), active=lambda step: step.index < fraction * step.total),
+            Update("decoder", parameters_of(model.decoder), active=lambda step: step.index >= fraction * step.total),
         ]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
@@ -73,7 +68,7 @@ class LowBending(Regularizer[LowBendingConfig]):
             with torch.no_grad():
                 code = step.model.encoder(step.x)
             return self._reconstruction(step, code)
-        # No layer of the zoo's mixes the images of a batch, and one call is quicker than three.
+        # No layer of the zoo mixes the images of a batch, and one call is faster than three.
         images = torch.cat([step.x, step.batch["partner"], step.batch["midpoint"]])
         x, y, m = step.model.encoder(images).chunk(3)
         d = step.batch["distance"]
@@ -105,5 +100,5 @@ def second_difference(x: Tensor, y: Tensor, m: Tensor, d: Tensor) -> Tensor:
 
 
 def gamma(s: Tensor, c: float) -> Tensor:
-    """How bad lengths s are that should be 1: s^2 + (1 + c^2)^2 / (s^2 + c^2) - 2 - c^2, which is 0 at 1 only."""
+    """Penalty of lengths s that should be 1: s^2 + (1 + c^2)^2 / (s^2 + c^2) - 2 - c^2, which is 0 at 1 only."""
     return s.square() + (1 + c**2) ** 2 / (s.square() + c**2) - 2 - c**2

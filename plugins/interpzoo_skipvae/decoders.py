@@ -1,7 +1,7 @@
-"""Decoders of a mean image into which the code goes at every layer and at the output.
+"""Decoders to a mean image that take the code at every layer and at the output.
 
-Source: Dieng et al., arXiv 1807.04863: h_1 = f_1(z), h_{l+1} = g_l(h_l, z), and the natural parameter is of h_L and z
-again. Without the skips only h_1 is of z: the twin of the same depth and width.
+Source: Dieng et al., arXiv 1807.04863: h_1 = f_1(z), h_{l+1} = g_l(h_l, z), and the natural parameters come from
+h_L and z again. Without the skips only h_1 depends on z: the baseline of the same depth and width.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ import math
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.distributions import Bernoulli
 from torch.nn.functional import interpolate
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import ConfigT, Decoder
-from interpzoo.nets import Activation, activation, he_init
+from interpzoo.nets import Activation, activation, bernoulli_log_prob, he_init
 
 
 class CodeMap(nn.Module):
-    """A code as one map beside a layer's channels: linear, a weight for each pixel and latent dimension.
+    """A code as one more channel of a layer: linear, with a weight for each pixel and latent dimension.
 
-    Source: official code, models_img_skip.py, whose linear layers are drawn from N(0, 2 / fan_in).
+    Source: official code, models_img_skip.py, which draws linear layers from N(0, 2 / fan_in).
     """
 
     def __init__(self, size: int, height: int, width: int) -> None:
@@ -41,27 +40,22 @@ class CodeMap(nn.Module):
 
 
 class BernoulliDecoder(Decoder[ConfigT]):
-    """A decoder of logits: its mean image is their sigmoid, its likelihood Bernoulli, pixel by pixel."""
+    """A decoder to logits: the mean image is their sigmoid, the likelihood is Bernoulli in each pixel.
+
+    The official code clips probabilities to [1e-5, 1 - 1e-5]; with logits nothing needs to be clipped.
+    """
 
     def logits(self, z: Tensor) -> Tensor:
         """Codes (B, *latent_shape) to (B, C, H, W)."""
         raise NotImplementedError
 
+    @override
     def forward(self, z: Tensor) -> Tensor:
-        """See `Decoder.forward`; in (0, 1)."""
         return torch.sigmoid(self.logits(z))
 
+    @override
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
-        """(B,) in nats, of binary images; of greys it is the mean over images drawn from them."""
         return bernoulli_log_prob(x, self.logits(z))
-
-
-def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
-    """log p(x) in nats, summed over channels and pixels, (B,).
-
-    The official code clips p to [1e-5, 1 - 1e-5]; of logits nothing needs to be clipped.
-    """
-    return Bernoulli(logits=logits.float(), validate_args=False).log_prob(x).flatten(1).sum(1)
 
 
 class SkipMLPConfig(ComponentConfig):
@@ -69,9 +63,9 @@ class SkipMLPConfig(ComponentConfig):
 
     width: Width = 1024
     layers: int = Field(default=3, ge=1, le=64)
-    """Hidden layers; the output is one more."""
+    """Number of hidden layers, not counting the output."""
     skip: bool = True
-    """Whether the code goes into every layer or, for the twin, into the first alone."""
+    """Whether the code goes into every layer or, for the baseline, only into the first."""
     activation: Activation = "leaky_relu"
 
 
@@ -84,7 +78,6 @@ class SkipMLP(BernoulliDecoder[SkipMLPConfig]):
     def __init__(self, config: SkipMLPConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         size, pixels = math.prod(latent_shape), math.prod(image.shape)
-        self.shape = image.shape
         self.activation = activation(config.activation)
         widths = [config.width] * (config.layers - 1) + [pixels]
         self.first = nn.Linear(size, config.width)
@@ -100,7 +93,7 @@ class SkipMLP(BernoulliDecoder[SkipMLPConfig]):
             h = layer(self.activation(h))
             if self.skips:
                 h = h + self.skips[i](z)
-        return h.unflatten(1, self.shape)
+        return h.unflatten(1, self.image.shape)
 
 
 class SkipConvConfig(ComponentConfig):
@@ -109,18 +102,18 @@ class SkipConvConfig(ComponentConfig):
     width: Width = 16
     """Channels at full resolution; each halving of the resolution doubles them."""
     scales: int = Field(default=3, ge=0, le=8)
-    """Number of doublings: it begins at height / 2^scales."""
+    """Number of doublings: the first map has height / 2^scales rows."""
     skip: bool = True
-    """Whether the code goes into every layer or, for the twin, into the first alone."""
+    """Whether the code goes into every layer or, for the baseline, only into the first."""
     activation: Activation = "leaky_relu"
 
 
 class SkipConv(BernoulliDecoder[SkipConvConfig]):
-    """A dense layer, two convolutions at each scale and nearest-neighbour upsampling between, one more, and the output.
+    """A dense layer, two convolutions per scale with nearest-neighbor upsampling between, one more, and the output.
 
-    With three scales that makes nine layers, as many as the paper's deepest. It is the core's ``conv`` on a dense
-    layer: the paper has no convolutional decoder but the PixelCNN, whose way of putting codes in, a map beside the
-    channels of every layer, this takes.
+    With three scales these are nine layers, as many as in the paper's deepest network. It is the core's ``conv`` on a
+    dense layer. The paper's only convolutional decoder is the PixelCNN; as there, the code is one more channel of every
+    layer.
     """
 
     def __init__(self, config: SkipConvConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
@@ -128,7 +121,7 @@ class SkipConv(BernoulliDecoder[SkipConvConfig]):
         factor = 2**config.scales
         if image.height % factor or image.width % factor:
             raise ConfigError(
-                f"scales = {config.scales} doubles that often to images of {image.height}x{image.width}: "
+                f"scales = {config.scales} doublings cannot end at images of {image.height}x{image.width}: "
                 f"height and width must be multiples of {factor}"
             )
         size = math.prod(latent_shape)
@@ -154,7 +147,7 @@ class SkipConv(BernoulliDecoder[SkipConvConfig]):
 
 
 class _Layer(nn.Module):
-    """A 3x3 convolution of what comes, brought to its resolution, and of the code's map."""
+    """A 3x3 convolution of its input, resized to the layer's resolution, and of the code's map."""
 
     def __init__(self, channels: int, wider: int, size: int | None, resolution: tuple[int, int]) -> None:
         super().__init__()

@@ -13,8 +13,8 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.errors import ConfigError, InputError
+from interpzoo.losses import standard_divergence
 from interpzoo.model import InterpolationModel
-from interpzoo_skipvae.skipvae import divergence
 
 ACTIVE: Final = 0.02
 """Variance of its posterior means above which a latent dimension is active, of the official code."""
@@ -83,7 +83,7 @@ def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 
         likelihood = model.decoder.log_prob(batch, z)
         if likelihood is None:
             raise ConfigError(f"{model.config.name!r} has a decoder without a likelihood")
-        bounds.append(torch.stack([likelihood, divergence(posterior)]).double().cpu())
+        bounds.append(torch.stack([likelihood, standard_divergence(posterior)]).double().cpu())
         for values, new in ((means, mean), (deviations, deviation), (codes, z)):
             values.append(new.flatten(1).double().cpu())
     mean = torch.cat(means)

@@ -1,7 +1,7 @@
-"""The paper's decoder of images: a gated PixelCNN with a map of the code beside the channels of every layer.
+"""The paper's decoder of images: a gated PixelCNN with the code as one more channel of every layer.
 
 Source: Dieng et al., arXiv 1807.04863, official code models_img_skip.py (StackedGatedMaskedConv2d); the network is that
-of van den Oord et al., arXiv 1606.05328. Convolutions are torch's by default, as there.
+of van den Oord et al., arXiv 1606.05328. As there, convolutions have torch's default initial weights.
 """
 
 from __future__ import annotations
@@ -14,32 +14,34 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder
-from interpzoo_skipvae.decoders import CodeMap, bernoulli_log_prob
+from interpzoo.nets import bernoulli_log_prob
+from interpzoo_skipvae.decoders import CodeMap
 
 _REACH = 2
-"""Rows above, and columns to the left, that one layer sees: those of a 3x3 kernel whose other half is masked."""
+"""How many rows above and columns to the left one layer sees: those of a 3x3 kernel whose other half is masked."""
 
 
 class GatedPixelCNNConfig(ComponentConfig):
     """Sizes of the PixelCNN."""
 
     width: Width = 32
-    """Channels of either stack."""
+    """Channels of each of the two stacks."""
     layers: int = Field(default=4, ge=1, le=32)
-    """Gated layers, 8 in the paper; the output is one more."""
+    """Number of gated layers, not counting the output; 8 in the paper."""
     skip: bool = True
-    """Whether the code goes into every layer or, for the twin, into the first alone."""
+    """Whether the code goes into every layer or, for the baseline, only into the first."""
 
 
 class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
     """p(x | z) = prod_i Bernoulli(x_i | x_{<i}, z) over the pixels row by row, for images of one channel.
 
-    An image has no mean that could be computed, so that `forward` is not differentiable. Along a path all images are
-    made of the same uniform numbers, and change no more than their probabilities do.
+    The mean image cannot be computed, so `forward` is not differentiable. All images of a path are made from the same
+    uniform numbers, so they change no more than their probabilities do.
     """
 
     differentiable: ClassVar[bool] = False
@@ -49,25 +51,25 @@ class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
         if image.channels != 1:
             raise ConfigError(f"the decoder 'gated-pixelcnn' draws images of 1 channel, not {image.channels}")
         size = math.prod(latent_shape)
-        self.noise_shape = self.shape = image.shape
+        self.noise_shape = image.shape
         maps = config.layers + 1 if config.skip else 1
         self.code_maps = nn.ModuleList(CodeMap(size, image.height, image.width) for _ in range(maps))
-        """Of the layers that have one, in their order."""
+        """The maps of the layers that have one, in order."""
         layers = [GatedLayer(2, config.width, first=True)]
         layers += [GatedLayer(config.width + config.skip, config.width) for _ in range(config.layers - 1)]
         self.layers: Sequence[GatedLayer] = nn.ModuleList(layers)  # pyright: ignore[reportAttributeAccessIssue]
         self.output = nn.Conv2d(config.width + config.skip, 1, 1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Codes (B, *latent_shape) to binary images (B, 1, H, W): row by row each pixel's more probable value."""
-        return self.sample(z, z.new_full((len(z), *self.shape), 0.5))
+        """Codes (B, *latent_shape) to binary images (B, 1, H, W): each pixel's more probable value, row by row."""
+        return self.sample(z, z.new_full((len(z), *self.image.shape), 0.5))
 
+    @override
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor:
-        """(B,) in nats, of binary images."""
         return bernoulli_log_prob(x, self.logits(x, z))
 
     def logits(self, x: Tensor, z: Tensor) -> Tensor:
-        """(B, 1, H, W): of each pixel given those before it in `x`, (B, 1, H, W), and the code."""
+        """Logits (B, 1, H, W) of each pixel, given the code and the pixels before it in `x`, (B, 1, H, W)."""
         *maps, last = self._maps(z)
         v = h = x
         for layer, code in zip(self.layers, maps, strict=True):
@@ -78,14 +80,15 @@ class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
     def sample(self, z: Tensor, noise: Tensor) -> Tensor:
         """Binary images (B, 1, H, W), each pixel 1 where its `noise`, (B, 1, H, W) in [0, 1), is below its probability.
 
-        Every pixel of every layer is computed once: the vertical stack row by row, of the two rows above that are
-        kept, and the horizontal one pixel by pixel.
+        Every pixel of every layer is computed once: the vertical stack row by row, from the two rows above, and the
+        horizontal stack pixel by pixel.
 
         Raises:
-            InputError: `noise` is of another shape.
+            InputError: `noise` has another shape.
         """
-        if noise.shape != (len(z), *self.shape):
-            raise InputError(f"noise of shape {tuple(noise.shape)}: expected {(len(z), *self.shape)}")
+        expected = (len(z), *self.image.shape)
+        if noise.shape != expected:
+            raise InputError(f"noise of shape {tuple(noise.shape)}: expected {expected}")
         maps = self._maps(z)
         taps = [layer.taps() for layer in self.layers]
         image = torch.zeros_like(noise)
@@ -102,15 +105,15 @@ class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
         return image
 
     def _row(self, given: Sequence[Tensor], taps: Sequence[Tensor], codes: Sequence[Tensor], noise: Tensor) -> Tensor:
-        """Pixels (B, W) of a row.
+        """The pixels (B, W) of one row.
 
         Args:
-            given: what each layer gets from the rows above, (B, W, 2 width).
+            given: each layer's input from the rows above, (B, W, 2 width).
             taps: `GatedLayer.taps` of each layer.
-            codes: the row of each layer's and the output's map, (B, W, 0 or 1).
+            codes: this row of the code's map for each layer and the output, (B, W, 0 or 1).
             noise: (B, W).
         """
-        # What goes into each horizontal stack and into the output, with black columns to the left.
+        # The inputs of each horizontal stack and of the output, with black columns to the left.
         offsets = [layer.offset for layer in self.layers] + [0]
         widths = [1, *(layer.width for layer in self.layers)]
         inputs = [pad(code, (width, 0, offset, 0)) for code, width, offset in zip(codes, widths, offsets, strict=True)]
@@ -128,7 +131,7 @@ class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
         return row
 
     def _maps(self, z: Tensor) -> list[Tensor]:
-        """The code's map for each layer and for the output, (B, 1, H, W), or (B, 0, H, W) for one that has none."""
+        """The code's map for each layer and for the output, (B, 1, H, W), or (B, 0, H, W) for a layer without one."""
         maps = [code_map(z) for code_map in self.code_maps]
         return maps + [maps[0][:, :0]] * (len(self.layers) + 1 - len(maps))
 
@@ -143,8 +146,8 @@ class GatedLayer(nn.Module):
     and so leaves the bias out of the first row and column; here it is padded before.
 
     Args:
-        channels: of both inputs, the code's map included.
-        width: channels of both outputs.
+        channels: of each of the two inputs, including the code's map.
+        width: channels of each of the two outputs.
         first: whether the pixel itself is masked.
     """
 
@@ -152,7 +155,7 @@ class GatedLayer(nn.Module):
         super().__init__()
         self.channels, self.width = channels, width
         self.offset = _REACH if first else _REACH - 1
-        """Columns that the horizontal stack's input moves to the right."""
+        """By how many columns the horizontal stack's input is shifted to the right."""
         self.vertical = nn.Conv2d(channels, 2 * width, (_REACH, 3))
         self.link = nn.Conv2d(2 * width, 2 * width, 1)
         self.horizontal = nn.Conv2d(channels, 2 * width, (1, _REACH))
@@ -161,17 +164,18 @@ class GatedLayer(nn.Module):
 
     def forward(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Both stacks' maps, (B, channels, H, W) each, to the next layer's, (B, width, H, W) each."""
-        # Padded above by one row more than the kernel takes, so that a row sees those above it alone.
+        # One more row of padding above than the kernel needs, so that a row sees only those above it.
         above = self.vertical(pad(v, (1, 1, _REACH, 0))[:, :, :-1])
         left = self.horizontal(pad(h, (self.offset, 0))[:, :, :, : h.shape[3] + 1])
         y = self.mix(_gate(left + self.link(above), 1))
         return _gate(above, 1), y if self.residual is None else y + self.residual(h)
 
     def row(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """One row of the vertical stack of the two above it, (B, channels, 2, W).
+        """One row of the vertical stack, from the two above it, (B, channels, 2, W).
 
         Returns:
-            The row, (B, width, 1, W), and what the horizontal stack gets of it, (B, W, 2 width), its bias included.
+            The row, (B, width, 1, W), and its contribution to the horizontal stack with that stack's bias,
+            (B, W, 2 width).
         """
         above = self.vertical(pad(rows, (1, 1)))
         linked = self.link(above)[:, :, 0].mT
@@ -181,9 +185,9 @@ class GatedLayer(nn.Module):
         """One pixel of the horizontal stack, (B, width).
 
         Args:
-            given: what `row` gives of it, (B, 2 width).
-            window: the two columns that it sees, (B, 2, channels).
-            taps: what `taps` gives.
+            given: the pixel's part of the second result of `row`, (B, 2 width).
+            window: the two columns that the pixel sees, (B, 2, channels).
+            taps: the result of `taps`.
         """
         y = torch.addmm(given, window.flatten(1), taps)
         y = linear(_gate(y, 1), self.mix.weight[:, :, 0, 0], self.mix.bias)

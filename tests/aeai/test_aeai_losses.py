@@ -162,7 +162,8 @@ def test_the_discriminators_loss_reaches_the_discriminator_alone() -> None:
 
 def test_weights_are_the_papers_and_scale_their_terms() -> None:
     found, _, _ = Pixels().built()
-    assert (found.adversarial_weight, found.cycle_weight, found.smoothness_weight) == (1e-2, 1e-2, 1e-1)
+    assert (found.config.adversarial_weight, found.config.cycle_weight) == (1e-2, 1e-2)
+    assert found.config.smoothness_weight == 1e-1
     other, _, step = Pixels().built(adversarial_weight=0.5, cycle_weight=0, smoothness_weight=1)
     terms = values(other.loss(step, "autoencoder"))
     assert terms["realism"] == pytest.approx(50 * Pixels().realism, rel=1e-5)

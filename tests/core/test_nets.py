@@ -206,7 +206,7 @@ def test_any_size_that_halves(height: int, width: int) -> None:
 @pytest.mark.parametrize(("height", "width"), [(28, 32), (32, 28), (4, 8)])
 def test_a_size_that_does_not_halve_is_refused(height: int, width: int) -> None:
     image = ImageSpec(channels=1, height=height, width=width)
-    with pytest.raises(ConfigError, match=rf"scales = 3 halves {height}x{width} images.*multiples of 8"):
+    with pytest.raises(ConfigError, match=rf"scales = 3 halvings of {height}x{width} images.*multiples of 8"):
         ConvEncoder(ConvEncoderConfig(width=2, scales=3, latent_channels=2), image)
 
 

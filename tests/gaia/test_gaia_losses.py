@@ -210,7 +210,7 @@ class TestDistances:
         assert losses[1] - losses[0] == pytest.approx(0.5 * distance, rel=1e-4)
 
     def test_the_default_is_half_of_the_papers_learning_rate(self) -> None:
-        assert gaia().distance_weight == 1e-4 / 2
+        assert gaia().config.distance_weight == 1e-4 / 2
 
 
 class Seen(nn.Module):
@@ -261,7 +261,7 @@ class TestMixes:
         assert outside == pytest.approx(math.erfc(2 / math.sqrt(2)), abs=0.005)
 
     def test_a_batch_that_cannot_be_halved(self) -> None:
-        with pytest.raises(InputError, match="5 images"):
+        with pytest.raises(InputError, match="an even number of images per process, got 5"):
             mixes(random_images(5, SMALL), SMALL)
 
 

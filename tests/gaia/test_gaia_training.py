@@ -101,14 +101,14 @@ def test_the_discriminator_may_begin_as_the_autoencoder(start: str, tmp_path: Pa
 
 
 def test_a_discriminator_of_other_sizes_cannot_begin_as_the_autoencoder(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"discriminator_start = 'autoencoder': regularizer.discriminator is to have"):
+    with pytest.raises(ConfigError, match=r"discriminator_start = 'autoencoder': regularizer.discriminator must have"):
         trainer_of(recipe(discriminator_start="autoencoder", discriminator={**SIZES, "width": 5}), tmp_path)
 
 
 def test_nor_can_one_of_another_activation(tmp_path: Path) -> None:
     """Whose weights fit all the same."""
     with pytest.raises(
-        ConfigError, match=r"the discriminator draws other images than the model: give it the activation"
+        ConfigError, match=r"the discriminator gives other images than the model: give it the activation"
     ):
         trainer_of(recipe(discriminator_start="autoencoder", discriminator={**SIZES, "activation": "elu"}), tmp_path)
 
@@ -119,7 +119,7 @@ def regularizer_of(trainer: Trainer) -> GAIA:
 
 
 def test_an_odd_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="7 images"):
+    with pytest.raises(InputError, match="images per process, got 7"):
         trainer_of(recipe({"batch_size": 7}), tmp_path).step(0)
 
 

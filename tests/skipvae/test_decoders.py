@@ -142,7 +142,7 @@ def test_the_convolutions_begin_small_and_end_at_the_image() -> None:
 
 
 def test_images_that_cannot_be_doubled_to() -> None:
-    with pytest.raises(ConfigError, match=r"scales = 4 doubles that often to images of 8x8.*multiples of 16"):
+    with pytest.raises(ConfigError, match=r"scales = 4 doublings cannot end at images of 8x8.*multiples of 16"):
         made("skip-conv", scales=4)
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from interpzoo_skipvae.skipvae import SkipVAE, SkipVAEConfig, divergence
+from interpzoo_skipvae.skipvae import SkipVAE, SkipVAEConfig
 from torch import Generator, Tensor, nn
 from torch.distributions import Independent, Normal
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.losses import standard_divergence
 from tests.pixels import step_of, values
 from tests.tiny import tiny_model
 
@@ -84,7 +85,7 @@ def test_the_terms_by_hand() -> None:
 def test_divergence_against_torch() -> None:
     mean, deviation = torch.randn(5, 3, 2, 1), torch.rand(5, 3, 2, 1) + 0.1
     expected = torch.distributions.kl_divergence(Normal(mean, deviation), Normal(0.0, 1.0)).sum((1, 2, 3))
-    torch.testing.assert_close(divergence(Independent(Normal(mean, deviation), 3)), expected)
+    torch.testing.assert_close(standard_divergence(Independent(Normal(mean, deviation), 3)), expected)
 
 
 class TestDraws:
