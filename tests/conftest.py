@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from typing_extensions import override
+
+# The workers share the cores, and so do the processes that tests start.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,9 +38,9 @@ def shim_torchvision() -> torch.library.Library | None:
     return None
 
 
-@override
 @pytest.fixture(scope="session")
 def torchvision_shim() -> torch.library.Library | None:
+    """Call `shim_torchvision` once."""
     return shim_torchvision()
 
 
