@@ -20,6 +20,11 @@ def is_path(source: str) -> bool:
     return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
 
 
+def as_path(folder: Path) -> str:
+    """`folder` written so that `is_path` holds and no command takes it for a model's name."""
+    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+
+
 def is_hub_id(source: str) -> bool:
     """Whether `source` is written as a repository of the Hub, ``user/name``."""
     return "/" in source and not is_path(source)

@@ -29,8 +29,9 @@ from interpzoo.files import atomic_write
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT, WEIGHTS
 from interpzoo.pretrained.load import load
+from interpzoo.pretrained.locate import recorded_name
 from interpzoo.recipes import load_recipe, parse_toml
-from interpzoo.training.run import start_name, train
+from interpzoo.training.run import train
 
 RUNS: Final = Path("runs", "studies")
 
@@ -147,7 +148,7 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
     if trained is None:
         return None
     made = (trained.regularizer, trained.data, trained.training, trained.started_from)
-    asked = (recipe.regularizer, recipe.data, recipe.training, start_name(recipe.start_from))
+    asked = (recipe.regularizer, recipe.data, recipe.training, recipe.start_from and recorded_name(recipe.start_from))
     same = config.image == recipe.image and fully_named(config) == fully_named(recipe) and made == asked
     return model if same else None
 

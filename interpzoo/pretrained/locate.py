@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
-from interpzoo.files import is_path
+from interpzoo.files import is_hub_id, is_path
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.bundled import bundled_folder
 from interpzoo.pretrained.client import Access
@@ -59,6 +59,14 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
     if revision is not None:
         raise InputError(f"revision = {revision!r}: {name!r} has one of its own; give a revision with 'user/repo'")
     return _zoo(_find(name), access)
+
+
+def recorded_name(source: str | Path) -> str:
+    """The name under which a config records the model that training started from.
+
+    A repository is named in full, a folder by its last part only, so that no path of this machine is published.
+    """
+    return source if isinstance(source, str) and is_hub_id(source) else Path(source).name
 
 
 def _find(name: str) -> Registration[PretrainedModel]:

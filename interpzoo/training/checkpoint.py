@@ -1,6 +1,6 @@
-"""A run's whole state as one safetensors file: networks, regularizer, optimisers, average and position.
+"""The whole state of a run in one safetensors file: networks, regularizer, optimizers, average and position.
 
-No pickle is involved, and the file is written whole or not at all, so that a killed run finds the last good one.
+Nothing is pickled. The file is replaced in one step, so a killed run always finds the last complete checkpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -18,11 +17,12 @@ from torch.optim import Optimizer
 from interpzoo.config import Recipe
 from interpzoo.errors import TrainingError
 from interpzoo.pretrained.folder import read_tensors, write_tensors
+from interpzoo.training.optimizers import laid_out_like
 
 
 @dataclass(frozen=True)
 class State:
-    """What a checkpoint holds; `restore` fills these same objects."""
+    """The objects that a checkpoint saves and that `restore_checkpoint` fills."""
 
     modules: Mapping[str, nn.Module]
     optimizers: Mapping[str, Optimizer]
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, state: State, *, steps: int, recipe: Recipe, sta
     """Write the state after `steps` steps.
 
     Raises:
-        OutputError: it cannot be written; the former checkpoint is whole.
+        OutputError: the file cannot be written; the former checkpoint is left as it was.
     """
     tensors: dict[str, Tensor] = {}
     for name, module in state.modules.items():
@@ -45,17 +45,17 @@ def save_checkpoint(path: Path, state: State, *, steps: int, recipe: Recipe, sta
 
 
 def check_exists(path: Path) -> None:
-    """Raise a `TrainingError` where there is no checkpoint."""
+    """Raise a `TrainingError` if there is no checkpoint."""
     if not path.is_file():
         raise TrainingError(f"there is no {path.name} in {path.parent} to resume from: start without --resume")
 
 
 def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> tuple[int, str | None]:
-    """Fill `state` from a checkpoint and give the number of steps it has seen and what it started from.
+    """Fill `state` from a checkpoint; returns its number of steps and the name of the model that the run started from.
 
     Raises:
-        TrainingError: there is none, or it is of another recipe or of other networks.
-        WeightsError: it is damaged.
+        TrainingError: there is no checkpoint, or it belongs to another recipe or to other networks.
+        WeightsError: the checkpoint is damaged.
     """
     check_exists(path)
     tensors = read_tensors(path)
@@ -63,32 +63,26 @@ def restore_checkpoint(path: Path, state: State, *, recipe: Recipe) -> tuple[int
         metadata: dict[str, str] = file.metadata() or {}
     if metadata.get("recipe") != _identity(recipe):
         raise TrainingError(
-            f"{path} is of another recipe: resume with the one it was started with: {_difference(metadata, recipe)}"
+            f"{path} belongs to another recipe: resume with the recipe that it was started with: "
+            f"{_difference(metadata, recipe)}"
         )
     for name, module in state.modules.items():
         prefix = f"{name}/"
         try:
             module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         except RuntimeError as error:
-            raise TrainingError(f"{path} is of other networks: {' '.join(str(error).split())}") from None
+            raise TrainingError(f"{path} belongs to other networks: {' '.join(str(error).split())}") from None
     for name, optimizer in state.optimizers.items():
         for index, parameter in enumerate(_parameters(optimizer)):
             prefix = f"optimizer.{name}/{index}/"
             for key, value in tensors.items():
                 if key.startswith(prefix):
-                    optimizer.state[parameter][key.removeprefix(prefix)] = _like(value, parameter)
+                    optimizer.state[parameter][key.removeprefix(prefix)] = laid_out_like(value, parameter).clone()
     return int(metadata["steps"]), metadata["started_from"] or None
 
 
 def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _like(value: Tensor, parameter: nn.Parameter) -> Tensor:
-    # Fused optimisers walk state and parameter side by side in memory, so both need the same strides.
-    if value.shape != parameter.shape:
-        return value.to(parameter.device, copy=True)  # where fused optimisers want their count of steps, too
-    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def _identity(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of within one."""
+"""Ctrl-C takes effect between two steps, not within one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import FrameType
 
 
 @contextmanager
-def held_back() -> Generator[Callable[[], bool], None, None]:
-    """A context that a first Ctrl-C does not cut short: what is yielded says whether there was one, to be raised later.
+def deferred() -> Generator[Callable[[], bool], None, None]:
+    """Defer the first Ctrl-C; yields a function that says whether it was pressed.
 
-    A second one interrupts at once. Threads other than the main one are never interrupted, and a program that handles
-    Ctrl-C in a way of its own goes on to do so.
+    A second Ctrl-C interrupts at once. Only the main thread can be interrupted, and a program with a handler of its
+    own for Ctrl-C keeps it.
     """
     pressed = False
 
@@ -23,8 +23,8 @@ def held_back() -> Generator[Callable[[], bool], None, None]:
         pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    here = threading.current_thread() is threading.main_thread()
-    ours = here and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if ours:
         signal.signal(signal.SIGINT, note)
     try:

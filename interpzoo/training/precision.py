@@ -1,4 +1,4 @@
-"""What float32 means on an accelerator."""
+"""Full float32 precision in convolutions on an accelerator."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch
 
 @contextmanager
 def exact_float32(wanted: bool) -> Generator[None, None, None]:
-    """Within, where `wanted`, convolutions in float32 keep its 24 bits.
+    """While the context is open and if `wanted`, convolutions in float32 keep all 24 bits of precision.
 
-    NVIDIA's round their inputs to the 11 bits of TF32 by default, which second differences over d^2 do not survive.
-    Matrix products do so only where the user has asked for it.
+    By default NVIDIA's round their inputs to the 11 bits of TF32, which is too coarse for second differences divided by
+    d^2. Matrix products are rounded only if the user has asked for it.
     """
     cudnn: Any = torch.backends.cudnn
     try:
         switch, name, exact, before = cudnn, "allow_tf32", False, cudnn.allow_tf32
-    except RuntimeError:  # the user has turned the newer switches, beside which torch refuses to read the older one
+    except RuntimeError:  # the user has set the newer switches, and then torch refuses to read the older one
         switch, name, exact, before = cudnn.conv, "fp32_precision", "ieee", cudnn.conv.fp32_precision
     if wanted:
         setattr(switch, name, exact)

@@ -1,4 +1,4 @@
-"""What a run shows: a progress bar with the loss terms on a terminal, a line a minute elsewhere."""
+"""Progress of a training: a bar with the loss terms on a terminal, one line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REFRESH_SECONDS: Final = 0.5
 
 
 class TrainingProgress:
-    """A context in which `report` may be called every step."""
+    """A context; call `report` after every step."""
 
     def __init__(self, name: str, total: int, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
@@ -33,7 +33,7 @@ class TrainingProgress:
         self._next = time.monotonic()
 
     def report(self, done: int, values: Mapping[str, float]) -> None:
-        """Show where the run stands."""
+        """Show the number of steps done and the loss terms."""
         if done < self._total and time.monotonic() < self._next:
             return
         terminal = self._console.is_terminal

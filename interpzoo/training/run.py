@@ -1,4 +1,4 @@
-"""`train`: from a recipe to a pretrained folder."""
+"""`train`: from a recipe to a folder that `load` reads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
-from interpzoo.files import is_hub_id, is_leftover
+from interpzoo.files import as_path, is_leftover
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim, write_tensors
 from interpzoo.pretrained.load import load
+from interpzoo.pretrained.locate import recorded_name
 from interpzoo.recipes import load_recipe
 from interpzoo.training.checkpoint import check_exists
 from interpzoo.training.progress import TrainingProgress
@@ -29,10 +30,10 @@ from interpzoo.training.workers import Workers
 from interpzoo.untrained import create
 
 _EXAMPLES = 8
-"""Held-out images whose codes go with a model."""
+"""Number of held-out images whose codes are saved with a model."""
 
 _FREE = ("apache-2.0", "mit", "cc0-1.0")
-"""Licenses of images that leave it to a recipe, which may name none, what its weights are given under."""
+"""Licenses of images that do not restrict the license of the weights; under any other, the weights take it over."""
 
 
 def train(
@@ -51,16 +52,16 @@ def train(
 
     Args:
         recipe: a registered recipe or method, a TOML file, or a `Recipe`.
-        output: the folder, ``runs/`` and the recipe's name by default; its checkpoint lets a killed run go on with
-            ``resume=True``.
+        output: the folder to write, ``runs/`` and the recipe's name by default. During training it has a checkpoint,
+            so that a killed run can go on with ``resume=True``.
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
-        dataset: images of your own instead of the recipe's: a folder or a data set of the Hub. They are brought to
-            the recipe's height and width and keep their own number of channels; name, summary, limitations and license
-            are theirs, too, unless `changes` say otherwise.
+        dataset: images of your own instead of the recipe's: a folder or a data set on the Hub. They are resized to the
+            recipe's height and width and keep their number of channels. The model's name, summary, limitations and
+            license follow from them, unless `changes` set them.
         resume: go on from the checkpoint in `output`, to the same result as without the interruption.
-        start_from: a pretrained model of the same networks to fine-tune; by default what the recipe says, which for
-            images or networks of your own does not hold.
+        start_from: a pretrained model with the same networks to fine-tune. By default the recipe's ``start_from``, but
+            random weights for images or networks of your own.
         model: networks of your own (see `wrap`) instead of the recipe's; only their weights are written to `output`.
         trackers: names of accelerate's trackers to log to.
 
@@ -68,85 +69,59 @@ def train(
         The trained model in eval mode.
 
     Raises:
-        UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it.
-        DataError: the data.
-        OutputError: `output` already holds something, or cannot be written.
+        UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it, is not valid.
+        DataError: the data cannot be read, or lacks what the method needs.
+        OutputError: `output` already holds something else, or cannot be written.
         TrainingError: a loss is not finite, or there is nothing to resume.
-        KeyboardInterrupt: Ctrl-C; the checkpoint holds the steps until then.
+        KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds all steps until then.
     """
-    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': str(dataset)})}",)
-    recipe = load_recipe(recipe, [*images, *changes])
-    registry().methods.find(recipe.method)  # which the card needs, when all is done
-    if dataset is not None:
-        recipe = load_recipe(_for_own_data(recipe, data_root), changes)
-    if model is not None:
-        recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
+    root = None if data_root is None else Path(data_root)
+    recipe = _requested(recipe, changes, dataset, root, model)
     start_from = start_from or recipe.start_from
     folder = Path("runs", recipe.name) if output is None else Path(output)
-    _check_stage(folder, resume=resume)
-    claim(folder)
+    _claim(folder, resume=resume)
     workers = Workers(trackers, str(folder / LOGS))
-    data = build_component(DataSet, recipe.data, recipe.image, _path(data_root))
+    data = build_component(DataSet, recipe.data, recipe.image, root)
     if "license" not in recipe.model_fields_set and data.license not in _FREE:
         recipe = recipe.model_copy(update={"license": data.license})
     networks = create(recipe) if model is None else model
     if start_from is not None and not resume:
         _copy_weights(start_from, networks)
-    regularizer = _regularizer(recipe, networks)
-    trainer = Trainer(recipe, networks, regularizer, data, workers, folder, start_name(start_from))
-    workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
-    with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
-
-        def report(done: int, values: Mapping[str, float]) -> None:
-            progress.report(done, values)
-            workers.track(values, done)
-
-        trainer.run(report, resume=resume)
-    workers.close()
+    started_from = None if start_from is None else recorded_name(start_from)
+    trainer = Trainer(recipe, networks, _regularizer(recipe, networks), data, workers, folder, started_from)
+    _run(trainer, resume=resume)
     trained = trainer.trained()
     trained.examples = _examples(trained, data)
     trained.codes = _codes(trained, data, recipe.training)
     if model is None:
         trained.config = _described(trained.config, recipe, trainer)
     if workers.is_main:
-        if model is None:
-            trained.save_pretrained(folder)
-        else:
-            write_tensors(folder / WEIGHTS, trained.state_dict())
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-        for leftover in [*filter(is_leftover, folder.iterdir())]:  # of processes that were killed
-            leftover.unlink()
+        _write(trained, folder, weights_only=model is not None)
     workers.wait()
     return trained
 
 
-def as_path(folder: Path) -> str:
-    """`folder` written so that no command takes it for a name of the zoo."""
-    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+def _requested(
+    recipe: str | Path | Recipe,
+    changes: Sequence[str],
+    dataset: str | Path | None,
+    root: Path | None,
+    model: InterpolationModel | None,
+) -> Recipe:
+    """The recipe with the changes, and with the images and networks of the user's own."""
+    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': str(dataset)})}",)
+    recipe = load_recipe(recipe, [*images, *changes])
+    registry().methods.find(recipe.method)  # an unknown method is an error now, not when the card is written
+    if dataset is not None:
+        recipe = load_recipe(_for_own_data(recipe, root), changes)
+    if model is not None:
+        recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
+    return recipe
 
 
-def _path(root: str | Path | None) -> Path | None:
-    return None if root is None else Path(root)
-
-
-def _check_stage(folder: Path, *, resume: bool) -> None:
-    """Refuse to go on with a run that is done or was never begun, and to write over one."""
-    unfinished = (folder / CHECKPOINT).exists()
-    if unfinished and not resume:
-        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
-    if not unfinished and (folder / WEIGHTS).exists():
-        # Of networks of the user's own there are weights alone, which are no start.
-        tune = f", or fine-tune it with --from {as_path(folder)} (start_from in Python)"
-        raise OutputError(
-            f"{folder} is trained already: choose an empty or a new folder{tune if (folder / CONFIG).exists() else ''}"
-        )
-    if resume:
-        check_exists(folder / CHECKPOINT)
-
-
-def _for_own_data(recipe: Recipe, root: str | Path | None) -> Recipe:
-    """The recipe with name, license and channels of the images it is now to be trained on."""
-    own = build_component(Images, recipe.data, recipe.image, _path(root))
+def _for_own_data(recipe: Recipe, root: Path | None) -> Recipe:
+    """The recipe with name, license and channels of the user's own images."""
+    own = build_component(Images, recipe.data, recipe.image, root)
     stem = _plain(Path(own.config.source).resolve().name) or "images"
     changes = {
         "name": _plain(f"{recipe.method}-{stem}")[:96],
@@ -163,27 +138,50 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", text)
 
 
-def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.training.seed + 1)  # not the encoder's draws, which a critic of its shape would repeat
-        return build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
+def _claim(folder: Path, *, resume: bool) -> None:
+    """Make the output folder; refuse one with a finished or unfinished training, and one with nothing to resume."""
+    unfinished = (folder / CHECKPOINT).exists()
+    if unfinished and not resume:
+        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
+    if not unfinished and (folder / WEIGHTS).exists():
+        # Networks of the user's own leave weights without a config, which cannot be fine-tuned.
+        tune = f", or fine-tune it with --from {as_path(folder)} (start_from in Python)"
+        raise OutputError(
+            f"{folder} is trained already: choose an empty or a new folder{tune if (folder / CONFIG).exists() else ''}"
+        )
+    if resume:
+        check_exists(folder / CHECKPOINT)
+    claim(folder)
 
 
 def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
     state, own = load(start_from).state_dict(), model.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
         raise ConfigError(
-            f"{str(start_from)!r} has other networks than the recipe: it cannot be the start; a recipe whose "
-            "start_from is null begins with random weights"
+            f"{str(start_from)!r} has other networks than the recipe: training cannot start from it. Choose another "
+            "model, or set start_from to null in the recipe to start from random weights"
         )
     model.load_state_dict(state)
 
 
-def start_name(start_from: str | Path | None) -> str | None:
-    """What a config calls the model that training began with: of a folder not where it lies, a repository in full."""
-    if isinstance(start_from, str) and is_hub_id(start_from):
-        return start_from
-    return None if start_from is None else Path(start_from).name
+def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.training.seed + 1)  # a critic shaped like the encoder must not get the same weights
+        return build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
+
+
+def _run(trainer: Trainer, *, resume: bool) -> None:
+    """Train to the end of the recipe, with a progress bar and trackers."""
+    workers, recipe = trainer.workers, trainer.recipe
+    workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
+    with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
+
+        def report(done: int, values: Mapping[str, float]) -> None:
+            progress.report(done, values)
+            workers.track(values, done)
+
+        trainer.run(report, resume=resume)
+    workers.close()
 
 
 def _examples(model: InterpolationModel, data: DataSet) -> torch.Tensor:
@@ -192,7 +190,7 @@ def _examples(model: InterpolationModel, data: DataSet) -> torch.Tensor:
 
 
 def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
-    """The codes of as many training images as the recipe wants kept, drawn by its seed; no image twice."""
+    """Codes of training images, as many as the recipe asks for, drawn by its seed; no image is drawn twice."""
     if training.codes == 0:
         return None
     generator = torch.Generator().manual_seed(training.seed)
@@ -203,7 +201,7 @@ def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -
 
 
 def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:
-    """The config with full component names, their distributions, and how the weights came about."""
+    """The config with full component names, their distributions, and how the model was trained."""
     components = fully_named(config)
     owners = [registry().components[kind].find(c.name).owner for kind, c in components.items()]
     owners.append(registry().methods.find(recipe.method).owner)
@@ -218,3 +216,14 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
     )
     plugins = {owner.plugin: f"{owner.distribution} {owner.version}" for owner in owners}
     return config.model_copy(update={**components, "plugins": plugins, "trained": trained})
+
+
+def _write(trained: InterpolationModel, folder: Path, *, weights_only: bool) -> None:
+    """Write the trained model, and remove the checkpoint and temporary files of processes that were killed."""
+    if weights_only:
+        write_tensors(folder / WEIGHTS, trained.state_dict())
+    else:
+        trained.save_pretrained(folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for leftover in [*filter(is_leftover, folder.iterdir())]:
+        leftover.unlink()

@@ -1,7 +1,7 @@
-"""The trainer: runs the updates of a regularizer, on one process or many, and survives being killed.
+"""The trainer: runs the updates of a regularizer on one process or several, and can resume after being killed.
 
-Every random draw is a function of (seed, step, process), and every image of (seed, position in the run): a resumed run
-therefore sees what an uninterrupted one would, and several processes share the batches that one would see.
+Every random draw depends on (seed, step, process) only, and every image on (seed, position in the run). So a resumed
+run sees what an uninterrupted run would see, and several processes share the batches that one process would see.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from interpzoo.config import OptimizerConfig, Recipe
@@ -25,17 +24,18 @@ from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
 from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
-from interpzoo.training.interruption import held_back
+from interpzoo.training.interruption import deferred
+from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate
 from interpzoo.training.precision import exact_float32
 from interpzoo.training.workers import Workers
 
 Report = Callable[[int, Mapping[str, float]], None]
-"""Called with the number of steps done and the named loss terms of the last of them."""
+"""Called with the number of steps done and the named loss terms of the last step."""
 
 M = TypeVar("M", bound=nn.Module)
 
 _CHECK_STEPS = 20
-"""Steps between looks at the losses on an accelerator, where each look waits for the device."""
+"""Steps between two checks of the losses on an accelerator, where each check waits for the device."""
 
 
 class Trainer:
@@ -44,15 +44,15 @@ class Trainer:
     Args:
         recipe: what to run.
         model: the networks, trained in place.
-        regularizer: whose updates are run.
-        data: what it is trained on.
-        workers: this process among its fellows.
+        regularizer: the losses and the updates that minimize them.
+        data: the images to train on.
+        workers: the processes of the run.
         output: folder of the checkpoint.
-        started_from: name of the pretrained model that `model` came from.
+        started_from: name of the pretrained model whose weights `model` started with.
 
     Raises:
         DataError: the data set lacks a field that the regularizer needs.
-        InputError: the batch cannot be shared among the processes, or all weights of an update are frozen.
+        InputError: the batch cannot be shared equally by the processes, or all weights of an update are frozen.
     """
 
     def __init__(
@@ -72,16 +72,19 @@ class Trainer:
                 f"data set {recipe.data.name!r} gives {', '.join(map(repr, sorted(data.fields)))}"
             )
         if config.batch_size % workers.count:
-            raise InputError(f"training.batch_size = {config.batch_size} cannot be shared by {workers.count} processes")
+            raise InputError(
+                f"training.batch_size = {config.batch_size} cannot be shared equally by {workers.count} processes: "
+                f"choose a multiple of {workers.count}"
+            )
         self.recipe, self.data, self.workers = recipe, data, workers
         self.total = math.ceil(config.samples / config.batch_size)
         layout = torch.channels_last if config.channels_last else torch.preserve_format
         self.model = _placed(model, workers.device, layout)
         self.regularizer = _placed(regularizer, workers.device, layout)
         self.done = 0
-        """Steps taken."""
+        """Number of steps taken."""
         self.started_from = started_from
-        """A resumed run's is its checkpoint's."""
+        """Read from the checkpoint when a run is resumed."""
         self._layout = layout
         self._exact = config.precision == "float32" or not regularizer.autocast
         asked = workers.has_fast_bfloat16 if config.precision == "auto" else workers.has_bfloat16
@@ -90,28 +93,28 @@ class Trainer:
         self._permutations: dict[int, Tensor] = {}
         self._setup()
         self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
-        self._optimizers = {u.name: _optimizer(self._config(u), u.parameters) for u in self.updates}
+        self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
         self.average = self._average()
 
     def run(self, report: Report, *, resume: bool = False, stop_after: int | None = None) -> None:
         """Train to the end of the recipe, or for `stop_after` steps.
 
         Raises:
-            TrainingError: a loss or gradient is not finite; the last checkpoint is from before.
-            KeyboardInterrupt: Ctrl-C; the steps until then are in the checkpoint. A second one does not wait for it.
+            TrainingError: a loss or gradient is not finite; the last checkpoint is from before that step.
+            KeyboardInterrupt: Ctrl-C, after the current step was finished and saved. A second Ctrl-C stops at once.
         """
         if resume:
             self.done, self.started_from = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
         alone, stopping = self.workers.count == 1, False
-        with held_back() as interrupted, exact_float32(self._exact):
+        with deferred() as interrupted, exact_float32(self._exact):
             while self.done < end and not stopping:
                 unchecked.append((self.done, self.step(self.done)))
                 self.done += 1
                 saving = self.done % self.recipe.training.checkpoint_steps == 0 or self.done == end
                 looking = saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0
-                # Several processes settle it where they talk anyway: all stop after the same step.
+                # Several processes agree on it only when they exchange losses anyway, so all stop after the same step.
                 stopping = (alone or looking) and self.workers.any(interrupted())
                 if looking or stopping:
                     report(self.done, self._checked(unchecked))
@@ -122,7 +125,7 @@ class Trainer:
             raise KeyboardInterrupt(f"stopped after step {self.done} of {self.total}: go on with --resume")
 
     def trained(self) -> InterpolationModel:
-        """The trained model in eval mode: the averaged one where the recipe asks for an average."""
+        """The trained model in eval mode, with averaged weights if the recipe asks for an average."""
         average: Any = self.average
         model: InterpolationModel = self.model if average is None else average.module
         return model.eval()
@@ -140,7 +143,7 @@ class Trainer:
         return AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
     def step(self, index: int) -> dict[str, Tensor]:
-        """Take step `index`; its loss terms, gradient norms and logged values by name."""
+        """Take step `index` and return its loss terms, gradient norms and logged values by name."""
         training = self.recipe.training
         step = Step(
             batch=self._batch(index),
@@ -156,7 +159,7 @@ class Trainer:
         with torch.autocast(device, torch.bfloat16, enabled=self._autocast):
             terms = {u.name: self.regularizer.loss(step, u.name) for u in due}
         losses = {name: torch.stack([t.float() for t in parts.values()]).sum() for name, parts in terms.items()}
-        # All gradients first, then all moves: no update sees what another one did in this step.
+        # First all gradients, then all moves: no update sees what another update did in this step.
         gradients: dict[str, list[Tensor | None]] = {}
         for position, update in enumerate(due):
             keep = position < len(due) - 1
@@ -166,7 +169,7 @@ class Trainer:
         for update in due:
             values |= self._move(update, gradients[update.name], step)
         if self.average is not None:
-            # Averages the parameters and copies the buffers, which may be counters or tables of indices.
+            # Averages the parameters and copies the buffers, which may be counters or index tables.
             self.average.update_parameters(self.model)
         self.regularizer.after(step)
         return values
@@ -174,12 +177,12 @@ class Trainer:
     def _move(self, update: Update, gradients: Sequence[Tensor | None], step: Step) -> dict[str, Tensor]:
         config = self._config(update)
         for parameter, gradient in zip(update.parameters, gradients, strict=True):
-            parameter.grad = None if gradient is None else _like(gradient, parameter)
+            parameter.grad = None if gradient is None else laid_out_like(gradient, parameter)
         norm = get_total_norm([p.grad for p in update.parameters if p.grad is not None])
         if config.clip_norm is not None:
             clip_grads_with_norm_(update.parameters, config.clip_norm, norm)
         optimizer = self._optimizers[update.name]
-        rate = config.learning_rate * _schedule(config, step.index, self.total) * update.learning_rate_scale(step)
+        rate = learning_rate(config, step.index, self.total) * update.learning_rate_scale(step)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
@@ -192,7 +195,7 @@ class Trainer:
             values = self.workers.mean_values(terms)
             for name, value in values.items():
                 if not math.isfinite(value):
-                    kept = "; the last checkpoint is whole" if self._path.is_file() else ""
+                    kept = "; the last checkpoint is intact" if self._path.is_file() else ""
                     raise TrainingError(
                         f"{name} is {value} at step {index} of {self.total}{kept}. "
                         "Try a lower optimizer.learning_rate or training.precision=float32"
@@ -200,7 +203,7 @@ class Trainer:
         return values
 
     def _batch(self, index: int) -> Batch:
-        """This process's share of batch `index`."""
+        """This process's part of batch `index`."""
         size = self.recipe.training.batch_size
         share = slice(
             self.workers.rank * size // self.workers.count, (self.workers.rank + 1) * size // self.workers.count
@@ -257,35 +260,8 @@ def _generator(seed: int, purpose: str, index: int, rank: int) -> Generator:
 
 
 def _trainable(update: Update) -> Update:
-    """The update with each weight once, although tied networks both list it, and without the frozen ones."""
+    """The update without frozen weights, and with each weight once even if tied networks list it twice."""
     parameters = list({id(p): p for p in update.parameters if p.requires_grad}.values())
     if not parameters:
         raise InputError(f"update {update.name!r} has nothing to train: all of its weights are frozen")
     return replace(update, parameters=parameters)
-
-
-def _optimizer(config: OptimizerConfig, parameters: Sequence[nn.Parameter]) -> Optimizer:
-    kinds: dict[str, Any] = {"adam": Adam, "adamw": AdamW}
-    return kinds[config.name](
-        parameters,
-        lr=config.learning_rate,
-        betas=config.betas,
-        eps=config.epsilon,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-
-
-def _schedule(config: OptimizerConfig, index: int, total: int) -> float:
-    warm = min(1.0, (index + 1) / (config.warmup_steps + 1))
-    if config.schedule == "constant":
-        return warm
-    cosine = (1 + math.cos(math.pi * index / total)) / 2
-    return warm * (config.final_fraction + (1 - config.final_fraction) * cosine)
-
-
-def _like(gradient: Tensor, parameter: nn.Parameter) -> Tensor:
-    # Fused optimisers walk gradient and parameter side by side in memory, so both need the same strides.
-    if gradient.stride() == parameter.stride() and gradient.dtype == parameter.dtype:
-        return gradient
-    return torch.empty_like(parameter, requires_grad=False).copy_(gradient)

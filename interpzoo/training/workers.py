@@ -1,4 +1,4 @@
-"""This process among its fellows: which device, which share, and means over all. Scale-out is accelerate's."""
+"""The processes of a run, by accelerate: the device and number of this one, and means over all of them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 _CPU_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
-"""Instructions of x86 and of ARM that multiply in bfloat16."""
+"""Instruction sets of x86 and ARM that multiply in bfloat16."""
 
 
 class Workers:
-    """The processes of a run, as ``accelerate launch`` started them; one process without it.
+    """The processes of a run as ``accelerate launch`` started them; without it there is one.
 
     Args:
         trackers: names of accelerate's trackers (``tensorboard``, ``wandb``, ...) to log to.
-        folder: where trackers that write files put them.
+        folder: where trackers write their files.
 
     Raises:
         MissingDependencyError: accelerate or a tracker is not installed.
-        InputError: accelerate knows no such tracker.
+        InputError: accelerate has no such tracker.
     """
 
     def __init__(self, trackers: Sequence[str] = (), folder: str | None = None) -> None:
@@ -37,12 +37,12 @@ class Workers:
             raise MissingDependencyError("training needs accelerate: pip install 'interpzoo[train]'") from None
         known, installed = [*map(str, LoggerType)], ["all", *map(str, get_available_trackers())]
         for tracker in trackers:
-            # Accelerate would go on without it.
+            # Accelerate would ignore it silently.
             if tracker not in known:
                 raise InputError(f"unknown tracker {tracker!r}: accelerate has {', '.join(known)}")
             if tracker not in installed:
                 raise MissingDependencyError(f"tracker {tracker!r} is not installed")
-        # Told of the CPU, accelerate joins processes there too instead of leaving each to itself.
+        # Without cpu=True, accelerate leaves processes on the CPU unconnected.
         on_cpu = not torch.accelerator.is_available()
         self._accelerator: Accelerator = Accelerator(cpu=on_cpu, log_with=list(trackers) or None, project_dir=folder)
 
@@ -53,7 +53,7 @@ class Workers:
 
     @property
     def rank(self) -> int:
-        """Number of this process from 0."""
+        """Number of this process, from 0."""
         return self._accelerator.process_index
 
     @property
@@ -63,20 +63,20 @@ class Workers:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the process that writes and reports."""
+        """Whether this is the process that writes files and prints messages."""
         return self._accelerator.is_main_process
 
     @property
     def has_bfloat16(self) -> bool:
-        """Whether this device can compute in bfloat16, be it slowly."""
+        """Whether this device can compute in bfloat16, even if emulated."""
         return self.device.type == "cpu" or (self.device.type == "cuda" and torch.cuda.is_bf16_supported())
 
     @property
     def has_fast_bfloat16(self) -> bool:
-        """Whether it has instructions for it; emulated, a step takes twice the time of one in float32."""
+        """Whether this device has instructions for bfloat16; emulated, a step takes twice as long as in float32."""
         if self.device.type == "cuda":
             return torch.cuda.is_bf16_supported(including_emulation=False)
-        known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+        known: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch does not have it
         return self.device.type == "cpu" and any(known.get(name, False) for name in _CPU_BFLOAT16)
 
     def wait(self) -> None:
@@ -84,20 +84,20 @@ class Workers:
         self._accelerator.wait_for_everyone()
 
     def mean_of(self, tensor: Tensor) -> Tensor:
-        """The mean over all processes of one tensor, which each of them must give."""
+        """The mean over all processes of one tensor; every process must call this."""
         if self.count == 1:
             return tensor
         reduced: Any = self._accelerator.reduce(tensor, reduction="mean")
         return reduced
 
     def any(self, flag: bool) -> bool:
-        """Whether `flag` holds in any process, each of which must ask."""
+        """Whether `flag` is true in any process; every process must call this."""
         if self.count == 1:
             return flag
         return bool(self.mean_of(torch.tensor(float(flag), device=self.device)) > 0)
 
     def mean(self, gradients: list[Tensor | None]) -> list[Tensor | None]:
-        """The mean over all processes of each gradient, in one message."""
+        """The mean over all processes of each gradient, exchanged in one message."""
         found = [g for g in gradients if g is not None]
         if self.count == 1 or not found:
             return gradients
@@ -118,7 +118,7 @@ class Workers:
             self._accelerator.init_trackers(run, config=dict(config))
 
     def track(self, values: Mapping[str, float], step: int) -> None:
-        """Give values to the trackers."""
+        """Log values to the trackers."""
         if self._accelerator.log_with:
             self._accelerator.log(dict(values), step=step)
 

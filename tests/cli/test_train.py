@@ -75,7 +75,7 @@ def test_ctrl_c_is_quiet_and_the_run_goes_on_with_resume(cli: Cli, tmp_path: Pat
     assert re.fullmatch(r"stopped after step \d+ of 200: go on with --resume\n\n", err)
     assert (tmp_path / "runs" / "tiny" / "checkpoint.safetensors").is_file()
     assert "go on with --resume" in cli.refuses(*run)
-    assert "is of another recipe" in cli.refuses("train", "tiny", "--resume", "--set", "training.samples=8")
+    assert "belongs to another recipe" in cli.refuses("train", "tiny", "--resume", "--set", "training.samples=8")
     done = cli(*run, "--resume")
     assert done.returncode == 0, done.stderr
     config = read_config(tmp_path / "runs" / "tiny")

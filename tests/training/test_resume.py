@@ -297,7 +297,7 @@ def test_a_damaged_checkpoint_is_told(kept: int, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: str, tmp_path: Path) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
     before = (tmp_path / CHECKPOINT).read_bytes()
-    with pytest.raises(TrainingError, match="is of another recipe") as error:
+    with pytest.raises(TrainingError, match="belongs to another recipe") as error:
         trainer_of(other, tmp_path).run(ignore, resume=True)
     assert part in str(error.value)
     assert (tmp_path / CHECKPOINT).read_bytes() == before

@@ -270,7 +270,7 @@ class TestFineTuning:
 
     def test_other_networks_are_no_start(self, tmp_path: Path) -> None:
         tiny_model("vae").save_pretrained(tmp_path / "origin")
-        with pytest.raises(ConfigError, match=r"origin' has other networks than the recipe: it cannot be the start"):
+        with pytest.raises(ConfigError, match=r"origin' has other networks than the recipe: training cannot start"):
             train(recipe(), start_from=tmp_path / "origin", output=tmp_path / "tuned")
         assert not [*(tmp_path / "tuned").iterdir()]
 

@@ -539,7 +539,10 @@ class TestImages:
         assert not torch.equal(drawn[0], drawn[1])
 
     def test_a_batch_that_cannot_be_shared_equally_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"training\.batch_size = 8 cannot be shared by 3 processes"):
+        with pytest.raises(
+            InputError,
+            match=r"training\.batch_size = 8 cannot be shared equally by 3 processes: choose a multiple of 3",
+        ):
             trainer_with(recipe_of(), tmp_path, workers=Share(0, 3))
 
     def test_the_global_random_state_is_neither_asked_nor_moved(self, tmp_path: Path) -> None:
@@ -584,7 +587,7 @@ class TestFaults:
     ) -> None:
         found = recipe_of(8, checkpoint_steps=2, ema_decay=0.9)
         trainer = trainer_with(found, tmp_path, Failing(5, how))
-        with pytest.raises(TrainingError, match=rf"{said} at step 5 of 8; the last checkpoint is whole\. Try a lower"):
+        with pytest.raises(TrainingError, match=rf"{said} at step 5 of 8; the last checkpoint is intact\. Try a lower"):
             trainer.run(ignore)
         mended = trainer_with(found, tmp_path, Watcher())
         seen: list[int] = []

@@ -51,7 +51,8 @@ def command(
 
     A run that was stopped or killed goes on with --resume to the same result.
     """
-    from interpzoo.training.run import as_path, train
+    from interpzoo.files import as_path
+    from interpzoo.training.run import train
 
     try:
         model = train(
