@@ -1,4 +1,4 @@
-"""`evaluate`: what one model scores on held-out data, by the registered metrics."""
+"""`evaluate`: the scores of one model on held-out data by the registered metrics."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from interpzoo.benchmark.candidates import Model
-from interpzoo.benchmark.protocol import Protocol
+from interpzoo.benchmark.candidates import ModelCandidate
+from interpzoo.benchmark.metric import metrics_named
+from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Record
-from interpzoo.benchmark.run import Told, metrics_named, score
-from interpzoo.benchmark.trial import Arena
-from interpzoo.config import Component, named
+from interpzoo.benchmark.run import Progress, score_candidate
+from interpzoo.benchmark.task import Task
+from interpzoo.config import ComponentSpec, named
 from interpzoo.errors import DataError
 from interpzoo.features import features_named
 from interpzoo.model import InterpolationModel
@@ -21,21 +22,22 @@ from interpzoo.pretrained.load import load
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What was measured, on what, and with which versions."""
+class Scores:
+    """The scores of a model on a data set, and what they were measured with."""
 
     model: str
     dataset: str
     seed: int
     results: list[Result]
     not_applicable: dict[str, str]
-    """Metrics that say nothing of this model on this data, with the reason."""
+    """Metrics without a score for this model on this data, with the reason."""
     versions: dict[str, str]
+    """Versions of interpzoo, torch and Python, and the number of threads."""
     features: str
     """What images were compared by."""
 
     def to_json(self) -> str:
-        """As text."""
+        """The scores as a JSON object."""
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
 
 
@@ -43,29 +45,29 @@ def evaluate(
     model: str | Path | InterpolationModel,
     *,
     data_root: str | Path | None = None,
-    dataset: str | Component | None = None,
+    dataset: str | ComponentSpec | None = None,
     metrics: Sequence[str] = (),
-    protocol: Protocol | None = None,
+    protocol: EvaluationProtocol | None = None,
     seed: int = 0,
     features: str | Path | None = None,
-    told: Told = lambda subject, metric: None,
-) -> Evaluation:
+    progress: Progress = lambda model, metric: None,
+) -> Scores:
     """Score a model on the held-out part of its data by every registered metric that is applicable.
 
     Args:
         model: a model or what `load` takes.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
-        dataset: other data than what the model was trained on: a registered name, or a `Component` with settings.
+        dataset: other data than what the model was trained on: a registered name, or a `ComponentSpec` with settings.
         metrics: shell patterns of metrics or families; all by default.
-        protocol: how much is measured; `Protocol()` by default.
-        seed: of the pairs and of everything else that is random, in place of the protocol's.
+        protocol: how much is measured; `EvaluationProtocol()` by default.
+        seed: seed of the pairs and of everything else that is random, instead of the protocol's.
         features: what images are compared by, see `features_named`; the data set's own by default.
-        told: called with the model and the metric before each is measured.
+        progress: called with the model and the metric before each is measured.
 
     Raises:
         DataError: the model does not say what it was trained on and `dataset` is not given, or the data is missing.
         UnknownNameError: there is no such data set, metric or network of features.
-        ConfigError, WeightsError: `dataset` is no name, or the features are not of such images, or cannot be had.
+        ConfigError, WeightsError: `dataset` is not a name, or the features are not available for such images.
         InputError: a frame of the model is not finite.
     """
     if not isinstance(model, InterpolationModel):
@@ -78,26 +80,26 @@ def evaluate(
             f"{model.config.name!r} does not say what it was trained on: give the data set by its name, such as "
             "interpzoo.evaluate(model, dataset='lines')"
         )
-    protocol = (protocol or Protocol()).model_copy(update={"seed": seed})
+    protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed})
     image, root = model.config.image, None if data_root is None else Path(data_root)
     network = None if features is None else features_named(features, image, device=model.device)
-    arena = Arena(component, image, protocol, root, features=network)
-    record = score(arena, Model(model), metrics_named(metrics), told=told)
-    return Evaluation(
+    task = Task(component, image, protocol, root, features=network)
+    record = score_candidate(task, ModelCandidate(model), metrics_named(metrics), progress=progress)
+    return Scores(
         model=model.config.name,
         dataset=component.name,
         seed=seed,
         results=results_of(record),
-        not_applicable={figure.title: figure.reason for figure in record.figures.values() if figure.reason},
+        not_applicable={score.title: score.reason for score in record.scores.values() if score.reason},
         versions=record.versions,
         features=record.features,
     )
 
 
 def results_of(record: Record) -> list[Result]:
-    """The figures of a record as a card has them; what is not applicable is left out."""
+    """The scores of a record as a card has them; metrics that are not applicable are left out."""
     return [
-        Result(figure.title, figure.value, record.data.name, low=figure.low, high=figure.high)
-        for figure in record.figures.values()
-        if figure.value is not None
+        Result(score.title, score.value, record.data.name, low=score.low, high=score.high)
+        for score in record.scores.values()
+        if score.value is not None
     ]

@@ -18,7 +18,9 @@ from typing import Final
 import click
 import torch
 
-from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named
+from interpzoo.benchmark.metric import metrics_named
+from interpzoo.benchmark.run import benchmark
+from interpzoo.benchmark.selection import jobs_of
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of

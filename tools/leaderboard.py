@@ -12,10 +12,10 @@ from typing import Final
 
 import click
 
+from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.page import render
-from interpzoo.benchmark.report import boards
+from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import Record, read_records
-from interpzoo.benchmark.run import metrics_named
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import results_of
 from interpzoo.files import atomic_write
@@ -35,8 +35,8 @@ def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
     Raises:
         ClickException: a bundled model has no record, or one of other weights.
     """
-    yield PAGE, render(boards(records, metrics_named()))
-    found = {record.subject: record for record in records if not (record.control or record.chosen)}
+    yield PAGE, render(leaderboards(records, metrics_named()))
+    found = {record.candidate: record for record in records if not (record.control or record.chosen)}
     for folder in sorted(path for path in CARDS.iterdir() if path.is_dir()):
         recipe = load_recipe(folder.name)
         prose = {"summary": recipe.summary, "limitations": recipe.limitations}

@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Final
 
 import click
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from interpzoo.benchmark.candidates import Model
-from interpzoo.benchmark.protocol import Protocol
-from interpzoo.benchmark.report import ARROWS, markdown, number
-from interpzoo.benchmark.results import Figure
-from interpzoo.benchmark.run import metrics_named, score
-from interpzoo.benchmark.trial import Arena
+from interpzoo.benchmark import Task
+from interpzoo.benchmark.candidates import ModelCandidate
+from interpzoo.benchmark.metric import metrics_named
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.benchmark.report import ARROWS, number
+from interpzoo.benchmark.results import Score
+from interpzoo.benchmark.run import score_candidate
 from interpzoo.build import fully_named
 from interpzoo.config import Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
 from interpzoo.files import atomic_write
+from interpzoo.markdown import markdown_table
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT, WEIGHTS
 from interpzoo.pretrained.load import load
@@ -57,18 +59,20 @@ class Study(Schema):
     """Names or patterns."""
     changes: list[str] = Field(default_factory=list[str])
     """To every recipe."""
-    protocol: Protocol = Field(default_factory=Protocol)
+    protocol: EvaluationProtocol = Field(default_factory=EvaluationProtocol)
     runs: list[Run]
 
 
 class Scored(Schema):
-    """What one run came to."""
+    """The scores of one run."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     recipe: str
     changes: list[str]
     samples: int
     versions: dict[str, str]
-    figures: dict[str, Figure]
+    scores: dict[str, Score] = Field(validation_alias="figures", serialization_alias="figures")
 
 
 class Results(Schema):
@@ -94,25 +98,25 @@ def conduct(path: Path, *, data_root: Path | None = None) -> None:
             done[run.name] = former
             continue
         done[run.name] = _run(study, run, changes, RUNS / path.stem / _slug(run.name), data_root)
-        _write(file, Results(runs={**known, **done}).model_dump_json(indent=1) + "\n")
-    _write(file, Results(runs=done).model_dump_json(indent=1) + "\n")
+        _write(file, Results(runs={**known, **done}).model_dump_json(indent=1, by_alias=True) + "\n")
+    _write(file, Results(runs=done).model_dump_json(indent=1, by_alias=True) + "\n")
     _write(path.with_suffix(".md"), page(study, done))
 
 
 def page(study: Study, done: dict[str, Scored]) -> str:
     """The study as Markdown: question, table and answer."""
     metrics = [named for named in metrics_named(study.metrics) if any(_has(s, named.name) for s in done.values())]
-    head = ["run", "recipe and changes", *(f"{n.metric.title} {ARROWS[n.metric.better]}" for n in metrics)]
-    rows = [head]
+    header = ["run", "recipe and changes", *(f"{n.metric.title} {ARROWS[n.metric.better]}" for n in metrics)]
+    rows: list[list[str]] = []
     for run in study.runs:
         scored = done[run.name]
         what = " ".join([f"`{run.recipe}`", *(f"`{change}`" for change in run.changes)])
-        rows.append([run.name, what, *(_cell(scored.figures.get(named.name)) for named in metrics)])
+        rows.append([run.name, what, *(_cell(scored.scores.get(named.name)) for named in metrics)])
     common = "; ".join(f"`{change}`" for change in study.changes) or "none"
     samples = sorted({scored.samples for scored in done.values()})
     made = sorted({", ".join(f"{k} {v}" for k, v in scored.versions.items()) for scored in done.values()})
     return (
-        f"# {study.title}\n\n{study.question}\n\n{markdown(rows)}\n"
+        f"# {study.title}\n\n{study.question}\n\n{markdown_table(header, rows)}\n"
         + (f"{study.answer}\n\n" if study.answer else "")
         + f"Changes to every recipe: {common}. Samples seen: {', '.join(f'{n:,}' for n in samples)}. In brackets the "
         f"95 % interval over {study.protocol.pairs} pairs or fewer, which says nothing of other seeds. "
@@ -128,14 +132,14 @@ def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Pa
         if folder.exists() and not resume:
             shutil.rmtree(folder)
         model = train(recipe, output=folder, data_root=data_root, resume=resume)
-    arena = Arena(recipe.data, recipe.image, study.protocol, data_root)
-    record = score(arena, Model(model), metrics_named(study.metrics))
+    task = Task(recipe.data, recipe.image, study.protocol, data_root)
+    record = score_candidate(task, ModelCandidate(model), metrics_named(study.metrics))
     return Scored(
         recipe=run.recipe,
         changes=changes,
         samples=recipe.training.samples,
         versions=record.versions,
-        figures=record.figures,
+        scores=record.scores,
     )
 
 
@@ -154,11 +158,11 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
 
 
 def _has(scored: Scored, metric: str) -> bool:
-    figure = scored.figures.get(metric)
+    figure = scored.scores.get(metric)
     return figure is not None and figure.value is not None
 
 
-def _cell(figure: Figure | None) -> str:
+def _cell(figure: Score | None) -> str:
     if figure is None or figure.value is None:
         return "-"
     interval = "" if figure.low is None or figure.high is None else f" ({number(figure.low)} - {number(figure.high)})"

@@ -1,1 +1,11 @@
-"""The benchmark: metrics on models and on controls, by one protocol."""
+"""Benchmark: models and controls scored by metrics on held-out data.
+
+A `Metric` is given an `Evaluation`, which is a `Candidate` on a `Task`, and returns `Measured` or `NotApplicable`.
+"""
+
+from interpzoo.benchmark.evaluation import Candidate, Evaluation
+from interpzoo.benchmark.metric import Metric
+from interpzoo.benchmark.task import Pairs, Task
+from interpzoo.metrics.measured import Measured, NotApplicable
+
+__all__ = ["Candidate", "Evaluation", "Measured", "Metric", "NotApplicable", "Pairs", "Task"]

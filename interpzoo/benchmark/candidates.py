@@ -1,4 +1,4 @@
-"""Subjects of a benchmark: models, and the controls that every metric is tested on."""
+"""The candidates of a benchmark: models, and the controls that every metric is checked against."""
 
 from __future__ import annotations
 
@@ -9,69 +9,67 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from interpzoo.benchmark.evaluation import Candidate
 from interpzoo.benchmark.metric import Control
-from interpzoo.benchmark.trial import Arena, Subject
+from interpzoo.benchmark.task import Pairs, Task
 from interpzoo.model import InterpolationModel
 
 _CHUNK: Final = 512
 
 
-class Model(Subject):
-    """A model on its own path, by its config's name unless it is given another."""
+class ModelCandidate(Candidate):
+    """A model and its own path, named as its config unless `name` is given."""
 
     def __init__(self, model: InterpolationModel, name: str | None = None) -> None:
         self.name = name or model.config.name
         self.model = model
-        self._model = model
+        self._interpolate = model.interpolate
 
     @override
-    def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
-        first, last = arena.pairs
-        return self._model.interpolate(first[:n], last[:n], t=positions).cpu()
+    def frames(self, task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+        return self._interpolate(pairs.first, pairs.last, t=positions).cpu()
 
 
-class ControlPath(Subject):
-    """A path of no model, see `interpzoo.interfaces.Control`."""
+class ControlCandidate(Candidate):
+    """A path without a model, see `interpzoo.benchmark.metric.Control`."""
 
     def __init__(self, name: Control) -> None:
         self.name = name
         self._path = _PATHS[name]
 
     @override
-    def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
-        return self._path(arena, n, positions)
+    def frames(self, task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+        return self._path(task, pairs, positions)
 
 
-def controls(arena: Arena) -> list[ControlPath]:
-    """The controls that there are: the true way only where it is known."""
-    return [ControlPath(name) for name in _PATHS if name != "truth" or arena.truth is not None]
+def controls(task: Task) -> list[ControlCandidate]:
+    """The controls of a task: ``truth`` only where the data set has ground-truth paths."""
+    return [ControlCandidate(name) for name in _PATHS if name != "truth" or task.has_truth]
 
 
-def _blend(arena: Arena, n: int, positions: Tensor) -> Tensor:
-    first, last = arena.pairs
-    return torch.lerp(first[:n, None], last[:n, None], positions.view(-1, 1, 1, 1))
+def _blend(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+    return torch.lerp(pairs.first[:, None], pairs.last[:, None], positions.view(-1, 1, 1, 1))
 
 
-def _jump(arena: Arena, n: int, positions: Tensor) -> Tensor:
-    first, last = arena.pairs
-    return torch.where(positions.view(-1, 1, 1, 1) < 0.5, first[:n, None], last[:n, None])
+def _jump(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+    return torch.where(positions.view(-1, 1, 1, 1) < 0.5, pairs.first[:, None], pairs.last[:, None])
 
 
-def _truth(arena: Arena, n: int, positions: Tensor) -> Tensor:
-    return arena.truths(n, positions)
+def _truth(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+    return task.truth_frames(pairs, positions)
 
 
-def _nearest(arena: Arena, n: int, positions: Tensor) -> Tensor:
-    """By squared error; the ends, too, are training images."""
-    wanted = (_blend if arena.truth is None else _truth)(arena, n, positions).flatten(0, 1)
-    images = arena.training
+def _nearest(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+    """Training images, also at the ends, by squared error."""
+    wanted = (_truth if task.has_truth else _blend)(task, pairs, positions).flatten(0, 1)
+    images = task.training_images
     flat = images.flatten(1)
     half = flat.square().sum(1) / 2
     rows = torch.cat([(part.flatten(1) @ flat.T - half).argmax(1) for part in wanted.split(_CHUNK)])
-    return images[rows].unflatten(0, (n, len(positions)))
+    return images[rows].unflatten(0, (len(pairs), len(positions)))
 
 
-_PATHS: Final[dict[Control, Callable[[Arena, int, Tensor], Tensor]]] = {
+_PATHS: Final[dict[Control, Callable[[Task, Pairs, Tensor], Tensor]]] = {
     "truth": _truth,
     "nearest": _nearest,
     "jump": _jump,

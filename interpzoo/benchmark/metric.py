@@ -1,55 +1,101 @@
-"""The interface of metrics, and the controls that every metric is tested on."""
+"""The interface of metrics, and the controls that every metric is checked against."""
 
 from __future__ import annotations
 
+import fnmatch
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark.evaluation import Evaluation
+from interpzoo.build import build_component
+from interpzoo.config import ComponentSpec
+from interpzoo.errors import UnknownNameError, did_you_mean
 from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.metrics.measured import Measured, NotApplicable
+from interpzoo.plugins import registry
 from interpzoo.registry import Kind
 
 Family = Literal["truth", "representation", "reconstruction", "realism", "motion", "geometry"]
-"""What a metric holds an interpolation to. None of them can rank alone."""
+"""The aspect of an interpolation that a metric judges. No family can rank models alone."""
 
 Need = Literal["truth", "label", "model", "differentiable"]
-"""``truth``: the data set is a `Truth`; ``label``: a train set of known size with one class an image; ``model``: there
-are codes and a decoder, which controls do not have; ``differentiable``: and gradients of the decoder."""
+"""What a metric requires. ``truth``: the data set is a `Truth`. ``label``: a train set of known size with one class per
+image. ``model``: codes and a decoder, which controls do not have. ``differentiable``: gradients of the decoder too."""
 
 Control = Literal["truth", "nearest", "jump", "blend"]
-"""Paths of no model, which every metric is tested on: the true way, where it is known; the nearest training images to
-it (to the blend, where it is not known); one image until the middle and then the other; their fade."""
+"""Paths without a model, which every metric is checked against. ``truth``: the ground-truth path, where it is known.
+``nearest``: the training images nearest to it, or to the blend where it is not known. ``jump``: the first image until
+the middle and then the other. ``blend``: their cross-fade."""
 
 
 class Metric(Configured[ConfigT], ABC):
-    """One figure of how good the images between images are, or the codes that they come from.
+    """One score for the images between images, or for the codes that they come from.
 
-    It is scored on controls, too, and called unfit on a data set where it does not put them in its own `order`.
+    Controls are scored too. On a data set where a metric does not rank them in its own `order` it fails its sanity
+    check.
     """
 
     kind: ClassVar[Kind] = "metric"
 
     title: ClassVar[str]
-    """In tables and on cards."""
+    """Name in tables and on cards."""
     family: ClassVar[Family]
     better: ClassVar[Literal["lower", "higher"]]
     leading: ClassVar[bool] = False
-    """Whether it speaks for its family in a summary, where it is fit."""
+    """Whether this metric represents its family in summary tables, where it passes its sanity check."""
     needs: ClassVar[frozenset[Need]] = frozenset()
-    """What must be there; else it is not applicable, and `measure` is not called."""
+    """Requirements; where one is not met the metric is not applicable and `measure` is not called."""
     order: ClassVar[tuple[tuple[Control, Control], ...]] = ()
-    """Pairs of controls of which it must find the first better."""
+    """Pairs of controls of which the metric must score the first better."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
     @abstractmethod
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        """The figure of what is on trial: `trial` has its frames, the data, and the model if it is one.
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        """The score of a candidate.
 
-        What several metrics need is computed once with `trial.shared`. Everything random comes from `trial.generator`.
+        Compute what several metrics need with `evaluation.shared`, and draw random numbers from
+        `evaluation.generator` only.
+
+        Args:
+            evaluation: the candidate's frames, the data, and the model if the candidate is one.
 
         Raises:
-            InputError: a frame is not finite, or shapes do not fit: a broken model gets no score.
+            InputError: a frame is not finite, or shapes do not match: a broken model gets no score.
         """
+
+
+@dataclass(frozen=True)
+class NamedMetric:
+    """A metric and the name that it is registered under."""
+
+    name: str
+    metric: Metric
+
+
+def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
+    """Registered metrics whose name or family matches one of the shell patterns; all without a pattern.
+
+    They are sorted by family, the leading ones first.
+
+    Raises:
+        UnknownNameError: a pattern matches none.
+        PluginError: a metric cannot be imported.
+    """
+    table = registry().components["metric"]
+    names = [table.shown(row) for row in table]
+    every = [NamedMetric(name, build_component(Metric, ComponentSpec(name=name))) for name in names]
+    families: list[Family] = list(get_args(Family))
+    every.sort(key=lambda named: (families.index(named.metric.family), not named.metric.leading))
+    for pattern in patterns:
+        if not any(_matches(named, [pattern]) for named in every):
+            known = [*names, *families]
+            raise UnknownNameError(f"no metric or family matches {pattern!r}.{did_you_mean(pattern, known)}")
+    return [named for named in every if not patterns or _matches(named, patterns)]
+
+
+def _matches(named: NamedMetric, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(named.name, p) or named.metric.family == p for p in patterns)

@@ -1,4 +1,4 @@
-"""The page of a benchmark: for each data set who is best by which family, every figure, and which metrics are fit."""
+"""The page of a benchmark: for each task the best models, all scores, and which metrics are valid."""
 
 from __future__ import annotations
 
@@ -6,93 +6,101 @@ import inspect
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.report import Board, markdown, table
-from interpzoo.benchmark.run import NamedMetric
+from interpzoo.benchmark.metric import Metric, NamedMetric
+from interpzoo.benchmark.report import Leaderboard, table, value_of
+from interpzoo.markdown import markdown_table
 
 _HEAD = """\
 # Leaderboard
 
-Made of the records of `interpzoo benchmark`. Each table is of one data set and one protocol. Brackets are 95 %
-intervals over pairs of images; `*` marks the models whose interval meets that of the best. In parentheses are controls,
-paths of no model: `truth` is the true way where it is known, `nearest` the training images nearest to it (to the blend,
-where it is not known), `jump` one image and then the other, `blend` their fade.
+Generated from the records of `interpzoo benchmark`. Each table is for one data set and one protocol. Brackets are 95 %
+confidence intervals over pairs of images; `*` marks the best model and all whose interval overlaps with its own. Rows
+in parentheses are controls, paths without a model: `truth` is the ground-truth path where it is known, `nearest` the
+training images nearest to it (or to the blend, where it is not known), `jump` the first image until the middle and then
+the other, `blend` their cross-fade.
 
-No family of metrics can rank alone. *Realism* is blind to a jump between two real images, *motion* to an even fade, and
-*truth* is known on drawn data only; *reconstruction* is the price that is paid at the ends. *Representation* and
-*geometry* are of the codes, not of what is seen. Read a row across. A metric that does not put the controls in its own
-order on a data set is unfit there, and is left out of the summary.
+No family of metrics can rank models alone. *Realism* does not notice a jump between two real images, *motion* does not
+notice a smooth cross-fade, and *truth* is known on drawn data only. *Reconstruction* is the price paid at the ends.
+*Representation* and *geometry* judge the codes and not what is seen. Read a row across. Where a metric does not rank
+the controls in its own order it fails its sanity check, and it is left out of the summary of that data set.
 """
 
 
-def render(boards: Sequence[Board], *, pictures: bool = False) -> str:
+def render(boards: Sequence[Leaderboard], *, pictures: bool = False) -> str:
     """The page as Markdown.
 
     Args:
-        boards: one for each data set.
-        pictures: whether the pictures of `save_pictures` are beside it.
+        boards: one for each task.
+        pictures: whether the pictures of `save_pictures` are next to the page.
     """
     parts = [_HEAD, *(part for board in boards for part in _board(board, pictures)), _metrics(boards)]
     return "\n".join(parts)
 
 
-def _board(board: Board, pictures: bool) -> Iterator[str]:
+def _board(board: Leaderboard, pictures: bool) -> Iterator[str]:
     yield f"## {board.name}\n"
     yield _protocol(board)
     chosen = board.headlines()
     if board.models and chosen:
         yield "\n".join(_verdict(board, named) for named in chosen) + "\n"
     if chosen:
-        yield markdown(table(board, chosen))
+        yield _table(board, chosen)
     if pictures:
         yield f"![The same pairs by each, in the order of the table]({board.name}/strips.png)\n"
-        yield f"![Figures with intervals]({board.name}/bars.png)\n"
+        yield f"![Scores with intervals]({board.name}/bars.png)\n"
     for family, group in groupby(board.metrics, key=lambda named: named.metric.family):
-        metrics = [n for n in group if any(board.value(r, n) is not None for r in board.subjects)]
+        metrics = [n for n in group if any(value_of(r, n) is not None for r in board.records)]
         if metrics:
-            yield f"<details><summary>All of {family}</summary>\n"
-            yield markdown(table(board, metrics))
-            yield "".join(f"- {_fitness(board, named)}\n" for named in metrics)
+            yield f"<details><summary>All metrics of {family}</summary>\n"
+            yield _table(board, metrics)
+            yield "".join(f"- {_check(board, named)}\n" for named in metrics)
             yield "</details>\n"
 
 
-def _protocol(board: Board) -> str:
-    record = board.subjects[0]
-    counts = record.protocol
+def _table(board: Leaderboard, metrics: Sequence[NamedMetric]) -> str:
+    header, *rows = table(board, metrics)
+    return markdown_table(header, rows)
+
+
+def _protocol(board: Leaderboard) -> str:
+    record = board.records[0]
+    protocol = record.protocol
     trained = sorted({r.samples for r in board.models})
     samples = " or ".join(f"{n:,}" for n in trained)
     return (
-        f"{counts.pairs} pairs at most, seed {counts.seed}; features: {record.features}."
+        f"At most {protocol.pairs} pairs, seed {protocol.seed}; features: {record.features}."
         + (f" Models saw {samples} training images" + (" each." if len(trained) == 1 else ".") if trained else "")
         + "\n"
     )
 
 
-def _verdict(board: Board, named: NamedMetric) -> str:
+def _verdict(board: Leaderboard, named: NamedMetric) -> str:
     first, *others = board.best(named)
-    equals = f", not to be told from {', '.join(f'`{name}`' for name in others)}" if others else ""
+    equals = f", not distinguishable from {', '.join(f'`{name}`' for name in others)}" if others else ""
     return f"- {named.metric.family}, by {named.metric.title}: `{first}`{equals}"
 
 
-def _fitness(board: Board, named: NamedMetric) -> str:
-    found = board.fitness(named)
-    if found.missed:
-        return f"**{named.metric.title} is unfit here**: {'; '.join(found.missed)}"
-    if not found.tested:
-        return f"{named.metric.title}: no control tests it"
-    return f"{named.metric.title} is fit: {'; '.join(found.seen)}"
+def _check(board: Leaderboard, named: NamedMetric) -> str:
+    found = board.check(named)
+    if found.failed:
+        return f"**{named.metric.title} fails its sanity check here**: {'; '.join(found.failed)}"
+    if not found.checked:
+        return f"{named.metric.title}: no control checks it"
+    return f"{named.metric.title} is valid: {'; '.join(found.passed)}"
 
 
-def _metrics(boards: Sequence[Board]) -> str:
-    """What each metric sees and misses, and where it was found fit."""
-    named = {n.name: n for board in boards for n in board.metrics}
-    lines = ["## What the metrics see and miss\n"]
-    for name, metric in named.items():
-        cls: type[Metric] = type(metric.metric)
+def _metrics(boards: Sequence[Leaderboard]) -> str:
+    """What each metric measures, and on which tasks it is valid."""
+    every = {n.name: n for board in boards for n in board.metrics}
+    lines = ["## What the metrics measure and what they miss\n"]
+    for name, named in every.items():
+        cls: type[Metric] = type(named.metric)
         text = " ".join(inspect.cleandoc(cls.__doc__ or "").split())
-        tested = [board for board in boards if metric in board.metrics and board.fitness(metric).tested]
-        fit = [board.name for board in tested if board.fitness(metric).fit]
-        unfit = [board.name for board in tested if not board.fitness(metric).fit]
-        evidence = (f" Fit on {', '.join(fit)}." if fit else "") + (f" Unfit on {', '.join(unfit)}." if unfit else "")
-        lines.append(f"- **{metric.metric.title}** (`{name}`, {metric.metric.family}): {text}{evidence}")
+        checks = {board.name: board.check(named) for board in boards if named in board.metrics}
+        valid = [task for task, check in checks.items() if check.checked and check.valid]
+        failed = [task for task, check in checks.items() if not check.valid]
+        evidence = (f" Valid on {', '.join(valid)}." if valid else "") + (
+            f" Fails its sanity check on {', '.join(failed)}." if failed else ""
+        )
+        lines.append(f"- **{named.metric.title}** (`{name}`, {named.metric.family}): {text}{evidence}")
     return "\n".join(lines) + "\n"

@@ -1,71 +1,110 @@
-"""Pictures of a benchmark: the same pairs by all models, figures with their intervals, and how metrics agree."""
+"""Pictures of a benchmark: the same pairs by all candidates, scores with intervals, and how far metrics agree."""
 
 from __future__ import annotations
 
-import importlib
+import warnings
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from interpzoo.benchmark.report import Board, rank_correlations
-from interpzoo.benchmark.run import NamedMetric
-from interpzoo.benchmark.trial import Arena, Subject
+from interpzoo.benchmark.candidates import ModelCandidate, controls
+from interpzoo.benchmark.evaluation import Candidate
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.benchmark.report import Leaderboard, value_of
+from interpzoo.benchmark.results import task_name
+from interpzoo.benchmark.selection import Job
+from interpzoo.benchmark.task import Task
 from interpzoo.errors import MissingDependencyError
+from interpzoo.features import features_named
 from interpzoo.files import atomic_write
 from interpzoo.images import save_strip
+from interpzoo.pretrained.load import load
 
 STRIP_PAIRS: Final = 3
 STRIP_FRAMES: Final = 9
+_FEWEST: Final = 4
+"""Number of models from which on two rankings are compared."""
 
 
-def save_strips(path: Path, arena: Arena, subjects: Sequence[Subject]) -> None:
-    """A PNG of the same pairs by each subject: for each pair as many rows as there are subjects, in their order.
+def save_pictures(
+    output: Path,
+    jobs: Sequence[Job],
+    boards: Sequence[Leaderboard],
+    protocol: EvaluationProtocol,
+    *,
+    data_root: Path | None = None,
+    device: str | None = None,
+    features: str | Path | None = None,
+) -> None:
+    """Save ``strips.png``, ``bars.png`` and ``agreement.png`` in the folder of each task.
+
+    The arguments are those of the call of `benchmark` before.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        OutputError: a picture cannot be written.
+    """
+    for board in boards:
+        folder = output / board.name
+        save_bars(folder / "bars.png", board)
+        save_correlations(folder / "agreement.png", board)
+    for job in jobs:
+        network = None if features is None else features_named(features, job.image)
+        task = Task(job.data, job.image, protocol, data_root, features=network)
+        models = [ModelCandidate(load(source, device=device), name) for name, source in job.models.items()]
+        name = task_name(job.data, job.image, "" if network is None else network.name)
+        save_strips(output / name / "strips.png", task, [*models, *controls(task)])
+
+
+def save_strips(path: Path, task: Task, candidates: Sequence[Candidate]) -> None:
+    """A PNG of the first pairs by each candidate: for each pair one row for every candidate, in their order.
 
     Raises:
         OutputError: it cannot be written.
     """
-    n = min(STRIP_PAIRS, len(arena.pairs[0]))
+    pairs = task.pairs.head(STRIP_PAIRS)
     positions = torch.linspace(0, 1, STRIP_FRAMES)
-    rows = torch.stack([subject.frames(arena, n, positions) for subject in subjects], 1)
+    rows = torch.stack([candidate.frames(task, pairs, positions) for candidate in candidates], 1)
     save_strip(path, rows.flatten(0, 1))
 
 
-def save_bars(path: Path, board: Board, metrics: Sequence[NamedMetric]) -> None:
-    """A PNG of every subject's figures with their intervals, one panel a metric; unfit metrics are grey.
+def save_bars(path: Path, board: Leaderboard) -> None:
+    """A PNG of all scores with their intervals, one panel for each metric; metrics that fail their check are grey.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
         OutputError: it cannot be written.
     """
-    figure_class = matplotlib_figure()
-    names = [record.subject for record in board.subjects]
+    metrics = board.metrics
+    names = [record.candidate for record in board.records]
     columns = min(4, len(metrics))
     rows = -(-len(metrics) // columns)
-    figure: Any = figure_class(figsize=(4 * columns, rows * (1 + 0.28 * len(names))), layout="constrained")
+    figure: Any = matplotlib_figure()(figsize=(4 * columns, rows * (1 + 0.28 * len(names))), layout="constrained")
     panels: Any = figure.subplots(rows, columns, squeeze=False)
     for panel, named in zip(panels.flat, metrics, strict=False):
-        found = [record.figures.get(named.name) for record in board.subjects]
-        values = [None if f is None else f.value for f in found]
-        shown = [(i, v, f) for i, (v, f) in enumerate(zip(values, found, strict=True)) if v is not None and f]
-        colours = ["C0" if i < len(board.models) else "C1" for i, _, _ in shown]
-        fit = board.fitness(named).fit
-        panel.barh([i for i, _, _ in shown], [v for _, v, _ in shown], color=colours if fit else "0.7")
-        for i, _, f in shown:
-            if f.low is not None and f.high is not None:
-                panel.plot([f.low, f.high], [i, i], color="black", linewidth=1)
+        found = [record.scores.get(named.name) for record in board.records]
+        shown = [(i, s.value, s) for i, s in enumerate(found) if s is not None and s.value is not None]
+        colors = ["C0" if i < len(board.models) else "C1" for i, _, _ in shown]
+        valid = board.check(named).valid
+        panel.barh([i for i, _, _ in shown], [v for _, v, _ in shown], color=colors if valid else "0.7")
+        for i, _, s in shown:
+            if s.low is not None and s.high is not None:
+                panel.plot([s.low, s.high], [i, i], color="black", linewidth=1)
         panel.set_yticks(range(len(names)), names, fontsize=7)
         panel.invert_yaxis()
-        panel.set_title(f"{named.metric.title} ({named.metric.better})" + ("" if fit else ", unfit here"), fontsize=8)
+        note = "" if valid else ", fails its check"
+        panel.set_title(f"{named.metric.title} ({named.metric.better}){note}", fontsize=8)
         panel.tick_params(axis="x", labelsize=7)
     for panel in panels.flat[len(metrics) :]:
         panel.set_visible(False)
     _save(figure, path)
 
 
-def save_correlations(path: Path, board: Board, metrics: Sequence[NamedMetric]) -> bool:
-    """A PNG of Spearman's rank correlations of the metrics over the models; nothing with too few models.
+def save_correlations(path: Path, board: Leaderboard) -> bool:
+    """A PNG of Spearman's rank correlations of the metrics over the models; none with fewer than 4 models.
 
     Returns:
         Whether there was anything to show.
@@ -74,7 +113,7 @@ def save_correlations(path: Path, board: Board, metrics: Sequence[NamedMetric]) 
         MissingDependencyError: matplotlib is not installed.
         OutputError: it cannot be written.
     """
-    found: Mapping[tuple[str, str], float] = rank_correlations(board, metrics)
+    found = rank_correlations(board)
     names = list(dict.fromkeys(a for a, _ in found))
     if len(names) < 2:
         return False
@@ -89,16 +128,40 @@ def save_correlations(path: Path, board: Board, metrics: Sequence[NamedMetric]) 
     return True
 
 
+def rank_correlations(board: Leaderboard) -> Mapping[tuple[str, str], float]:
+    """Spearman's correlation of every two metrics over the models: 1 where they rank alike from best to worst.
+
+    It is NaN where all models have one score. Metrics that not every model has a score of are left out, and with fewer
+    than 4 models there is none.
+    """
+    from scipy.stats import ConstantInputWarning, spearmanr
+
+    if len(board.models) < _FEWEST:
+        return {}
+    columns: dict[str, list[float]] = {}
+    for named in board.metrics:
+        values = [value for record in board.models if (value := value_of(record, named)) is not None]
+        if len(values) == len(board.models):
+            columns[named.name] = values if named.metric.better == "lower" else [-value for value in values]
+    found: dict[tuple[str, str], Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        for a, b in product(columns, repeat=2):
+            found[a, b] = spearmanr(columns[a], columns[b])
+    return {names: float(result.statistic) for names, result in found.items()}
+
+
 def matplotlib_figure() -> Any:
-    """The class of a figure, without which there are no plots.
+    """Matplotlib's class of figures.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
     try:
-        return importlib.import_module("matplotlib.figure").Figure
+        from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError("plots need matplotlib: pip install 'interpzoo[train]'") from None
+    return Figure
 
 
 def _save(figure: Any, path: Path) -> None:

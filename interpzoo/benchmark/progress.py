@@ -1,4 +1,4 @@
-"""What a benchmark shows: a progress bar on a terminal, a line a subject elsewhere."""
+"""Progress of a benchmark: a bar on a terminal, elsewhere one line for each candidate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class BenchmarkProgress:
-    """A context in which `told` may be called before every measurement."""
+    """A context manager that is called before every measurement."""
 
     def __init__(self, total: int) -> None:
         self._console = Console(stderr=True)
@@ -22,14 +22,14 @@ class BenchmarkProgress:
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("", total=total)
-        self._subject = ""
+        self._candidate = ""
 
-    def told(self, subject: str, metric: str) -> None:
+    def __call__(self, candidate: str, metric: str) -> None:
         """Show what is measured now."""
-        self._bar.update(self._task, advance=1, description=f"{subject}: {metric}")
-        if subject != self._subject and not self._console.is_terminal:
-            self._console.print(f"scoring {subject}", soft_wrap=True, highlight=False)
-        self._subject = subject
+        self._bar.update(self._task, advance=1, description=f"{candidate}: {metric}")
+        if candidate != self._candidate and not self._console.is_terminal:
+            self._console.print(f"scoring {candidate}", soft_wrap=True, highlight=False)
+        self._candidate = candidate
 
     def __enter__(self) -> BenchmarkProgress:
         self._bar.start()

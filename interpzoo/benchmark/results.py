@@ -1,4 +1,4 @@
-"""What a benchmark writes: one JSON file for each subject on a data set, with figures, intervals and reasons."""
+"""What a benchmark writes: one JSON file for each candidate on a task, with scores, intervals and reasons."""
 
 from __future__ import annotations
 
@@ -6,74 +6,77 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from interpzoo.benchmark.metric import Control, Family
-from interpzoo.benchmark.protocol import Protocol
-from interpzoo.config import Component, ImageSpec, Schema, validate
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.config import ComponentSpec, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.pretrained.folder import write_text
 
 FORMAT: Final = 1
 CONTROLS: Final = "controls"
-"""Folder of the controls' files beside the models'."""
+"""Folder of the controls' files, next to those of the models."""
 
 
-class Figure(Schema):
-    """What one metric says of a subject: a value, or why there is none."""
+class Score(Schema):
+    """The score of a candidate by one metric: a value, or why there is none."""
 
     title: str
     family: Family
     better: Literal["lower", "higher"]
     value: float | None = None
     low: float | None = None
+    """Lower end of the 95 % interval, if there is one."""
     high: float | None = None
-    """Ends of the interval, where there is one."""
+    """Upper end of the 95 % interval, if there is one."""
     pairs: int = Field(default=0, ge=0)
-    """That the figure is of; 0: it is of other things."""
+    """Number of pairs averaged; 0 if the metric is not per pair."""
     reason: str = ""
-    """Why it is not applicable."""
+    """Why the metric is not applicable."""
     error: str = ""
-    """Why it could not be measured."""
+    """Why the metric could not be measured."""
     seconds: float = Field(default=0.0, ge=0)
 
 
 class Record(Schema):
-    """One subject on one data set."""
+    """The scores of one candidate on one task, as kept in a JSON file."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     format: int = Field(default=FORMAT, ge=1, le=FORMAT)
-    subject: str
-    """A model's name, see `interpzoo.benchmark.run.jobs_of`, or a control's."""
+    candidate: str = Field(validation_alias="subject", serialization_alias="subject")
+    """Name of the model, see `interpzoo.benchmark.selection.jobs_of`, or of the control."""
     control: bool = False
     method: str = ""
     weights: str = ""
     """SHA-256 of the model's ``SHA256SUMS``; empty for a control or a model without one."""
     samples: int = Field(default=0, ge=0)
-    """Training images that the model has seen."""
-    data: Component
+    """Number of training images that the model has seen."""
+    data: ComponentSpec
     image: ImageSpec
     features: str
     """What images are compared by."""
     chosen: bool = False
-    """Whether these features were asked for; else they are the data set's own."""
-    protocol: Protocol
+    """Whether the user asked for these features; otherwise they are the data set's own."""
+    protocol: EvaluationProtocol
     versions: dict[str, str] = Field(default_factory=dict)
-    figures: dict[str, Figure] = Field(default_factory=dict)
-    """By the metric's name."""
+    scores: dict[str, Score] = Field(default_factory=dict, validation_alias="figures", serialization_alias="figures")
+    """Scores by the name of the metric."""
 
     @property
-    def arena(self) -> str:
-        """The folder of what is compared with each other, see `arena_name`."""
-        return arena_name(self.data, self.image, self.features if self.chosen else "")
+    def task(self) -> str:
+        """Name of the task, see `task_name`: records with the same one are compared with each other."""
+        return task_name(self.data, self.image, self.features if self.chosen else "")
 
     def same_as(self, other: Record) -> bool:
-        """Whether both are of the same subject, weights, data, features and protocol: their figures go together."""
-        own = {"figures", "versions"}
+        """Whether candidate, weights, data, features and protocol are the same, so that the scores go together."""
+        own = {"scores", "versions"}
         return self.model_dump(exclude=own) == other.model_dump(exclude=own)
 
 
-def arena_name(data: Component, image: ImageSpec, features: str = "") -> str:
-    """``mnist-32``; images that are not square, data sets with settings and features that were asked for say so."""
+def task_name(data: ComponentSpec, image: ImageSpec, features: str = "") -> str:
+    """Name of a task, such as ``mnist-32``, with settings of the data and chosen features if there are any."""
     size = str(image.height) if image.height == image.width else f"{image.height}x{image.width}"
     chosen = f"-{features}" if features else ""
     settings = "".join(f"-{key}={value}" for key, value in sorted(data.options.items()))
@@ -81,9 +84,9 @@ def arena_name(data: Component, image: ImageSpec, features: str = "") -> str:
 
 
 def path_of(record: Record, folder: Path) -> Path:
-    """Where a record lies."""
-    parts = (record.arena, CONTROLS) if record.control else (record.arena,)
-    return folder.joinpath(*parts, f"{record.subject}.json")
+    """The file of a record."""
+    parts = (record.task, CONTROLS) if record.control else (record.task,)
+    return folder.joinpath(*parts, f"{record.candidate}.json")
 
 
 def write_record(record: Record, folder: Path) -> Path:
@@ -97,7 +100,7 @@ def write_record(record: Record, folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write to {path.parent}: {error.strerror or error}") from None
-    write_text(path, record.model_dump_json(indent=1) + "\n")
+    write_text(path, record.model_dump_json(indent=1, by_alias=True) + "\n")
     return path
 
 
@@ -105,7 +108,7 @@ def read_record(path: Path) -> Record:
     """A record from its file.
 
     Raises:
-        ConfigError: it is no such file.
+        ConfigError: the file is not a record.
     """
     try:
         value: Any = json.loads(path.read_text("utf-8"))
@@ -117,11 +120,11 @@ def read_record(path: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records below a folder, by data set and then models by name, controls in their own order.
+    """All records below a folder, sorted by task, then models by name, then controls in their own order.
 
     Raises:
-        ConfigError: a file is no record.
+        ConfigError: a file is not a record.
     """
     rank = {name: number for number, name in enumerate(get_args(Control))}
     records = [read_record(path) for path in sorted(folder.glob("**/*.json"))]
-    return sorted(records, key=lambda r: (r.arena, r.control, rank.get(r.subject, 0) if r.control else 0, r.subject))
+    return sorted(records, key=lambda r: (r.task, r.control, rank.get(r.candidate, 0) if r.control else 0, r.candidate))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,15 +16,14 @@ from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.interfaces.data import Batch
 from interpzoo.interfaces.networks import LatentModel
 from interpzoo.registry import Kind
-
-T = TypeVar("T")
+from interpzoo.shared import Shared
 
 
 def _own(value: Tensor) -> Tensor:
     return value
 
 
-class Step:
+class Step(Shared):
     """One training step: its batch, and what its losses share, computed once on demand.
 
     All due losses of a step are computed from one `Step` before any optimizer moves.
@@ -41,6 +40,7 @@ class Step:
         epoch: int = 0,
         mean: Callable[[Tensor], Tensor] = _own,
     ) -> None:
+        super().__init__()
         self.batch = batch
         self.model = model
         self.generator = generator
@@ -53,7 +53,6 @@ class Step:
         """Mean of a tensor over all processes, each of which must call it. Use it for what steers the run, such as a
         multiplier or the end of a phase: all processes have to agree on it."""
         self.logged: dict[str, Tensor] = {}
-        self._shared: dict[str, object] = {}
 
     @property
     def x(self) -> Tensor:
@@ -74,12 +73,6 @@ class Step:
     def reconstruction(self) -> Tensor:
         """(B, C, H, W): the decoded `codes`."""
         return self.shared("reconstruction", lambda: self.model.decoder(self.codes))
-
-    def shared(self, key: str, make: Callable[[], T]) -> T:
-        """The result of `make`, computed once per step for all updates (mixing coefficients, interpolants)."""
-        if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]  # pyright: ignore[reportReturnType]  # made by `make` for this key
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1) of `shape` from the step's generator, on the batch's device."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from interpzoo.benchmark.protocol import Protocol
+from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import Recipe
 from interpzoo.errors import DataError
 from interpzoo.evaluation import evaluate
 from interpzoo.testing.expect import expect
 from interpzoo.untrained import create
 
-_SMALL = Protocol(
+_SMALL = EvaluationProtocol(
     pairs=4,
     motion_pairs=2,
     motion_divisions=4,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.between import predict_alpha
-from interpzoo.metrics.measured import Measured, NotApplicable
 
 
 class AlphaError(Metric):
@@ -25,6 +23,6 @@ class AlphaError(Metric):
     order = (("truth", "jump"), ("truth", "blend"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        found = predict_alpha(trial.frames, trial.truths)
-        return Measured.mean((found - trial.arena.positions.double()).abs().mean(1))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        found = predict_alpha(evaluation.frames, evaluation.truth_frames)
+        return Measured.mean((found - evaluation.task.positions.double()).abs().mean(1))

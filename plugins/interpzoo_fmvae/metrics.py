@@ -9,10 +9,8 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.flatness import condition_numbers, magnification, metric_tensors
-from interpzoo.metrics.measured import Measured, NotApplicable
 
 _POINTS: Final = (0.0, 0.5)
 """Where on each path the decoder's metric is taken: at a code, and at a mix of two."""
@@ -34,8 +32,8 @@ class ConditionNumber(Metric):
     needs = frozenset({"model", "differentiable"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        values = condition_numbers(metrics_at(trial).flatten(0, 1)).view(-1, len(_POINTS))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        values = condition_numbers(metrics_at(evaluation).flatten(0, 1)).view(-1, len(_POINTS))
         if not bool(values.isfinite().any()):
             return NotApplicable("the decoder ignores a direction at every code: its metric is singular")
         return _median(values)
@@ -54,11 +52,11 @@ class MagnificationRange(Metric):
     needs = frozenset({"model", "differentiable"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        dimension = math.prod(trial.networks.latent_shape)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        dimension = math.prod(evaluation.model.latent_shape)
         if dimension > _MOST:
             return NotApplicable(f"of codes of {dimension} dimensions one volume outweighs all others")
-        tensors = metrics_at(trial)
+        tensors = metrics_at(evaluation)
 
         def spread(rows: Tensor, generator: Generator) -> float:
             low, high = magnification(tensors[rows].flatten(0, 1)).quantile(torch.tensor([0.25, 0.75]).double())
@@ -67,16 +65,16 @@ class MagnificationRange(Metric):
         return Measured(spread(torch.arange(len(tensors)), Generator()), spread, len(tensors))
 
 
-def metrics_at(trial: Trial) -> Tensor:
+def metrics_at(evaluation: Evaluation) -> Tensor:
     """The decoder's metric (n, P, d, d) at P points of the first paths."""
-    return trial.shared("decoder metrics", lambda: _metrics_at(trial))
+    return evaluation.shared("decoder metrics", lambda: _metrics_at(evaluation))
 
 
-def _metrics_at(trial: Trial) -> Tensor:
-    n = min(trial.pairs, trial.arena.protocol.geometry_pairs)
-    first, last = (codes[:n] for codes in trial.end_codes)
-    points = trial.networks.interpolate_codes(first, last, _POINTS)
-    found = metric_tensors(trial.networks.decoder, points.flatten(0, 1)).cpu()
+def _metrics_at(evaluation: Evaluation) -> Tensor:
+    n = min(len(evaluation.pairs), evaluation.task.protocol.geometry_pairs)
+    first, last = (codes[:n] for codes in evaluation.end_codes)
+    points = evaluation.model.interpolate_codes(first, last, _POINTS)
+    found = metric_tensors(evaluation.model.decoder, points.flatten(0, 1)).cpu()
     return found.unflatten(0, (n, len(_POINTS)))
 
 

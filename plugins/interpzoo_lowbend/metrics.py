@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
-from interpzoo.metrics.measured import Measured, NotApplicable
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo_lowbend.evaluation import EmbeddingScores, score_embedding
 from interpzoo_lowbend.pairs import Pairs
 
@@ -20,8 +18,8 @@ class Distortion(Metric):
     needs = frozenset({"model", "truth"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        scores = _scores(trial)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        scores = _scores(evaluation)
         return scores if isinstance(scores, NotApplicable) else Measured(scores.distortion)
 
 
@@ -37,14 +35,14 @@ class Bending(Metric):
     needs = frozenset({"model", "truth"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        scores = _scores(trial)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        scores = _scores(evaluation)
         return scores if isinstance(scores, NotApplicable) else Measured(scores.scaled_bending)
 
 
-def _scores(trial: Trial) -> EmbeddingScores | NotApplicable:
-    data = trial.arena.data
+def _scores(evaluation: Evaluation) -> EmbeddingScores | NotApplicable:
+    data = evaluation.task.data
     if not isinstance(data, Pairs):
         return NotApplicable("the data set has no pairs at known distances with the image halfway")
-    seed = trial.arena.protocol.seed + 1
-    return trial.shared("embedding", lambda: score_embedding(trial.networks, data, seed=seed))
+    seed = evaluation.task.protocol.seed + 1
+    return evaluation.shared("embedding", lambda: score_embedding(evaluation.model, data, seed=seed))

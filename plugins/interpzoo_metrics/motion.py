@@ -5,9 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
-from interpzoo.metrics.measured import Measured, NotApplicable
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.motion import largest_jumps, path_lengths, speed_variation, step_lengths
 
 
@@ -24,8 +22,8 @@ class PathLength(Metric):
     order = (("truth", "jump"), ("nearest", "jump"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        return Measured.mean(path_lengths(steps(trial)))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        return Measured.mean(path_lengths(steps(evaluation)))
 
 
 class SpeedVariation(Metric):
@@ -36,9 +34,9 @@ class SpeedVariation(Metric):
     better = "lower"
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         """See `Metric.measure`; paths that stand still have no speed to vary and are left out."""
-        return _moving(speed_variation(steps(trial)))
+        return _moving(speed_variation(steps(evaluation)))
 
 
 class LargestJump(Metric):
@@ -50,14 +48,14 @@ class LargestJump(Metric):
     leading = True
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         """See `Metric.measure`; paths that stand still have no longest step and are left out."""
-        return _moving(largest_jumps(steps(trial)))
+        return _moving(largest_jumps(steps(evaluation)))
 
 
-def steps(trial: Trial) -> Tensor:
+def steps(evaluation: Evaluation) -> Tensor:
     """(n, F - 1): lengths of the small steps in features, whose standard deviations over the data are 1."""
-    return trial.shared("steps", lambda: step_lengths(trial.fine_features))
+    return evaluation.shared("steps", lambda: step_lengths(evaluation.fine_features))
 
 
 def _moving(values: Tensor) -> Measured | NotApplicable:

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics import distributions
-from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.metrics.predictability import alpha_predictability
 from interpzoo.metrics.sharpness import middle_and_end_gradients
 
@@ -28,7 +26,7 @@ _UNLIKE: Final = 0.9
 class AlphaPredictability(Metric):
     """How well a small network tells from a frame alone how far it is from the ends, in [0, 1]; near 0 is faithful.
 
-    See `interpzoo.metrics.predictability`. The network learns on the subject's paths between other images, training
+    See `interpzoo.metrics.predictability`. The network learns on the candidate's paths between other images, training
     ones where there are such, or on two thirds of the pairs where decoding is slow. The tenth of the pairs whose ends
     are most alike is left out: between them there is nothing to tell. It finds whatever fades, blurs or dims on the
     way, needs no feature network, and does not see a jump from one real image to another, nor frames that are unreal
@@ -42,17 +40,17 @@ class AlphaPredictability(Metric):
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        if trial.pairs < _FEWEST:
-            return NotApplicable(f"{trial.pairs} pairs, of which none can be held out: it takes {_FEWEST}")
-        first, last = (ends[: trial.pairs] for ends in trial.arena.pairs)
-        apart = (first - last).square().flatten(1).mean(1)
-        kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * trial.pairs)]
-        frames, t, generator = trial.frames[kept], trial.arena.positions, trial.generator("predictability")
-        practice = trial.practice_frames
-        if len(practice) < _FEWEST:
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        pairs, t = evaluation.pairs, evaluation.task.positions
+        if len(pairs) < _FEWEST:
+            return NotApplicable(f"{len(pairs)} pairs, of which none can be held out: it takes {_FEWEST}")
+        apart = (pairs.first - pairs.last).square().flatten(1).mean(1)
+        kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * len(pairs))]
+        frames, generator = evaluation.frames[kept], evaluation.generator("predictability")
+        training = evaluation.training_frames
+        if len(training) < _FEWEST:
             return alpha_predictability(frames, t, generator=generator)
-        return alpha_predictability(practice, t, generator=generator, steps=_STEPS, held_out=frames)
+        return alpha_predictability(training, t, generator=generator, steps=_STEPS, held_out=frames)
 
 
 class Sharpness(Metric):
@@ -68,8 +66,8 @@ class Sharpness(Metric):
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        middle, ends = middle_and_end_gradients(trial.frames)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        middle, ends = middle_and_end_gradients(evaluation.frames)
         if not bool(ends.sum() > 0):
             return NotApplicable("the ends are of one colour")
         return Measured(
@@ -83,14 +81,14 @@ class SetMetric(Metric):
     family = "realism"
 
     @abstractmethod
-    def compare(self, trial: Trial) -> Measured:
+    def compare(self, evaluation: Evaluation) -> Measured:
         """The figure, of enough pairs."""
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        if trial.pairs < _FEWEST:
-            return NotApplicable(f"{trial.pairs} pairs are too few to compare with a set of images: it takes {_FEWEST}")
-        return self.compare(trial)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        if (n := len(evaluation.pairs)) < _FEWEST:
+            return NotApplicable(f"{n} pairs are too few to compare with a set of images: it takes {_FEWEST}")
+        return self.compare(evaluation)
 
 
 class FrechetDistance(SetMetric):
@@ -105,10 +103,10 @@ class FrechetDistance(SetMetric):
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @override
-    def compare(self, trial: Trial) -> Measured:
-        generator = trial.generator("frechet")
+    def compare(self, evaluation: Evaluation) -> Measured:
+        generator = evaluation.generator("frechet")
         return distributions.frechet_distance(
-            trial.between_features, trial.arena.reference_features, generator=generator
+            evaluation.between_features, evaluation.task.reference_features, generator=generator
         )
 
 
@@ -124,8 +122,8 @@ class KernelDistance(SetMetric):
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @override
-    def compare(self, trial: Trial) -> Measured:
-        return distributions.kernel_distance(trial.between_features, trial.arena.reference_features)
+    def compare(self, evaluation: Evaluation) -> Measured:
+        return distributions.kernel_distance(evaluation.between_features, evaluation.task.reference_features)
 
 
 class Density(SetMetric):
@@ -139,8 +137,8 @@ class Density(SetMetric):
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @override
-    def compare(self, trial: Trial) -> Measured:
-        return distributions.density(trial.between_features, trial.arena.reference_features)
+    def compare(self, evaluation: Evaluation) -> Measured:
+        return distributions.density(evaluation.between_features, evaluation.task.reference_features)
 
 
 class Coverage(SetMetric):
@@ -155,8 +153,8 @@ class Coverage(SetMetric):
     order = (("truth", "blend"), ("nearest", "blend"))
 
     @override
-    def compare(self, trial: Trial) -> Measured:
-        return distributions.coverage(trial.between_features, trial.arena.reference_features)
+    def compare(self, evaluation: Evaluation) -> Measured:
+        return distributions.coverage(evaluation.between_features, evaluation.task.reference_features)
 
 
 class CycleError(Metric):
@@ -173,19 +171,19 @@ class CycleError(Metric):
     needs = frozenset({"model"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        model, (first, last) = trial.networks, trial.end_codes
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        model, (first, last) = evaluation.model, evaluation.end_codes
         codes = torch.cat([first, last]).float()
         variance = float(codes.var(0, correction=0).sum())
         if not variance > 0:
             return NotApplicable("all ends have one code")
-        path = model.interpolate_codes(first, last, trial.arena.positions)[:, 1:-1]
-        found = _encode(trial, trial.frames[:, 1:-1])
+        path = model.interpolate_codes(first, last, evaluation.task.positions)[:, 1:-1]
+        found = _encode(evaluation, evaluation.frames[:, 1:-1])
         return Measured.mean((found - path.cpu()).flatten(2).square().sum(2).mean(1) / variance)
 
 
 @torch.no_grad()
-def _encode(trial: Trial, frames: Tensor) -> Tensor:
+def _encode(evaluation: Evaluation, frames: Tensor) -> Tensor:
     flat = frames.clamp(0, 1).flatten(0, 1)
-    codes = torch.cat([trial.networks.encode(part).cpu() for part in flat.split(500)])
+    codes = torch.cat([evaluation.model.encode(part).cpu() for part in flat.split(500)])
     return codes.unflatten(0, frames.shape[:2])

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
-from interpzoo.metrics.measured import Measured, NotApplicable
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.reconstruction import psnr, reconstruction_mse, ssim
 
 _BATCH = 500
@@ -24,8 +22,8 @@ class ReconstructionError(Metric):
     needs = frozenset({"model"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        return _mean(reconstruction_mse(*reconstructed(trial)))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        return _mean(reconstruction_mse(*reconstructed(evaluation)))
 
 
 class PSNR(Metric):
@@ -37,8 +35,8 @@ class PSNR(Metric):
     needs = frozenset({"model"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        return _mean(psnr(*reconstructed(trial)))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        return _mean(psnr(*reconstructed(evaluation)))
 
 
 class SSIM(Metric):
@@ -50,19 +48,19 @@ class SSIM(Metric):
     needs = frozenset({"model"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        return _mean(ssim(*reconstructed(trial)))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        return _mean(ssim(*reconstructed(evaluation)))
 
 
-def reconstructed(trial: Trial) -> tuple[Tensor, Tensor]:
+def reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     """Held-out images and their reconstructions, (M, C, H, W) each; fewer where decoding is slow."""
-    return trial.shared("reconstructed", lambda: _reconstructed(trial))
+    return evaluation.shared("reconstructed", lambda: _reconstructed(evaluation))
 
 
-def _reconstructed(trial: Trial) -> tuple[Tensor, Tensor]:
-    model, images = trial.networks, trial.arena.test["image"]
+def _reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+    model, images = evaluation.model, evaluation.task.test["image"]
     if not model.decoder.differentiable:
-        images = images[: 4 * trial.pairs]
+        images = images[: 4 * len(evaluation.pairs)]
     return images, torch.cat([model.reconstruct(x.clamp(0, 1)).cpu() for x in images.split(_BATCH)])
 
 

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
-from interpzoo.metrics.measured import Measured, NotApplicable
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.representation import kmeans_accuracy, linear_probe
 
 _BATCH = 500
@@ -27,9 +25,9 @@ class LinearProbe(Metric):
     needs = frozenset({"model", "label"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        train, labels, test = codes(trial)
-        return Measured(linear_probe(train, labels, test, trial.arena.test["label"]))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        train, labels, test = codes(evaluation)
+        return Measured(linear_probe(train, labels, test, evaluation.task.test["label"]))
 
 
 class KMeans(Metric):
@@ -44,31 +42,31 @@ class KMeans(Metric):
     needs = frozenset({"model", "label"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        train, _, test = codes(trial)
-        labels = trial.arena.test["label"]
-        classes, seed = int(labels.max()) + 1, trial.arena.protocol.seed
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        train, _, test = codes(evaluation)
+        labels = evaluation.task.test["label"]
+        classes, seed = int(labels.max()) + 1, evaluation.task.protocol.seed
         return Measured(kmeans_accuracy(train, test, labels, clusters=classes, seed=seed))
 
 
-def codes(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
+def codes(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor]:
     """Codes (n, D) and labels (n,) of the train set, and codes (m, D) of the test set."""
-    return trial.shared("codes", lambda: _codes(trial))
+    return evaluation.shared("codes", lambda: _codes(evaluation))
 
 
-def _codes(trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
-    data = trial.arena.data
-    generator = torch.Generator().manual_seed(trial.arena.protocol.seed)
+def _codes(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor]:
+    data = evaluation.task.data
+    generator = torch.Generator().manual_seed(evaluation.task.protocol.seed)
     found: list[Tensor] = []
     labels: list[Tensor] = []
     for indices in torch.arange(data.size or 0).split(_BATCH):
         batch = data.train(indices, generator)
-        found.append(_encode(trial, batch["image"]))
+        found.append(_encode(evaluation, batch["image"]))
         labels.append(batch["label"])
-    test = torch.cat([_encode(trial, x) for x in trial.arena.test["image"].split(_BATCH)])
+    test = torch.cat([_encode(evaluation, x) for x in evaluation.task.test["image"].split(_BATCH)])
     return torch.cat(found), torch.cat(labels), test
 
 
 @torch.no_grad()
-def _encode(trial: Trial, images: Tensor) -> Tensor:
-    return trial.networks.encode(images).flatten(1).cpu()
+def _encode(evaluation: Evaluation, images: Tensor) -> Tensor:
+    return evaluation.model.encode(images).flatten(1).cpu()

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.interfaces import Truth
 from interpzoo.metrics.between import ParameterPaths, between_errors
 from interpzoo.metrics.lines import Templates, step_smoothness
-from interpzoo.metrics.measured import Measured, NotApplicable
 
 _STILL: Final = 1e-4
 """Share of the mean true way that a path must go to have a smoothness; on `lines` nearly the official 1e-4."""
@@ -34,8 +32,8 @@ class MeanDistance(Metric):
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        distances, _ = trial.shared("matches", lambda: matches(trial))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        distances, _ = evaluation.shared("matches", lambda: matches(evaluation))
         return Measured.mean(distances.mean(1))
 
 
@@ -54,8 +52,8 @@ class MeanSmoothness(Metric):
     order = (("truth", "blend"), ("truth", "jump"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        values = trial.shared("smoothness", lambda: _smoothness(trial))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        values = evaluation.shared("smoothness", lambda: _smoothness(evaluation))
         if bool(values.isnan().all()):
             return NotApplicable("no path ends elsewhere than it began")
         return Measured.mean(values.nan_to_num(0))
@@ -76,15 +74,14 @@ class ParameterDeviation(Metric):
     order = (("truth", "jump"), ("truth", "blend"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        _, parameters = trial.shared("matches", lambda: matches(trial))
-        truth = trial.arena.known
-        starts, ends = (parts[: trial.pairs] for parts in trial.arena.ends)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        _, parameters = evaluation.shared("matches", lambda: matches(evaluation))
+        truth, pairs = evaluation.task.truth, evaluation.pairs
         paths = ParameterPaths(
-            from_start=torch.linalg.vector_norm(truth.ways(starts[:, None], parameters), dim=2),
-            from_end=torch.linalg.vector_norm(truth.ways(ends[:, None], parameters), dim=2),
-            alpha=trial.arena.positions.double(),
-            length=torch.linalg.vector_norm(truth.ways(starts, ends), dim=1),
+            from_start=torch.linalg.vector_norm(truth.ways(pairs.starts[:, None], parameters), dim=2),
+            from_end=torch.linalg.vector_norm(truth.ways(pairs.ends[:, None], parameters), dim=2),
+            alpha=evaluation.task.positions.double(),
+            length=torch.linalg.vector_norm(truth.ways(pairs.starts, pairs.ends), dim=1),
         )
         return Measured.mean(paths.deviation)
 
@@ -104,22 +101,22 @@ class InBetweenError(Metric):
     order = (("truth", "nearest"), ("truth", "jump"), ("truth", "blend"))
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        return Measured.mean(between_errors(trial.frames[:, 1:-1], trial.truths[:, 1:-1]).mean(1))
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        return Measured.mean(between_errors(evaluation.frames[:, 1:-1], evaluation.truth_frames[:, 1:-1]).mean(1))
 
 
-def matches(trial: Trial) -> tuple[Tensor, Tensor]:
+def matches(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     """Distances (N, T) of the frames from the nearest known images, and the parameters (N, T, P) of these.
 
     Frames are looked up among the images of the group of their start.
     """
-    arena = trial.arena
-    templates = arena.shared("templates", lambda: _templates(arena.known))
-    frames, starts = trial.frames, arena.ends[0][: trial.pairs]
+    task = evaluation.task
+    templates = task.shared("templates", lambda: _templates(task.truth))
+    frames, starts = evaluation.frames, evaluation.pairs.starts
     n, t = frames.shape[:2]
     distances = torch.empty(n, t, dtype=torch.float64)
     parameters = torch.empty(n, t, starts.shape[1], dtype=torch.float64)
-    groups = arena.known.groups(starts)
+    groups = task.truth.groups(starts)
     for group in groups.unique().tolist():
         rows = (groups == group).nonzero().flatten()
         images, known = templates[group]
@@ -139,9 +136,9 @@ def _templates(truth: Truth) -> dict[int, tuple[Templates, Tensor]]:
     }
 
 
-def _smoothness(trial: Trial) -> Tensor:
-    _, parameters = trial.shared("matches", lambda: matches(trial))
-    truth, (starts, ends) = trial.arena.known, trial.arena.ends
-    lengths = torch.linalg.vector_norm(truth.ways(starts, ends), dim=1)
+def _smoothness(evaluation: Evaluation) -> Tensor:
+    _, parameters = evaluation.shared("matches", lambda: matches(evaluation))
+    truth, pairs = evaluation.task.truth, evaluation.task.pairs
+    lengths = torch.linalg.vector_norm(truth.ways(pairs.starts, pairs.ends), dim=1)
     steps = truth.ways(parameters[:, :-1], parameters[:, 1:])
     return step_smoothness(steps, still=_STILL * float(lengths.mean()))

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.flatness import length_ratios
-from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo_riemannian.interpolators import Shortest
 from interpzoo_riemannian.report import NotConvergedWarning
 from interpzoo_riemannian.solver import geodesic
@@ -37,9 +35,9 @@ class Straightness(Metric):
     needs = frozenset({"model", "differentiable"})
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        model, n = trial.networks, min(trial.pairs, trial.arena.protocol.geometry_pairs)
-        first, last = (codes[:n] for codes in trial.end_codes)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        model, n = evaluation.model, min(len(evaluation.pairs), evaluation.task.protocol.geometry_pairs)
+        first, last = (codes[:n] for codes in evaluation.end_codes)
         apart = (first - last).flatten(1).norm(dim=1) > 0
         if not bool(apart.any()):
             return NotApplicable("all ends have one code")
@@ -69,10 +67,10 @@ class GeodesicShare(Metric):
     quantile: ClassVar[float]
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        if not isinstance(trial.networks.interpolator, Shortest):
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        if not isinstance(evaluation.model.interpolator, Shortest):
             return NotApplicable("the model's own path is not the geodesic")
-        shares = trial.shared("geodesic shares", lambda: _shares(trial))
+        shares = evaluation.shared("geodesic shares", lambda: _shares(evaluation))
         return Measured(
             float(shares.quantile(self.quantile)),
             lambda rows, generator: float(shares[rows].quantile(self.quantile)),
@@ -101,10 +99,10 @@ class HighGeodesicShare(GeodesicShare):
     quantile = 0.95
 
 
-def _shares(trial: Trial) -> Tensor:
+def _shares(evaluation: Evaluation) -> Tensor:
     """(P,): of as many pairs as the held-out images make, 500 at most."""
-    images, model = trial.arena.test["image"], trial.networks
-    order = torch.randperm(len(images), generator=trial.generator("geodesic shares"))
+    images, model = evaluation.task.test["image"], evaluation.model
+    order = torch.randperm(len(images), generator=evaluation.generator("geodesic shares"))
     first, last = images[order[: 2 * _PAIRS]].tensor_split([min(_PAIRS, len(images) // 2)])
     with torch.no_grad():
         z0, z1 = model.encode(first), model.encode(last[: len(first)])

@@ -7,9 +7,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.trial import Trial
-from interpzoo.metrics.measured import Measured, NotApplicable
+from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo_skipvae.evaluation import InformationScores, binarised, score_information
 
 _METHOD: Final = "skipvae"
@@ -26,8 +24,8 @@ class Information(Metric):
         """Which of them."""
 
     @override
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
-        scores = scored(trial)
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        scores = scored(evaluation)
         return scores if isinstance(scores, NotApplicable) else Measured(self.figure(scores))
 
 
@@ -81,16 +79,16 @@ class ActiveUnits(Information):
         return scores.active_units
 
 
-def scored(trial: Trial) -> InformationScores | NotApplicable:
-    """The scores of the model on trial; not those of a model that has never seen a binary image."""
-    trained = trial.networks.config.trained
+def scored(evaluation: Evaluation) -> InformationScores | NotApplicable:
+    """The scores of the model on evaluation; not those of a model that has never seen a binary image."""
+    trained = evaluation.model.config.trained
     method = "none" if trained is None else trained.regularizer.name
     if method.rpartition(":")[2] != _METHOD:
         return NotApplicable(f"it is of binary images, which the regularizer {_METHOD!r} trains on, not {method!r}")
-    return trial.shared("information", lambda: _scored(trial))
+    return evaluation.shared("information", lambda: _scored(evaluation))
 
 
-def _scored(trial: Trial) -> InformationScores:
-    seed = trial.arena.protocol.seed
+def _scored(evaluation: Evaluation) -> InformationScores:
+    seed = evaluation.task.protocol.seed
     # Of another seed than the codes, which would be of the same numbers.
-    return score_information(trial.networks, binarised(trial.arena.test["image"], seed=seed), seed=seed + 1)
+    return score_information(evaluation.model, binarised(evaluation.task.test["image"], seed=seed), seed=seed + 1)

@@ -1,16 +1,16 @@
-"""A small protocol, and arenas that several tests share."""
+"""A small protocol, and tasks that several tests share."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from interpzoo.benchmark.protocol import Protocol
-from interpzoo.benchmark.trial import Arena
-from interpzoo.config import Component, ImageSpec
+from interpzoo.benchmark import Task
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.config import ComponentSpec, ImageSpec
 
-SMALL = Protocol(
+SMALL = EvaluationProtocol(
     pairs=64,
-    practice_pairs=150,
+    training_pairs=150,
     motion_pairs=16,
     geometry_pairs=2,
     slow_pairs=4,
@@ -18,9 +18,9 @@ SMALL = Protocol(
     training=2000,
     resamples=20,
 )
-TINY = Protocol(
+TINY = EvaluationProtocol(
     pairs=8,
-    practice_pairs=8,
+    training_pairs=8,
     motion_pairs=2,
     motion_divisions=4,
     geometry_pairs=2,
@@ -32,6 +32,6 @@ TINY = Protocol(
 
 
 @cache
-def arena_of(name: str, size: int = 32, channels: int = 1, protocol: Protocol = SMALL) -> Arena:
-    """The arena of a drawn data set."""
-    return Arena(Component(name=name), ImageSpec(channels=channels, height=size, width=size), protocol)
+def task_of(name: str, size: int = 32, channels: int = 1, protocol: EvaluationProtocol = SMALL) -> Task:
+    """The task of a drawn data set."""
+    return Task(ComponentSpec(name=name), ImageSpec(channels=channels, height=size, width=size), protocol)

@@ -44,12 +44,12 @@ def test_models_and_controls_side_by_side(cli: Cli) -> None:
     folder = cli.folder / "scores"
     records = read_records(folder)
     names = ["acai-lines", "ae-lines", "truth", "nearest", "jump", "blend"]
-    assert [record.subject for record in records] == names
-    assert all([*record.figures] == ["in-between-mse", "reconstruction-mse", "largest-jump"] for record in records)
+    assert [record.candidate for record in records] == names
+    assert all([*record.scores] == ["in-between-mse", "reconstruction-mse", "largest-jump"] for record in records)
     page = (folder / "README.md").read_text("utf-8")
     for name in ("acai-lines", "ae-lines", "(truth)", "(blend)"):
         assert f"| {name} |" in page
-    assert "in-between MSE is fit: truth 0, nearest" in page
+    assert "in-between MSE is valid: truth 0, nearest" in page
     for picture in ("strips", "bars"):
         with Image.open(folder / "lines-32" / f"{picture}.png") as image:
             assert min(image.size) > 50
@@ -65,19 +65,19 @@ def test_figures_by_features_that_are_asked_for_have_their_own_table(cli: Cli) -
     for features in ((), ("--features", "features-mnist")):
         done = cli(*asked, *features)
         assert done.returncode == 0, done.stderr
-    found = {(r.arena, r.features) for r in read_records(cli.folder / "compared")}
+    found = {(r.task, r.features) for r in read_records(cli.folder / "compared")}
     assert found == {("lines-32", "random convolutions"), ("lines-32-features-mnist", "features-mnist")}
     page = (cli.folder / "compared" / "README.md").read_text("utf-8")
-    for arena, features in found:
-        assert f"## {arena}\n\n256 pairs at most, seed 0; features: {features}." in page
+    for task, features in found:
+        assert f"## {task}\n\nAt most 256 pairs, seed 0; features: {features}." in page
 
 
 @pytest.mark.slow
 def test_evaluate_is_the_same_on_one_model(cli: Cli) -> None:
     done = cli("evaluate", "./ae-lines", "--metrics", "in-between-mse", "--metrics", "linear-probe")
     assert done.returncode == 0, done.stderr
-    record = next(r for r in read_records(cli.folder / "scores") if r.subject == "ae-lines")
-    assert f"{record.figures['in-between-mse'].value:.4g}" in done.stdout
+    record = next(r for r in read_records(cli.folder / "scores") if r.candidate == "ae-lines")
+    assert f"{record.scores['in-between-mse'].value:.4g}" in done.stdout
     assert "linear probe accuracy: not applicable, the data set has no train set of known size" in done.stdout
 
 

@@ -8,15 +8,16 @@ from typing import Final
 
 import pytest
 
-from interpzoo.benchmark.candidates import ControlPath, controls
-from interpzoo.benchmark.protocol import Protocol
-from interpzoo.benchmark.report import Board, Fitness
-from interpzoo.benchmark.results import Figure, Record
-from interpzoo.benchmark.run import NamedMetric, measure, metrics_named, unmet
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation
+from interpzoo.benchmark.candidates import ControlCandidate, controls
+from interpzoo.benchmark.metric import NamedMetric, metrics_named
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.benchmark.report import Leaderboard, SanityCheck
+from interpzoo.benchmark.results import Record, Score
+from interpzoo.benchmark.run import measure, unmet
 from interpzoo.plugins import registry
 from interpzoo.registry import FIRST_PARTY
-from tests.benchmark.conftest import arena_of
+from tests.benchmark.conftest import task_of
 
 DATA: Final = ("lines", "pole-shadow", "sundial", "arc")
 UNFIT: Final = {
@@ -30,41 +31,41 @@ ORDERED = [named for named in metrics_named() if named.metric.order and named.na
 
 
 @cache
-def trials(data: str) -> dict[str, Trial]:
-    arena = arena_of(data)
-    return {control.name: Trial(arena, control) for control in controls(arena)}
+def evaluations(data: str) -> dict[str, Evaluation]:
+    task = task_of(data)
+    return {control.name: Evaluation(task, control) for control in controls(task)}
 
 
 @cache
-def figure(name: str, data: str, control: str) -> Figure:
+def figure(name: str, data: str, control: str) -> Score:
     (named,) = metrics_named([name])
-    return measure(trials(data)[control], named)
+    return measure(evaluations(data)[control], named)
 
 
-def fitness(named: NamedMetric, data: str) -> Fitness:
-    arena = arena_of(data)
+def sanity_check(named: NamedMetric, data: str) -> SanityCheck:
+    task = task_of(data)
     records = [
         Record(
-            subject=control,
+            candidate=control,
             control=True,
-            data=arena.component,
-            image=arena.image,
-            features=arena.network.name,
-            protocol=arena.protocol,
-            figures={named.name: figure(named.name, data, control)},
+            data=task.component,
+            image=task.image,
+            features=task.network.name,
+            protocol=task.protocol,
+            scores={named.name: figure(named.name, data, control)},
         )
-        for control in trials(data)
+        for control in evaluations(data)
     ]
-    return Board(data, (), tuple(records), (named,)).fitness(named)
+    return Leaderboard(data, (), tuple(records), (named,)).check(named)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("data", DATA)
 @pytest.mark.parametrize("named", ORDERED, ids=lambda named: named.name)
 def test_a_metric_sees_its_own_order_or_is_known_to_be_unfit(named: NamedMetric, data: str) -> None:
-    found = fitness(named, data)
-    assert len(found.seen) + len(found.missed) == len(named.metric.order)
-    assert found.fit == ((named.name, data) not in UNFIT), found
+    found = sanity_check(named, data)
+    assert len(found.passed) + len(found.failed) == len(named.metric.order)
+    assert found.valid == ((named.name, data) not in UNFIT), found
 
 
 def test_every_order_is_seen_on_two_data_sets_at_least() -> None:
@@ -88,9 +89,9 @@ def test_every_metric_says_what_it_is_and_where_from() -> None:
 @pytest.mark.slow
 def test_alpha_can_be_told_of_a_fade_of_lines_and_not_of_true_ones() -> None:
     """By the default protocol: a third of 64 pairs would be few to tell."""
-    arena = arena_of("lines", protocol=Protocol(resamples=20))
+    task = task_of("lines", protocol=EvaluationProtocol(resamples=20))
     (named,) = metrics_named(["alpha-predictability"])
-    blend, truth = (measure(Trial(arena, ControlPath(name)), named).value for name in ("blend", "truth"))
+    blend, truth = (measure(Evaluation(task, ControlCandidate(name)), named).value for name in ("blend", "truth"))
     assert (blend or 0) >= 0.8
     assert truth is not None
     assert truth <= 0.1
@@ -107,13 +108,13 @@ def test_the_golden_lines_of_the_paper() -> None:
 
 
 def test_controls_have_no_codes_and_metrics_say_so() -> None:
-    trial = trials("lines")["blend"]
+    evaluation = evaluations("lines")["blend"]
     for named in metrics_named():
-        reason = unmet(trial, named.metric)
+        reason = unmet(evaluation, named.metric)
         assert bool(reason) == bool({"model", "differentiable", "label"} & named.metric.needs)
         if "label" not in named.metric.needs and reason:
             assert reason == "a control has neither codes nor a decoder"
 
 
 def test_the_true_way_is_a_control_only_where_it_is_known() -> None:
-    assert [control.name for control in controls(arena_of("lines"))] == ["truth", "nearest", "jump", "blend"]
+    assert [control.name for control in controls(task_of("lines"))] == ["truth", "nearest", "jump", "blend"]

@@ -12,10 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from interpzoo.benchmark.gallery import save_pictures
-from interpzoo.benchmark.report import boards
+from interpzoo.benchmark.metric import metrics_named
+from interpzoo.benchmark.plots import save_pictures
+from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import Record, read_records
-from interpzoo.benchmark.run import Job, benchmark, metrics_named
+from interpzoo.benchmark.run import benchmark
+from interpzoo.benchmark.selection import Job
 from interpzoo.config import ComponentSpec, FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
@@ -130,7 +132,7 @@ def run(output: Path, features: str | None, *jobs: Job) -> list[Record]:
 
 
 def lengths(records: list[Record]) -> list[float | None]:
-    return [record.figures["path-length"].value for record in records]
+    return [record.scores["path-length"].value for record in records]
 
 
 @pytest.mark.usefixtures("means")
@@ -144,7 +146,7 @@ def test_figures_by_other_features_stand_beside_each_other(tmp_path: Path) -> No
     ]
     assert not set(lengths(own)) & set(lengths(asked["features-mnist"]))
     # Nothing took the place of what was there, and each goes on where it was.
-    found = boards(read_records(tmp_path), metrics_named())
+    found = leaderboards(read_records(tmp_path), metrics_named())
     assert [board.name for board in found] == ["lines-32", "lines-32-features-mnist", "lines-32-means_times_1"]
     assert [len(board.controls) for board in found] == [4, 4, 4]
     assert run(tmp_path, None) == own
@@ -154,7 +156,7 @@ def test_figures_by_other_features_stand_beside_each_other(tmp_path: Path) -> No
 
 def test_records_by_other_features_do_not_go_together(tmp_path: Path) -> None:
     record = run(tmp_path, None)[0]
-    assert record.same_as(record.model_copy(update={"figures": {}}))
+    assert record.same_as(record.model_copy(update={"scores": {}}))
     assert not record.same_as(record.model_copy(update={"features": "features-mnist"}))
     assert not record.same_as(record.model_copy(update={"chosen": True}))
 

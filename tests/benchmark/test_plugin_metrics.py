@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 import interpzoo
-from interpzoo.benchmark.candidates import ControlPath, Model
-from interpzoo.benchmark.results import Figure
-from interpzoo.benchmark.run import measure, metrics_named
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation
+from interpzoo.benchmark.candidates import ControlCandidate, ModelCandidate
+from interpzoo.benchmark.metric import metrics_named
+from interpzoo.benchmark.results import Score
+from interpzoo.benchmark.run import measure
 from interpzoo.model import InterpolationModel
-from tests.benchmark.conftest import TINY, arena_of
+from tests.benchmark.conftest import TINY, task_of
 
 
 class Placed(nn.Module):
@@ -40,9 +41,9 @@ def flat(stretch: float = 1.0) -> InterpolationModel:
     return interpzoo.wrap(Centre(), Placed(stretch), image=(1, 16, 16)).eval()
 
 
-def figure(name: str, model: InterpolationModel, data: str = "lines") -> Figure:
+def figure(name: str, model: InterpolationModel, data: str = "lines") -> Score:
     (named,) = metrics_named([name])
-    return measure(Trial(arena_of(data, size=16, protocol=TINY), Model(model)), named)
+    return measure(Evaluation(task_of(data, size=16, protocol=TINY), ModelCandidate(model)), named)
 
 
 def test_the_condition_number_is_that_of_the_decoder() -> None:
@@ -69,9 +70,9 @@ def test_what_is_of_pairs_alone_says_so() -> None:
 
 def test_the_alpha_error_of_a_jump_is_that_of_a_step() -> None:
     (named,) = metrics_named(["alpha-error"])
-    arena = arena_of("lines", size=16, protocol=TINY)
-    alphas = arena.positions.double()
+    task = task_of("lines", size=16, protocol=TINY)
+    alphas = task.positions.double()
     step = (alphas >= 0.5).double()
     expected = float((alphas - step).abs().mean())
-    assert measure(Trial(arena, ControlPath("jump")), named).value == pytest.approx(expected)
-    assert (measure(Trial(arena, ControlPath("truth")), named).value or 0) < 1e-6
+    assert measure(Evaluation(task, ControlCandidate("jump")), named).value == pytest.approx(expected)
+    assert (measure(Evaluation(task, ControlCandidate("truth")), named).value or 0) < 1e-6

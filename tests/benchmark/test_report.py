@@ -8,36 +8,37 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from interpzoo.benchmark.metric import NamedMetric, metrics_named
 from interpzoo.benchmark.page import render
-from interpzoo.benchmark.protocol import Protocol
-from interpzoo.benchmark.report import Board, boards, cell, rank_correlations
-from interpzoo.benchmark.results import Figure, Record, write_record
-from interpzoo.benchmark.run import NamedMetric, metrics_named
-from interpzoo.config import Component, ImageSpec
+from interpzoo.benchmark.plots import rank_correlations
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.benchmark.report import Leaderboard, cell, leaderboards
+from interpzoo.benchmark.results import Record, Score, write_record
+from interpzoo.config import ComponentSpec, ImageSpec
 from tools import leaderboard
 
 JUMP, ERROR = metrics_named(["largest-jump"])[0], metrics_named(["in-between-mse"])[0]
 
 
-def figure(named: NamedMetric, value: float, width: float = 0.0) -> Figure:
+def figure(named: NamedMetric, value: float, width: float = 0.0) -> Score:
     metric = named.metric
     ends = {"low": value - width, "high": value + width} if width else {}
-    return Figure(title=metric.title, family=metric.family, better=metric.better, value=value, **ends)
+    return Score(title=metric.title, family=metric.family, better=metric.better, value=value, **ends)
 
 
-def record(subject: str, jump: float, error: float, *, control: bool = False, width: float = 0.0) -> Record:
+def record(candidate: str, jump: float, error: float, *, control: bool = False, width: float = 0.0) -> Record:
     return Record(
-        subject=subject,
+        candidate=candidate,
         control=control,
-        data=Component(name="lines"),
+        data=ComponentSpec(name="lines"),
         image=ImageSpec(channels=1, height=32, width=32),
         features="none",
-        protocol=Protocol(),
-        figures={"in-between-mse": figure(ERROR, error, width), "largest-jump": figure(JUMP, jump, width)},
+        protocol=EvaluationProtocol(),
+        scores={"in-between-mse": figure(ERROR, error, width), "largest-jump": figure(JUMP, jump, width)},
     )
 
 
-def board(nearest: float = 0.2) -> Board:
+def board(nearest: float = 0.2) -> Leaderboard:
     """Four models; `nearest` is how far the nearest control jumps, of the truth's 0.02 and the jump's 1."""
     models = [
         record(f"m{i}", jump, error, width=0.06)
@@ -45,18 +46,18 @@ def board(nearest: float = 0.2) -> Board:
     ]
     controls = [("truth", 0.02, 0), ("nearest", nearest, 1), ("jump", 1, 2), ("blend", 0.01, 3)]
     rows = [*models, *(record(name, jump, error, control=True) for name, jump, error in controls)]
-    return boards(rows, [ERROR, JUMP])[0]
+    return leaderboards(rows, [ERROR, JUMP])[0]
 
 
 def test_a_metric_is_fit_where_it_finds_the_controls_in_its_order() -> None:
-    assert board().fitness(JUMP).fit
+    assert board().check(JUMP).valid
     assert board().headlines() == [ERROR, JUMP]
     unfit = board(nearest=0.01)
-    assert unfit.fitness(JUMP).missed == ("truth 0.02, nearest 0.01",)
+    assert unfit.check(JUMP).failed == ("truth 0.02, nearest 0.01",)
     assert unfit.headlines() == [ERROR]
     page = render([unfit])
-    assert "**largest jump is unfit here**: truth 0.02, nearest 0.01" in page
-    assert "Unfit on lines-32." in page
+    assert "**largest jump fails its sanity check here**: truth 0.02, nearest 0.01" in page
+    assert "Fails its sanity check on lines-32." in page
     assert "- truth, by in-between MSE: `m3`\n" in page
 
 
@@ -68,19 +69,19 @@ def test_the_best_are_those_that_cannot_be_told_apart() -> None:
 def test_cells() -> None:
     assert cell(figure(JUMP, 0.1234, 0.05)) == "0.123 [0.0734, 0.173]"
     assert cell(figure(JUMP, 0.5)) == "0.5"
-    assert cell(Figure(title="x", family="motion", better="lower", reason="no")) == "-"
-    assert cell(Figure(title="x", family="motion", better="lower", error="no")) == "failed"
+    assert cell(Score(title="x", family="motion", better="lower", reason="no")) == "-"
+    assert cell(Score(title="x", family="motion", better="lower", error="no")) == "failed"
     assert cell(None) == "-"
 
 
 def test_metrics_that_rank_the_other_way_round() -> None:
-    found = rank_correlations(board(), [ERROR, JUMP])
+    found = rank_correlations(board())
     assert found["in-between-mse", "in-between-mse"] == pytest.approx(1)
     assert found["in-between-mse", "largest-jump"] == pytest.approx(-1)
-    few = Board("few", board().models[:3], (), (ERROR, JUMP))
-    assert rank_correlations(few, [ERROR, JUMP]) == {}
-    same = Board("same", tuple(record(f"m{i}", 0.1, i) for i in range(4)), (), (ERROR, JUMP))
-    assert math.isnan(rank_correlations(same, [ERROR, JUMP])["in-between-mse", "largest-jump"])
+    few = Leaderboard("few", board().models[:3], (), (ERROR, JUMP))
+    assert rank_correlations(few) == {}
+    same = Leaderboard("same", tuple(record(f"m{i}", 0.1, i) for i in range(4)), (), (ERROR, JUMP))
+    assert math.isnan(rank_correlations(same)["in-between-mse", "largest-jump"])
 
 
 # The committed records
@@ -111,7 +112,7 @@ def test_a_stale_page_is_told_and_mended(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "cards").mkdir()
     for name, value in (("ROOT", tmp_path), ("PAGE", page), ("RECORDS", results), ("CARDS", tmp_path / "cards")):
         monkeypatch.setattr(leaderboard, name, value)
-    for row in board().subjects:
+    for row in board().records:
         write_record(row, results)
     assert "LEADERBOARD.md: stale" in CliRunner().invoke(leaderboard.main, ["--check"]).output
     assert CliRunner().invoke(leaderboard.main, []).exit_code == 0

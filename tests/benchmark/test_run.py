@@ -12,44 +12,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpzoo.benchmark.candidates import ControlPath, Model, controls
-from interpzoo.benchmark.metric import Metric
-from interpzoo.benchmark.protocol import Protocol
-from interpzoo.benchmark.results import Figure, path_of, read_record, read_records, write_record
-from interpzoo.benchmark.run import (
-    Job,
-    NamedMetric,
-    benchmark,
-    jobs_of,
-    measure,
-    metrics_named,
-    models_named,
-    score,
-)
-from interpzoo.benchmark.trial import Arena, Subject, Trial
-from interpzoo.config import Component, ComponentConfig, ImageSpec
+from interpzoo.benchmark import Candidate, Evaluation, Measured, Metric, NotApplicable, Pairs, Task
+from interpzoo.benchmark.candidates import ControlCandidate, ModelCandidate, controls
+from interpzoo.benchmark.metric import NamedMetric, metrics_named
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.benchmark.results import Score, path_of, read_record, read_records, write_record
+from interpzoo.benchmark.run import benchmark, measure, score_candidate
+from interpzoo.benchmark.selection import Job, jobs_of, models_named
+from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
-from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.plugins import registry
 from interpzoo.registry import Owner, PretrainedModel, Registration
-from tests.benchmark.conftest import TINY, arena_of
+from tests.benchmark.conftest import TINY, task_of
 from tests.models.test_card import config_of
 from tests.tiny import tiny_model
 
 FAST = ["in-between-mse", "largest-jump"]
 
 
-class Given(Subject):
+class Given(Candidate):
     """Frames by a function of starts, ends and positions."""
 
     def __init__(self, make: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         self.name = "given"
         self._make = make
 
-    def frames(self, arena: Arena, n: int, positions: Tensor) -> Tensor:
-        first, last = arena.pairs
-        return self._make(first[:n, None], last[:n, None], positions.view(-1, 1, 1, 1))
+    def frames(self, task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
+        return self._make(pairs.first[:, None], pairs.last[:, None], positions.view(-1, 1, 1, 1))
 
 
 def constant(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
@@ -60,36 +50,36 @@ def broken(first: Tensor, last: Tensor, t: Tensor) -> Tensor:
     return constant(first, last, t) * math.nan
 
 
-def tiny_arena(name: str = "lines", **changes: int) -> Arena:
-    return arena_of(name, size=16, protocol=TINY.model_copy(update=changes))
+def tiny_task(name: str = "lines", **changes: int) -> Task:
+    return task_of(name, size=16, protocol=TINY.model_copy(update=changes))
 
 
 def test_the_same_pairs_for_everyone_and_others_for_another_seed() -> None:
-    first, second = tiny_arena(), Arena(Component(name="lines"), first_image(), TINY)
-    assert torch.equal(first.pairs[0], second.pairs[0])
-    assert not torch.equal(first.pairs[0], tiny_arena(seed=1).pairs[0])
+    first, second = tiny_task(), Task(ComponentSpec(name="lines"), first_image(), TINY)
+    assert torch.equal(first.pairs.first, second.pairs.first)
+    assert not torch.equal(first.pairs.first, tiny_task(seed=1).pairs.first)
 
 
 def test_what_is_learned_from_is_not_what_is_scored() -> None:
-    arena = tiny_arena(practice_pairs=12)
-    practice = arena.practice
-    assert [len(part) for part in (*practice.pairs, *practice.ends)] == [12] * 4
-    assert [len(part) for part in arena.pairs] == [8, 8]
-    scored = {image.numpy().tobytes() for image in torch.cat(arena.pairs)}
-    assert not scored & {image.numpy().tobytes() for image in torch.cat(practice.pairs)}
-    # The true way is that between the practice's own ends.
-    frames = ControlPath("truth").frames(practice, 12, torch.tensor([0.0, 1.0]))
-    torch.testing.assert_close(frames[:, 0], practice.pairs[0])
-    torch.testing.assert_close(frames[:, 1], practice.pairs[1])
-    assert torch.equal(practice.pairs[0], tiny_arena(practice_pairs=12, seed=0).practice.pairs[0])
+    task = tiny_task(training_pairs=12)
+    training = task.training_pairs
+    assert [len(part) for part in (training.first, training.last, training.starts, training.ends)] == [12] * 4
+    assert len(task.pairs) == 8
+    scored = {image.numpy().tobytes() for image in torch.cat([task.pairs.first, task.pairs.last])}
+    assert not scored & {image.numpy().tobytes() for image in torch.cat([training.first, training.last])}
+    # Ground-truth paths run between the ends of the training pairs.
+    frames = ControlCandidate("truth").frames(task, training, torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(frames[:, 0], training.first)
+    torch.testing.assert_close(frames[:, 1], training.last)
+    assert torch.equal(training.first, tiny_task(training_pairs=12, seed=0).training_pairs.first)
 
 
 def test_nothing_is_learned_on_decoders_that_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = Trial(tiny_arena(), ControlPath("blend"))
-    assert fast.practice_frames.shape == (8, *fast.frames.shape[1:])
+    fast = Evaluation(tiny_task(), ControlCandidate("blend"))
+    assert fast.training_frames.shape == (8, *fast.frames.shape[1:])
     model = tiny_model()
     monkeypatch.setattr(type(model.decoder), "differentiable", False)  # as an autoregressive one's
-    assert len(Trial(tiny_arena(), Model(model)).practice_frames) == 0
+    assert len(Evaluation(tiny_task(), ModelCandidate(model)).training_frames) == 0
 
 
 def first_image() -> ImageSpec:
@@ -97,19 +87,18 @@ def first_image() -> ImageSpec:
 
 
 def test_controls_begin_and_end_where_they_should() -> None:
-    arena = tiny_arena()
-    first, last = arena.pairs
+    task = tiny_task()
     for name in ("truth", "jump", "blend"):
-        frames = ControlPath(name).frames(arena, 8, arena.positions)
-        torch.testing.assert_close(frames[:, 0], first)
-        torch.testing.assert_close(frames[:, -1], last, rtol=0, atol=1e-6)
-    nearest = ControlPath("nearest").frames(arena, 8, arena.positions).flatten(0, 1)
-    assert all(any(torch.equal(frame, image) for image in arena.training) for frame in nearest[::17])
+        frames = ControlCandidate(name).frames(task, task.pairs, task.positions)
+        torch.testing.assert_close(frames[:, 0], task.pairs.first)
+        torch.testing.assert_close(frames[:, -1], task.pairs.last, rtol=0, atol=1e-6)
+    nearest = ControlCandidate("nearest").frames(task, task.pairs, task.positions).flatten(0, 1)
+    assert all(any(torch.equal(frame, image) for image in task.training_images) for frame in nearest[::17])
 
 
 @pytest.mark.parametrize("named", metrics_named(), ids=lambda named: named.name)
 def test_constant_images_have_a_figure_or_a_reason(named: NamedMetric) -> None:
-    figure = measure(Trial(tiny_arena(), Given(constant)), named)
+    figure = measure(Evaluation(tiny_task(), Given(constant)), named)
     assert (figure.value is None) == bool(figure.reason)
     expected = {"largest-jump": "no path moves", "mean-smoothness": "no path ends elsewhere than it began"}
     if named.name in expected:
@@ -120,7 +109,7 @@ def test_constant_images_have_a_figure_or_a_reason(named: NamedMetric) -> None:
 
 @pytest.mark.parametrize("named", metrics_named(), ids=lambda named: named.name)
 def test_one_pair_has_a_figure_without_an_interval_or_a_reason(named: NamedMetric) -> None:
-    figure = measure(Trial(tiny_arena(pairs=1), ControlPath("blend")), named)
+    figure = measure(Evaluation(tiny_task(pairs=1), ControlCandidate("blend")), named)
     assert (figure.value is None) == bool(figure.reason)
     assert (figure.low, figure.high) == (None, None)
     if named.metric.family == "realism" and named.name != "sharpness":  # which one pair has as well as many
@@ -130,13 +119,15 @@ def test_one_pair_has_a_figure_without_an_interval_or_a_reason(named: NamedMetri
 @pytest.mark.parametrize("named", [n for n in metrics_named() if not n.metric.needs - {"truth"}], ids=lambda n: n.name)
 def test_frames_that_are_not_finite_are_an_error(named: NamedMetric) -> None:
     with pytest.raises(InputError, match="'given': frames of pair 0 are not finite"):
-        measure(Trial(tiny_arena(), Given(broken)), named)
+        measure(Evaluation(tiny_task(), Given(broken)), named)
 
 
 def test_a_model_is_scored_on_its_own_path_and_codes() -> None:
-    record = score(tiny_arena(), Model(tiny_model()), metrics_named(["in-*", "reconstruction-*", "cycle-*"]))
-    assert all(figure.value is not None and math.isfinite(figure.value) for figure in record.figures.values())
-    assert (record.subject, record.control, record.arena) == ("ae-tiny", False, "lines-16")
+    record = score_candidate(
+        tiny_task(), ModelCandidate(tiny_model()), metrics_named(["in-*", "reconstruction-*", "cycle-*"])
+    )
+    assert all(figure.value is not None and math.isfinite(figure.value) for figure in record.scores.values())
+    assert (record.candidate, record.control, record.task) == ("ae-tiny", False, "lines-16")
 
 
 def test_metrics_by_pattern_and_family() -> None:
@@ -178,7 +169,7 @@ def test_what_a_pattern_matches_and_is_not_installed_is_skipped(absent: str) -> 
 def own_training(folder: Path, seed: int = 0, interpolator: str = "linear") -> Path:
     """A model that says it is ``ae-lines``, as every training of that recipe does."""
     model = tiny_model(size=(32, 32), seed=seed)
-    changes = {"name": "ae-lines", "interpolator": Component(name=interpolator)}
+    changes = {"name": "ae-lines", "interpolator": ComponentSpec(name=interpolator)}
     model.config = model.config.model_copy(update={**changes, "trained": config_of().trained})
     return model.save_pretrained(folder)
 
@@ -190,11 +181,11 @@ def test_models_of_one_name_have_rows_and_records_of_their_own(tmp_path: Path) -
     assert (len(jobs), names[0], len({*names})) == (1, "ae-lines", 3)
     assert all(name.startswith("ae-lines@") for name in names[1:])
     records = list(benchmark(jobs, metrics_named(FAST), tmp_path / "out", protocol=TINY))
-    found = {record.subject: record for record in read_records(tmp_path / "out") if not record.control}
+    found = {record.candidate: record for record in read_records(tmp_path / "out") if not record.control}
     assert sorted(found) == sorted(names)
     assert len({record.weights for record in found.values()}) == 3
-    assert len({record.figures["in-between-mse"].value for record in found.values()}) == 3
-    assert {r.subject: r for r in records if not r.control} == found
+    assert len({record.scores["in-between-mse"].value for record in found.values()}) == 3
+    assert {r.candidate: r for r in records if not r.control} == found
 
 
 def test_a_name_is_the_configs_where_no_other_model_has_it(tmp_path: Path) -> None:
@@ -216,13 +207,13 @@ def test_a_model_that_was_not_trained_cannot_be_placed(tmp_path: Path) -> None:
         jobs_of([tmp_path / "tiny"])
 
 
-JOB = Job(Component(name="lines"), first_image())
+JOB = Job(ComponentSpec(name="lines"), first_image())
 
 
-def run(output: Path, metrics: list[str] = FAST, protocol: Protocol = TINY) -> list[tuple[str, str]]:
+def run(output: Path, metrics: list[str] = FAST, protocol: EvaluationProtocol = TINY) -> list[tuple[str, str]]:
     """Score the controls; what was asked for in order."""
     told: list[tuple[str, str]] = []
-    list(benchmark([JOB], metrics_named(metrics), output, protocol=protocol, told=lambda *what: told.append(what)))
+    list(benchmark([JOB], metrics_named(metrics), output, protocol=protocol, progress=lambda *what: told.append(what)))
     return told
 
 
@@ -235,9 +226,9 @@ def test_a_stopped_run_goes_on_to_the_same_records(tmp_path: Path) -> None:
     assert [path.name for path in stopped.rglob("*.json")] == ["truth.json"]
     marked = first.model_copy(
         update={
-            "figures": {
-                **first.figures,
-                "largest-jump": first.figures["largest-jump"].model_copy(update={"value": 7.0}),
+            "scores": {
+                **first.scores,
+                "largest-jump": first.scores["largest-jump"].model_copy(update={"value": 7.0}),
             }
         }
     )
@@ -250,7 +241,7 @@ def test_a_stopped_run_goes_on_to_the_same_records(tmp_path: Path) -> None:
 
 
 def figures(folder: Path) -> list[dict[str, float | None]]:
-    return [{name: f.value for name, f in record.figures.items()} for record in read_records(folder)]
+    return [{name: f.value for name, f in record.scores.items()} for record in read_records(folder)]
 
 
 def test_more_metrics_join_what_is_there_and_another_protocol_starts_anew(tmp_path: Path) -> None:
@@ -272,18 +263,18 @@ class Failing(Metric):
         super().__init__(ComponentConfig())
         self.error = error
 
-    def measure(self, trial: Trial) -> Measured | NotApplicable:
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         if self.error is not None:
             raise self.error
         return Measured(1.0)
 
 
 def test_a_metric_that_fails_is_told_and_tried_again_and_nothing_else_is_lost(tmp_path: Path) -> None:
-    def figure(error: Exception | None) -> Figure:
+    def figure(error: Exception | None) -> Score:
         metrics = [NamedMetric("failing", Failing(error)), *metrics_named(["largest-jump"])]
         records = list(benchmark([JOB], metrics, tmp_path, protocol=TINY))
-        assert all(record.figures["largest-jump"].value is not None for record in records)
-        return records[0].figures["failing"]
+        assert all(record.scores["largest-jump"].value is not None for record in records)
+        return records[0].scores["failing"]
 
     assert figure(KeyError("lost")).error == "KeyError: 'lost'"
     assert figure(InputError("a fault\nof the model")).error == "a fault of the model"
@@ -292,11 +283,11 @@ def test_a_metric_that_fails_is_told_and_tried_again_and_nothing_else_is_lost(tm
 
 def test_a_figure_that_is_no_number_is_not_applicable(tmp_path: Path) -> None:
     class Infinite(Failing):
-        def measure(self, trial: Trial) -> Measured | NotApplicable:
+        def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
             return Measured(math.inf)
 
-    trial = Trial(tiny_arena(), ControlPath("blend"))
-    assert measure(trial, NamedMetric("infinite", Infinite(None))).reason == "the figure is inf"
+    evaluation = Evaluation(tiny_task(), ControlCandidate("blend"))
+    assert measure(evaluation, NamedMetric("infinite", Infinite(None))).reason == "the score is inf"
 
 
 @pytest.mark.parametrize(
@@ -318,14 +309,14 @@ def test_a_damaged_record_is_told(tmp_path: Path, change: dict[str, Any], messag
     with pytest.raises(ConfigError, match="cannot be read"):
         read_records(tmp_path)
     run(tmp_path)  # measures it anew
-    assert len(read_records(tmp_path)) == len(controls(tiny_arena()))
+    assert len(read_records(tmp_path)) == len(controls(tiny_task()))
 
 
 def test_a_data_set_is_given_by_its_name_or_with_settings() -> None:
     model = tiny_model()
     by_name, with_settings = (
         evaluate(model, dataset=data, metrics=["reconstruction-mse"], protocol=TINY)
-        for data in ("lines", Component(name="lines"))
+        for data in ("lines", ComponentSpec(name="lines"))
     )
     assert (by_name.dataset, by_name.results) == ("lines", with_settings.results)
     with pytest.raises(UnknownNameError, match=r"'lins'.*'lines'"):

@@ -12,7 +12,7 @@ from interpzoo_riemannian.metrics import HighGeodesicShare, LowGeodesicShare, Me
 from torch import Generator, Tensor, nn
 
 import interpzoo
-from interpzoo.benchmark.trial import Trial
+from interpzoo.benchmark import Evaluation
 from interpzoo.config import ComponentConfig
 from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.model import InterpolationModel
@@ -33,11 +33,11 @@ class FromPolar(nn.Module):
 
 
 class Tried:
-    """What the metrics see of a trial."""
+    """What these metrics use of an evaluation."""
 
     def __init__(self, model: InterpolationModel, images: Tensor) -> None:
-        self.networks = model
-        self.arena = self
+        self.model = model
+        self.task = self
         self.test = {"image": images}
 
     def generator(self, *purpose: str) -> Generator:
@@ -47,12 +47,12 @@ class Tried:
         return make()
 
 
-def polar(angles: Tensor, *, geodesic: bool = True) -> Trial:
+def polar(angles: Tensor, *, geodesic: bool = True) -> Evaluation:
     model = interpzoo.wrap(ToPolar(), FromPolar(), image=(1, 1, 2))
     if geodesic:
         model.interpolator = Shortest()
     images = torch.stack([angles.cos(), angles.sin()], 1).view(-1, 1, 1, 2)
-    return cast(Trial, Tried(model, images))
+    return cast(Evaluation, Tried(model, images))
 
 
 def test_in_polar_coordinates_a_geodesic_is_the_chord_and_a_straight_line_the_arc() -> None:
@@ -63,9 +63,10 @@ def test_in_polar_coordinates_a_geodesic_is_the_chord_and_a_straight_line_the_ar
 
 
 def test_quantiles_are_in_order_and_of_disjoint_pairs() -> None:
-    trial = polar(torch.rand(81, generator=Generator().manual_seed(1)) * 1.5)
+    evaluation = polar(torch.rand(81, generator=Generator().manual_seed(1)) * 1.5)
     found = [
-        kind(ComponentConfig()).measure(trial) for kind in (LowGeodesicShare, MedianGeodesicShare, HighGeodesicShare)
+        kind(ComponentConfig()).measure(evaluation)
+        for kind in (LowGeodesicShare, MedianGeodesicShare, HighGeodesicShare)
     ]
     low, median, high = (part for part in found if isinstance(part, Measured))
     assert low.value < median.value < high.value <= 1 + 1e-4

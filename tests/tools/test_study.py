@@ -48,7 +48,7 @@ def conduct(study: Path) -> Results:
 def test_a_study_is_trained_once_and_what_is_changed_anew(study: Path) -> None:
     first = conduct(study)
     assert [*first.runs] == ["narrow", "wide one"]
-    values = [scored.figures["reconstruction-mse"].value for scored in first.runs.values()]
+    values = [scored.scores["reconstruction-mse"].value for scored in first.runs.values()]
     assert None not in values
     assert values[0] != values[1]
     narrow = Path("runs/studies/width/narrow/config.json")
@@ -60,7 +60,7 @@ def test_a_study_is_trained_once_and_what_is_changed_anew(study: Path) -> None:
     second = conduct(study)
     assert second.runs["narrow"] == first.runs["narrow"]
     assert second.runs["wide one"].changes[-2:] == ["encoder.width=3", "decoder.width=4"]
-    assert second.runs["wide one"].figures != first.runs["wide one"].figures
+    assert second.runs["wide one"].scores != first.runs["wide one"].scores
     assert narrow.stat().st_mtime_ns == written
 
     page = study.with_suffix(".md").read_text()

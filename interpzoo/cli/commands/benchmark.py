@@ -59,23 +59,25 @@ def command(
     from rich.console import Console
     from rich.table import Table
 
+    from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
-    from interpzoo.benchmark.plots import matplotlib_figure
+    from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
     from interpzoo.benchmark.processes import all_done
     from interpzoo.benchmark.progress import BenchmarkProgress
-    from interpzoo.benchmark.protocol import FULL, Protocol
-    from interpzoo.benchmark.report import boards, table
+    from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
+    from interpzoo.benchmark.report import leaderboards, table
     from interpzoo.benchmark.results import read_records
-    from interpzoo.benchmark.run import benchmark, jobs_of, metrics_named, models_named
+    from interpzoo.benchmark.run import benchmark
+    from interpzoo.benchmark.selection import jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
 
     if plots:
-        matplotlib_figure()  # what is missing is told before the work
+        matplotlib_figure()  # reported before the work
     chosen = metrics_named(metrics)
-    jobs = jobs_of(models_named(patterns, skipped=_tell_skipped))
-    protocol = (FULL if full else Protocol()).model_copy(update={"seed": seed})
+    jobs = jobs_of(models_named(patterns, skipped=_report_skipped))
+    protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
-    with BenchmarkProgress(sum(job.subjects for job in jobs) * len(chosen)) as progress:
+    with BenchmarkProgress(sum(job.candidates for job in jobs) * len(chosen)) as progress:
         for record in benchmark(
             jobs,
             chosen,
@@ -84,15 +86,15 @@ def command(
             data_root=data_root,
             device=device,
             features=features,
-            told=progress.told,
+            progress=progress,
         ):
-            for name, figure in record.figures.items():
-                if figure.error:
+            for name, score in record.scores.items():
+                if score.error:
                     failed += 1
-                    click.echo(f"{record.subject}: {name} failed: {figure.error}", err=True)
+                    click.echo(f"{record.candidate}: {name} failed: {score.error}", err=True)
     if not all_done():
         return int(failed > 0)
-    found = boards(read_records(output), metrics_named())
+    found = leaderboards(read_records(output), metrics_named())
     for board in found:
         rows = table(board, board.headlines())
         shown = Table(*rows[0], title=board.name, title_justify="left")
@@ -101,12 +103,10 @@ def command(
         Console().print(shown)
     write_text(output / "README.md", render(found, pictures=plots))
     if plots:
-        from interpzoo.benchmark.gallery import save_pictures
-
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
-    click.echo(f"{output / 'README.md'}: all figures, and which metrics are fit where")
+    click.echo(f"{output / 'README.md'}: all scores, and which metrics are valid where")
     return int(failed > 0)
 
 
-def _tell_skipped(name: str) -> None:
+def _report_skipped(name: str) -> None:
     click.echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)

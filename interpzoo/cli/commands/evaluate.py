@@ -67,7 +67,7 @@ def command(
     from rich.markup import escape
     from rich.table import Table
 
-    from interpzoo.benchmark.protocol import FULL, Protocol
+    from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import number
     from interpzoo.evaluation import evaluate
     from interpzoo.pretrained.card import read_results, write_card
@@ -88,10 +88,10 @@ def command(
             model,
             data_root=data_root,
             metrics=metrics,
-            protocol=FULL if full else Protocol(),
+            protocol=FULL if full else EvaluationProtocol(),
             seed=seed,
             features=features,
-            told=lambda subject, metric: status.update(f"measuring {subject}: {metric} ..."),
+            progress=lambda candidate, metric: status.update(f"measuring {candidate}: {metric} ..."),
         )
     table = Table("metric", "data", title=evaluation.model, title_justify="left")
     table.add_column("value", justify="right")

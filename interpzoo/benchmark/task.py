@@ -1,0 +1,183 @@
+"""A benchmark task: a data set with the pairs, positions and real images that every candidate is scored on."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Generator, Tensor
+
+from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.build import build_component
+from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.errors import InputError
+from interpzoo.features import Features, features_of
+from interpzoo.interfaces import Batch, DataSet, Truth
+from interpzoo.shared import Shared
+
+_BATCH: Final = 500
+_FEW: Final = 1000
+"""With fewer held-out images than this, training images are added to the reference images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """N pairs of images to interpolate between."""
+
+    first: Tensor
+    """Start images (N, C, H, W)."""
+    last: Tensor
+    """End images (N, C, H, W)."""
+    starts: Tensor
+    """Ground-truth parameters (N, P) of the start images; P = 0 where the data set has no ground truth."""
+    ends: Tensor
+    """Ground-truth parameters (N, P) of the end images."""
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def head(self, n: int) -> Pairs:
+        """The first `n` pairs."""
+        return Pairs(self.first[:n], self.last[:n], self.starts[:n], self.ends[:n])
+
+
+class Task(Shared):
+    """A data set with the pairs, positions and real images that every candidate is scored on.
+
+    Args:
+        component: the data set.
+        image: shape of the images.
+        protocol: how much of everything.
+        root: folder of local data sets.
+        features: what images are compared by, if the user asked for something; `features_of` by default.
+
+    Raises:
+        DataError: the data set cannot be found or read.
+    """
+
+    def __init__(
+        self,
+        component: ComponentSpec,
+        image: ImageSpec,
+        protocol: EvaluationProtocol,
+        root: Path | None = None,
+        *,
+        features: Features | None = None,
+    ) -> None:
+        super().__init__()
+        self.component = component
+        self.image = image
+        self.protocol = protocol
+        self.data = build_component(DataSet, component, image, root)
+        self.chosen = features is not None
+        """Whether the user asked for these features."""
+        self.network = features_of(component.name, image) if features is None else features
+        truth = self.data if isinstance(self.data, Truth) else None
+        self.has_truth = truth is not None
+        """Whether the data set knows the ground-truth path between two images."""
+        self.positions = torch.linspace(0, 1, protocol.frames if truth is None else truth.frames)
+        """(T,): positions of the frames on a path."""
+        divisions = None if truth is None else truth.divisions
+        self.fine_positions = torch.linspace(0, 1, (divisions or protocol.motion_divisions) + 1)
+        """(F,): positions of the frames on a path in small steps."""
+
+    def generator(self, *purpose: str) -> Generator:
+        """A generator seeded by the protocol and by its purpose, so that no metric's draws depend on another's."""
+        return Generator().manual_seed(zlib.crc32(repr((self.protocol.seed, *purpose)).encode()))
+
+    @cached_property
+    def test(self) -> Batch:
+        """All held-out images."""
+        return self.data.test()
+
+    @property
+    def truth(self) -> Truth:
+        """The data set as a `Truth`. Metrics that declare the need ``truth`` may use it.
+
+        Raises:
+            InputError: the data set has no ground truth.
+        """
+        if not isinstance(self.data, Truth):
+            raise InputError(
+                f"data set {self.component.name!r} has no ground-truth paths: expected one that derives from Truth"
+            )
+        return self.data
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The pairs that are scored: random held-out images, or those of `Truth.pairs`.
+
+        A single held-out image is paired with a training image.
+        """
+        if self.has_truth:
+            # The plain seed instead of `generator`: as in the ACAI paper's protocol.
+            return self._truth_pairs(self.protocol.pairs, Generator().manual_seed(self.protocol.seed))
+        images = self.test["image"]
+        if len(images) < 2:
+            images = torch.cat([images, self.training_images])
+        n = min(self.protocol.pairs, len(images) // 2)
+        return _random_pairs(images, n, self.generator("pairs"))
+
+    @cached_property
+    def training_pairs(self) -> Pairs:
+        """Other pairs, `EvaluationProtocol.training_pairs` of training images, for metrics that learn something."""
+        generator, n = self.generator("practice"), self.protocol.training_pairs
+        if self.has_truth:
+            return self._truth_pairs(n, generator)
+        return _random_pairs(self.training_images, min(n, len(self.training_images) // 2), generator)
+
+    def truth_frames(self, pairs: Pairs, positions: Tensor) -> Tensor:
+        """The images (N, T, C, H, W) on the ground-truth paths between `pairs` at `positions` (T,).
+
+        Raises:
+            InputError: the data set has no ground truth.
+        """
+        between = self.truth.between(pairs.starts, pairs.ends, positions.double())
+        return self.truth.show(between.flatten(0, 1)).float().unflatten(0, between.shape[:2])
+
+    @cached_property
+    def reference(self) -> Tensor:
+        """Real images (M, C, H, W): held-out ones, and training images as well where there are fewer than 1,000."""
+        images = self.test["image"][: self.protocol.reference]
+        if len(images) >= _FEW:
+            return images
+        return torch.cat([images, self.training_images])[: max(_FEW, len(images))]
+
+    @cached_property
+    def training_images(self) -> Tensor:
+        """Training images (M, C, H, W): the first ones, or as many fresh ones from an endless stream."""
+        size = self.protocol.training if self.data.size is None else min(self.data.size, self.protocol.training)
+        generator = self.generator("training")
+        return torch.cat([self.data.train(rows, generator)["image"] for rows in torch.arange(size).split(_BATCH)])
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (..., D) of images (..., C, H, W), normalized to mean 0 and mean variance 1 over `reference`.
+
+        All features share one scale: dividing each by its own would make much of features that hardly vary.
+        """
+        mean, deviation = self.shared("scale", self._scale)
+        found = (self.network(images.flatten(0, -4)) - mean) / deviation
+        return found.unflatten(0, images.shape[:-3])
+
+    @property
+    def reference_features(self) -> Tensor:
+        """Features (M, D) of the reference images."""
+        return self.shared("reference features", lambda: self.features(self.reference))
+
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        found = self.network(self.reference)
+        return found.mean(0), found.var(0).mean().sqrt().clamp(min=1e-6)
+
+    def _truth_pairs(self, n: int, generator: Generator) -> Pairs:
+        starts, ends = self.truth.pairs(n, generator)
+        return Pairs(self.truth.show(starts).float(), self.truth.show(ends).float(), starts, ends)
+
+
+def _random_pairs(images: Tensor, n: int, generator: Generator) -> Pairs:
+    order = torch.randperm(len(images), generator=generator)
+    none = torch.empty(n, 0, dtype=torch.float64)
+    return Pairs(images[order[:n]], images[order[n : 2 * n]], none, none)
