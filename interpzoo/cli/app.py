@@ -1,4 +1,4 @@
-"""The group of commands, and what becomes of their errors."""
+"""The group of commands, and how their errors are reported."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ COMMANDS: Final = (
     "benchmark",
     "verify",
     "push",
-    "publish",
     "plugins",
     "new-plugin",
 )
-"""In the order in which a newcomer needs them; each is ``command`` of the module of that name in `commands`."""
+"""In the order in which a newcomer needs them; each is the object ``command`` in its module in `commands`."""
 
 _USER_ERROR: Final = 2
 _BROKEN_PIPE: Final = 1
 
 
 class Commands(click.Group):
-    """The commands, each imported when it is asked for."""
+    """The commands; each is imported only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS]
@@ -64,22 +63,22 @@ Examples:
 
 \b
 Environment:
-  INTERPZOO_DATA             folder of local data sets
-  INTERPZOO_PLUGINS          load only these plugins (comma-separated)
-  INTERPZOO_DISABLE_PLUGINS  load all but these
-  INTERPZOO_STRICT_PLUGINS   1: a plugin that fails is an error
+  INTERPZOO_DATA             folder with local data sets
+  INTERPZOO_PLUGINS          load only these plugins (comma-separated names)
+  INTERPZOO_DISABLE_PLUGINS  load all plugins except these
+  INTERPZOO_STRICT_PLUGINS   1: stop with an error if a plugin cannot be loaded
 """,
 )
 @click.version_option(None, "--version", package_name="interpzoo", message="%(prog)s %(version)s")
 @click.pass_context
 def group(ctx: click.Context) -> None:
-    """The model zoo for latent interpolation."""
+    """A model zoo for latent interpolation: load, train and compare models that interpolate between images."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit code; an error that the user can mend, or a warning, is a line on stderr."""
+    """Run one command and return its exit code; warnings, and errors that the user can fix, are one line on stderr."""
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         return _run(arguments)
@@ -91,7 +90,7 @@ def _run(arguments: Sequence[str]) -> int:
             os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
     try:
         code = group.main(list(arguments), prog_name="interpzoo", standalone_mode=False)
-        # Here, not at the interpreter's end, where a reader that went away could no longer be caught.
+        # A closed pipe must be noticed here: at the interpreter's exit the error can no longer be handled.
         sys.stdout.flush()
     except click.Abort:
         return INTERRUPTED
@@ -108,7 +107,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Of Python's warning without the line of the program that it comes from."""
+    """Print a warning without the source line that Python adds."""
     click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
 

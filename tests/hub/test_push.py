@@ -310,10 +310,10 @@ def register(registry):
 """
 
 
-def interpzoo(*arguments: str, hub: Hub, home: Path, **variables: str) -> str:
+def interpzoo(*arguments: str, hub: Hub, home: Path, module: str = "interpzoo", **variables: str) -> str:
     """What the command prints, which must end well."""
     done = subprocess.run(
-        [sys.executable, "-m", "interpzoo", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env={**environment(hub, home), "OMP_NUM_THREADS": "1", **variables},
         capture_output=True,
         text=True,
@@ -362,7 +362,7 @@ def test_trained_pushed_and_loaded_by_repository_by_revision_and_by_name_of_the_
 def test_publish_pushes_what_is_bundled_and_prints_its_pins(hub: Hub, tmp_path: Path) -> None:
     import tomllib
 
-    printed = interpzoo("publish", "--organization", "org", "a*-mnist", hub=hub, home=tmp_path / "home")
+    printed = interpzoo("org", "a*-mnist", module="tools.publish", hub=hub, home=tmp_path / "home")
     pins = tomllib.loads(printed)["models"]
     assert set(pins) >= {"acai-mnist", "ae-mnist"}
     assert all(name.startswith("a") for name in pins)
@@ -370,5 +370,5 @@ def test_publish_pushes_what_is_bundled_and_prints_its_pins(hub: Hub, tmp_path: 
         assert (pin["repository"], pin["revision"]) == (f"org/{name}", hub.head(f"org/{name}"))
     assert commits(hub) == len(pins)
     hub.requests.clear()
-    assert interpzoo("publish", "--organization", "org", "a*-mnist", hub=hub, home=tmp_path / "home") == printed
+    assert interpzoo("org", "a*-mnist", module="tools.publish", hub=hub, home=tmp_path / "home") == printed
     assert commits(hub) == 0
