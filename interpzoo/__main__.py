@@ -1,4 +1,4 @@
-"""``python -m interpzoo`` is the command ``interpzoo``; ``accelerate launch -m interpzoo train`` runs on many."""
+"""``python -m interpzoo`` is the command ``interpzoo``, so that ``accelerate launch -m interpzoo train`` works."""
 
 from interpzoo.cli import main
 

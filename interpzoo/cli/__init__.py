@@ -1,6 +1,6 @@
-"""The command line: ``interpzoo list``, ``show``, ``interpolate``, ``train``, ``evaluate`` and ``plugins``.
+"""The command line; its commands are listed in `interpzoo.cli.app`.
 
-What takes time to import is imported by the command that needs it, inside its function: help and listing stay instant.
+Modules that take long to import are imported inside the functions that need them, so that help and listing are instant.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import sys
 from typing import NoReturn
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells give it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 
 def main() -> NoReturn:
-    """Run the command line on `sys.argv` and end the process: 0, 2 after an error of the user's, 130 after Ctrl-C."""
+    """Run the command in `sys.argv` and exit: 0 on success, 2 after an error of the user's, 130 after Ctrl-C."""
     try:
         from interpzoo.cli.app import run
 

@@ -1,4 +1,4 @@
-"""Plain text for terminals and pipes: aligned columns, labelled values, sizes and JSON."""
+"""Plain text for terminals and pipes: aligned columns, labeled values, sizes and JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 import click
 
 _GAP: Final = "  "
-_LEAST: Final = 20
-"""Characters that a wrapped or cut column keeps however narrow the terminal is."""
+_LEAST: Final = 12
+"""Characters that a column keeps even if the terminal is too narrow for it."""
 
 
 def echo_json(value: Any) -> None:
@@ -22,18 +23,20 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines of a table; on a terminal the last column is cut to fit."""
-    lines = [[_printable(cell) for cell in line] for line in (header, *rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header) - 1)]
-    room = max(_LEAST, _width() - sum(widths) - len(_GAP) * len(widths))
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        yield _GAP.join([*cells, _cut(line[-1], room)]).rstrip()
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> Iterator[str]:
+    """Lines of a table; on a terminal, cells that do not fit are cut, or wrapped if `wrap` is true."""
+    table = [[_printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > _width() and max(widths) > _LEAST:
+        widths[widths.index(max(widths))] -= 1
+    for row in table:
+        cells = [textwrap.wrap(c, w) if wrap else [_cut(c, w)] for c, w in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            yield _GAP.join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
 
 
 def fields(values: Mapping[str, str]) -> Iterator[str]:
-    """Lines of labelled values, indented; empty ones are left out, and long ones wrapped on a terminal."""
+    """Indented lines of labeled values; empty values are left out, and long ones wrapped on a terminal."""
     values = {key: value for key, value in values.items() if value}
     label = max(map(len, values), default=0)
     room = max(_LEAST, _width() - label - 2 * len(_GAP))
@@ -44,19 +47,19 @@ def fields(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def size(bytes_: int) -> str:
-    """``1.9 MB``."""
+    """A file size such as ``1.9 MB``."""
     return f"{bytes_ / 1e6:.1f} MB" if bytes_ >= 1e5 else f"{bytes_ / 1e3:.1f} kB"
 
 
 def _printable(text: str) -> str:
-    # A model's own words are shown here, and must not drive the terminal.
+    # Texts of a model's folder are shown here, and must not control the terminal.
     return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
 
 
 def _width() -> int:
-    # What is piped on is for programs: nothing is lost there.
+    # Output in a pipe is for programs: nothing is cut or wrapped.
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 3].rstrip() + "..."
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3].rstrip() + "..."

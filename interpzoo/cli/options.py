@@ -1,47 +1,65 @@
-"""What several commands take."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-model_argument = click.argument("name")
+_MODEL = "NAME is a model of 'interpzoo list', a Hub repository 'user/repo', or a folder that starts with ./, ../ or /."
 
-device_option = click.option("--device", metavar="DEVICE", help="Where to compute, such as cuda or cpu (the default).")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def model_argument(function: F) -> F:
+    """The argument NAME of a command; its help gets a paragraph that says what NAME can be."""
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{_MODEL}"
+    return click.argument("name")(function)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+device_option = click.option(
+    "--device", metavar="DEVICE", default="cpu", show_default=True, help="Device to compute on, such as cuda."
+)
 
 data_root_option = click.option(
     "--data-root",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of local data sets; else the environment variable INTERPZOO_DATA, else the Hub.",
+    help="Folder with local data sets.",
+    show_default="INTERPZOO_DATA, or else the Hub",
 )
 
 metrics_option = click.option(
     "--metrics",
     multiple=True,
     metavar="PATTERN",
-    help="Only these metrics or families, such as 'truth' or 'frechet-*'; may be given often.",
+    help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
 )
-
-full_option = click.option("--full", is_flag=True, help="More pairs and images: about five times the work.")
 
 features_option = click.option(
     "--features",
     metavar="NAME",
-    help="Compare images by this network of features, by its name or folder, or by a backbone of timm's, "
-    "timm:BACKBONE; by default that of the data set.",
+    help="Feature network to compare images with: its name, its folder, or timm:BACKBONE.",
+    show_default="the one for the data set",
 )
 
-json_flag = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+full_option = click.option("--full", is_flag=True, help="Use more pairs and images; takes about five times as long.")
+
+seed_option = click.option(
+    "--seed", default=0, show_default=True, metavar="N", help="Seed of the image pairs and of all other random choices."
+)
 
 
 def writable(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
-    """An option's callback that refuses a file at once, not after the work, where it could not be written.
+    """A callback for an option that names an output file; it refuses what cannot be written before the work starts.
 
     Args:
-        suffixes: the ones that are known; none: any.
+        suffixes: the file name extensions to accept; all if there are none.
     """
 
     def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:

@@ -94,7 +94,9 @@ def test_an_edited_card_is_left_alone(cli: Cli, trained: Path, tmp_path: Path) -
     card = shutil.copytree(trained, tmp_path / "tiny") / "README.md"
     edited = card.read_text("utf-8").replace("## Method", "Mine.\n\n## Method")
     card.write_text(edited, "utf-8")
-    assert "'tiny/README.md' was edited, or is of another version, and --card would write" in cli.refuses(*ONE)
+    assert "'tiny/README.md' was edited, or written by another version, and --card would overwrite it" in cli.refuses(
+        *ONE
+    )
     assert card.read_text("utf-8") == edited
     card.unlink()  # as the message says
     assert cli(*ONE).returncode == 0
@@ -112,6 +114,6 @@ def test_a_card_in_the_hubs_cache_is_left_alone(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     for name in (f"someone/tiny@{commit}", folder):
         message = cli.refuses("evaluate", name, "--card")
-        assert "is of the Hub's cache" in message
+        assert "is in the Hub's cache" in message
         assert "model.save_pretrained('./mine')" in message
     assert (folder / "README.md").read_bytes() == before

@@ -95,7 +95,7 @@ def test_a_clash_names_both_sides_and_how_to_choose(cli: Cli, tmp_path: Path) ->
     assert "plugin 'other' (interpzoo-other 0.3)" in text
     assert "baselines:linear or other:linear" in text
     clashes = json.loads(twice("plugins", "--json").stdout)["clashes"]
-    assert [(clash["sort"], clash["name"]) for clash in clashes] == [("interpolator", "linear")]
+    assert [(clash["kind"], clash["name"]) for clash in clashes] == [("interpolator", "linear")]
 
 
 def test_a_disabled_plugin_is_listed_with_the_variable_that_disabled_it(cli: Cli) -> None:

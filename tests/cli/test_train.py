@@ -25,7 +25,7 @@ def test_the_default_folder_is_named_after_the_recipe_and_loads(trained: Path) -
 
 def test_stdout_says_only_what_to_do_next(cli: Cli) -> None:
     done = cli("train", "tiny", "--output", "mine")
-    assert done.stdout == "mine: trained; look at it with 'interpzoo interpolate ./mine -o strip.png'\n"
+    assert done.stdout == "mine: trained; draw its paths with 'interpzoo interpolate ./mine -o strip.png'\n"
     assert all(line.startswith("tiny step ") for line in done.stderr.splitlines())
     assert cli("interpolate", "./mine", "-o", "strip.png").returncode == 0
 

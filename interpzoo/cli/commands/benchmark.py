@@ -1,4 +1,4 @@
-"""``interpzoo benchmark``: models and controls scored by every metric, side by side."""
+"""``interpzoo benchmark``: the scores of models and controls, side by side."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from pathlib import Path
 
 import click
 
-from interpzoo.cli.options import data_root_option, device_option, features_option, full_option, metrics_option
+from interpzoo.cli.console import columns
+from interpzoo.cli.options import (
+    data_root_option,
+    device_option,
+    features_option,
+    full_option,
+    metrics_option,
+    seed_option,
+)
 
 
 @click.command(
-    short_help="Score models and controls side by side.",
+    short_help="Compare models by all metrics.",
     epilog="""\b
 Examples:
   interpzoo benchmark
@@ -30,12 +38,12 @@ Examples:
     default=Path("benchmark"),
     show_default=True,
     metavar="DIR",
-    help="Folder of the results; what is there already is not measured again.",
+    help="Folder for the scores; scores that are there already are not computed again.",
 )
 @features_option
 @full_option
-@click.option("--seed", default=0, show_default=True, help="Of the pairs and of everything else that is random.")
-@click.option("--plots", is_flag=True, help="Pictures, too: strips, bars and how metrics agree.")
+@seed_option
+@click.option("--plots", is_flag=True, help="Also draw pictures: paths, bar charts and the agreement of metrics.")
 @device_option
 def command(
     patterns: Sequence[str],
@@ -47,18 +55,16 @@ def command(
     full: bool,
     seed: int,
     plots: bool,
-    device: str | None,
+    device: str,
 ) -> int:
-    """Score the pretrained models whose name matches a PATTERN, all without one; a folder stands for itself.
+    """Score the pretrained models whose names match a PATTERN, or all of them; a PATTERN can also be a model's folder.
 
-    Each is scored on the data that it was trained on, beside controls: paths of no model, which tell whether a metric
-    is fit there. Of several models with one name, those that are not the zoo's have digits of a hash in it. A run that
-    was stopped goes on where it was. Figures by other --features have a folder and tables of their own. Exit code 1: a
-    measurement failed.
+    Each model is scored on the data that it was trained on. Controls are scored beside it: paths that come from no
+    model and show whether a metric is valid on this data. Models that share a name are told apart by a short hash. A
+    run that was stopped continues where it was. Scores with other --features get a folder and tables of their own.
+
+    The exit code is 1 if a metric failed.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
@@ -72,7 +78,7 @@ def command(
     from interpzoo.pretrained.folder import write_text
 
     if plots:
-        matplotlib_figure()  # reported before the work
+        matplotlib_figure()  # a missing matplotlib is an error now, not after the work
     chosen = metrics_named(metrics)
     jobs = jobs_of(models_named(patterns, skipped=_report_skipped))
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
@@ -96,11 +102,8 @@ def command(
         return int(failed > 0)
     found = leaderboards(read_records(output), metrics_named())
     for board in found:
-        rows = table(board, board.headlines())
-        shown = Table(*rows[0], title=board.name, title_justify="left")
-        for row in rows[1:]:
-            shown.add_row(*(text.replace("[", r"\[") for text in row))
-        Console().print(shown)
+        header, *rows = table(board, board.headlines())
+        click.echo("\n".join((board.name, *columns(header, rows, wrap=True), "")))
     write_text(output / "README.md", render(found, pictures=plots))
     if plots:
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)

@@ -1,13 +1,15 @@
-"""``interpzoo evaluate``: what a model scores on held-out data."""
+"""``interpzoo evaluate``: the scores of a model on held-out data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from interpzoo.cli.console import columns
 from interpzoo.cli.options import (
     data_root_option,
     device_option,
@@ -15,12 +17,16 @@ from interpzoo.cli.options import (
     full_option,
     metrics_option,
     model_argument,
+    seed_option,
     writable,
 )
 
+if TYPE_CHECKING:
+    from interpzoo.evaluation import Scores
+
 
 @click.command(
-    short_help="Measure a model on held-out data.",
+    short_help="Score a model on held-out data.",
     epilog="""\b
 Examples:
   interpzoo evaluate acai-lines
@@ -35,16 +41,16 @@ Examples:
 @data_root_option
 @features_option
 @full_option
-@click.option("--seed", default=0, show_default=True, help="Of the pairs and of K-means.")
+@seed_option
 @click.option(
     "--json",
     "output",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=writable(),
     metavar="FILE",
-    help="Write the results to FILE as JSON, too.",
+    help="Also write the scores to FILE as JSON.",
 )
-@click.option("--card", is_flag=True, help="Write the results into the card of the model's folder, beside those there.")
+@click.option("--card", is_flag=True, help="Also write the scores to the card in the model's folder.")
 @device_option
 def command(
     name: str,
@@ -56,19 +62,16 @@ def command(
     seed: int,
     output: Path | None,
     card: bool,
-    device: str | None,
+    device: str,
 ) -> None:
-    """Measure the model NAME on the held-out part of the data that it was trained on.
+    """Score the model NAME on the held-out part of the data that it was trained on.
 
-    NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /. Brackets are 95 % intervals over
-    pairs of images; what is not applicable is listed with the reason.
+    Brackets are 95 % confidence intervals over pairs of images. A metric that is not applicable is listed with the
+    reason.
     """
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
-    from interpzoo.benchmark.report import number
     from interpzoo.evaluation import evaluate
     from interpzoo.pretrained.card import read_results, write_card
     from interpzoo.pretrained.folder import write_text
@@ -76,49 +79,54 @@ def command(
     from interpzoo.pretrained.locate import locate
 
     if card and features is not None:
-        raise click.UsageError("a card has the figures by the data set's own features: leave out --card or --features.")
+        raise click.UsageError("a card has the scores by the data set's own features: leave out --card or --features.")
     if output is not None:
         _check_writable(output)
     model = load(name, device=device)
     folder = locate(name).path if card else None
     if folder is not None:
         _check_card(folder)
-    with Console(stderr=True).status(f"measuring {model.config.name} ...") as status:
-        evaluation = evaluate(
+    with Console(stderr=True).status(f"scoring {model.config.name} ...") as status:
+        scores = evaluate(
             model,
             data_root=data_root,
             metrics=metrics,
             protocol=FULL if full else EvaluationProtocol(),
             seed=seed,
             features=features,
-            progress=lambda candidate, metric: status.update(f"measuring {candidate}: {metric} ..."),
+            progress=lambda candidate, metric: status.update(f"scoring {candidate}: {metric} ..."),
         )
-    table = Table("metric", "data", title=evaluation.model, title_justify="left")
-    table.add_column("value", justify="right")
-    table.add_column("95 %")
-    for result in evaluation.results:
-        ends = "" if result.low is None or result.high is None else f"[{number(result.low)}, {number(result.high)}]"
-        table.add_row(result.metric, result.dataset, f"{result.value:.4g}{result.unit}", escape(ends))
-    Console().print(table)
-    click.echo(f"features: {evaluation.features}")
-    for title, reason in evaluation.not_applicable.items():
-        click.echo(f"{title}: not applicable, {reason}")
+    click.echo("\n".join(_lines(scores)))
     if output is not None:
-        write_text(output, evaluation.to_json())
+        write_text(output, scores.to_json())
     if folder is not None:
-        figures = {(r.metric, r.dataset): r for r in (*read_results(folder), *evaluation.results)}
-        write_card(folder, model.config, [*figures.values()])
+        results = {(r.metric, r.dataset): r for r in (*read_results(folder), *scores.results)}
+        write_card(folder, model.config, [*results.values()])
+
+
+def _lines(scores: Scores) -> Iterator[str]:
+    from interpzoo.benchmark.report import number
+
+    rows: list[tuple[str, ...]] = []
+    for result in scores.results:
+        ends = "" if result.low is None or result.high is None else f"[{number(result.low)}, {number(result.high)}]"
+        rows.append((result.metric, result.dataset, f"{result.value:.4g}{result.unit}", ends))
+    yield scores.model
+    yield from columns(("METRIC", "DATA", "VALUE", "95 %"), rows, wrap=True)
+    yield f"features: {scores.features}"
+    for title, reason in scores.not_applicable.items():
+        yield f"{title}: not applicable, {reason}"
 
 
 class _WritableError(Exception):
-    """Raised where a file could be written, so that it is not."""
+    """Ends an attempt to write a file when it is certain that it could be written."""
 
 
 def _check_writable(path: Path) -> None:
-    """Refuse a file before the work, by all that writing it would fail at.
+    """Find out before the work whether a file can be written.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     from interpzoo.files import atomic_write
 
@@ -127,10 +135,10 @@ def _check_writable(path: Path) -> None:
 
 
 def _check_card(folder: Path) -> None:
-    """Refuse a card that is not the user's to change, and one that holds what people wrote.
+    """Find out before the work whether a card may be replaced.
 
     Raises:
-        InputError: the folder is of the Hub's cache, or its card is not as this library makes it.
+        InputError: the folder is in the Hub's cache, or somebody has edited the card.
         OutputError: the card cannot be written.
     """
     from interpzoo.errors import InputError
@@ -138,15 +146,15 @@ def _check_card(folder: Path) -> None:
     from interpzoo.pretrained.folder import CARD
 
     path, snapshots = folder / CARD, folder.absolute().parent
-    # As the Hub's client lays it out; a file there is known by the hash of its content.
+    # The layout of the Hub's cache, where a file is named by the hash of its content and must not change.
     if snapshots.name == "snapshots" and (snapshots.parent / "blobs").is_dir():
         raise InputError(
-            f"{str(folder)!r} is of the Hub's cache, whose files stay as they came: expected a folder of your own. "
-            "Save the model into one with model.save_pretrained('./mine') and evaluate './mine'"
+            f"{str(folder)!r} is in the Hub's cache, whose files must not change: expected a folder of your own. "
+            "Save the model to one with model.save_pretrained('./mine') and evaluate './mine'"
         )
     if path.is_file() and not is_made(folder):
         raise InputError(
-            f"{str(path)!r} was edited, or is of another version, and --card would write it anew: move it away, give "
-            "--card again and put your text back; or leave out --card, and --json FILE has the figures"
+            f"{str(path)!r} was edited, or written by another version, and --card would overwrite it: move it away, "
+            "use --card again and put your text back; or use --json FILE instead of --card"
         )
     _check_writable(path)

@@ -1,4 +1,4 @@
-"""``interpzoo interpolate``: a picture of the walk between images."""
+"""``interpzoo interpolate``: a picture of the path between two images."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from interpzoo.cli.options import device_option, model_argument, writable
 
 
 @click.command(
-    short_help="Write a picture of the walk between images.",
+    short_help="Draw the path between two images.",
     epilog="""\b
 Examples:
   interpzoo interpolate acai-mnist -o strip.png
-  interpzoo interpolate acai-mnist three.png eight.png --steps 15 -o walk.gif
+  interpzoo interpolate acai-mnist three.png eight.png --steps 15 -o path.gif
   interpzoo interpolate ./runs/mine --interpolator slerp -o strip.png
 """,
 )
@@ -28,12 +28,20 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     callback=writable(".png", ".jpg", ".jpeg", ".webp", ".gif"),
     metavar="FILE",
-    help="Where to: a picture (.png, .jpg, .webp) with one path a row, or an animation (.gif).",
+    help="File to write: a picture (.png, .jpg, .webp) with one path per row, or an animation (.gif).",
 )
-@click.option("--steps", default=9, show_default=True, help="Frames of a path, both ends counted.")
-@click.option("--interpolator", metavar="NAME", help="The path to take, such as slerp; the model's own by default.")
-@click.option("--batch-size", type=int, metavar="N", help="Images decoded at once; bounded by itself if not given.")
-@click.option("--scale", type=int, metavar="N", help="Repeat each pixel N times; small images grow by themselves.")
+@click.option(
+    "--steps", default=9, show_default=True, metavar="N", help="Number of frames per path, both ends included."
+)
+@click.option(
+    "--interpolator", metavar="NAME", help="Path between the codes, such as slerp.", show_default="the model's own"
+)
+@click.option(
+    "--batch-size", type=int, metavar="N", help="Number of images to decode at once.", show_default="as memory allows"
+)
+@click.option(
+    "--scale", type=int, metavar="N", help="Repeat each pixel N times.", show_default="small images are enlarged"
+)
 @device_option
 def command(
     name: str,
@@ -45,12 +53,11 @@ def command(
     interpolator: str | None,
     batch_size: int | None,
     scale: int | None,
-    device: str | None,
+    device: str,
 ) -> None:
-    """Walk from image A to image B with the model NAME, or between the examples that came with it.
+    """Interpolate from image A to image B with the model NAME, or between its example images if there is no A and B.
 
-    NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /. Images of other sizes are cropped and
-    resized to the model's.
+    Images of another size are cropped and resized to the model's size.
     """
     if a is not None and b is None:
         raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())

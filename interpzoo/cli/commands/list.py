@@ -1,4 +1,4 @@
-"""``interpzoo list``: the pretrained models, without importing what they are made of."""
+"""``interpzoo list``: the pretrained models, listed without importing torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from interpzoo.cli.console import columns, echo_json, size
-from interpzoo.cli.options import json_flag
+from interpzoo.cli.options import json_option
 from interpzoo.listing import list_models, summary_of
 from interpzoo.plugins import registry
 from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
@@ -25,14 +25,14 @@ Examples:
 """,
 )
 @click.argument("pattern", required=False)
-@click.option("--method", help="Only of this method, such as acai.")
-@click.option("--dataset", help="Only trained on this data, such as mnist.")
-@click.option("--license", help="Only under this license, such as apache-2.0.")
-@json_flag
+@click.option("--method", metavar="NAME", help="List only models of this method, such as acai.")
+@click.option("--dataset", metavar="NAME", help="List only models trained on this data set, such as mnist.")
+@click.option("--license", metavar="NAME", help="List only models with this license, such as apache-2.0.")
+@json_option
 def command(
     pattern: str | None, method: str | None, dataset: str | None, license: str | None, *, as_json: bool
 ) -> None:
-    """List the pretrained models, or those whose name matches PATTERN (with *, ? and [...])."""
+    """List the pretrained models, or only those whose names match PATTERN (with *, ? and [...])."""
     names = list_models(pattern, method=method, dataset=dataset, license=license)
     found = {name: registry().models.find(name) for name in names}
     if as_json:

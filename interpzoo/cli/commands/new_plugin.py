@@ -1,4 +1,4 @@
-"""``interpzoo new-plugin``: the project of a plugin, from a template."""
+"""``interpzoo new-plugin``: create a plugin project from a template."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 @click.command(
-    short_help="Begin a plugin of your own.",
+    short_help="Create a plugin with a method of your own.",
     epilog="""\b
 Example:
   interpzoo new-plugin my-method --output ~/projects
@@ -20,12 +20,13 @@ Example:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     default=".",
     metavar="DIR",
-    help="Folder to make the project in.  [default: this one]",
+    help="Folder in which to create the project.",
+    show_default="the current folder",
 )
 def command(name: str, *, output: Path) -> None:
-    """Write the project interpzoo-NAME: a package with one method, its recipe, tests, README and CI.
+    """Create the project interpzoo-NAME: a package with one method, its recipe, tests, README and CI.
 
-    It can be installed, tested and trained as it is; its README says what to make your own.
+    The project can be installed, tested and trained as it is; its README says what to change.
     """
     from interpzoo.scaffold import new_plugin
 

@@ -1,4 +1,4 @@
-"""``interpzoo plugins``: who brought what, and what went wrong."""
+"""``interpzoo plugins``: what each plugin registers, and which could not be loaded."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ from typing import Any
 import click
 
 from interpzoo.cli.console import echo_json, fields
-from interpzoo.cli.options import json_flag
+from interpzoo.cli.options import json_option
 from interpzoo.plugins import Plugin, Zoo, discover
 from interpzoo.registry import Registration
 
 
-@click.command(short_help="List the plugins and what each registers.")
-@json_flag
+@click.command(
+    short_help="List the plugins and what each registers.",
+    epilog="""\b
+Examples:
+  interpzoo plugins
+  INTERPZOO_DISABLE_PLUGINS=timm interpzoo plugins --json
+""",
+)
+@json_option
 def command(*, as_json: bool) -> None:
-    """List the plugins: what each registers, how long it took to load, and why one is not loaded.
+    """List the plugins: what each one registers, how long it took to load, or why it was not loaded.
 
-    Names that several plugins registered are listed at the end; each resolves as 'plugin:name'.
+    Names that several plugins register are listed at the end; write 'plugin:name' to choose one.
     """
-    # Not the process's zoo, which would report on stderr what is printed here.
+    # `zoo` would also print the problems on stderr.
     found = discover()
     if as_json:
         echo_json({"plugins": [_described(found, plugin) for plugin in found.plugins], "clashes": _clashes(found)})
@@ -32,10 +39,10 @@ def _lines(found: Zoo) -> Iterator[str]:
     for plugin in found.plugins:
         state = f"loaded in {plugin.milliseconds:.1f} ms" if plugin.status == "loaded" else plugin.status
         yield f"{plugin.owner.plugin} ({plugin.owner.distribution} {plugin.owner.version}): {state}"
-        names = {sort: ", ".join(names) for sort, names in _registered(found, plugin).items()}
+        names = {kind: ", ".join(names) for kind, names in _registered(found, plugin).items()}
         yield from fields({"reason": plugin.reason, **names})
     for clash in _clashes(found):
-        yield f"clash: {clash['sort']} {clash['name']!r}"
+        yield f"clash: {clash['kind']} {clash['name']!r}"
         yield from fields({"by": " and ".join(clash["owners"]), "write": " or ".join(clash["write"])})
 
 
@@ -44,16 +51,16 @@ def _registered(found: Zoo, plugin: Plugin) -> dict[str, list[str]]:
         table.kind: [row.name for row in table if row.owner.plugin == plugin.owner.plugin]
         for table in found.registry.tables()
     }
-    return {sort: rows for sort, rows in names.items() if rows}
+    return {kind: rows for kind, rows in names.items() if rows}
 
 
 def _clashes(found: Zoo) -> list[dict[str, Any]]:
     return [_clash(table.kind, rows) for table in found.registry.tables() for rows in table.clashes()]
 
 
-def _clash(sort: str, rows: list[Registration[Any]]) -> dict[str, Any]:
+def _clash(kind: str, rows: list[Registration[Any]]) -> dict[str, Any]:
     return {
-        "sort": sort,
+        "kind": kind,
         "name": rows[0].name,
         "owners": [str(row.owner) for row in rows],
         "write": [row.qualified for row in rows],

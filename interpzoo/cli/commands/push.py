@@ -1,4 +1,4 @@
-"""``interpzoo push``: from a folder or a name of the zoo to a repository of the Hub."""
+"""``interpzoo push``: upload a model to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from interpzoo.cli.options import model_argument
 
 
 @click.command(
-    short_help="Push a model to the Hugging Face Hub.",
+    short_help="Upload a model to the Hugging Face Hub.",
     epilog="""\b
 Examples:
   interpzoo push ./runs/acai-mnist user/acai-mnist --private
@@ -17,14 +17,14 @@ Examples:
 )
 @model_argument
 @click.argument("repository")
-@click.option("--private/--public", default=None, help="What a new repository is.")
-@click.option("--revision", metavar="BRANCH", help="Commit to this branch; it is made if there is none.")
-@click.option("--create-pr", is_flag=True, help="Propose the commit in a pull request.")
+@click.option("--private/--public", default=None, help="Make a new repository private or public.")
+@click.option("--revision", metavar="BRANCH", help="Branch to commit to; created if it does not exist.")
+@click.option("--create-pr", is_flag=True, help="Open a pull request instead of committing to the branch.")
 def command(name: str, repository: str, *, private: bool | None, revision: str | None, create_pr: bool) -> None:
-    """Push the model NAME, a folder or one of 'interpzoo list', to REPOSITORY, which is 'user/repo', in one commit.
+    """Upload the model NAME to REPOSITORY, a repository 'user/repo' on the Hugging Face Hub, in one commit.
 
-    A card that was edited on the Hub is kept, unless the folder's own was edited as well. Log in with 'hf auth login',
-    or set HF_TOKEN.
+    Log in with 'hf auth login' first, or set HF_TOKEN. A card that was edited on the Hub is kept, unless the folder's
+    own card was edited as well.
     """
     from interpzoo.pretrained.locate import locate
     from interpzoo.pretrained.push import push

@@ -1,4 +1,4 @@
-"""``interpzoo show``: all that is known of a model, without building it."""
+"""``interpzoo show``: everything about a model, without building its networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from interpzoo.cli.console import columns, echo_json, fields, size
-from interpzoo.cli.options import json_flag, model_argument
+from interpzoo.cli.options import json_option, model_argument
 from interpzoo.pretrained.bundled import folder_bytes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Show what a model is: paper, networks, results, license.",
+    short_help="Show a model: paper, networks, results, license.",
     epilog="""\b
 Examples:
   interpzoo show acai-mnist
@@ -28,15 +28,10 @@ Examples:
 """,
 )
 @model_argument
-@click.option(
-    "--recipe", is_flag=True, help="Print the recipe (or a method's) of this name instead, to copy and change."
-)
-@json_flag
+@click.option("--recipe", is_flag=True, help="Print the recipe with this name, or of the method NAME, as TOML.")
+@json_option
 def command(name: str, *, recipe: bool, as_json: bool) -> None:
-    """Show what the model NAME is: its paper, networks, training, results, limits, license and citation.
-
-    NAME is one of 'interpzoo list', or a folder, which begins with ./, ../ or /.
-    """
+    """Show the model NAME: its paper, networks, training, results, limitations, license and citation."""
     if recipe and as_json:
         raise click.UsageError("--recipe prints TOML, not JSON: give one of --recipe and --json")
     if recipe:
@@ -58,7 +53,7 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
 
 
 def _method(config: ModelConfig) -> Method | None:
-    """The method, if the plugin that has it is installed: a folder can be shown without."""
+    """The method, if its plugin is installed; a folder can be shown without it."""
     from interpzoo.errors import UnknownNameError
     from interpzoo.plugins import registry
 

@@ -1,4 +1,4 @@
-"""``interpzoo train``: from a recipe to a folder that ``load`` reads."""
+"""``interpzoo train``: train a recipe and write a folder that ``load`` reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from interpzoo.cli.options import data_root_option
 
 
 @click.command(
-    short_help="Train a recipe, or a method on images of your own.",
+    short_help="Train a model, also on images of your own.",
     epilog="""\b
 Examples:
   interpzoo train acai-mnist
@@ -23,19 +23,26 @@ Examples:
 )
 @click.argument("recipe")
 @click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe; may be given often."
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a value of the recipe. Can be repeated."
 )
-@click.option("--dataset", metavar="FOLDER|ID", help="Images of your own instead: a folder, or a data set of the Hub.")
+@click.option("--dataset", metavar="FOLDER|ID", help="Train on your own images: a folder, or a data set on the Hub.")
 @data_root_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of the checkpoint and the trained model.  [default: runs/ and the recipe's name]",
+    help="Folder for the checkpoint and the trained model.",
+    show_default="runs/ and the recipe's name",
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the output folder.")
-@click.option("--from", "start_from", metavar="NAME", help="Fine-tune this pretrained model.")
-@click.option("--log-with", "trackers", multiple=True, metavar="TRACKER", help="Log to tensorboard, wandb, ...")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in the output folder.")
+@click.option("--from", "start_from", metavar="NAME", help="Start from the weights of this pretrained model.")
+@click.option(
+    "--log-with",
+    "trackers",
+    multiple=True,
+    metavar="TRACKER",
+    help="Log to tensorboard, wandb, and so on. Can be repeated.",
+)
 def command(
     recipe: str,
     *,
@@ -47,9 +54,9 @@ def command(
     start_from: str | None,
     trackers: Sequence[str],
 ) -> None:
-    """Train RECIPE: a recipe or method by name ('interpzoo plugins' lists them), or a TOML file.
+    """Train RECIPE: the name of a recipe or method ('interpzoo plugins' lists them), or a TOML file.
 
-    A run that was stopped or killed goes on with --resume to the same result.
+    A training that was stopped or killed can be continued with --resume; the result is the same as without the break.
     """
     from interpzoo.files import as_path
     from interpzoo.training.run import train
@@ -66,15 +73,15 @@ def command(
             trackers=trackers,
         )
     except KeyboardInterrupt as stop:
-        if stop.args:  # the trainer's, which has saved where it stands
+        if stop.args:  # raised by the trainer, which has saved a checkpoint
             _say(str(stop), err=True)
         raise
     folder = Path("runs", model.config.name) if output is None else output
-    _say(f"{folder}: trained; look at it with 'interpzoo interpolate {as_path(folder)} -o strip.png'")
+    _say(f"{folder}: trained; draw its paths with 'interpzoo interpolate {as_path(folder)} -o strip.png'")
 
 
 def _say(message: str, *, err: bool = False) -> None:
-    """Print what one process says for all."""
+    """Print from the main process only."""
     from accelerate import PartialState
 
     if PartialState().is_main_process:

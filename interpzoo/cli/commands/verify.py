@@ -1,17 +1,17 @@
-"""``interpzoo verify``: whether a model is whole, file by file."""
+"""``interpzoo verify``: check that the files of a model are intact."""
 
 from __future__ import annotations
 
 import click
 
 from interpzoo.cli.console import echo_json
-from interpzoo.cli.options import json_flag, model_argument
+from interpzoo.cli.options import json_option, model_argument
 
 _DAMAGED = 1
 
 
 @click.command(
-    short_help="Check every file of a model, and its images.",
+    short_help="Check that a model's files and images are intact.",
     epilog="""\b
 Examples:
   interpzoo verify acai-mnist
@@ -19,12 +19,12 @@ Examples:
 """,
 )
 @model_argument
-@json_flag
+@json_option
 @click.pass_context
 def command(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """Check every file of the model NAME against its SHA-256, then decode its examples again and compare.
 
-    The exit code is 1 if anything is not as it was.
+    The exit code is 1 if any file or image differs.
     """
     from dataclasses import asdict
 
