@@ -1,4 +1,4 @@
-"""From configs to components: names are resolved, options validated, classes built."""
+"""Building components from configs: look up the class, validate its options, create it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ C = TypeVar("C", bound=Configured[Any])
 
 
 def component_class(interface: type[C], name: str) -> type[C]:
-    """The class that is registered as `name` for an interface, such as `Encoder`.
+    """The class registered as `name` for an interface, such as `Encoder`.
 
     Raises:
         UnknownNameError, AmbiguousNameError: as `Table.find`.
-        PluginError: it cannot be imported, or does not implement the interface.
+        PluginError: the class cannot be imported, or does not implement the interface.
     """
     found = registry().resolve(interface.kind, name)
     if not (isinstance(found, type) and issubclass(found, interface)):
@@ -29,23 +29,23 @@ def component_class(interface: type[C], name: str) -> type[C]:
 
 
 def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) -> C:
-    """The component of an interface that `component` names, built from its validated options and `shapes`.
+    """Build a component from its name and options.
 
     Args:
-        interface: what to build, such as `Encoder`.
-        component: its name and options.
-        shapes: what the interface's constructor takes after the config.
+        interface: the component's interface, such as `Encoder`.
+        component: the registered name and the options.
+        shapes: further arguments of the interface's constructor, after the config.
 
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError: as `component_class`.
-        ConfigError: an option does not validate; the message names component and field.
+        ConfigError: an option is invalid; the message names component and field.
     """
     cls = component_class(interface, component.name)
     return cls(validate(cls.Config, component.options, f"{interface.kind} {component.name!r}"), *shapes)
 
 
 def fully_named(config: MethodConfig) -> dict[Kind, ComponentSpec]:
-    """The components of a model, by kind, under full names, which hold when a second plugin has the same bare name.
+    """The components of a model, by kind, under full names, which stay unambiguous whatever other plugins register.
 
     Raises:
         UnknownNameError, AmbiguousNameError: as `Table.find`.
@@ -74,7 +74,7 @@ class Parts(NamedTuple):
 
 
 def build_parts(config: MethodConfig) -> Parts:
-    """Build a model's components in torch's current default device and random state."""
+    """Build a model's components on torch's default device, with weights from torch's random state."""
     encoder = build_component(Encoder, config.encoder, config.image)
     shape = encoder.latent_shape
     return Parts(

@@ -1,7 +1,7 @@
-"""What can go wrong, by kind; every message quotes the input, says what was expected and how to mend it.
+"""All errors that a user can fix; every message quotes the input, says what was expected and how to fix it.
 
-All derive from `InterpzooError`, so that one ``except`` (and the command line) catches what the user can mend
-and lets a fault of the program through. Each also derives from the built-in that a Python user would expect.
+All derive from `InterpzooError`, so that one ``except`` (and the command line) catches what the user can fix and lets
+bugs through. Each also derives from the built-in error that a Python user would expect.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class InterpzooError(Exception):
-    """The base of every error that the caller can mend."""
+    """Base of every error that the caller can fix."""
 
 
 class InputError(InterpzooError, ValueError):
@@ -19,15 +19,15 @@ class InputError(InterpzooError, ValueError):
 
 
 class ImageError(InterpzooError, ValueError):
-    """An image cannot be read, or its values or shape are not what the model takes."""
+    """An image cannot be read, or has values or a shape that the model does not accept."""
 
 
 class ConfigError(InterpzooError, ValueError):
-    """A config or recipe does not validate; the message names the component and the field."""
+    """A config or recipe is invalid; the message names the component and the field."""
 
 
 class WeightsError(InterpzooError, ValueError):
-    """A weights file is damaged or does not fit the modules that its config describes."""
+    """A file of a pretrained model is damaged, or does not fit the modules that its config describes."""
 
 
 class DataError(InterpzooError, ValueError):
@@ -35,19 +35,19 @@ class DataError(InterpzooError, ValueError):
 
 
 class TrainingError(InterpzooError, RuntimeError):
-    """Training cannot go on (a loss is not finite, a checkpoint is of another recipe)."""
+    """Training cannot continue: a loss is not finite, or a checkpoint belongs to another recipe."""
 
 
 class OutputError(InterpzooError, OSError):
-    """A result cannot be written; what stood there before is whole."""
+    """A result cannot be written; an existing file is unchanged."""
 
 
 class HubError(InterpzooError, OSError):
-    """The Hub refuses what was asked of it, or what it has is no pretrained folder."""
+    """The Hub refuses a request, or a repository does not hold a pretrained model."""
 
 
 class HubUnreachableError(HubError):
-    """The Hub does not answer, or may not be asked, and the cache does not have what was asked for."""
+    """The Hub does not answer, or may not be asked, and the cache does not have the files."""
 
 
 class PluginError(InterpzooError, RuntimeError):
@@ -59,11 +59,11 @@ class UnknownNameError(InterpzooError, LookupError):
 
 
 class AmbiguousNameError(InterpzooError, LookupError):
-    """Several plugins registered this bare name; the message names each of them."""
+    """Several plugins registered this bare name; the message names them all."""
 
 
 class MissingDependencyError(InterpzooError, ImportError):
-    """An optional package is missing or does not fit the others; the message says what to install."""
+    """An optional package is missing or incompatible; the message says what to install."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

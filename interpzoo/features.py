@@ -16,12 +16,11 @@ from torch.nn.functional import conv2d
 from interpzoo.build import build_component
 from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
-from interpzoo.files import is_path
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import WEIGHTS, read_config, sha256
 from interpzoo.pretrained.load import on_device, read_model
-from interpzoo.pretrained.locate import locate
+from interpzoo.pretrained.locate import is_path, locate
 from interpzoo.registry import ClassReference as Registered
 from interpzoo.registry import E, Registration, Table
 

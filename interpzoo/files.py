@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and told from names on the Hub."""
+"""Files: written whole or not at all, measured, and parsed as TOML."""
 
 from __future__ import annotations
 
@@ -6,45 +6,54 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from interpzoo.errors import InterpzooError, OutputError
+from interpzoo.errors import ConfigError, InterpzooError, OutputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
-def is_path(source: str) -> bool:
-    """Whether `source` is written as a folder: it begins with ``./``, ``../`` or ``~`` or is absolute."""
-    return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """The table in a TOML text.
+
+    Raises:
+        ConfigError: `text` is not TOML; the message begins with `where`.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not TOML: {error}") from None
 
 
-def as_path(folder: Path) -> str:
-    """`folder` written so that `is_path` holds and no command takes it for a model's name."""
-    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
-
-
-def is_hub_id(source: str) -> bool:
-    """Whether `source` is written as a repository of the Hub, ``user/name``."""
-    return "/" in source and not is_path(source)
+def folder_bytes(folder: Path) -> int:
+    """Total size of the files in a folder."""
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
 def is_leftover(path: Path) -> bool:
-    """Whether `path` has the name of a temporary file of `atomic_write`, as a killed process leaves it behind."""
+    """Whether `path` is named like a temporary file of `atomic_write`, which a killed process may leave behind."""
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
-    """Write `path` in one step: the body writes the temporary file that is yielded, and it then takes `path`'s place.
+    """Write `path` in one step: the body writes the temporary file that is yielded, which then replaces `path`.
 
-    The temporary file exists and is empty, lies in the same folder, and ends in ``.tmp``, so that one left by a killed
-    process is never taken for a result. It is on disk before it takes the place. Whatever goes wrong, the old file is
-    whole and the temporary one is removed. A link is followed, the mode of an old file is kept.
+    The temporary file is in the same folder and ends in ``.tmp``, so that one left by a killed process is never
+    mistaken for a result. It is flushed to disk before it replaces `path`. On any error the old file is kept and the
+    temporary one removed. Links are followed, and the mode of an existing file is kept.
 
     Raises:
-        OutputError: the file cannot be written; any other error of the body passes through.
+        OutputError: the file cannot be written. Other errors of the body pass through.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -63,7 +72,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     except InterpzooError:
         raise
     except OSError as error:
-        kept = "; what stood there before is whole" if target.exists() else ""
+        kept = "; the old file is unchanged" if target.exists() else ""
         raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}{kept}") from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import torch
 from torch import Generator, Tensor, nn
+from typing_extensions import override
 
 from interpzoo.build import build_component
 from interpzoo.config import ModelConfig, named
@@ -20,30 +21,31 @@ from interpzoo.geometry import project
 from interpzoo.images import ImageInput, as_batch, is_single
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.plugins import registry
-from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.save import Contents, save
 from interpzoo.registry import Kind
 
 _CHUNK_ELEMENTS: Final = 1 << 19
-"""Decoded values at once where no batch size is given: bounds the memory, and keeps activations near the caches."""
+"""Values decoded at once by default: bounds the memory, and keeps activations in the caches."""
 
 _NEAR_ONE: Final = 1e-4
-"""How far from 1 the weights of a mix may sum: what float32 and rounded input leave."""
+"""Largest difference from 1 of a sum of weights, for float32 and rounded input."""
 
 
 class InterpolationModel(nn.Module):
     """An encoder, a decoder and a path between codes, ready to use.
 
-    Images are in [0, 1] on the way in; on the way out they are the decoder's own values, not clamped. In eval mode
-    nothing here is random: `encode` gives a stochastic encoder's mean, and a stochastic decoder uses one fixed noise.
+    Input images are in [0, 1]; output images are the decoder's own values, not clamped. In eval mode nothing here is
+    random: `encode` gives a stochastic encoder's mean, and a stochastic decoder uses one fixed noise.
+
+    ``print(model)`` is a summary; ``print(model.encoder)`` and ``print(model.decoder)`` show their layers.
 
     Attributes:
-        config: what the model is; ``config.image`` has ``channels``, ``height`` and ``width``.
-        encoder, decoder, prior: the networks (no prior: ``None``).
-        interpolator: the path that `interpolate` takes unless told otherwise.
-        examples: a few codes (n, *latent_shape) that came with the model, or ``None``.
-        codes: training codes (n, *latent_shape) for paths that keep to the data, or ``None``.
+        config: the model's configuration; ``config.image`` has ``channels``, ``height`` and ``width``.
+        encoder, decoder, prior: the networks; ``prior`` may be ``None``.
+        interpolator: the default path of `interpolate`.
+        examples: a few codes (n, *latent_shape) that were saved with the model, or ``None``.
+        codes: training codes (n, *latent_shape) for paths that stay near the data, or ``None``.
         report: what the last path says of each pair (a geodesic: whether it converged), or ``None``.
     """
 
@@ -54,7 +56,9 @@ class InterpolationModel(nn.Module):
         decoder: Decoder,
         prior: Prior | None,
         interpolator: Interpolator,
+        *,
         examples: Tensor | None = None,
+        codes: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -63,12 +67,12 @@ class InterpolationModel(nn.Module):
         self.prior = prior
         self.interpolator = interpolator
         self.examples = examples
-        self.codes: Tensor | None = None
+        self.codes = codes
         self.report: Any = None
 
     @property
     def name(self) -> str:
-        """The config's name."""
+        """Name of the model."""
         return self.config.name
 
     @property
@@ -78,12 +82,12 @@ class InterpolationModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self._weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are computed in; codes and images are float32 outside whatever it is."""
+        """Type of the weights; codes and images are float32 outside the networks, whatever the type."""
         return self._weight.dtype
 
     @property
@@ -92,8 +96,21 @@ class InterpolationModel(nn.Module):
         tensors = chain(self.decoder.parameters(), self.parameters(), self.buffers())
         return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.empty(0))
 
+    @override
+    def __repr__(self) -> str:
+        weights = sum(parameter.numel() for parameter in self.parameters())
+        rows = {
+            "method": self.config.method,
+            "image": " x ".join(map(str, self.config.image.shape)),
+            "code": f"{' x '.join(map(str, self.latent_shape))} ({math.prod(self.latent_shape)} numbers)",
+            "path": self.config.interpolator.name,
+            "weights": f"{weights:,} in {str(self.dtype).removeprefix('torch.')} on {self.device}",
+        }
+        return "\n".join([f"{type(self).__name__}({self.name!r})", *(f"  {k + ':':9}{v}" for k, v in rows.items())])
+
+    @override
     def forward(self, images: ImageInput) -> Tensor:
-        """The decoded code of each image, in the caller's gradient mode."""
+        """Encode and decode, in the caller's gradient mode."""
         return self.decode(self.encode(images))
 
     def encode(self, images: ImageInput, *, refine: int = 0) -> Tensor:
@@ -102,8 +119,8 @@ class InterpolationModel(nn.Module):
         Args:
             images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
                 Other sizes are resized and other channels converted (see `interpzoo.images`).
-            refine: steps at most from the encoder's code to the one whose image is closest in squared error (see
-                `interpzoo.geometry.project`). None is taken that leads away, and refined codes track no gradients.
+            refine: largest number of steps that move the encoder's code to one whose image is closer to the input in
+                squared error (see `interpzoo.geometry.project`). Refined codes track no gradients.
 
         Raises:
             ImageError: an image cannot be read or its values are not in [0, 1].
@@ -112,7 +129,7 @@ class InterpolationModel(nn.Module):
         return self._encode(as_batch(images, self.config.image), refine)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Images (B, C, H, W) in float32 of codes (B, *latent_shape), around [0, 1] and not clamped.
+        """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
 
         Raises:
             InputError: the codes have another shape.
@@ -127,7 +144,7 @@ class InterpolationModel(nn.Module):
 
     @torch.no_grad()
     def reconstruct(self, images: ImageInput, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
-        """Images (B, C, H, W) of the images' codes, refined as in `encode`; tracks no gradients."""
+        """Encode images, refined as in `encode`, and decode them to (B, C, H, W); tracks no gradients."""
         return self._decode_in_chunks(self._encode_in_chunks(images, refine, batch_size), batch_size)
 
     @torch.no_grad()
@@ -145,12 +162,12 @@ class InterpolationModel(nn.Module):
         """Images along the path from `a` to `b`; tracks no gradients.
 
         Args:
-            a, b: one image each, or as many each; one against many is paired with each of them.
-            steps: frames of a path, both ends counted; at least 2.
+            a, b: images, as many in each; a single one is paired with each of the other's.
+            steps: frames of a path, both ends included; at least 2.
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             interpolator: a registered name or an `Interpolator`; the model's own by default.
             refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
-            batch_size: images encoded or decoded at once; by default what keeps the memory bounded.
+            batch_size: images encoded or decoded at once; chosen to bound the memory by default.
 
         Returns:
             (steps, C, H, W) for one pair of single images, (B, steps, C, H, W) for batches. The first and last frames
@@ -158,8 +175,8 @@ class InterpolationModel(nn.Module):
 
         Raises:
             ImageError: as `encode`.
-            InputError: fewer than two steps, numbers of images that cannot be paired, or as `encode`.
-            ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is no registered name.
+            InputError: there are fewer than two steps, or the numbers of images cannot be paired; or as `encode`.
+            ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
         """
         positions = self._positions(steps, t)
         z0, z1 = (self._encode_in_chunks(images, refine, batch_size) for images in (a, b))
@@ -172,10 +189,10 @@ class InterpolationModel(nn.Module):
     ) -> Tensor:
         """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
 
-        Bit for bit `z0` at 0 and `z1` at 1.
+        The path is `z0` at 0 and `z1` at 1, bit for bit.
 
         Raises:
-            InputError: shapes that do not fit, or a path that is not defined at some `t`.
+            InputError: the shapes do not fit, or the path is not defined at some `t`.
         """
         self._check_codes(z0)
         self._check_codes(z1)
@@ -199,14 +216,17 @@ class InterpolationModel(nn.Module):
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """A walk through all images in turn: ((n - 1) (steps - 1) + 1, C, H, W), `steps` frames from each to the next.
+        """Interpolate through all images in turn, with `steps` frames from each to the next.
+
+        Returns:
+            ((n - 1) (steps - 1) + 1, C, H, W) for n images.
 
         Raises:
-            InputError: fewer than two images or steps.
+            InputError: there are fewer than two images or steps.
         """
         codes = self._encode_in_chunks(images, 0, batch_size)
         if len(codes) < 2:
-            raise InputError(f"a morph walks through at least two images, not {len(codes)}")
+            raise InputError(f"a morph needs at least two images, got {len(codes)}")
         path = self.interpolate_codes(codes[:-1], codes[1:], self._positions(steps, None), interpolator=interpolator)
         return self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
 
@@ -225,15 +245,14 @@ class InterpolationModel(nn.Module):
     ) -> Tensor:
         """Images (rows, cols, C, H, W) between four corners: `x00` top left, `x01` top right, `x10` bottom left, ...
 
-        Both sides are walked from top to bottom, then every row from side to side.
+        The left and right columns are interpolated first, then every row between them.
 
         Raises:
-            InputError: fewer than two rows or columns.
+            InputError: there are fewer than two rows or columns.
         """
         top, bottom = self._corners(x00, x01), self._corners(x10, x11)
         sides = self.interpolate_codes(top, bottom, self._positions(rows, None, "rows"), interpolator=interpolator)
-        frames = self._decode_path(sides[0], sides[1], self._positions(cols, None, "cols"), interpolator, batch_size)
-        return frames
+        return self._decode_path(sides[0], sides[1], self._positions(cols, None, "cols"), interpolator, batch_size)
 
     @torch.no_grad()
     def mix(
@@ -244,20 +263,20 @@ class InterpolationModel(nn.Module):
         mixer: str | Mixer | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Images mixed of several; tracks no gradients and draws nothing at random.
+        """Mix several images; tracks no gradients and uses no random numbers.
 
         Args:
             images: the k images to mix.
-            weights: how much of each, (k,) for one mix or (N, k) for N of them; a row is not negative and sums to 1.
+            weights: share of each image, (k,) for one mix or (N, k) for N mixes; at least 0, with sum 1.
             mixer: a registered name or a `Mixer`; the model's own interpolator by default, if it is one.
-            batch_size: images encoded or decoded at once; by default what keeps the memory bounded.
+            batch_size: images encoded or decoded at once; chosen to bound the memory by default.
 
         Returns:
             (C, H, W) for weights (k,), (N, C, H, W) for weights (N, k).
 
         Raises:
             ImageError: as `encode`.
-            InputError: the weights do not fit, or the interpolator mixes no more than two codes.
+            InputError: the weights are invalid, or the interpolator is not a `Mixer`.
         """
         codes = self._encode_in_chunks(images, 0, batch_size)
         shares = _numbers("weights", weights, self.device)
@@ -270,14 +289,14 @@ class InterpolationModel(nn.Module):
         path = self._path(mixer)
         if not isinstance(path, Mixer):
             kind = type(path).__name__
-            raise InputError(f"{kind!r} is a path between two codes, not a mixer: name one, such as mixer='mixup'")
+            raise InputError(f"{kind!r} is a path between two codes, not a mixer: give one, such as mixer='mixup'")
         mixed = path.mix(codes.expand(len(rows), *codes.shape), rows)
         frames = self._decode_in_chunks(mixed, batch_size)
         return frames if shares.ndim == 2 else frames[0]
 
     @torch.no_grad()
     def sample(self, n: int, *, seed: int = 0, batch_size: int | None = None) -> Tensor:
-        """Images (n, C, H, W) of codes drawn from the prior.
+        """Draw n codes from the prior and decode them to (n, C, H, W).
 
         Raises:
             InputError: the model has no prior, or `n` is negative.
@@ -293,9 +312,9 @@ class InterpolationModel(nn.Module):
         """Write a folder that `load` reads.
 
         Args:
-            target: the folder; a model that lies there already is replaced.
-            dtype: what the weights are stored in, ``torch.float16`` for half the size; the model's own by default. The
-                frames of the examples are those that the stored weights give.
+            target: the folder; a model that is already there is replaced.
+            dtype: type of the stored weights, such as ``torch.float16`` for half the size; the model's own by default.
+                The frames of the examples are computed with the stored weights.
 
         Raises:
             ConfigError: a network is not the registered component that the config names (as after `wrap`).
@@ -303,7 +322,7 @@ class InterpolationModel(nn.Module):
         """
         self._check_registered()
         if dtype is not None:
-            # Rounded and back: what `load` will compute with.
+            # Rounded and cast back, as `load` will do.
             rounded = copy.deepcopy(self).to(dtype).float()
             weights = {name: _cast(tensor, dtype) for name, tensor in rounded.state_dict().items()}
             return save(rounded._contents(weights), target)
@@ -318,23 +337,18 @@ class InterpolationModel(nn.Module):
         create_pr: bool = False,
         token: str | bool | None = None,
     ) -> Pushed:
-        """Save the model to a repository of the Hub, ``user/repo``, in one commit (see `interpzoo.pretrained.push`).
+        """Save the model to a repository on the Hub, in one commit.
 
         Args:
-            repository: made if there is none.
-            private: whether a new repository is.
-            revision: the branch, made if there is none; the main branch by default.
-            create_pr: propose the commit in a pull request instead.
-            token: of the Hub; by default ``HF_TOKEN`` or that of ``hf auth login``.
+            repository, private, revision, create_pr, token: as for `interpzoo.push`.
 
         Raises:
             ConfigError: as `save_pretrained`.
             HubError: the Hub does not answer, or refuses; nothing is committed then.
         """
-        access = Access(token=token)
         with TemporaryDirectory() as scratch:
             folder = self.save_pretrained(Path(scratch, self.config.name))
-            return push(folder, repository, private=private, revision=revision, create_pr=create_pr, access=access)
+            return push(folder, repository, private=private, revision=revision, create_pr=create_pr, token=token)
 
     @torch.no_grad()
     def example_strip(
@@ -345,15 +359,15 @@ class InterpolationModel(nn.Module):
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Images (pairs, steps, C, H, W) between the first example codes, taken two by two.
+        """Images (pairs, steps, C, H, W) between the first pairs of example codes.
 
         Raises:
-            InputError: the model came without two examples, or fewer than two steps or one pair.
+            InputError: the model has fewer than two examples, `steps` is below two or `pairs` below one.
         """
         if pairs < 1:
             raise InputError(f"pairs = {pairs}: expected at least 1")
         if self.examples is None or len(self.examples) < 2:
-            raise InputError(f"{self.config.name!r} came without two example codes: give two images")
+            raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
         return self._decode_path(codes[::2], codes[1::2], self._positions(steps, None), interpolator, batch_size)
 
@@ -362,7 +376,7 @@ class InterpolationModel(nn.Module):
         if self.examples is not None:
             with torch.no_grad():
                 examples = {"codes": self.examples, "frames": self._decode_in_chunks(self.examples, None)}
-            # One image alone makes no path, and pictures have one channel or three.
+            # A path needs two images, and a picture one channel or three.
             if len(self.examples) > 1 and self.config.image.channels in (1, 3):
                 preview = self.example_strip()
         return Contents(self.config, weights, examples, self.codes, preview)
@@ -393,7 +407,7 @@ class InterpolationModel(nn.Module):
         if not self.decoder.differentiable or self.decoder.noise_shape is not None:
             raise InputError(
                 f"refine = {steps}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
-                "so that its images cannot be brought closer to others"
+                "so that codes cannot be refined"
             )
         return project(self.decoder, x, codes, steps=steps, batch_size=self._chunk)
 
@@ -414,7 +428,7 @@ class InterpolationModel(nn.Module):
     def _corners(self, left: ImageInput, right: ImageInput) -> Tensor:
         corners = torch.cat([self.encode(left), self.encode(right)])
         if len(corners) != 2:
-            raise InputError(f"a grid takes one image a corner, not {len(corners)} for two corners")
+            raise InputError(f"a grid takes one image per corner, got {len(corners)} for two corners")
         return corners
 
     def _decode_path(
@@ -460,7 +474,7 @@ def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
 def _numbers(name: str, values: object, device: torch.device) -> Tensor:
     try:
         return torch.as_tensor(values, dtype=torch.float32, device=device)
-    except (ValueError, TypeError, RuntimeError):  # of rows of different lengths, of words, of what is no list
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths, words, or not a list
         raise InputError(f"{name} = {values!r:.100}: expected numbers, as many in each row") from None
 
 

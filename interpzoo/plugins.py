@@ -32,14 +32,14 @@ from interpzoo.registry import Owner, Registrar, Registry
 
 GROUP = "interpzoo"
 API_VERSION = 1
-"""What this core offers plugins; raised when a plugin written for the former no longer works."""
+"""Version of the plugin API; raised when plugins written for the previous one no longer work."""
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
 
 
 class Hooks:
-    """What a plugin may implement."""
+    """The hooks that a plugin may implement."""
 
     @hookspec
     def register(self, registry: Registrar) -> None:
@@ -48,14 +48,14 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Plugin:
-    """What became of one entry point."""
+    """One entry point and whether it was loaded."""
 
     owner: Owner
     status: Literal["loaded", "disabled", "failed"]
     reason: str = ""
-    """Why it was not loaded."""
+    """Why the plugin was not loaded."""
     milliseconds: float = 0.0
-    """Time of import and registration."""
+    """Time taken by import and registration."""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Zoo:
     plugins: list[Plugin] = field(default_factory=list["Plugin"])
 
     def problems(self) -> list[str]:
-        """Failed plugins and clashing names, a line each."""
+        """Failed plugins and clashing names, one line each."""
         failed = [f"{p.owner} is not loaded: {p.reason}" for p in self.plugins if p.status == "failed"]
         clashes = [
             f"{table.kind} {rows[0].name!r} is registered by {' and '.join(str(row.owner) for row in rows)}"
@@ -80,13 +80,13 @@ def discover() -> Zoo:
     """Load every enabled plugin.
 
     Raises:
-        PluginError: one failed or took a name of another's, and ``INTERPZOO_STRICT_PLUGINS`` is set.
+        PluginError: a plugin failed or a name clashes, and ``INTERPZOO_STRICT_PLUGINS`` is set.
     """
     zoo = Zoo()
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
     allowed, blocked = _names("INTERPZOO_PLUGINS"), _names("INTERPZOO_DISABLE_PLUGINS") or set()
-    # Ours first, so that a clash is blamed on who came later.
+    # Ours first, so that a clash is blamed on the later plugin.
     found = [(_owner(entry), entry) for entry in entry_points(group=GROUP)]
     for owner, entry in sorted(found, key=lambda pair: (pair[0].distribution != GROUP, pair[0].plugin)):
         if (allowed is not None and entry.name not in allowed) or entry.name in blocked:
@@ -96,7 +96,7 @@ def discover() -> Zoo:
         start = time.perf_counter()
         try:
             _load(entry, owner, manager, zoo.registry)
-        except (Exception, SystemExit) as error:  # a plugin may raise anything, and must not break the zoo
+        except (Exception, SystemExit) as error:  # a plugin may raise anything and must not break the zoo
             if _strict():
                 raise PluginError(f"{owner} failed: {_line(error)}") from error
             zoo.plugins.append(Plugin(owner, "failed", _line(error)))
@@ -109,7 +109,7 @@ def discover() -> Zoo:
 
 @cache
 def zoo() -> Zoo:
-    """The zoo of this process, discovered on first use; problems are reported once, on stderr."""
+    """The zoo of this process, discovered on first use; its problems are printed to stderr once."""
     found = discover()
     for problem in found.problems():
         print(f"interpzoo: {problem} (see 'interpzoo plugins')", file=sys.stderr)  # noqa: T201

@@ -1,9 +1,8 @@
-"""Recipes: where they are found, how they are read and how single values are changed."""
+"""Recipes: finding them, reading them and changing single values."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,23 +10,21 @@ from typing import Any
 
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
+from interpzoo.files import parse_toml
 from interpzoo.plugins import registry
 from interpzoo.registry import RecipeFile, Registration
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 def load_recipe(name: str | Path | Recipe, changes: Sequence[str] = ()) -> Recipe:
-    """A recipe by name, by its method's name, from a TOML file, or as it is, with ``key.subkey=value`` changes.
+    """Read a recipe and apply ``key.subkey=value`` changes.
 
-    A file that does not say its recipe's name gives it its own.
+    Args:
+        name: a registered recipe or method, a TOML file, or a `Recipe`. A file without a ``name`` names the recipe.
+        changes: values to change, such as ``training.samples=100000``.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no recipe or method of that name, or several.
-        ConfigError: the file is not TOML, a change is not ``key=value``, or the result does not validate.
+        UnknownNameError, AmbiguousNameError: there is no recipe or method of that name, or there are several.
+        ConfigError: the file is not TOML, a change is not ``key=value``, or the result is invalid.
     """
     value, where = _read(name)
     for change in changes:
@@ -52,11 +49,11 @@ def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
 
 
 def recipe_text(name: str) -> str:
-    """The TOML of a registered recipe or method, comments and all, with its name: to be saved, changed and trained.
+    """The TOML text of a registered recipe or method, with comments and its name: a template for one's own.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no such recipe or method, or several.
-        ConfigError: it is not TOML.
+        UnknownNameError, AmbiguousNameError: there is no such recipe or method, or there are several.
+        ConfigError: the text is not TOML.
     """
     row = _registered(name)
     text = row.entry.read()
@@ -75,18 +72,6 @@ def _registered(name: str) -> Registration[RecipeFile]:
         raise UnknownNameError(f"unknown recipe or method {name!r}.{did_you_mean(name, names)}") from None
 
 
-def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """The table that `text` is.
-
-    Raises:
-        ConfigError: it is no TOML; the message begins with `where`.
-    """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is not TOML: {error}") from None
-
-
 def _apply(value: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     path = key.strip().split(".")
@@ -95,7 +80,7 @@ def _apply(value: dict[str, Any], change: str) -> None:
     for part in path[:-1]:
         value = value.setdefault(part, {})
         if not isinstance(value, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # a file may hold anything
-            raise ConfigError(f"cannot set {key!r}: {part!r} is no table")
+            raise ConfigError(f"cannot set {key!r}: {part!r} is not a table")
     try:
         value[path[-1]] = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Names and what they stand for, and who registered them: components, methods, recipes and pretrained models.
+"""Registered names: components, methods, recipes and pretrained models, each with the plugin that registered it.
 
 A component is registered as ``"package.module:Class"`` and imported on first use, so that listing costs no import.
 Names of several plugins live side by side: ``plugin:name`` always resolves, a bare name only while it is unambiguous.
@@ -9,25 +9,22 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import re
-import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
-from interpzoo.errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, did_you_mean
+from interpzoo.files import parse_toml
 
 Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 EntryKind = Kind | Literal["method", "recipe", "model", "former name"]
 """What can be registered."""
 FIRST_PARTY: Final = "interpzoo"
-"""The distribution whose pretrained names are never taken over."""
+"""The distribution whose names of pretrained models cannot be taken over by plugins of others."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -35,7 +32,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class Owner:
-    """The plugin that registered something, and the distribution that brought the plugin."""
+    """A plugin and the distribution that it comes from."""
 
     plugin: str
     distribution: str
@@ -47,7 +44,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class ClassReference:
-    """A class to be imported on first use."""
+    """A component class, imported on first use."""
 
     target: str
     """``package.module:Class``."""
@@ -55,20 +52,20 @@ class ClassReference:
 
 @dataclass(frozen=True)
 class Method:
-    """One paper."""
+    """A method of a paper, and the recipe that reproduces it."""
 
     title: str
     recipe: str
     """The recipe that ``interpzoo train METHOD`` starts from."""
     paper: str = ""
-    """A link."""
+    """Link to the paper."""
     citation: str = ""
     """BibTeX."""
 
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe's TOML file in a package, not yet read."""
+    """A recipe's TOML file in a package, read on demand."""
 
     package: str
     file: str
@@ -81,8 +78,8 @@ class RecipeFile:
     def summary(self) -> str:
         """The recipe's summary; empty where it has none or is not TOML."""
         try:
-            return str(tomllib.loads(self.read()).get("summary", ""))
-        except tomllib.TOMLDecodeError:
+            return str(parse_toml(self.read(), self.file).get("summary", ""))
+        except ConfigError:
             return ""
 
 
@@ -90,34 +87,34 @@ class RecipeFile:
 class PretrainedModel:
     """A pretrained model: what it is and where its folder comes from.
 
-    The folder is looked for in ``model_cards/`` of `package`, in the cache at `revision`, then on the Hub.
+    The folder is searched for in ``model_cards/`` of `package`, then in the cache at `revision`, then on the Hub.
     """
 
     method: str
     dataset: str
     license: str
     summary: str = ""
-    """By default that of the recipe of the same name, see `interpzoo.listing.summary_of`."""
+    """If empty, the summary of the recipe of the same name is used, see `interpzoo.listing.summary_of`."""
     kind: Literal["interpolator", "features"] = "interpolator"
     package: str | None = None
-    """The import package that bundles the folder, if one does."""
+    """Import package that bundles the folder, or ``None``."""
     repository: str | None = None
-    """``user/repo`` on the Hub."""
+    """Repository on the Hub, ``user/repo``, or ``None``."""
     revision: str | None = None
-    """The full commit that is loaded."""
+    """Full hash of the repository's commit to load."""
     sha256: str | None = None
-    """Of the folder's SHA256SUMS."""
+    """SHA-256 of the folder's ``SHA256SUMS`` file."""
 
     def __post_init__(self) -> None:
-        # What is loaded by a name of the zoo is the same everywhere and for ever.
+        # A registered name must load the same files everywhere and for ever.
         pins = re.fullmatch(r"[0-9a-f]{40}", self.revision or ""), re.fullmatch(r"[0-9a-f]{64}", self.sha256 or "")
         if self.repository is not None and not all(pins):
-            raise ValueError("a repository is given with its full commit as revision, and sha256")
+            raise ValueError("a repository needs its full commit hash as revision, and sha256")
 
 
 @dataclass(frozen=True)
 class Alias:
-    """A former name of a model: it still loads, with a warning."""
+    """The former name of a model, which still loads, with a warning."""
 
     to: str
 
@@ -127,7 +124,7 @@ E = TypeVar("E", ClassReference, Method, RecipeFile, PretrainedModel, Alias)
 
 @dataclass(frozen=True)
 class Registration(Generic[E]):
-    """One name of one plugin."""
+    """One name that one plugin registered."""
 
     name: str
     owner: Owner
@@ -140,29 +137,35 @@ class Registration(Generic[E]):
 
 
 class Table(Generic[E]):
-    """The registrations of one kind, by name and in the order of registration."""
+    """The registrations of one kind, by name, in the order of registration.
 
-    def __init__(self, kind: str) -> None:
+    Args:
+        kind: what the names stand for, used in messages.
+        first_party_wins: whether a bare name that several plugins registered stands for this distribution's own.
+    """
+
+    def __init__(self, kind: str, *, first_party_wins: bool = False) -> None:
         self.kind = kind
+        self._first_party_wins = first_party_wins
         self._rows: dict[str, list[Registration[E]]] = {}
 
     def __iter__(self) -> Iterator[Registration[E]]:
         return (row for rows in self._rows.values() for row in rows)
 
     def add(self, row: Registration[E]) -> None:
-        """Take in `row`."""
+        """Add a registration."""
         self._rows.setdefault(row.name, []).append(row)
 
     def holds(self, row: Registration[E]) -> bool:
-        """Whether the plugin of `row` has registered its name before."""
+        """Whether the plugin of `row` has already registered this name."""
         return any(other.owner.plugin == row.owner.plugin for other in self._rows.get(row.name, []))
 
     def clashes(self) -> list[list[Registration[E]]]:
-        """The bare names that several plugins registered."""
+        """The registrations of each bare name that several plugins registered."""
         return [rows for rows in self._rows.values() if len(rows) > 1]
 
     def names(self, pattern: str | None = None) -> list[str]:
-        """Sorted names that match a shell pattern; one that is not usable bare is given as ``plugin:name``."""
+        """Sorted names that match a shell pattern; ambiguous ones are given as ``plugin:name``."""
         names = {self.shown(row) for row in self}
         return sorted(n for n in names if pattern is None or fnmatch.fnmatchcase(n, pattern))
 
@@ -174,12 +177,12 @@ class Table(Generic[E]):
         """The registration under a bare name or ``plugin:name``.
 
         Args:
-            name: the name.
-            prefer: plugins whose registration wins where several have registered the bare name.
+            name: the name to look up.
+            prefer: plugins whose registration wins if several plugins have registered the bare name.
 
         Raises:
-            UnknownNameError: with the nearest names.
-            AmbiguousNameError: naming every plugin that has it.
+            UnknownNameError: no such name; the message suggests similar ones.
+            AmbiguousNameError: several plugins have registered it; the message names them all.
         """
         plugin, colon, bare = name.rpartition(":")
         rows = self._rows.get(bare, [])
@@ -198,7 +201,7 @@ class Table(Generic[E]):
 
     def _bare(self, name: str) -> Registration[E] | None:
         rows = self._rows.get(name, [])
-        if len(rows) > 1 and isinstance(rows[0].entry, PretrainedModel):
+        if len(rows) > 1 and self._first_party_wins:
             ours = [row for row in rows if row.owner.distribution == FIRST_PARTY]
             rows = ours or rows
         return rows[0] if len(rows) == 1 else None
@@ -214,7 +217,7 @@ class Registry:
     components: dict[Kind, Table[ClassReference]] = field(default_factory=lambda: {kind: Table(kind) for kind in KINDS})
     methods: Table[Method] = field(default_factory=lambda: Table("method"))
     recipes: Table[RecipeFile] = field(default_factory=lambda: Table("recipe"))
-    models: Table[PretrainedModel] = field(default_factory=lambda: Table("model"))
+    models: Table[PretrainedModel] = field(default_factory=lambda: Table("model", first_party_wins=True))
     renamed: Table[Alias] = field(default_factory=lambda: Table("former name"))
 
     def tables(self) -> list[Table[Any]]:
@@ -222,7 +225,7 @@ class Registry:
         return [*self.components.values(), self.methods, self.recipes, self.models, self.renamed]
 
     def resolve(self, kind: Kind, name: str) -> object:
-        """What is registered as `name`, imported now; `interpzoo.build.component_class` checks that it is a class.
+        """Import the object registered as `name`; `interpzoo.build.component_class` checks its type.
 
         Raises:
             UnknownNameError, AmbiguousNameError: as `Table.find`.
@@ -237,8 +240,19 @@ class Registry:
             raise PluginError(f"{row.owner}: {what} cannot be imported: {error}") from error
 
 
+def bundled_folder(row: Registration[PretrainedModel]) -> Path | None:
+    """The folder of a pretrained model inside its installed package, or ``None`` if the package does not bundle it."""
+    spec = None if row.entry.package is None else find_spec(row.entry.package)
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        # In a wheel the folders are in the package, in a checkout (an editable install) next to it.
+        for parent in (Path(root), Path(root).parent):
+            if (path := parent / "model_cards" / row.name).is_dir():
+                return path
+    return None
+
+
 class Registrar:
-    """What a plugin's ``register`` hook is given: it collects, and all is taken in at once or not at all."""
+    """The argument of a plugin's ``register`` hook: it collects registrations, to be added all or not at all."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -253,18 +267,18 @@ class Registrar:
         self._stage(kind, name, ClassReference(target))
 
     def add_package(self, package: str) -> None:
-        """Register what an import package holds as data.
+        """Register the data files of an import package.
 
-        That is every ``recipes/*.toml`` under its file name, and of ``zoo.toml`` the tables ``[methods.NAME]``
-        (fields of `Method`) and ``[models.NAME]`` (fields of `PretrainedModel`), and of the table ``[renamed]`` the new
-        names of models by their former ones.
+        These are every ``recipes/*.toml``, under its file name, and in ``zoo.toml`` the tables ``[methods.NAME]``
+        (fields of `Method`), ``[models.NAME]`` (fields of `PretrainedModel`) and ``[renamed]`` (former names of models
+        and their present ones).
         """
         root = files(package)
         if (recipes := root.joinpath("recipes")).is_dir():
             for file in sorted(file.name for file in recipes.iterdir() if file.name.endswith(".toml")):
                 self._stage("recipe", file.removesuffix(".toml"), RecipeFile(package, file))
         if (file := root.joinpath("zoo.toml")).is_file():
-            zoo = tomllib.loads(file.read_text("utf-8"))
+            zoo = parse_toml(file.read_text("utf-8"), "zoo.toml")
             if unknown := sorted(zoo.keys() - {"methods", "models", "renamed"}):
                 expected = "[methods.NAME], [models.NAME], [renamed]"
                 raise PluginError(f"{self._owner}: zoo.toml has {unknown[0]!r}, expected {expected}")
@@ -276,7 +290,7 @@ class Registrar:
                 self._stage("former name", name, Alias(str(to)))
 
     def commit(self, registry: Registry) -> None:
-        """Take all in; on an error `registry` is as it was."""
+        """Add everything to `registry`; on an error it is unchanged."""
         tables = {table.kind: table for table in registry.tables()}
         keys = [(kind, row.name) for kind, row in self._staged]
         for kind, row in self._staged:

@@ -1,4 +1,4 @@
-"""Untrained models of recipes."""
+"""`create`: the untrained model of a recipe."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from interpzoo.recipes import load_recipe
 
 
 def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> InterpolationModel:
-    """The untrained model of a recipe, its weights drawn from `seed` (the recipe's by default); in train mode.
+    """The untrained model of a recipe, in train mode.
 
     Args:
         recipe: a registered recipe or method, a TOML file, or a `Recipe`.
-        seed: of the initial weights.
+        seed: seed of the initial weights; the recipe's by default.
 
     Raises:
-        UnknownNameError: no such recipe.
-        ConfigError: it does not validate.
+        UnknownNameError: there is no such recipe.
+        ConfigError: the recipe is invalid.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)

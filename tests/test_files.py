@@ -67,7 +67,7 @@ def test_disk_that_runs_full_half_way(old: Path) -> None:
         "    print(error)\n",
         old.parent,
     )
-    assert "cannot write 'result.json': File too large; what stood there before is whole" in done.stdout, done.stderr
+    assert "cannot write 'result.json': File too large; the old file is unchanged" in done.stdout, done.stderr
     assert old.read_text() == "old"
     assert os.listdir(old.parent) == [old.name]
 

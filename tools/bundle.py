@@ -24,10 +24,10 @@ from interpzoo.benchmark.selection import jobs_of
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of
+from interpzoo.files import folder_bytes
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import folder_bytes
 from interpzoo.pretrained.card import Result, write_card
-from interpzoo.pretrained.folder import SUMS, claim, sha256
+from interpzoo.pretrained.folder import SUMS, claim_folder, sha256
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
 from interpzoo.registry import FIRST_PARTY
@@ -78,7 +78,7 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
         write_card(stored, model.config, figures.results)
         if (size := folder_bytes(stored)) > LARGEST:
             raise click.ClickException(f"the folder has {size:,} bytes, expected at most {LARGEST:,}: try --half")
-        target = claim(CARDS / model.config.name)
+        target = claim_folder(CARDS / model.config.name)
         shutil.copytree(stored, target, dirs_exist_ok=True)
     zoo_file = ROOT / "plugins" / f"interpzoo_{owner.plugin}" / "zoo.toml"
     zoo_file.write_text(register(zoo_file.read_text("utf-8"), model.config, figures.dataset, target), "utf-8")

@@ -8,8 +8,8 @@ import click
 
 from interpzoo.errors import InterpzooError, UnknownNameError
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import bundled_folder
 from interpzoo.pretrained.push import push
+from interpzoo.registry import bundled_folder
 
 
 @click.command()

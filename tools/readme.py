@@ -17,11 +17,10 @@ import click
 
 from interpzoo.errors import InterpzooError
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import bundled_folder
 from interpzoo.pretrained.card import Result, read_results
 from interpzoo.pretrained.load import load
 from interpzoo.recipes import load_recipe
-from interpzoo.registry import FIRST_PARTY, Kind, PretrainedModel, Registration, Table
+from interpzoo.registry import FIRST_PARTY, Kind, PretrainedModel, Registration, Table, bundled_folder
 
 README: Final = Path(__file__).parents[1] / "README.md"
 

@@ -26,13 +26,13 @@ from interpzoo.benchmark.run import score_candidate
 from interpzoo.build import fully_named
 from interpzoo.config import Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
-from interpzoo.files import atomic_write
+from interpzoo.files import atomic_write, parse_toml
 from interpzoo.markdown import markdown_table
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT, WEIGHTS
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
-from interpzoo.recipes import load_recipe, parse_toml
+from interpzoo.recipes import load_recipe
 from interpzoo.training.run import train
 
 RUNS: Final = Path("runs", "studies")

@@ -12,12 +12,11 @@ from interpzoo.benchmark.metric import Control
 from interpzoo.benchmark.results import task_name
 from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import DataError, UnknownNameError, WeightsError, did_you_mean
-from interpzoo.files import is_path
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import bundled_folder
 from interpzoo.pretrained.folder import fingerprint, read_config
-from interpzoo.pretrained.locate import locate
+from interpzoo.pretrained.locate import is_path, locate
+from interpzoo.registry import bundled_folder
 
 _DIGITS: Final = 12
 

@@ -23,9 +23,9 @@ from typing_extensions import TypeVar
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits
 from interpzoo.errors import DataError, ImageError, InputError
-from interpzoo.files import is_hub_id
 from interpzoo.images import Fit, from_pixels, open_image, to_pixels
 from interpzoo.interfaces import Batch, DataSet
+from interpzoo.pretrained.locate import is_hub_id
 
 MEMORY: Final = 2 * 1024**3
 """Bytes of decoded images that a split may keep."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from PIL import Image
 
 from interpzoo.errors import DataError, MissingDependencyError
-from interpzoo.files import is_path
+from interpzoo.pretrained.locate import is_path
 
 ROOT_VARIABLE: Final = "INTERPZOO_DATA"
 """Environment variable that names the folder of local data sets."""

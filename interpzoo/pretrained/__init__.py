@@ -1,1 +1,1 @@
-"""Pretrained models: their folder and its files, their card, where they come from and where they go."""
+"""Pretrained models: finding, loading, checking, saving and uploading their folders, and the cards in them."""

@@ -1,6 +1,6 @@
-"""The card of a pretrained model: Hub metadata, what it is, how it was trained, what it scores and its limits.
+"""The card of a pretrained model: Hub metadata, method, networks, training, scores and limits.
 
-Made from the config and the results of ``interpzoo evaluate``; nothing in it is typed by hand.
+It is generated from the config and the results of ``interpzoo evaluate``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import ComponentSpec, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
-from interpzoo.files import is_hub_id
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
+from interpzoo.pretrained.locate import is_hub_id
 from interpzoo.registry import Method
 
 
 @dataclass(frozen=True)
 class Result:
-    """One measured figure."""
+    """One score."""
 
     metric: str
     value: float
@@ -30,7 +30,7 @@ class Result:
     unit: str = ""
     low: float | None = None
     high: float | None = None
-    """Ends of the interval, where there is one; a card has the value alone."""
+    """Ends of the confidence interval, if there is one; a card has only the value."""
 
 
 def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = ()) -> None:
@@ -43,10 +43,10 @@ def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = ()
 
 
 def read_results(folder: Path) -> list[Result]:
-    """The figures on the folder's card, from its Hub metadata.
+    """The scores on the folder's card, from its Hub metadata.
 
     Raises:
-        ConfigError: the card is not one that the Hub would read, or a figure is no number.
+        ConfigError: the metadata is invalid, or a score is not a number.
     """
     path = folder / CARD
     if not path.is_file():
@@ -55,7 +55,7 @@ def read_results(folder: Path) -> list[Result]:
         data: Any = ModelCard(read_text(path)).data
     except WeightsError as error:
         raise ConfigError(str(error)) from None
-    except Exception as error:  # of the YAML, of its encoding, of what the Hub expects in it
+    except Exception as error:  # from the YAML parser, the decoder or the Hub's own checks
         raise ConfigError(f"{path} has no valid metadata: {' '.join(str(error).split())}") from None
     results = [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]
     for result in results:
@@ -65,20 +65,20 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def is_made(folder: Path, name: str | None = None) -> bool:
-    """Whether the folder's card is as it was made of the config and the results, which nobody has edited since.
+    """Whether the folder's card is as generated, without later edits.
 
     Args:
-        folder: of a pretrained model.
-        name: what the card says that the model is loaded by, if not by its own name.
+        folder: a pretrained folder.
+        name: the name in the card's ``load`` example; the model's own by default.
     """
     try:
         return read_text(folder / CARD) == made_card(folder, name)
-    except (ConfigError, UnknownNameError):  # of other versions, or of a plugin that is not here
+    except (ConfigError, UnknownNameError):  # written by another version, or of a plugin that is not installed
         return False
 
 
 def made_card(folder: Path, name: str | None = None) -> str:
-    """The card that the folder's config and results give."""
+    """The card generated from the folder's config and results."""
     preview = (folder / PREVIEW).is_file()
     return render_card(read_config(folder), read_results(folder), preview=preview, name=name)
 
@@ -86,7 +86,7 @@ def made_card(folder: Path, name: str | None = None) -> str:
 def render_card(
     config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False, name: str | None = None
 ) -> str:
-    """The text of the card, YAML front matter included; `name` is what the model is loaded by, if not by its own."""
+    """The text of a card, with YAML front matter; `name` is the name to load the model by, its own by default."""
     method = registry().methods.find(config.method, prefer=config.plugins).entry
     parts = [
         f"---\n{_metadata(config, results).to_yaml()}\n---",
@@ -116,7 +116,7 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
         datasets=None if on_hub is None else [on_hub],
         base_model=None if start is None or not is_hub_id(start) else start.partition("@")[0],
         model_name=config.name,
-        # The Hub takes .eval_results/*.yaml only for data sets registered as benchmarks there, which none of ours is.
+        # The Hub accepts .eval_results/*.yaml only for data sets registered there as benchmarks, which ours are not.
         eval_results=[
             EvalResult(
                 task_type="image-to-image",
@@ -134,16 +134,16 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
 
 
 def _hub_id(data: ComponentSpec) -> str | None:
-    """What the Hub calls the data, if it has it: the name of a made data set means nothing there, or something else."""
+    """The data set's name on the Hub, if it is there; names of generated data sets could mean something else there."""
     source = data.options.get("source")
     if isinstance(source, str):
         return source if is_hub_id(source) else None
-    from interpzoo.build import component_class  # imports torch, which a description needs not
+    from interpzoo.build import component_class  # imports torch, which most descriptions do not need
     from interpzoo.interfaces import DataSet
 
     try:
         return component_class(DataSet, data.name).hub_id
-    except UnknownNameError:  # of a plugin that is not installed here
+    except UnknownNameError:  # from a plugin that is not installed
         return None
 
 
@@ -152,7 +152,7 @@ def _method(method: Method) -> str:
 
 
 def describe_architecture(config: ModelConfig) -> dict[str, str]:
-    """What a model is made of, in words, by part."""
+    """The parts of a model, in words."""
     image = config.image
     return {
         "image": f"{image.channels} x {image.height} x {image.width}, values in [0, 1]",
@@ -164,7 +164,7 @@ def describe_architecture(config: ModelConfig) -> dict[str, str]:
 
 
 def describe_training(trained: TrainedWith) -> dict[str, str]:
-    """How a model was trained, in words, by aspect."""
+    """The training of a model, in words."""
     training, optimizer = trained.training, trained.training.optimizer
     return {
         "recipe": trained.recipe,

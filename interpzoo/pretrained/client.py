@@ -1,16 +1,15 @@
-"""The Hub's own client: what is asked of it is tried again where that may help, and its errors become ours.
+"""Requests to the Hub: retried after transient errors, and with errors of this package.
 
-All requests are the client's, so that ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HF_HUB_OFFLINE`` and the token of
-``hf auth login`` mean what they mean everywhere.
+All requests go through the Hub's own client, so that ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HF_HUB_OFFLINE`` and
+``hf auth login`` work as they do elsewhere.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
@@ -27,48 +26,47 @@ from interpzoo.errors import HubError, HubUnreachableError, InterpzooError, Unkn
 T = TypeVar("T")
 
 _WAITS: Final = (1.0, 2.0)
-"""Seconds before the second try and the third."""
+"""Seconds before the second and the third attempt."""
 
 _LONGEST_WAIT: Final = 60.0
-"""Seconds that the Hub may ask to wait."""
+"""Longest ``Retry-After``, in seconds, that is waited for."""
 
-_PASSING: Final = (408, 429, 500, 502, 503, 504)
-"""What the Hub answers when it is busy or broken for a while."""
+_TRANSIENT: Final = (408, 429, 500, 502, 503, 504)
+"""Status codes of transient errors."""
 
 
-@dataclass(frozen=True)
-class Access:
-    """How the Hub may be reached; by default as its client's environment variables say."""
+class Access(NamedTuple):
+    """How the Hub may be reached; by default as the environment variables of its client say."""
 
     cache_dir: str | Path | None = None
     local_files_only: bool = False
     token: str | bool | None = None
 
     def api(self) -> HfApi:
-        """The client."""
+        """The Hub's client."""
         return HfApi(token=self.token, library_name="interpzoo")
 
 
 def ask(request: Callable[[], T], repository: str, revision: str | None = None, *, again: bool = False) -> T:
-    """What `request` returns of the client.
+    """Make a request, with up to three attempts.
 
     Args:
-        request: the call; what the Hub is too busy for is asked up to three times.
-        repository, revision: what it is about, for the message.
-        again: whether a connection that broke is tried again, too. Not for the first of several requests, which tells
-            that there is no connection.
+        request: the call of the client.
+        repository, revision: what the request is about, for messages.
+        again: whether to retry after a broken connection, too. Leave it off for the first of several requests, so that
+            a missing network is noticed at once.
 
     Raises:
         UnknownNameError: there is no such repository or revision.
         HubUnreachableError: the Hub does not answer, or may not be asked.
-        HubError: it refuses.
+        HubError: the Hub refuses.
     """
     for wait in _WAITS:
         try:
             return request()
-        except Exception as error:  # of the client and of its HTTP library, which is another one in its version 2
+        except Exception as error:  # from the client or its HTTP library, which differs between its versions
             pause = _pause(error) or wait
-            if not _is_passing(error, again) or pause > _LONGEST_WAIT:
+            if not _is_transient(error, again) or pause > _LONGEST_WAIT:
                 raise _explained(error, repository, revision) from error
             time.sleep(pause)
     try:
@@ -77,14 +75,14 @@ def ask(request: Callable[[], T], repository: str, revision: str | None = None, 
         raise _explained(error, repository, revision) from error
 
 
-def _is_passing(error: Exception, again: bool) -> bool:
+def _is_transient(error: Exception, again: bool) -> bool:
     if isinstance(error, HfHubHTTPError):
-        return _status(error) in _PASSING
-    # The client has tried a look-up again itself before it says that a file is not in the cache, either.
-    return again and not isinstance(error, HFValidationError | LocalEntryNotFoundError) and not _is_of_the_disk(error)
+        return _status(error) in _TRANSIENT
+    # Before it raises LocalEntryNotFoundError, the client itself has retried.
+    return again and not isinstance(error, HFValidationError | LocalEntryNotFoundError) and not _is_disk_error(error)
 
 
-def _is_of_the_disk(error: Exception) -> bool:
+def _is_disk_error(error: Exception) -> bool:
     return isinstance(error, OSError) and error.strerror is not None and not isinstance(error, ConnectionError)
 
 
@@ -106,22 +104,22 @@ def _explained(error: Exception, repository: str, revision: str | None) -> Inter
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if isinstance(error, HFValidationError):
         return UnknownNameError(
-            f"{repository!r} is no name of a repository, which is 'user/repo'. {_folder_hint(repository)}"
+            f"{repository!r} is not a valid name of a repository, 'user/repo'. {_folder_hint(repository)}"
         )
     if isinstance(error, GatedRepoError):
         return HubError(f"{repository!r} is gated: ask for access on its page, then log in with 'hf auth login'")
     if isinstance(error, RepositoryNotFoundError):
-        private = "or it is private and asks for a token: log in with 'hf auth login' or set HF_TOKEN"
+        private = "or it is private and needs a token: log in with 'hf auth login' or set HF_TOKEN"
         return UnknownNameError(f"the Hub has no repository {repository!r}, {private}. {_folder_hint(repository)}")
     if isinstance(error, RevisionNotFoundError):
         return UnknownNameError(f"{repository!r} has no revision {revision!r}: expected a branch, a tag or a commit")
     if status in (401, 403):
-        return HubError(f"the Hub refuses the token, or what it may do to {repository!r} ({status}): {reason}")
+        return HubError(f"the Hub refuses the token, or its rights to {repository!r} ({status}): {reason}")
     if status == 412:
-        return HubError(f"{repository!r} was committed to in the meantime: try again")
-    if _is_of_the_disk(error):
-        return HubError(f"{repository!r} cannot be kept in the cache: {error}")
-    if isinstance(error, ValueError) or (isinstance(error, HfHubHTTPError) and status not in _PASSING):
+        return HubError(f"{repository!r} has a new commit in the meantime: try again")
+    if _is_disk_error(error):
+        return HubError(f"{repository!r} cannot be written to the cache: {error}")
+    if isinstance(error, ValueError) or (isinstance(error, HfHubHTTPError) and status not in _TRANSIENT):
         return HubError(f"the Hub refuses a request about {repository!r}: {reason}")
     return HubUnreachableError(f"the Hub cannot be reached: {reason}")
 

@@ -1,4 +1,4 @@
-"""From the Hub into its client's cache: the files of a pretrained folder and no others, each held against its hash."""
+"""Downloading a pretrained folder from the Hub into its client's cache, each file checked against its hash."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from huggingface_hub.errors import HFValidationError
 
 from interpzoo.errors import HubError, HubUnreachableError, WeightsError
 from interpzoo.pretrained.client import Access, ask
-from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_sum, read_sums, sha256
+from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, read_hashes, sha256
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _AT_ONCE: Final = 4
-"""Files that are fetched at the same time."""
+"""Files downloaded at the same time."""
 
 
 def fetch(repository: str, revision: str | None = None, *, pin: str | None = None, access: Access) -> Path:
-    """The folder in the cache that holds the pretrained files of a revision, each as its hash says.
+    """The folder in the cache with the pretrained files of a revision, downloaded if necessary.
 
-    A commit that is in the cache as a whole is not asked about. A branch or tag is looked up, in one request, and what
-    the cache last had of it is used where the Hub does not answer.
+    A commit that is wholly in the cache needs no request. A branch or tag is looked up in one request; if the Hub does
+    not answer, its last cached state is used.
 
     Args:
         repository: ``user/repo``.
@@ -35,8 +35,8 @@ def fetch(repository: str, revision: str | None = None, *, pin: str | None = Non
         access: how the Hub may be reached.
 
     Raises:
-        UnknownNameError, HubUnreachableError, HubError: as `ask`; also where a file is missing or too large.
-        WeightsError: a file is not what its hash says, twice.
+        UnknownNameError, HubUnreachableError, HubError: as `ask`; also if a file is missing or too large.
+        WeightsError: a file had another hash twice.
     """
     cached = _cached(repository, revision, access)
     if cached is not None and not _is_whole(cached, pin):
@@ -60,11 +60,11 @@ def fetch(repository: str, revision: str | None = None, *, pin: str | None = Non
 
 @dataclass(frozen=True)
 class _Remote:
-    """What a commit holds of a pretrained folder."""
+    """The pretrained files of a commit on the Hub."""
 
     commit: str
     hashes: Mapping[str, str]
-    """By file: the SHA-256 where the Hub stores it as a large file, else git's own."""
+    """Hash by file: SHA-256 of those that the Hub stores as large files, git's own (SHA-1) of the others."""
 
 
 def _describe(repository: str, revision: str | None, access: Access) -> _Remote:
@@ -77,7 +77,7 @@ def _describe(repository: str, revision: str | None, access: Access) -> _Remote:
     files = {file.rfilename: file for file in info.siblings or [] if file.rfilename in FILES}
     where = _shown(repository, revision)
     if missing := [name for name in (CONFIG, WEIGHTS, SUMS) if name not in files]:
-        raise HubError(f"{where} is no pretrained model of interpzoo: it has no {missing[0]}")
+        raise HubError(f"{where} is not a pretrained model of interpzoo: it has no {missing[0]}")
     for name, most in MOST_BYTES.items():
         if name in files and (size := files[name].size or 0) > most:
             raise HubError(f"{where} has {name} of {size:,} bytes, expected at most {most:,}")
@@ -95,30 +95,30 @@ class _Download:
     access: Access
 
     def run(self, revision: str | None) -> Path:
-        """The folder in the cache, once all is there."""
-        # By the name that was asked for, so that the cache remembers what it stood for.
+        """Download everything; gives the folder in the cache."""
+        # Under the requested name, so that the cache remembers which commit it stood for.
         listed = self._get(SUMS, self.pin or self.remote.hashes[SUMS], revision or constants.DEFAULT_REVISION)
         if (folder := listed.parent).name != self.remote.commit:
-            # Committed to since: what the list says is of the newer commit.
+            # There has been a commit since: this list belongs to the newer one.
             return fetch(self.repository, folder.name, pin=self.pin, access=self.access)
-        wanted = self._wanted(read_sums(folder))
+        wanted = self._wanted(read_hashes(folder))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             list(threads.map(self._get, wanted, wanted.values()))
         return folder
 
-    def _wanted(self, sums: Mapping[str, str]) -> dict[str, str]:
-        """The hash of every file, on which the folder's list and the Hub must agree."""
+    def _wanted(self, listed: Mapping[str, str]) -> dict[str, str]:
+        """The expected hash of every file, on which the folder's list and the Hub must agree."""
         hashes = {name: found for name, found in self.remote.hashes.items() if name != SUMS}
         where = _shown(self.repository, self.remote.commit)
-        if odd := sorted((hashes.keys() - {CARD}) ^ sums.keys()):
-            raise WeightsError(f"{where} has other files than its {SUMS} lists: {odd[0]} is in one of the two only")
-        for name, found in sums.items():
+        if odd := sorted((hashes.keys() - {CARD}) ^ listed.keys()):
+            raise WeightsError(f"{where} and its {SUMS} have different files: {odd[0]} is in only one of the two")
+        for name, found in listed.items():
             if len(hashes[name]) == len(found) and hashes[name] != found:
-                raise WeightsError(f"{where}: {name} is not what {SUMS} says of it")
-        return {**hashes, **sums}
+                raise WeightsError(f"{where}: {name} does not have the hash in {SUMS}")
+        return {**hashes, **listed}
 
     def _get(self, name: str, expected: str, revision: str | None = None) -> Path:
-        """The file in the cache; one that is not as expected is deleted and fetched once more."""
+        """The file in the cache; if its hash is wrong it is deleted and downloaded once more."""
         for _ in range(2):
             path = Path(
                 ask(
@@ -140,8 +140,8 @@ class _Download:
             for part in (path.resolve(), path):
                 part.unlink(missing_ok=True)
         raise WeightsError(
-            f"{_shown(self.repository, self.remote.commit)}: {name} came twice with another content than its hash "
-            f"{expected[:12]}... says; it was deleted"
+            f"{_shown(self.repository, self.remote.commit)}: {name} was downloaded twice with another hash than "
+            f"{expected[:12]}...; it was deleted"
         )
 
 
@@ -149,30 +149,30 @@ def _cached(repository: str, revision: str | None, access: Access) -> Path | Non
     try:
         path = try_to_load_from_cache(repository, SUMS, cache_dir=access.cache_dir, revision=revision)
     except HFValidationError:
-        return None  # no name that the Hub could have, as it will say
+        return None  # not a valid name, which the Hub will report
     return Path(path).parent if isinstance(path, str) else None
 
 
 def _is_whole(folder: Path, pin: str | None) -> bool:
     try:
-        check_sum(folder, SUMS, {} if pin is None else {SUMS: pin})
-        sums = read_sums(folder)
-        for name in sums:
-            check_sum(folder, name, sums)
+        check_hash(folder, SUMS, {} if pin is None else {SUMS: pin})
+        listed = read_hashes(folder)
+        for name in listed:
+            check_hash(folder, name, listed)
     except WeightsError:
         return False
-    return {CONFIG, WEIGHTS} <= sums.keys()
+    return {CONFIG, WEIGHTS} <= listed.keys()
 
 
 def _has_hash(path: Path, expected: str) -> bool:
     try:
         return expected == (sha256(path) if len(expected) == 64 else _git_hash(path))
-    except FileNotFoundError:  # another process has found it spoilt
+    except FileNotFoundError:  # another process has found it damaged, too, and deleted it
         return False
 
 
 def _git_hash(path: Path) -> str:
-    """Git's name of a file's content."""
+    """Git's hash of a file's content."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 

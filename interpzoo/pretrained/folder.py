@@ -1,8 +1,8 @@
-"""The pretrained folder: which files it holds, how they are read safely and written whole.
+"""The pretrained folder: its files, and how they are read safely and written atomically.
 
-``config.json``, ``model.safetensors``, ``examples.safetensors`` (``codes`` and the ``frames`` decoded of them),
-optional ``codes.safetensors`` (training codes), ``README.md`` (the card), ``preview.png``, and ``SHA256SUMS`` over all
-of these but the card. Torch is imported only to write tensors, so that a folder can be described without it.
+``config.json``, ``model.safetensors``, ``examples.safetensors`` (``codes`` and the ``frames`` decoded from them),
+optional ``codes.safetensors`` (training codes), ``README.md`` (the card), ``preview.png``, and ``SHA256SUMS`` of all
+files but the card. Torch is imported only to write tensors, so that a folder can be described without it.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
 CARD, PREVIEW, SUMS = "README.md", "preview.png", "SHA256SUMS"
 FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, CARD, PREVIEW, SUMS)
-"""Every file a pretrained folder may hold; nothing else is read or fetched."""
+"""Every file that a pretrained folder may hold; no other file is read or downloaded."""
 
 CHECKPOINT = "checkpoint.safetensors"
-"""A run's state, which lies in its output folder until the model is written."""
+"""State of a training run, kept in the model's folder until the run ends."""
 
 LOGS = "logs"
-"""Folder in a run's output folder for the trackers that write files."""
+"""Subfolder that a training run's trackers write to."""
 
 MOST_BYTES: Final[Mapping[str, int]] = {CONFIG: 1 << 20, CARD: 1 << 20, SUMS: 1 << 16, PREVIEW: 1 << 24}
-"""How large a file may be that is read as a whole; the others are mapped, and bounded by what the config says."""
+"""Largest size of each file that is read whole; tensors are mapped, and their shapes are checked against the config."""
 
 _MOST_HEADER_BYTES: Final = 1 << 20
-"""Of a safetensors file, whose header is parsed before anything else is known: some 10,000 tensors."""
+"""Largest header of a safetensors file, which is parsed before anything is known of it: some 10,000 tensors."""
 
 LIMITS: Final = "## Limits"
-"""Heading of the card's section on what a model is not good for."""
+"""Heading of the card's section on known weaknesses."""
 
 _SUMMARY: Final = re.compile(r"^# .*\n\n((?!!\[|```|## )\S.*)$", re.MULTILINE)
 _LIMITS: Final = re.compile(rf"^{LIMITS}\n\n((?:.|\n)*?)(?=\n\n## |\Z)", re.MULTILINE)
 _MOST_PROSE: Final = {"summary": 400, "limitations": 2000}
 
-_SUM: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
+_HASH_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def read_config(folder: Path) -> ModelConfig:
     """The folder's validated `config.json`, with summary and limitations from its card.
 
     Raises:
-        ConfigError: it is missing, too large, not JSON, of a later format or does not validate.
+        ConfigError: it is missing, too large, not JSON, of a later format or invalid.
     """
     path = folder / CONFIG
     try:
@@ -65,7 +65,7 @@ def read_config(folder: Path) -> ModelConfig:
     except WeightsError as error:
         raise ConfigError(str(error)) from None
     except FileNotFoundError:
-        raise ConfigError(f"{folder} is no pretrained folder: it has no {CONFIG}") from None
+        raise ConfigError(f"{folder} is not a pretrained folder: it has no {CONFIG}") from None
     except (ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -79,7 +79,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def _read_prose(folder: Path) -> dict[str, str]:
-    """Summary and limitations from the card, where it has them; people may have edited it, so anything may be there."""
+    """Summary and limitations from the card, if it has them; people may edit cards, so any text is possible."""
     try:
         text = read_text(folder / CARD)
     except (FileNotFoundError, WeightsError, UnicodeDecodeError):
@@ -93,9 +93,9 @@ def _read_prose(folder: Path) -> dict[str, str]:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256, in hexadecimal, of what decides a model's frames: its networks, its path, its weights and its codes.
+    """Hexadecimal SHA-256 of everything that a model's frames depend on: networks, path, weights and training codes.
 
-    Unlike a hash of the whole folder it stays the same when names, licenses or pictures change.
+    It stays the same when only names, licenses or pictures change.
 
     Raises:
         ConfigError: as `read_config`.
@@ -106,11 +106,11 @@ def fingerprint(folder: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The whole text of a file of bounded size.
+    """The text of a file of bounded size.
 
     Raises:
         FileNotFoundError: it is missing.
-        WeightsError: it is no regular file, or too large.
+        WeightsError: it is not a regular file, or too large.
         UnicodeDecodeError: it is not text.
     """
     _check_regular(path)
@@ -121,16 +121,16 @@ def read_text(path: Path) -> str:
 
 
 def _check_regular(path: Path) -> None:
-    """Refuse what is there and no file: a pipe would be waited for, a device read without an end."""
+    """Refuse pipes, which would block, and devices, which never end."""
     if path.exists() and not path.is_file():
-        raise WeightsError(f"{path} is no regular file")
+        raise WeightsError(f"{path} is not a regular file")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         twice = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
-        raise ValueError(f"key {twice[0]!r} stands twice in one object")
+        raise ValueError(f"key {twice[0]!r} occurs twice in one object")
     return value
 
 
@@ -139,10 +139,10 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = No
 
     Args:
         path: the file.
-        expected: the exact names and shapes; compared with the file's header before anything is allocated.
+        expected: the exact names and shapes, compared with the file's header before anything is allocated.
 
     Raises:
-        WeightsError: the file is missing, damaged, or holds other names or shapes than `expected`.
+        WeightsError: the file is missing or damaged, or its names or shapes differ from `expected`.
     """
     _check_header(path)
     try:
@@ -158,7 +158,7 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = No
 
 
 def _check_header(path: Path) -> None:
-    """Refuse a header that would fill the memory when it is parsed."""
+    """Refuse a header that is too large to be parsed safely."""
     _check_regular(path)
     if not path.exists():
         return
@@ -185,17 +185,17 @@ def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file whole or not at all."""
+    """Write a safetensors file atomically."""
     from safetensors.torch import save
 
-    # Copied, because safetensors refuses tensors that share memory, as the weights of tied networks do.
+    # Copied, because safetensors refuses tensors that share memory, such as tied weights.
     contiguous = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         temporary.write_bytes(save(contiguous, metadata))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
 
@@ -209,11 +209,11 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_sums(folder: Path) -> dict[str, str]:
-    """File names and SHA-256 of the folder's ``SHA256SUMS``; empty where it has none.
+def read_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 by file name, from the folder's ``SHA256SUMS``; empty if there is no such file.
 
     Raises:
-        WeightsError: it is no such list, or lists what is no file of a pretrained folder.
+        WeightsError: it is damaged, or lists a file that a pretrained folder cannot hold.
     """
     path = folder / SUMS
     try:
@@ -222,41 +222,40 @@ def read_sums(folder: Path) -> dict[str, str]:
         return {}
     except UnicodeDecodeError:
         raise WeightsError(f"{path} is damaged: it is not text") from None
-    sums: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for line in lines:
-        entry = _SUM.fullmatch(line)
-        if entry is None or entry[2] in sums or entry[2] not in FILES or entry[2] in (CARD, SUMS):
+        entry = _HASH_LINE.fullmatch(line)
+        if entry is None or entry[2] in hashes or entry[2] not in FILES or entry[2] in (CARD, SUMS):
             raise WeightsError(f"{path} is damaged: it has the line {line[:100]!r}")
-        sums[entry[2]] = entry[1]
-    return sums
+        hashes[entry[2]] = entry[1]
+    return hashes
 
 
-def write_sums(folder: Path) -> None:
-    """List the SHA-256 of every file of the folder but the card, which people may edit, and the list itself."""
+def write_hashes(folder: Path) -> None:
+    """Write ``SHA256SUMS``, the hashes of all files but itself and the card, which people may edit."""
     names = [name for name in FILES if name not in (CARD, SUMS) and (folder / name).is_file()]
     write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
 
-def put(made: Path, folder: Path) -> None:
-    """Give `folder` the files of the pretrained folder `made`, and none of a former model's.
+def replace_files(folder: Path, made: Path) -> None:
+    """Replace the model in `folder` by the one in the pretrained folder `made`.
 
-    All are written before the first takes the place of a former one, so that on a full disk the former model is whole.
+    All files are written before the first one is replaced, so that a full disk leaves the old model intact.
 
     Raises:
-        OutputError: they cannot be written.
+        OutputError: a file cannot be written.
     """
     names = [name for name in FILES if (made / name).is_file()]
     with ExitStack() as stack:
-        for name in reversed(
-            names
-        ):  # the last to be written is the first in place: the config, and the sums at the end
+        # The stack replaces in reverse order: the config first, SHA256SUMS last.
+        for name in reversed(names):
             shutil.copyfile(made / name, stack.enter_context(atomic_write(folder / name)))
     for name in {*FILES} - {*names}:
         (folder / name).unlink(missing_ok=True)
 
 
 def check_links(folder: Path) -> None:
-    """Refuse links, which may lead anywhere; those that the Hub's client makes into its cache are its own.
+    """Refuse links, which may lead anywhere, except those that the Hub's client makes inside its cache.
 
     Raises:
         WeightsError: a file of the folder is a link.
@@ -268,26 +267,33 @@ def check_links(folder: Path) -> None:
                 raise WeightsError(f"{path} is a link: put the file itself there")
 
 
-def check_sum(folder: Path, name: str, sums: Mapping[str, str]) -> None:
-    """Raise a `WeightsError` where a file is missing or not what `sums` says of it."""
-    if name in sums and not (folder / name).is_file():
-        raise WeightsError(f"{folder} has no {name}")
-    if name in sums and (found := sha256(folder / name)) != sums[name]:
-        raise WeightsError(f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., expected {sums[name][:12]}...")
-
-
-def claim(folder: Path) -> Path:
-    """Make `folder` for writing; one that holds anything but a pretrained model or a run is refused.
+def check_hash(folder: Path, name: str, hashes: Mapping[str, str]) -> None:
+    """Check a file against its listed hash, if it is listed.
 
     Raises:
-        OutputError: it holds something else, or cannot be made.
+        WeightsError: the file is missing or has another hash.
+    """
+    expected = hashes.get(name)
+    if expected is None:
+        return
+    if not (folder / name).is_file():
+        raise WeightsError(f"{folder} has no {name}")
+    if (found := sha256(folder / name)) != expected:
+        raise WeightsError(f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., expected {expected[:12]}...")
+
+
+def claim_folder(folder: Path) -> Path:
+    """Create `folder`, unless it is there; a folder with anything but a pretrained model or a training run is refused.
+
+    Raises:
+        OutputError: it holds something else, or cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))
         strangers = [name for name in names if name not in (*FILES, CHECKPOINT, LOGS)]
         if not strangers and CHECKPOINT not in names and not _has_config(folder):
-            # A README.md or a config.json may be anybody's.
+            # A README.md or config.json alone may belong to anything.
             strangers = [name for name in names if name in FILES]
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""From a name to a model: its folder is found and checked, the networks are built and filled."""
+"""`load`: find a model's folder, check it, build its networks and fill them with its weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interpzoo.errors import ConfigError, InputError, PluginError, WeightsError
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
-from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, WEIGHTS, check_sum, read_config, read_tensors
+from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, WEIGHTS, check_hash, read_config, read_tensors
 from interpzoo.pretrained.locate import Source, locate
 
 M = TypeVar("M", bound=nn.Module)
@@ -31,29 +31,30 @@ def load(
     local_files_only: bool = False,
     token: str | bool | None = None,
 ) -> InterpolationModel:
-    """A pretrained model, ready to interpolate, in eval mode.
+    """Load a pretrained model, ready to interpolate, in eval mode.
 
-    A model of the Hub is fetched once, into the cache of its client; what is pinned by a commit, as a zoo name is, is
-    then loaded without asking the network.
+    A model on the Hub is downloaded once, into the cache of the Hub's client. If its commit is fixed, as that of a
+    registered name is, later calls need no network.
 
     Args:
-        name: a zoo name such as ``acai-mnist``, a repository of the Hub, ``user/repo`` or ``user/repo@revision``, or a
-            folder: a `Path`, or a string with ``./``, ``../``, ``/``.
+        name: a registered name such as ``acai-mnist``, a repository on the Hub, ``user/repo`` or
+            ``user/repo@revision``, or a folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``.
         revision: a commit, branch or tag of a repository.
-        device: where to put it; the CPU by default.
-        dtype: what to compute in; float32 by default.
-        interpolator: a registered name to use instead of the model's own.
-        cache_dir: folder of the cache, ``HF_HUB_CACHE`` by default.
-        local_files_only: use what is in the cache and ask nobody.
-        token: of the Hub; by default ``HF_TOKEN`` or that of ``hf auth login``.
+        device: device of the weights; the CPU by default.
+        dtype: type to compute in; float32 by default.
+        interpolator: registered name of a path to use instead of the model's own.
+        cache_dir: folder of the cache; ``HF_HUB_CACHE`` by default.
+        local_files_only: use the cache only, without any request to the Hub.
+        token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no such model, repository, revision or component.
-        PluginError: the plugin of its method is not installed; the message says which distribution has it.
-        ConfigError: its config does not validate, or `interpolator` is no name.
+        UnknownNameError, AmbiguousNameError: there is no such model, repository, revision or component, or there are
+            several.
+        PluginError: a plugin that the model needs is not installed; the message names its distribution.
+        ConfigError: the model's config is invalid, or `interpolator` is not a valid name.
         HubError: the Hub does not answer, or refuses.
-        WeightsError: its weights are damaged or do not fit the config.
-        InputError: there is no such device here, or `dtype` is no floating-point type.
+        WeightsError: the weights are damaged or do not fit the config.
+        InputError: the device does not exist, or `dtype` is not a floating-point type.
     """
     if dtype is not None and not dtype.is_floating_point:
         raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
@@ -68,10 +69,10 @@ def load(
 
 
 def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:
-    """`module`, moved to a device (the CPU's stay there by default) and cast to a type, if one is given.
+    """Move `module` to a device and cast it to a type, if they are given.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: the device does not exist.
     """
     try:
         return module.to(device, dtype)
@@ -81,7 +82,7 @@ def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype |
 
 
 def read_model(source: Source) -> InterpolationModel:
-    """The model in a folder, of whatever kind, on the CPU in float32 and in eval mode.
+    """The model in a folder, of any kind, on the CPU, in float32 and in eval mode.
 
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError, WeightsError: as `load`.
@@ -92,27 +93,26 @@ def read_model(source: Source) -> InterpolationModel:
 
 
 def _read(source: Source, config: ModelConfig) -> InterpolationModel:
-    check_sum(source.path, CONFIG, source.sums)
-    check_sum(source.path, WEIGHTS, source.sums)
+    check_hash(source.path, CONFIG, source.hashes)
+    check_hash(source.path, WEIGHTS, source.hashes)
     with torch.device("meta"):
-        model = InterpolationModel(config, *build_parts(config))
-    _assign(model, source.path / WEIGHTS)
+        parts = build_parts(config)
+    networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
+    _assign(nn.ModuleDict(networks), source.path / WEIGHTS)
+    examples, codes = (_codes(source, name, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
+    model = InterpolationModel(config, *parts, examples=examples, codes=codes)
     if config.trained is not None and config.trained.training.channels_last:
-        # As in training: twice as fast on CPUs, and the trained model's frames bit for bit.
+        # As in training: twice as fast on CPUs, and the same frames as the trained model's, bit for bit.
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
-    for attribute, file in (("examples", EXAMPLES), ("codes", CODES)):
-        if file in source.sums or (source.path / file).exists():
-            check_sum(source.path, file, source.sums)
-            setattr(model, attribute, _codes(source.path / file, model.latent_shape))
     return model.eval()
 
 
 def _check_plugins(config: ModelConfig) -> None:
-    """Refuse a model of plugins that are not here, before any of its names is looked up.
+    """Check that the model's plugins are loaded, before any of their names is looked up.
 
     Raises:
-        PluginError: a plugin is missing, with the distribution and version that the model was made with, or not loaded.
-        UnknownNameError: its plugins have no method of its name.
+        PluginError: a plugin is not installed or not loaded; the message names its distribution and version.
+        UnknownNameError: the plugins have no method of the model's method name.
     """
     found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
     for name, distribution in config.plugins.items():
@@ -133,7 +133,12 @@ def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
         raise WeightsError(f"{path} has values in {name!r} that are not finite")
 
 
-def _codes(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
+def _codes(source: Source, name: str, latent_shape: tuple[int, ...]) -> Tensor | None:
+    """The tensor ``codes`` of a file, if the folder has the file."""
+    path = source.path / name
+    if name not in source.hashes and not path.exists():
+        return None
+    check_hash(source.path, name, source.hashes)
     codes = read_tensors(path).get("codes")
     if codes is not None and (codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point()):
         shape = ", ".join(map(str, latent_shape))
@@ -143,18 +148,18 @@ def _codes(path: Path, latent_shape: tuple[int, ...]) -> Tensor | None:
     return codes
 
 
-def _assign(model: nn.Module, path: Path) -> None:
-    own = model.state_dict()
+def _assign(networks: nn.Module, path: Path) -> None:
+    own = networks.state_dict()
     found = read_tensors(path, {name: tensor.shape for name, tensor in own.items()})
     for name, tensor in found.items():
         _check_finite(path, name, tensor)
         if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
             raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")
-    # Copied, because mapped tensors lie wherever the file has them, and kernels round by a tensor's alignment: only so
-    # does a loaded model give bit for bit what the saved one gave.
+    # Copied, because a mapped tensor is aligned as it is in the file, and kernels round differently with the alignment:
+    # a loaded model must give the frames of the saved one bit for bit.
     tensors = {name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True) for name, t in found.items()}
-    model.load_state_dict(tensors, assign=True)
-    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+    networks.load_state_dict(tensors, assign=True)
+    for name, tensor in (*networks.named_parameters(), *networks.named_buffers()):
         if tensor.is_meta:
             raise WeightsError(f"{path} cannot fill {name!r}: a component's buffers must be persistent to be loaded")
         tensor.requires_grad_(isinstance(tensor, nn.Parameter) and tensor.is_floating_point())

@@ -1,4 +1,4 @@
-"""Where pretrained folders come from, a path, the bundled zoo or the Hugging Face Hub, and where they go to."""
+"""Finding a model's folder: on this disk, inside an installed package, or on the Hub."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
-from interpzoo.files import is_hub_id, is_path
 from interpzoo.plugins import registry, zoo
-from interpzoo.pretrained.bundled import bundled_folder
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.download import fetch
-from interpzoo.pretrained.folder import SUMS, check_links, check_sum, read_sums
-from interpzoo.registry import Alias, PretrainedModel, Registration
+from interpzoo.pretrained.folder import SUMS, check_hash, check_links, read_hashes
+from interpzoo.registry import Alias, PretrainedModel, Registration, bundled_folder
 
 
 @dataclass(frozen=True)
@@ -22,25 +20,40 @@ class Source:
     """A pretrained folder on this machine."""
 
     path: Path
-    sums: dict[str, str]
-    """SHA-256 that its files are yet to be held against; empty for one from the Hub, where that is done, and for a
-    folder of the user's own without a list."""
+    hashes: dict[str, str]
+    """SHA-256 by file name, still to be checked. Empty for a folder from the Hub, which is checked already, and for a
+    folder without ``SHA256SUMS``."""
+
+
+def is_path(source: str) -> bool:
+    """Whether `source` is written as a path: it starts with ``./``, ``../`` or ``~``, or is absolute."""
+    return source in (".", "..") or source.startswith(("./", "../", "~")) or Path(source).is_absolute()
+
+
+def as_path(folder: Path) -> str:
+    """`folder` as a string for which `is_path` holds, so that no command takes it for a registered name."""
+    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether `source` is written as a repository on the Hub, ``user/name``."""
+    return "/" in source and not is_path(source)
 
 
 def locate(name: str | Path, revision: str | None = None, access: Access | None = None) -> Source:
-    """The folder of a model; one of the Hub is fetched into the cache, unless it is there.
+    """Find the folder of a model; one on the Hub is downloaded into the cache, unless it is there.
 
     Args:
-        name: a zoo name (``acai-mnist``, ``plugin:name``), a repository (``user/repo``, ``user/repo@revision``), or a
-            folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``.
+        name: a registered name (``acai-mnist``, ``plugin:name``), a repository (``user/repo``, ``user/repo@revision``),
+            or a folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``.
         revision: a commit, branch or tag of a repository.
         access: how the Hub may be reached.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no such name, repository or revision, or several.
+        UnknownNameError, AmbiguousNameError: there is no such name, repository or revision, or several have the name.
         WeightsError: the folder is missing or damaged.
         HubError: the Hub does not answer, or refuses.
-        InputError: a revision is given of what is no repository, or two of one.
+        InputError: a revision is given for something other than a repository, or two are given.
     """
     access = access or Access()
     if isinstance(name, Path) or is_path(name):
@@ -50,15 +63,15 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
         if revision is not None:
             raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, which has no revisions")
         check_links(path)
-        return Source(path, read_sums(path))
+        return Source(path, read_hashes(path))
     if "/" in name:
         repository, at, inside = name.partition("@")
         if at and (revision is not None or not inside):
             raise InputError(f"{name!r} with revision = {revision!r}: expected one revision")
         return Source(fetch(repository, inside or revision, access=access), {})
     if revision is not None:
-        raise InputError(f"revision = {revision!r}: {name!r} has one of its own; give a revision with 'user/repo'")
-    return _zoo(_find(name), access)
+        raise InputError(f"revision = {revision!r}: {name!r} has a fixed one; give a revision with 'user/repo'")
+    return _locate_registered(_find(name), access)
 
 
 def recorded_name(source: str | Path) -> str:
@@ -86,24 +99,23 @@ def _find(name: str) -> Registration[PretrainedModel]:
             raise UnknownNameError(f"{error} For the folder write './{name}'") from None
         if name in known.recipes.names():
             raise UnknownNameError(
-                f"model {name!r} is a recipe without pretrained weights: 'interpzoo train {name}' makes them"
+                f"model {name!r} is a recipe without pretrained weights: train it with 'interpzoo train {name}'"
             ) from None
         raise
 
 
 def _renamed(name: str, row: Registration[Alias]) -> Registration[PretrainedModel]:
-    now = f"{row.owner.plugin}:{row.entry.to}"
-    found = registry().models.find(now)
+    found = registry().models.find(f"{row.owner.plugin}:{row.entry.to}")
     warnings.warn(f"model {name!r} is now called {registry().models.shown(found)!r}", FutureWarning, stacklevel=2)
     return found
 
 
-def _zoo(row: Registration[PretrainedModel], access: Access) -> Source:
+def _locate_registered(row: Registration[PretrainedModel], access: Access) -> Source:
     entry, path = row.entry, bundled_folder(row)
     if path is None and entry.repository is not None:
         return Source(fetch(entry.repository, entry.revision, pin=entry.sha256, access=access), {})
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
     if entry.sha256 is not None:
-        check_sum(path, SUMS, {SUMS: entry.sha256})
-    return Source(path, read_sums(path))
+        check_hash(path, SUMS, {SUMS: entry.sha256})
+    return Source(path, read_hashes(path))

@@ -1,4 +1,4 @@
-"""From a pretrained folder to a repository of the Hub, in one commit: a repository is never half of two models."""
+"""Uploading a pretrained folder to the Hub in one commit, so that a repository never mixes two models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from huggingface_hub import (
 )
 
 from interpzoo.errors import ConfigError, InputError, WeightsError
-from interpzoo.files import is_hub_id
 from interpzoo.pretrained.card import is_made, made_card, read_results
 from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.folder import (
@@ -25,24 +24,25 @@ from interpzoo.pretrained.folder import (
     FILES,
     PREVIEW,
     SUMS,
-    check_sum,
+    check_hash,
     read_config,
-    read_sums,
+    read_hashes,
     read_text,
     sha256,
 )
+from interpzoo.pretrained.locate import is_hub_id
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push has made."""
+    """The result of a push."""
 
     repository: str
     commit: str
     sha256: str
-    """Of the folder's ``SHA256SUMS``: with the commit, what a ``zoo.toml`` pins."""
+    """SHA-256 of the folder's ``SHA256SUMS``, which a ``zoo.toml`` states together with the commit."""
     url: str
-    """Of the commit, or of the pull request."""
+    """Address of the commit or of the pull request."""
 
 
 def push(
@@ -52,32 +52,32 @@ def push(
     private: bool | None = None,
     revision: str | None = None,
     create_pr: bool = False,
-    access: Access | None = None,
+    token: str | bool | None = None,
 ) -> Pushed:
-    """Bring the files of a pretrained folder to the Hub, in one commit; files of a former model are removed.
+    """Upload the files of a pretrained folder to the Hub in one commit; files of an older model are removed.
 
-    A card that people have edited on the Hub is kept, unless the folder's own was edited as well; one that nobody has
-    edited says there that the model is loaded from the repository.
+    A card that was edited on the Hub is kept, unless the folder's own was edited as well. An unedited card is changed
+    to load the model from the repository.
 
     Args:
-        folder: what `save_pretrained` or a training wrote; other files in it are left out.
-        repository: ``user/repo``, which is made if there is none.
-        private: whether a new repository is.
-        revision: the branch, which is made if there is none; the main branch by default.
-        create_pr: propose the commit in a pull request instead.
-        access: how the Hub may be reached.
+        folder: a folder from `train` or `save_pretrained`; other files in it are not uploaded.
+        repository: ``user/repo``, created if it does not exist.
+        private: whether a new repository is private.
+        revision: branch, created if it does not exist; the main branch by default.
+        create_pr: open a pull request instead of committing to the branch.
+        token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
 
     Raises:
-        InputError: `repository` has no owner.
-        ConfigError, WeightsError: the folder, or its card, is damaged.
+        InputError: `repository` is not ``user/repo``.
+        ConfigError, WeightsError: the folder or its card is damaged.
         UnknownNameError, HubUnreachableError, HubError: as `ask`; nothing is committed then.
     """
     if not is_hub_id(repository):
-        raise InputError(f"{repository!r} is no repository of the Hub: expected 'user/repo'")
+        raise InputError(f"{repository!r} is not a repository on the Hub: expected 'user/repo'")
     folder = Path(folder)
     config = read_config(folder)
     _check(folder)
-    api = (access or Access()).api()
+    api = Access(token=token).api()
     ask(lambda: api.create_repo(repository, private=private, exist_ok=True), repository)
     if revision is not None and not revision.startswith("refs/"):
         ask(lambda: api.create_branch(repository, branch=revision, exist_ok=True), repository, revision)
@@ -109,22 +109,22 @@ def push(
 
 
 def _check(folder: Path) -> None:
-    sums = read_sums(folder)
-    if not sums:
+    listed = read_hashes(folder)
+    if not listed:
         raise WeightsError(f"{folder} has no {SUMS}: save the model again")
     present = {name for name in FILES if (folder / name).is_file()} - {CARD, SUMS}
-    if unlisted := sorted(present - sums.keys()):
+    if unlisted := sorted(present - listed.keys()):
         raise WeightsError(f"{folder} has {unlisted[0]}, which its {SUMS} does not list: save the model again")
-    for name in sums:
-        check_sum(folder, name, sums)
+    for name in listed:
+        check_hash(folder, name, listed)
     read_results(folder)
     metadata: Any = ModelCard(read_text(folder / CARD)).data
     if not metadata.license:
-        raise ConfigError(f"{folder / CARD} names no 'license' in its metadata")
+        raise ConfigError(f"{folder / CARD} has no 'license' in its metadata")
 
 
 def _is_made_there(api: HfApi, repository: str, commit: str | None, files: set[str]) -> bool:
-    """`is_made` of a commit on the Hub."""
+    """`is_made` for a commit on the Hub."""
     with TemporaryDirectory() as scratch:
         for name in files & {CARD, CONFIG}:
             ask(

@@ -1,4 +1,4 @@
-"""From what a model holds to its pretrained folder."""
+"""Writing a pretrained folder."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from interpzoo.pretrained.folder import (
     EXAMPLES,
     PREVIEW,
     WEIGHTS,
-    claim,
-    put,
-    write_sums,
+    claim_folder,
+    replace_files,
+    write_hashes,
     write_tensors,
     write_text,
 )
@@ -28,7 +28,7 @@ from interpzoo.pretrained.folder import (
 
 @dataclass(frozen=True)
 class Contents:
-    """What a pretrained folder is made from."""
+    """Everything that is written into a pretrained folder."""
 
     config: ModelConfig
     weights: Mapping[str, Tensor]
@@ -41,12 +41,12 @@ class Contents:
 
 
 def save(contents: Contents, target: str | Path) -> Path:
-    """Write a folder that `load` reads; a model that is there already is replaced.
+    """Write a folder that `load` reads; a model that is already there is replaced.
 
     Raises:
         OutputError: the folder holds something else or cannot be written.
     """
-    folder = claim(Path(target))
+    folder = claim_folder(Path(target))
     with TemporaryDirectory() as scratch:
         made = Path(scratch)
         write_text(made / CONFIG, contents.config.model_dump_json(indent=2, exclude_none=True) + "\n")
@@ -58,6 +58,6 @@ def save(contents: Contents, target: str | Path) -> Path:
         if contents.preview is not None:
             save_strip(made / PREVIEW, contents.preview)
         write_card(made, contents.config)
-        write_sums(made)
-        put(made, folder)
+        write_hashes(made)
+        replace_files(folder, made)
     return folder

@@ -1,4 +1,4 @@
-"""`verify`: whether a pretrained folder still is what it was, file by file, and still makes the images that it made."""
+"""`verify`: check the files of a pretrained folder against their hashes, and its frames against new ones."""
 
 from __future__ import annotations
 
@@ -11,52 +11,57 @@ import torch
 
 from interpzoo.errors import InterpzooError
 from interpzoo.pretrained.client import Access
-from interpzoo.pretrained.folder import CARD, EXAMPLES, FILES, SUMS, check_sum, read_sums, read_tensors
+from interpzoo.pretrained.folder import CARD, EXAMPLES, FILES, SUMS, check_hash, read_hashes, read_tensors
 from interpzoo.pretrained.load import read_model
-from interpzoo.pretrained.locate import locate
+from interpzoo.pretrained.locate import Source, locate
 
 _MOST: Final = 1e-4
-"""How far a recomputed value may be from the stored one: what kernels of other machines and versions leave."""
+"""Largest difference between recomputed and stored values: kernels of other machines and versions round differently."""
 
 FRAMES: Final = "frames"
-"""Name of the finding on the images decoded of the example codes."""
+"""Name of the finding on the images decoded from the example codes."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one file, or of the frames."""
+    """The result for one file, or for the frames."""
 
     name: str
     problem: str = ""
-    """Empty where all is well."""
+    """Empty if nothing is wrong."""
 
 
-def verify(name: str | Path, *, access: Access | None = None) -> list[Finding]:
-    """Hold every file of a model against the folder's list, then decode its example codes again.
+def verify(
+    name: str | Path,
+    *,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+) -> list[Finding]:
+    """Check every file of a model against its listed hash, then decode the example codes again.
 
-    The list itself is held against the registry for a name of the zoo. The card, which people may edit, is not listed.
+    For a registered name the list itself is checked against the registry. The card, which people may edit, has no hash.
 
     Args:
-        name: as `load` takes it.
-        access: how the Hub may be reached.
+        name: a name, repository or folder, as for `load`.
+        cache_dir, local_files_only, token: how the Hub may be reached, as for `load`.
 
     Raises:
         UnknownNameError, AmbiguousNameError, HubError: the model cannot be found.
-        WeightsError: its list is not the one that the registry has, or is none.
+        WeightsError: the list is damaged, or is not the registered one.
     """
-    folder = locate(name, access=access).path
-    findings = [*_files(folder)]
-    return [*findings, Finding(FRAMES, _frames(folder))]
+    source = locate(name, access=Access(cache_dir, local_files_only, token))
+    return [*_files(source.path), Finding(FRAMES, _frames(source))]
 
 
 def _files(folder: Path) -> Iterator[Finding]:
-    sums = read_sums(folder)
-    if not sums:
-        yield Finding(SUMS, "is missing: there is nothing to hold the files against")
+    listed = read_hashes(folder)
+    if not listed:
+        yield Finding(SUMS, "is missing: there is nothing to check the files against")
     for name in FILES:
-        if name in sums:
+        if name in listed:
             try:
-                check_sum(folder, name, sums)
+                check_hash(folder, name, listed)
             except InterpzooError as error:
                 yield Finding(name, str(error))
             else:
@@ -66,17 +71,17 @@ def _files(folder: Path) -> Iterator[Finding]:
 
 
 @torch.no_grad()
-def _frames(folder: Path) -> str:
-    """What is wrong with the frames, if anything is."""
+def _frames(source: Source) -> str:
+    """The problem with the frames, or an empty string."""
     try:
-        stored = read_tensors(folder / EXAMPLES)
+        stored = read_tensors(source.path / EXAMPLES)
         if stored.keys() != {"codes", "frames"}:
             return f"cannot be decoded: {EXAMPLES} holds {', '.join(stored)}, expected codes, frames"
-        frames = read_model(locate(folder)).decode(stored["codes"])
+        frames = read_model(source).decode(stored["codes"])
     except InterpzooError as error:
         return f"cannot be decoded: {error}"
     if frames.shape != stored["frames"].shape:
         return f"have shape {tuple(frames.shape)}, expected {tuple(stored['frames'].shape)}"
     deviation = float((frames - stored["frames"]).abs().max()) if len(frames) else 0.0
-    # Not `>`, which not-a-number would pass.
+    # Written with <=, which NaN fails.
     return "" if deviation <= _MOST else f"differ from the stored ones by {deviation:.3g}, expected at most {_MOST:g}"

@@ -15,13 +15,13 @@ from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, OutputError
-from interpzoo.files import as_path, is_leftover
+from interpzoo.files import is_leftover
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim, write_tensors
+from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim_folder, write_tensors
 from interpzoo.pretrained.load import load
-from interpzoo.pretrained.locate import recorded_name
+from interpzoo.pretrained.locate import as_path, recorded_name
 from interpzoo.recipes import load_recipe
 from interpzoo.training.checkpoint import check_exists
 from interpzoo.training.progress import TrainingProgress
@@ -151,7 +151,7 @@ def _claim(folder: Path, *, resume: bool) -> None:
         )
     if resume:
         check_exists(folder / CHECKPOINT)
-    claim(folder)
+    claim_folder(folder)
 
 
 def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:

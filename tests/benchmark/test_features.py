@@ -24,7 +24,7 @@ from interpzoo.evaluation import evaluate
 from interpzoo.features import features_named, features_of
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import bundled_folder
+from interpzoo.registry import bundled_folder
 from tests.benchmark.conftest import TINY
 from tests.models.conftest import register as register
 from tests.tiny import random_images, tiny_model

@@ -88,7 +88,7 @@ def test_names_that_are_not_a_model(cli: Cli) -> None:
         ("vae-far", "'someone/vae-far@0123456789abcdef0123456789abcdef01234567' is not in the cache, and"),
         ("./none", "there is no folder 'none'"),
         ("runs/none", "For a folder write './runs/none'"),
-        ("a/b/c", "'a/b/c' is no name of a repository, which is 'user/repo'. For a folder write './a/b/c'"),
+        ("a/b/c", "'a/b/c' is not a valid name of a repository, 'user/repo'. For a folder write './a/b/c'"),
     ):
         assert expected in cli.refuses("show", name)
 
@@ -194,7 +194,7 @@ def test_a_picture_that_does_not_fit_the_disk_keeps_the_old_one(cli: Cli) -> Non
         (cli.folder / name).write_text("the old one")
         with files_of_at_most(512):
             message = cli.refuses("interpolate", "./model", "-o", name)
-        assert message == f"cannot write {name!r}: File too large; what stood there before is whole"
+        assert message == f"cannot write {name!r}: File too large; the old file is unchanged"
         assert (cli.folder / name).read_text() == "the old one"
     assert not [*cli.folder.glob(".*")]
 

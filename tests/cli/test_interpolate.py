@@ -89,7 +89,7 @@ def test_a_path_needs_two_examples(cli: Cli, model: Path, tmp_path: Path) -> Non
     few.examples = few.examples[:1]
     few.save_pretrained(tmp_path / "three")
     assert not (tmp_path / "three" / "preview.png").exists()
-    assert "came without two example codes: give two images" in cli.refuses("interpolate", "./three", "-o", "x.png")
+    assert "has fewer than two example codes: give two images" in cli.refuses("interpolate", "./three", "-o", "x.png")
 
 
 def test_usage_errors_are_found_before_anything_is_loaded(cli: Cli) -> None:

@@ -79,7 +79,7 @@ def test_an_error_of_the_users_ends_the_process_with_one_line(cli: Cli, model: P
 def test_a_full_disk_keeps_the_old_file(cli: Cli) -> None:
     (cli.folder / "x.png").write_text("the old one")
     done = cli.process("interpolate", "./model", "-o", "x.png", preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (512, 512)))
-    assert message_of(done) == "cannot write 'x.png': File too large; what stood there before is whole"
+    assert message_of(done) == "cannot write 'x.png': File too large; the old file is unchanged"
     assert (cli.folder / "x.png").read_text() == "the old one"
     assert not [*cli.folder.glob(".*")]
 

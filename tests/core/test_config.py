@@ -19,6 +19,7 @@ from interpzoo.config import (
     validate,
 )
 from interpzoo.errors import ConfigError, InterpzooError
+from interpzoo.interfaces import Decoder, Encoder, Regularizer
 from tests.tiny import tiny_recipe
 
 IMAGE = ImageSpec(channels=1, height=16, width=16)
@@ -29,8 +30,8 @@ class Sizes(ComponentConfig):
     mode: Literal["a", "b"] = "a"
 
 
-def build(kind: Any, name: str, *shapes: Any, **options: Any) -> Any:
-    return build_component(kind, ComponentSpec.model_validate({"name": name, **options}), *shapes)
+def build(interface: type[Any], name: str, *shapes: Any, **options: Any) -> Any:
+    return build_component(interface, ComponentSpec.model_validate({"name": name, **options}), *shapes)
 
 
 @pytest.mark.parametrize(
@@ -58,21 +59,21 @@ def test_errors_quote_the_field_and_the_input(value: dict[str, Any], parts: list
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "options", "parts"),
+    ("interface", "name", "options", "parts"),
     [
-        ("encoder", "conv", {"widht": 3}, ["encoder 'conv'", "'widht'", "width"]),
-        ("encoder", "conv", {"width": 1 << 20}, ["encoder 'conv'", "width = 1048576", "4096"]),
-        ("encoder", "conv", {"scales": 9}, ["encoder 'conv'", "scales = 9", "8"]),
-        ("encoder", "conv", {"scales": 5}, ["scales = 5", "16x16", "multiples of 32"]),
-        ("encoder", "conv", {"activation": "relu"}, ["activation = 'relu'", "leaky_relu"]),
-        ("encoder", "conv", {"width": float("nan")}, ["width = nan"]),
+        (Encoder, "conv", {"widht": 3}, ["encoder 'conv'", "'widht'", "width"]),
+        (Encoder, "conv", {"width": 1 << 20}, ["encoder 'conv'", "width = 1048576", "4096"]),
+        (Encoder, "conv", {"scales": 9}, ["encoder 'conv'", "scales = 9", "8"]),
+        (Encoder, "conv", {"scales": 5}, ["scales = 5", "16x16", "multiples of 32"]),
+        (Encoder, "conv", {"activation": "relu"}, ["activation = 'relu'", "leaky_relu"]),
+        (Encoder, "conv", {"width": float("nan")}, ["width = nan"]),
     ],
 )
 def test_a_component_is_named_with_its_wrong_field(
-    kind: str, name: str, options: dict[str, Any], parts: list[str]
+    interface: type[Encoder], name: str, options: dict[str, Any], parts: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as error:
-        build(kind, name, IMAGE, **options)
+        build(interface, name, IMAGE, **options)
     for part in parts:
         assert part in str(error.value)
 
@@ -90,7 +91,7 @@ def test_a_component_is_named_with_its_wrong_field(
 )
 def test_a_nested_field_is_named_in_full(options: dict[str, Any], parts: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
-        build("regularizer", "acai", IMAGE, (2, 4, 4), **options)
+        build(Regularizer, "acai", IMAGE, (2, 4, 4), **options)
     for part in parts:
         assert part in str(error.value)
 
@@ -98,7 +99,7 @@ def test_a_nested_field_is_named_in_full(options: dict[str, Any], parts: list[st
 @pytest.mark.parametrize("latent_shape", [(2,), (2, 5, 5), (2, 32, 32), (2, 4, 8)])
 def test_a_decoder_refuses_codes_that_do_not_double_to_the_image(latent_shape: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match=r"codes"):
-        build("decoder", "conv", IMAGE, latent_shape)
+        build(Decoder, "conv", IMAGE, latent_shape)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +144,14 @@ def test_a_format_of_another_time_does_not_validate(version: Any) -> None:
 
 
 def test_a_component_of_a_clashing_name_can_be_written_in_full() -> None:
-    assert build("encoder", "baselines:conv", IMAGE, width=2).latent_shape == (16, 2, 2)
+    assert build(Encoder, "baselines:conv", IMAGE, width=2).latent_shape == (16, 2, 2)
     recipe = tiny_recipe().model_dump() | {"method": "baselines:ae"}
     assert validate(Recipe, recipe, "recipe").method == "baselines:ae"
 
 
 def test_an_unknown_component_suggests_the_nearest() -> None:
     with pytest.raises(InterpzooError, match=r"unknown encoder 'cnov'\. Did you mean 'conv'"):
-        build("encoder", "cnov", IMAGE)
+        build(Encoder, "cnov", IMAGE)
 
 
 def test_schemas_are_frozen() -> None:

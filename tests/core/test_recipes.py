@@ -129,7 +129,7 @@ def test_changes_are_taken_in_order_and_read_as_json_or_words() -> None:
         ("=3", "'=3': expected key=value"),
         ("training..seed=3", "expected key=value"),
         ("training.=3", "expected key=value"),
-        ("method.title=x", "'method' is no table"),
+        ("method.title=x", "'method' is not a table"),
         ("training.sample=3", "unknown field 'training.sample'"),
         ("training.samples=many", "training.samples = 'many'"),
         ("training.samples=NaN", "training.samples"),

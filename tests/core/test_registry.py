@@ -27,7 +27,7 @@ def add(registry: Registry, owner: Owner, *names: str, kind: Kind = "encoder") -
 
 def models(*owners: Owner, name: str = "acai-mnist") -> Table[PretrainedModel]:
     """A table in which each of `owners`, in turn, registers a pretrained model of that name."""
-    table: Table[PretrainedModel] = Table("model")
+    table: Table[PretrainedModel] = Table("model", first_party_wins=True)
     for owner in owners:
         table.add(Registration(name, owner, PretrainedModel(owner.plugin, "mnist", "cc0-1.0")))
     return table
@@ -35,7 +35,7 @@ def models(*owners: Owner, name: str = "acai-mnist") -> Table[PretrainedModel]:
 
 def snapshot(registry: Registry) -> list[tuple[str, str]]:
     """Everything that is registered."""
-    return [(table.sort, row.qualified) for table in registry.tables() for row in table]
+    return [(table.kind, row.qualified) for table in registry.tables() for row in table]
 
 
 def test_one_name_is_found_bare_and_qualified_and_imported_only_then() -> None:

@@ -163,7 +163,7 @@ def test_a_private_repository_is_loaded_with_a_token(
     with pytest.raises(RefusedError, match="HubError: the Hub refuses the token") as refused:
         process.load("user/repo", cache_dir=cache, token="hf_invalid")
     assert "hf_invalid" not in str(refused.value)
-    with pytest.raises(RefusedError, match="or it is private and asks for a token: log in with 'hf auth login' or set"):
+    with pytest.raises(RefusedError, match="or it is private and needs a token: log in with 'hf auth login' or set"):
         process.load("user/repo", cache_dir=cache, token=False)
     assert process.load("user/repo", cache_dir=cache, token=hub.token) == frames
 
@@ -180,9 +180,9 @@ def test_a_private_repository_is_loaded_with_a_token(
         ),
         ("user/repo@v9", "UnknownNameError: 'user/repo' has no revision 'v9': expected a branch, a tag or a commit"),
         ("user/repo@", "InputError: 'user/repo@' with revision = None: expected one revision"),
-        ("a/b/c", "UnknownNameError: 'a/b/c' is no name of a repository, which is 'user/repo'"),
+        ("a/b/c", "UnknownNameError: 'a/b/c' is not a valid name of a repository, 'user/repo'"),
         ("user/gated", "HubError: 'user/gated' is gated: ask for access on its page"),
-        ("user/empty", r"HubError: 'user/empty' is no pretrained model of interpzoo: it has no config\.json"),
+        ("user/empty", r"HubError: 'user/empty' is not a pretrained model of interpzoo: it has no config\.json"),
     ],
 )
 def test_names_that_load_nothing(
@@ -308,17 +308,23 @@ LASTING: dict[str, tuple[dict[str, Any], str]] = {
         "HubUnreachableError: 'user/repo' is not in the cache, and the Hub cannot",
     ),
     "a reset": ({"pattern": f"*/{WEIGHTS}", "transfer": "reset"}, "HubUnreachableError: the Hub cannot be reached"),
-    "wrong weights": ({"pattern": f"*/{WEIGHTS}", "transfer": "corrupt"}, f"WeightsError: .*: {WEIGHTS} came twice"),
+    "wrong weights": (
+        {"pattern": f"*/{WEIGHTS}", "transfer": "corrupt"},
+        f"WeightsError: .*: {WEIGHTS} was downloaded",
+    ),
     "a wrong config": (
         {"pattern": "*/config.json", "transfer": "corrupt"},
-        r"WeightsError: .*: config\.json came twice",
+        r"WeightsError: .*: config\.json was downloaded twice",
     ),
-    "a wrong list": ({"pattern": "*/SHA256SUMS", "transfer": "corrupt"}, "WeightsError: .*: SHA256SUMS came twice"),
+    "a wrong list": (
+        {"pattern": "*/SHA256SUMS", "transfer": "corrupt"},
+        "WeightsError: .*SHA256SUMS was downloaded twice",
+    ),
     "a rate limit": (
         {"pattern": "/api/*", "status": 429, "retry_after": 3600},
         "HubUnreachableError: .* the Hub cannot be reached: .*429",
     ),
-    "a lost token": ({"pattern": "*", "anonymous": True}, "UnknownNameError: .* private and asks for a token"),
+    "a lost token": ({"pattern": "*", "anonymous": True}, "UnknownNameError: .* private and needs a token"),
     "a refusal": ({"pattern": "/api/*", "status": 418}, "HubError: the Hub refuses a request about 'user/repo': .*418"),
 }
 
@@ -360,11 +366,11 @@ def test_weights_that_the_list_does_not_know_are_not_fetched(
 ) -> None:
     others = folder_of(untrained(seed=1), tmp_path / "others")
     hub.add_repo("user/repo", {**files, WEIGHTS: others[WEIGHTS]})
-    with pytest.raises(RefusedError, match=f"WeightsError: .*: {WEIGHTS} is not what SHA256SUMS says of it"):
+    with pytest.raises(RefusedError, match=f"WeightsError: .*: {WEIGHTS} does not have the hash in SHA256SUMS"):
         process.load("user/repo", cache_dir=cache)
     unlisted = {name: content for name, content in files.items() if name != "codes.safetensors"}
     hub.add_repo("user/repo", unlisted)
-    with pytest.raises(RefusedError, match=r"WeightsError: .* has other files than its SHA256SUMS lists: codes\.saf"):
+    with pytest.raises(RefusedError, match=r"WeightsError: .* and its SHA256SUMS have different files: codes\.saf"):
         process.load("user/repo", cache_dir=cache)
     assert hub.transfers(WEIGHTS) == 0
 

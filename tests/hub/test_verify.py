@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from interpzoo import verify
 from interpzoo.cli.app import group
 from interpzoo.errors import WeightsError
-from interpzoo.pretrained.folder import CARD, FILES, SUMS, write_sums
+from interpzoo.pretrained.folder import CARD, FILES, SUMS, write_hashes
 from tests.tiny import tiny_model
 
 LISTED = sorted({*FILES} - {CARD, SUMS})
@@ -74,13 +74,13 @@ def test_other_frames_than_the_weights_make_are_found(folder: Path) -> None:
     examples = load_file(folder / "examples.safetensors")
     for change, expected in ((5e-5, {}), (2e-4, {"frames": "differ from the stored ones by 0.0002, expected at most"})):
         save_file({**examples, "frames": examples["frames"] + change}, folder / "examples.safetensors")
-        write_sums(folder)
+        write_hashes(folder)
         assert {name: text[:52] for name, text in problems(folder).items()} == {
             name: text[:52] for name, text in expected.items()
         }
     for frames in (examples["frames"][:2], examples["frames"] * torch.nan):
         save_file({**examples, "frames": frames}, folder / "examples.safetensors")
-        write_sums(folder)
+        write_hashes(folder)
         assert list(problems(folder)) == ["frames"]
 
 

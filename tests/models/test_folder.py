@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from interpzoo.errors import OutputError, WeightsError
 from interpzoo.files import is_leftover
-from interpzoo.pretrained.folder import check_sum, claim, read_sums, read_tensors, sha256, write_sums, write_tensors
+from interpzoo.pretrained.folder import (
+    check_hash,
+    claim_folder,
+    read_hashes,
+    read_tensors,
+    sha256,
+    write_hashes,
+    write_tensors,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +58,13 @@ def test_the_list_is_what_sha256sum_reads(tmp_path: Path) -> None:
     (tmp_path / "preview.png").write_bytes(b"\x89PNG")
     (tmp_path / "README.md").write_bytes(b"people may edit this")
     (tmp_path / "notes.txt").write_bytes(b"not ours")
-    write_sums(tmp_path)
+    write_hashes(tmp_path)
     expected = {
         name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("config.json", "preview.png")
     }
     lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
     assert lines == [f"{digest}  {name}" for name, digest in expected.items()]
-    assert read_sums(tmp_path) == expected
+    assert read_hashes(tmp_path) == expected
 
 
 def test_a_large_file_is_summed_in_pieces(tmp_path: Path) -> None:
@@ -68,13 +76,13 @@ def test_a_large_file_is_summed_in_pieces(tmp_path: Path) -> None:
 def test_only_what_is_listed_is_checked(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     sums = {"a": hashlib.sha256(b"a").hexdigest(), "b": "0" * 64}
-    check_sum(tmp_path, "a", sums)
-    check_sum(tmp_path, "unlisted", sums)
+    check_hash(tmp_path, "a", sums)
+    check_hash(tmp_path, "unlisted", sums)
     with pytest.raises(WeightsError, match="has no b"):
-        check_sum(tmp_path, "b", sums)
+        check_hash(tmp_path, "b", sums)
     (tmp_path / "a").write_bytes(b"b")
     with pytest.raises(WeightsError, match=r"a is damaged: its SHA-256 is 3e23e8160039\.\.\., expected ca978112ca1b"):
-        check_sum(tmp_path, "a", sums)
+        check_hash(tmp_path, "a", sums)
 
 
 @pytest.mark.parametrize("name", ["x", ".gitattributes", ".tmp", ".0123.tmp", "0123456789abcdef.tmp", "config.json~"])
@@ -82,15 +90,15 @@ def test_a_folder_with_anything_else_is_not_claimed(name: str, tmp_path: Path) -
     (tmp_path / "config.json").touch()
     (tmp_path / name).touch()
     with pytest.raises(OutputError, match=f"already holds {name!r}"):
-        claim(tmp_path)
+        claim_folder(tmp_path)
 
 
 def test_a_folder_of_ours_or_a_new_one_is_claimed(tmp_path: Path) -> None:
     for name in ("config.json", "codes.safetensors", "checkpoint.safetensors", "README.md", ".0123456789abcdef.tmp"):
         (tmp_path / name).touch()
     (tmp_path / "logs").mkdir()
-    assert claim(tmp_path) == tmp_path
-    assert claim(tmp_path / "a" / "b").is_dir()
+    assert claim_folder(tmp_path) == tmp_path
+    assert claim_folder(tmp_path / "a" / "b").is_dir()
 
 
 @pytest.mark.parametrize(

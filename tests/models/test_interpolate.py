@@ -357,7 +357,7 @@ class TestMorph:
         torch.testing.assert_close(walk, torch.cat([parts[0, :-1], parts[1]]))
 
     def test_one_image_is_no_walk(self, model: InterpolationModel) -> None:
-        with pytest.raises(InputError, match="a morph walks through at least two images, not 1"):
+        with pytest.raises(InputError, match="a morph needs at least two images, got 1"):
             model.morph(random_images(1, model.config.image))
 
 
@@ -385,7 +385,7 @@ class TestGrid:
         assert greys.grid(grey(0), grey(1), grey(1), grey(0)).shape == (7, 7, 1, 4, 4)
 
     def test_a_corner_is_one_image(self, greys: InterpolationModel) -> None:
-        with pytest.raises(InputError, match="a grid takes one image a corner, not 3"):
+        with pytest.raises(InputError, match="a grid takes one image per corner, got 3"):
             greys.grid(torch.stack([grey(0)] * 2), grey(1), grey(1), grey(0))
 
 
@@ -407,5 +407,5 @@ class TestExamples:
     @pytest.mark.parametrize("examples", [None, torch.zeros(1, 1)])
     def test_a_model_without_two_says_what_to_do(self, examples: Tensor | None, greys: InterpolationModel) -> None:
         greys.examples = examples
-        with pytest.raises(InputError, match="'wrapped' came without two example codes: give two images"):
+        with pytest.raises(InputError, match="'wrapped' has fewer than two example codes: give two images"):
             greys.example_strip()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import torch
@@ -220,7 +222,7 @@ class TestOptions:
             assert load(name).config.name == "vae-tiny"
 
     def test_a_bundled_model_has_no_revisions(self) -> None:
-        with pytest.raises(InputError, match="revision = 'main': 'acai-mnist' has one of its own"):
+        with pytest.raises(InputError, match="revision = 'main': 'acai-mnist' has a fixed one"):
             load("acai-mnist", revision="main")
 
     def test_a_folder_has_no_revisions(self, tmp_path: Path) -> None:
@@ -389,7 +391,7 @@ class TestDamage:
             load(folder)
 
     def test_a_folder_that_is_no_model(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"is no pretrained folder: it has no config\.json"):
+        with pytest.raises(ConfigError, match=r"is not a pretrained folder: it has no config\.json"):
             load(tmp_path)
 
     def test_nothing_but_the_listed_files_is_looked_at(self, folder: Path) -> None:
@@ -407,3 +409,30 @@ def test_the_face_of_the_package_loads_what_create_makes(tmp_path: Path) -> None
     image = random_images(1, made.config.image)
     assert torch.equal(loaded.reconstruct(image), made.reconstruct(image))
     assert read_config(tmp_path / "vae").method == "vae"
+
+
+def test_loading_a_bundled_model_visits_seven_modules() -> None:
+    """Find, check, build and fill; not counted are the classes of the components themselves."""
+    load("acai-mnist")
+    visited: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call":
+            visited.add(frame.f_globals.get("__name__", ""))
+
+    sys.setprofile(note)
+    try:
+        interpzoo.load("acai-mnist")
+    finally:
+        sys.setprofile(None)
+    ours = {name for name in visited if name.split(".")[0] == "interpzoo"}
+    components = {name for name in ours if name.startswith(("interpzoo.interfaces.", "interpzoo.nets"))}
+    assert ours - components == {
+        "interpzoo.build",
+        "interpzoo.config",
+        "interpzoo.model",
+        "interpzoo.pretrained.folder",
+        "interpzoo.pretrained.load",
+        "interpzoo.pretrained.locate",
+        "interpzoo.registry",
+    }

@@ -297,3 +297,15 @@ def test_encoders_and_decoders_are_used_as_they_are() -> None:
     assert model.encode(grey).tolist() == [[0.25]]
     frames = model.interpolate(grey, torch.zeros(1, 16, 16), steps=3)
     assert torch.equal(frames.mean((1, 2, 3)), torch.tensor([0.25, 0.125, 0]))
+
+
+def test_print_is_a_summary_and_layers_are_shown_on_request(model: InterpolationModel) -> None:
+    assert repr(model).splitlines() == [
+        "InterpolationModel('ae-tiny')",
+        "  method:  ae",
+        "  image:   1 x 16 x 16",
+        "  code:    2 x 4 x 4 (32 numbers)",
+        "  path:    linear",
+        f"  weights: {sum(p.numel() for p in model.parameters()):,} in float32 on cpu",
+    ]
+    assert "Conv2d(" in repr(model.encoder)

@@ -91,8 +91,8 @@ def test_trying_them_leaves_no_trace() -> None:
         (Pair(), nn.Linear(4, 4), r"the modules do not accept images of shape \(1, 1, 4, 4\): .*not tuple"),
         (Pair(), nn.Identity(), "the encoder returns a tuple: expected a module that returns one tensor"),
         (nn.Identity(), Mapping(), "the decoder returns a dict: expected a module that returns one tensor"),
-        (nn.Identity(), nn.AvgPool2d(2), r"gives images of shape \(1, 1, 2, 2\), expected \(1, 1, 4, 4\)"),
-        (nn.Flatten(), nn.Identity(), r"gives images of shape \(1, 16\), expected \(1, 1, 4, 4\)"),
+        (nn.Identity(), nn.AvgPool2d(2), r"returns images of shape \(1, 1, 2, 2\), expected \(1, 1, 4, 4\)"),
+        (nn.Flatten(), nn.Identity(), r"returns images of shape \(1, 16\), expected \(1, 1, 4, 4\)"),
     ],
     ids=str,
 )

@@ -177,7 +177,7 @@ REPOSITORIES: Mapping[str, Hostile] = {
     ),
     "a key that stands twice": Hostile(
         lambda files: {**files, CONFIG: files[CONFIG].rstrip()[:-1] + b', "kind": "interpolator"}'},
-        "key 'kind' stands twice in one object",
+        "key 'kind' occurs twice in one object",
     ),
     "a config in another encoding": Hostile(text(CONFIG, "{}".encode("utf-16")), "is not valid JSON"),
     "a name that drives the terminal": Hostile(config(lambda c: c.update(name="\x1b[2J")), "name = '\\x1b[2J'"),

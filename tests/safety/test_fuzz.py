@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from interpzoo import load
 from interpzoo.errors import InterpzooError, WeightsError
-from interpzoo.pretrained.folder import read_sums, read_tensors
+from interpzoo.pretrained.folder import read_hashes, read_tensors
 from tests.safety.hostile import CONFIG, WEIGHTS, Files, good, header
 
 BOUNDED = settings(
@@ -146,5 +146,5 @@ def test_weights_with_random_bytes(files: Files, folder: Path, data: st.DataObje
 def test_a_list_of_noise(folder: Path, noise: bytes) -> None:
     (folder / "SHA256SUMS").write_bytes(noise)
     with suppress(WeightsError):
-        assert read_sums(folder) == {}
+        assert read_hashes(folder) == {}
     (folder / "SHA256SUMS").unlink()

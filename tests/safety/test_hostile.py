@@ -15,7 +15,7 @@ from interpzoo import load
 from interpzoo.cli.app import group
 from interpzoo.errors import ConfigError, InterpzooError, WeightsError
 from interpzoo.pretrained.card import read_results
-from interpzoo.pretrained.folder import read_sums
+from interpzoo.pretrained.folder import read_hashes
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
 from tests.safety.hostile import LISTS, REPOSITORIES, WEIGHTS, Files, good, pickled, sealed
@@ -111,7 +111,7 @@ def test_a_pickle_named_as_weights_is_not_unpickled(
 def test_a_list_that_is_none_is_refused(hub: Hub, process: Warm, files: Files, tmp_path: Path, kind: str) -> None:
     changed = {**files, "SHA256SUMS": LISTS[kind]}
     with pytest.raises(WeightsError, match="SHA256SUMS"):
-        read_sums(write(tmp_path / "model", changed))
+        read_hashes(write(tmp_path / "model", changed))
     hub.add_repo("user/repo", changed)
     with pytest.raises(RefusedError, match="SHA256SUMS"):
         process.load("user/repo", cache_dir=str(tmp_path / "cache"))
@@ -141,7 +141,7 @@ def test_what_is_no_regular_file_is_not_read(files: Files, tmp_path: Path, name:
         (folder / name).mkdir()
     else:
         (folder / name).symlink_to("/dev/zero" if kind == "link to a device" else "/etc/hostname")
-    with pytest.raises(InterpzooError, match=re.escape(str(folder / name)) + " is (a link|no regular file)|has no "):
+    with pytest.raises(InterpzooError, match=re.escape(str(folder / name)) + " is (a link|not a regular file)|has no "):
         load(folder)
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from interpzoo import load
 from interpzoo.config import Recipe
-from interpzoo.pretrained.folder import read_sums
+from interpzoo.pretrained.folder import read_hashes
 from tests.pixels import trainer_of
 from tests.processes import TWO
 from tests.tiny import tiny_recipe
@@ -120,6 +120,6 @@ def test_ctrl_c_in_one_stops_both_after_the_same_step(together: Path) -> None:
 @pytest.mark.slow
 def test_one_of_them_writes_the_model(together: Path) -> None:
     names = {path.name for path in (together / "trained").iterdir()}
-    assert names == {*read_sums(together / "trained"), "README.md", "SHA256SUMS"}
+    assert names == {*read_hashes(together / "trained"), "README.md", "SHA256SUMS"}
     assert load(together / "trained").config.trained is not None
     assert not [*together.rglob("*.tmp")]

@@ -23,7 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from interpzoo import load, train
 from interpzoo.config import Recipe
 from interpzoo.errors import TrainingError, WeightsError
-from interpzoo.pretrained.folder import CHECKPOINT, SUMS, read_config, read_sums
+from interpzoo.pretrained.folder import CHECKPOINT, SUMS, read_config, read_hashes
 from interpzoo.training.trainer import Trainer
 from tests.pixels import trainer_of
 from tests.tiny import tiny_model, tiny_recipe
@@ -262,7 +262,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     ]
     whole = train(tmp_path / "killed.toml", output=tmp_path / "whole")
     assert_equal(load(tmp_path / "run").state_dict(), whole.state_dict())
-    assert read_sums(tmp_path / "run") == read_sums(tmp_path / "whole")
+    assert read_hashes(tmp_path / "run") == read_hashes(tmp_path / "whole")
 
 
 def test_what_a_kill_in_mid_write_leaves_behind_is_no_hindrance_and_cleared_away(

@@ -20,7 +20,7 @@ from interpzoo import create, evaluate, load, train, wrap
 from interpzoo.config import ComponentConfig, Recipe
 from interpzoo.data.lines import Lines
 from interpzoo.errors import ConfigError, DataError, OutputError, TrainingError, UnknownNameError
-from interpzoo.pretrained.folder import read_config, read_sums
+from interpzoo.pretrained.folder import read_config, read_hashes
 from interpzoo.recipes import load_recipe
 from tests.pixels import copied, trainer_of
 from tests.tiny import random_images, tiny_model, tiny_recipe
@@ -59,7 +59,7 @@ def test_what_is_returned_is_what_is_written(method: str, tmp_path: Path) -> Non
     assert all(torch.equal(value, state[name]) for name, value in trained.state_dict().items())
     assert not any(name.startswith(("critic", "discriminator")) for name in state)
     assert not (tmp_path / "checkpoint.safetensors").exists()
-    assert set(read_sums(tmp_path)) == {"config.json", "model.safetensors", "examples.safetensors", "preview.png"}
+    assert set(read_hashes(tmp_path)) == {"config.json", "model.safetensors", "examples.safetensors", "preview.png"}
 
 
 def test_the_average_is_what_is_written(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ class TestOwnNetworks:
 
     def test_what_only_weights_are_written_of_cannot_be_loaded(self, tmp_path: Path) -> None:
         train(recipe(), model=own_model(), output=tmp_path)
-        with pytest.raises(ConfigError, match=r"is no pretrained folder: it has no config\.json"):
+        with pytest.raises(ConfigError, match=r"is not a pretrained folder: it has no config\.json"):
             load(tmp_path)
 
 

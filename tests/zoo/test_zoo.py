@@ -11,9 +11,9 @@ import pytest
 import interpzoo
 from interpzoo.config import ModelConfig, Recipe, TrainedWith
 from interpzoo.evaluation import evaluate
+from interpzoo.files import folder_bytes
 from interpzoo.listing import summary_of
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
 from interpzoo.pretrained.card import read_results, render_card
 from interpzoo.pretrained.folder import (
     CARD,
@@ -21,16 +21,16 @@ from interpzoo.pretrained.folder import (
     FILES,
     SUMS,
     WEIGHTS,
-    check_sum,
+    check_hash,
     read_config,
-    read_sums,
+    read_hashes,
     read_tensors,
     sha256,
-    write_sums,
+    write_hashes,
     write_tensors,
 )
 from interpzoo.recipes import load_recipe
-from interpzoo.registry import FIRST_PARTY
+from interpzoo.registry import FIRST_PARTY, bundled_folder
 from tests.tiny import run_python, write_distribution
 from tools import bundle
 from tools.bundle import CARDS, LARGEST
@@ -79,10 +79,10 @@ def test_a_folder_holds_what_it_should_and_is_small(folder: Path) -> None:
 
 def test_every_file_but_the_card_is_pinned(name: str, folder: Path) -> None:
     assert ROWS[name].entry.sha256 == sha256(folder / SUMS)
-    sums = read_sums(folder)
+    sums = read_hashes(folder)
     assert {*sums} == {path.name for path in folder.iterdir()} - {CARD, SUMS}
     for file in sums:
-        check_sum(folder, file, sums)
+        check_hash(folder, file, sums)
 
 
 def test_the_registry_says_what_the_config_says(name: str, config: ModelConfig) -> None:
@@ -168,12 +168,12 @@ def test_acai_beats_the_autoencoder_as_its_paper_says() -> None:
 
 def test_it_is_whole_and_still_makes_the_frames_that_it_came_with(name: str, folder: Path) -> None:
     findings = {finding.name: finding.problem for finding in interpzoo.verify(name)}
-    assert findings == dict.fromkeys([*read_sums(folder), "frames"], "")
+    assert findings == dict.fromkeys([*read_hashes(folder), "frames"], "")
 
 
 def test_one_changed_byte_is_found_and_its_file_named(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    for file in read_sums(copy):
+    for file in read_hashes(copy):
         data = bytearray((copy / file).read_bytes())
         data[len(data) // 2] ^= 1
         (copy / file).write_bytes(data)
@@ -214,7 +214,7 @@ def test_weights_and_list_changed_together_are_found_out(tmp_path: Path, changed
         tensors = read_tensors(folder / WEIGHTS)
         name = next(iter(tensors))
         write_tensors(folder / WEIGHTS, {**tensors, name: tensors[name] + 1})
-        write_sums(folder)
+        write_hashes(folder)
         interpzoo.load(folder)  # whole by its own list
     done = run_python(LOADING, site=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -9,10 +9,10 @@ import click
 
 from interpzoo.cli.console import columns, echo_json, size
 from interpzoo.cli.options import json_option
+from interpzoo.files import folder_bytes
 from interpzoo.listing import list_models, summary_of
 from interpzoo.plugins import registry
-from interpzoo.pretrained.bundled import bundled_folder, folder_bytes
-from interpzoo.registry import PretrainedModel, Registration
+from interpzoo.registry import PretrainedModel, Registration, bundled_folder
 
 
 @click.command(

@@ -10,7 +10,7 @@ import click
 
 from interpzoo.cli.console import columns, echo_json, fields, size
 from interpzoo.cli.options import json_option, model_argument
-from interpzoo.pretrained.bundled import folder_bytes
+from interpzoo.files import folder_bytes
 
 if TYPE_CHECKING:
     from interpzoo.config import ModelConfig

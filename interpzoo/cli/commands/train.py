@@ -58,7 +58,7 @@ def command(
 
     A training that was stopped or killed can be continued with --resume; the result is the same as without the break.
     """
-    from interpzoo.files import as_path
+    from interpzoo.pretrained.locate import as_path
     from interpzoo.training.run import train
 
     try:
