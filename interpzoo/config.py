@@ -81,9 +81,6 @@ class ComponentSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
-Component = ComponentSpec
-
-
 class OptimizerConfig(Schema):
     """Adam or AdamW, the schedule of its learning rate and the clipping of its gradients."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from interpzoo.config import Component, ImageSpec, Recipe
+from interpzoo.config import ComponentSpec, ImageSpec, Recipe
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Table
@@ -118,7 +118,7 @@ def _path(name: str) -> None:
     check_interpolator(name, create(recipe).eval())
 
 
-def _use_of(dataset: str) -> tuple[Component | None, ImageSpec | None]:
+def _use_of(dataset: str) -> tuple[ComponentSpec | None, ImageSpec | None]:
     """The options and image of a recipe on this data set, if there is one."""
     known = registry()
     row = known.components["dataset"].find(dataset)
