@@ -21,8 +21,9 @@ Family = Literal["truth", "representation", "reconstruction", "realism", "motion
 """The aspect of an interpolation that a metric judges. No family can rank models alone."""
 
 Need = Literal["truth", "label", "model", "differentiable"]
-"""What a metric requires. ``truth``: the data set is a `Truth`. ``label``: a train set of known size with one class per
-image. ``model``: codes and a decoder, which controls do not have. ``differentiable``: gradients of the decoder too."""
+"""What a metric requires. ``truth``: the data set is a `GroundTruth`. ``label``: a train set of known size with one
+class per image. ``model``: codes and a decoder, which controls do not have. ``differentiable``: gradients of the
+decoder too."""
 
 Control = Literal["truth", "nearest", "jump", "blend"]
 """Paths without a model, which every metric is checked against. ``truth``: the ground-truth path, where it is known.

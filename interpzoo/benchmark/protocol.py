@@ -15,7 +15,7 @@ class EvaluationProtocol(Schema):
     pairs: int = Field(default=256, ge=1, le=100_000)
     """Number of pairs of held-out images, the same for every model on a data set; 256 as in the ACAI paper."""
     frames: int = Field(default=9, ge=3, le=1000)
-    """Frames of a path, both ends counted, where the data set has no number of its own (`Truth.frames`)."""
+    """Frames of a path, both ends counted, where the data set has no number of its own (`GroundTruth.frames`)."""
     training_pairs: int = Field(
         default=750, ge=6, le=100_000, validation_alias="practice_pairs", serialization_alias="practice_pairs"
     )
@@ -23,7 +23,7 @@ class EvaluationProtocol(Schema):
     motion_pairs: int = Field(default=32, ge=1, le=100_000)
     """Number of pairs, the first ones, that are interpolated in small steps."""
     motion_divisions: int = Field(default=64, ge=2, le=10_000)
-    """Number of small steps, where the ground truth does not fix it (`Truth.divisions`)."""
+    """Number of small steps, where the ground truth does not fix it (`GroundTruth.divisions`)."""
     geometry_pairs: int = Field(default=16, ge=1, le=100_000)
     """Number of pairs, the first ones, at which derivatives of the decoder are computed."""
     slow_pairs: int = Field(default=32, ge=1, le=100_000)

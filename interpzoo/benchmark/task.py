@@ -16,7 +16,7 @@ from interpzoo.build import build_component
 from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import InputError
 from interpzoo.features import Features, features_of
-from interpzoo.interfaces import Batch, DataSet, Truth
+from interpzoo.interfaces import Batch, DataSet, GroundTruth
 from interpzoo.shared import Shared
 
 _BATCH: Final = 500
@@ -76,7 +76,7 @@ class Task(Shared):
         self.chosen = features is not None
         """Whether the user asked for these features."""
         self.network = features_of(component.name, image) if features is None else features
-        truth = self.data if isinstance(self.data, Truth) else None
+        truth = self.data if isinstance(self.data, GroundTruth) else None
         self.has_truth = truth is not None
         """Whether the data set knows the ground-truth path between two images."""
         self.positions = torch.linspace(0, 1, protocol.frames if truth is None else truth.frames)
@@ -95,21 +95,21 @@ class Task(Shared):
         return self.data.test()
 
     @property
-    def truth(self) -> Truth:
-        """The data set as a `Truth`. Metrics that declare the need ``truth`` may use it.
+    def truth(self) -> GroundTruth:
+        """The data set as a `GroundTruth`. Metrics that declare the need ``truth`` may use it.
 
         Raises:
             InputError: the data set has no ground truth.
         """
-        if not isinstance(self.data, Truth):
+        if not isinstance(self.data, GroundTruth):
             raise InputError(
-                f"data set {self.component.name!r} has no ground-truth paths: expected one that derives from Truth"
+                f"data set {self.component.name!r} has no ground-truth paths: expected one derived from GroundTruth"
             )
         return self.data
 
     @cached_property
     def pairs(self) -> Pairs:
-        """The pairs that are scored: random held-out images, or those of `Truth.pairs`.
+        """The pairs that are scored: random held-out images, or those of `GroundTruth.pairs`.
 
         A single held-out image is paired with a training image.
         """
@@ -136,8 +136,8 @@ class Task(Shared):
         Raises:
             InputError: the data set has no ground truth.
         """
-        between = self.truth.between(pairs.starts, pairs.ends, positions.double())
-        return self.truth.show(between.flatten(0, 1)).float().unflatten(0, between.shape[:2])
+        between = self.truth.manifold.between(pairs.starts, pairs.ends, positions.double())
+        return self.truth.render(between.flatten(0, 1)).float().unflatten(0, between.shape[:2])
 
     @cached_property
     def reference(self) -> Tensor:
@@ -174,7 +174,7 @@ class Task(Shared):
 
     def _truth_pairs(self, n: int, generator: Generator) -> Pairs:
         starts, ends = self.truth.pairs(n, generator)
-        return Pairs(self.truth.show(starts).float(), self.truth.show(ends).float(), starts, ends)
+        return Pairs(self.truth.render(starts).float(), self.truth.render(ends).float(), starts, ends)
 
 
 def _random_pairs(images: Tensor, n: int, generator: Generator) -> Pairs:

@@ -9,13 +9,17 @@ from interpzoo.geometry.curves import at, constant_speed, curve_energy, curve_le
 from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode, flat_decoder
 from interpzoo.geometry.derivatives import jacobian, jvp, vjp
 from interpzoo.geometry.inversion import project
+from interpzoo.geometry.manifolds import Circle, Manifold, SampledManifold, shorter_turn
 from interpzoo.geometry.neighbors import NeighborGraph, nearest_neighbors
 from interpzoo.geometry.paths import align, lerp, slerp
 
 __all__ = [
     "BATCH_SIZE",
+    "Circle",
     "Decode",
+    "Manifold",
     "NeighborGraph",
+    "SampledManifold",
     "align",
     "at",
     "constant_speed",
@@ -30,6 +34,7 @@ __all__ = [
     "project",
     "resample",
     "segment_lengths",
+    "shorter_turn",
     "slerp",
     "vjp",
 ]

@@ -10,7 +10,7 @@ never draws from the global random state.
 """
 
 from interpzoo.interfaces.component import ConfigT
-from interpzoo.interfaces.data import Batch, DataSet, Truth
+from interpzoo.interfaces.data import Batch, DataSet, GroundTruth, check_limit
 from interpzoo.interfaces.features import FeatureNetwork
 from interpzoo.interfaces.interpolation import Interpolator, Mixer
 from interpzoo.interfaces.networks import Decoder, Encoder, LatentModel, Prior
@@ -23,13 +23,14 @@ __all__ = [
     "Decoder",
     "Encoder",
     "FeatureNetwork",
+    "GroundTruth",
     "Interpolator",
     "LatentModel",
     "Mixer",
     "Prior",
     "Regularizer",
     "Step",
-    "Truth",
     "Update",
+    "check_limit",
     "parameters_of",
 ]

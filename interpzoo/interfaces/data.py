@@ -11,6 +11,8 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.config import ImageSpec
+from interpzoo.errors import InputError
+from interpzoo.geometry import Manifold
 from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.registry import Kind
 
@@ -44,43 +46,52 @@ class DataSet(Configured[ConfigT], ABC):
 
     @abstractmethod
     def test(self, limit: int | None = None) -> Batch:
-        """The held-out images, the first `limit` of them, always the same."""
+        """The held-out images, the first `limit` of them, always the same.
+
+        Raises:
+            InputError: `limit` is less than 1.
+        """
 
 
-class Truth(ABC):
-    """What a data set adds that knows what lies between two of its images.
+class GroundTruth(ABC):
+    """Mixin for data sets with a known ground-truth path between images.
 
-    Its images are those of points of a manifold, given by parameters (..., P) in float64.
+    Each image shows a point of a manifold, given by its coordinates, the parameters (..., P) in float64; a ground-truth
+    path is a geodesic of the manifold.
     """
 
+    manifold: Manifold
+    """Distances and geodesics of the parameters."""
     frames: ClassVar[int] = 9
-    """Frames of a path that its pairs are scored on, both ends counted."""
+    """Frames of a scored path, both ends counted."""
     divisions: ClassVar[int | None] = None
-    """The true way is known at 0, 1 / `divisions`, ..., 1 alone; ``None``: anywhere."""
+    """``None``: images are known everywhere on a path. Otherwise only at t = 0, 1 / `divisions`, ..., 1."""
 
     @abstractmethod
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Parameters (n, P) of `n` starts and ends, far enough apart to make a task and with one shortest way."""
+        """Parameters (n, P) of `n` starts and ends: far enough apart to be a task, with one shortest path each."""
 
     @abstractmethod
-    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
-        """Parameters (n, T, P) at `t` (T,) on the true ways from `starts` to `ends`, (n, P) each."""
+    def render(self, parameters: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [0, 1], without noise, of parameters (N, P)."""
 
     @abstractmethod
-    def show(self, parameters: Tensor) -> Tensor:
-        """The images (N, C, H, W) in [0, 1] of parameters (N, P), without noise."""
-
-    @abstractmethod
-    def known(self) -> Tensor:
-        """Parameters (M, P) that cover the manifold: what frames are looked up in, at this fineness."""
-
-    @abstractmethod
-    def ways(self, p: Tensor, q: Tensor) -> Tensor:
-        """From `p` to `q`, (..., P) each, the shorter way round: (..., D), whose norm is the distance."""
+    def reference_grid(self) -> Tensor:
+        """Parameters (M, P) that cover the manifold, used for nearest-neighbor lookup of frames."""
 
     def groups(self, parameters: Tensor) -> Tensor:
-        """Which piece of the manifold parameters (N, P) lie on, (N,) int64; frames are looked up in that of their ends.
+        """The connected part of the manifold, (N,) int64, that parameters (N, P) lie on; one part by default.
 
-        One piece, unless a data set says otherwise.
+        Frames are looked up in the part that the ends of their path lie on.
         """
         return torch.zeros(len(parameters), dtype=torch.int64)
+
+
+def check_limit(limit: int | None) -> None:
+    """Check the `limit` of `DataSet.test`.
+
+    Raises:
+        InputError: it is less than 1.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit = {limit}: expected at least 1, or None for all images")

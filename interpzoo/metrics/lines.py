@@ -160,7 +160,9 @@ def step_smoothness(steps: Tensor, *, still: float) -> Tensor:
 
 def line_templates(size: int = 32) -> Templates:
     """The paper's 10,000 lines by angle."""
-    return Templates(*_lines(size).templates(), period=2 * math.pi)
+    lines = _lines(size)
+    grid = lines.reference_grid()
+    return Templates(lines.render(grid), grid[:, 0], period=2 * math.pi)
 
 
 def line_pairs(seed: int, n: int = 256, size: int = 32) -> tuple[Batch, Batch]:
@@ -176,7 +178,7 @@ def line_pairs(seed: int, n: int = 256, size: int = 32) -> tuple[Batch, Batch]:
     Returns:
         Two batches of :class:`~interpzoo.data.lines.Lines`, n rows each.
     """
-    lines = _lines(size).draw(2 * n, torch.Generator().manual_seed(seed))
+    lines = _lines(size).train(torch.arange(2 * n), torch.Generator().manual_seed(seed))
     return {name: value[:n] for name, value in lines.items()}, {name: value[n:] for name, value in lines.items()}
 
 

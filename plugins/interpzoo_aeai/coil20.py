@@ -1,7 +1,7 @@
 """COIL-20: real objects on a turntable.
 
 Source: Nene, Nayar and Murase, Columbia Object Image Library (COIL-20), technical report CUCS-005-96, 1996; the
-size-normalised set. (The paper has COIL-100, of the same turntable in colour.)
+size-normalized set. (The paper has COIL-100, of the same turntable in colour.)
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any, ClassVar, Final
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from interpzoo.data.images import Images, ImagesConfig, Source
 from interpzoo.errors import DataError, InputError
+from interpzoo.geometry import Circle, Manifold
 from interpzoo.images import Fit
-from interpzoo.interfaces import Truth
+from interpzoo.interfaces import GroundTruth
 
 VIEWS: Final = 72
-"""Of each object, 360 / 72 = 5 degrees apart."""
+"""Views of each object, 360 / 72 = 5 degrees apart."""
 
 _STEP: Final = 360 // VIEWS
 _FOURTH: Final = 4
@@ -36,26 +38,47 @@ class COIL20Config(ImagesConfig):
     fit: Fit = "mean"
 
 
-class COIL20(Images[COIL20Config], Truth):
+class Turntable(Manifold):
+    """Views of objects, (object, view): a circle of 72 views for each object, with distances in views.
+
+    Both points are of one object. Views on a path are not brought back to [0, 72).
+    """
+
+    _circle = Circle(VIEWS)
+
+    @override
+    def displacement(self, p: Tensor, q: Tensor) -> Tensor:
+        return self._circle.displacement(p[..., 1:], q[..., 1:])
+
+    @override
+    def between(self, p: Tensor, q: Tensor, t: Tensor) -> Tensor:
+        views = self._circle.between(p[:, 1:], q[:, 1:], t)
+        return torch.cat([p[:, None, :1].expand(-1, len(t), -1), views], 2)
+
+
+class COIL20(Images[COIL20Config], GroundTruth):
     """Objects on a turntable: 20 of them in 72 views, 5 degrees apart; every fourth view is held out.
 
     Read from a folder ``coil20`` below the root of local data sets: columns ``image``, ``label`` (the object) and
     ``angle`` (whole degrees). A batch carries ``image``, ``label`` (B,) and ``angle`` (B,), float32 radians as in
     `lines`. Held out are the views at 15, 35, ..., 355 degrees of every object, so that there are 1,080 images to
-    train on and 360 to test on. The paper holds out a fifth of the images at random. The true way between two views is
-    the turntable's, known at every 5 degrees; parameters are the object and the view, 0 to 71.
+    train on and 360 to test on. The paper holds out a fifth of the images at random. The ground-truth path between two
+    views is the turntable's, known at every 5 degrees; parameters are the object and the view, 0 to 71.
 
     The images are for research (CUCS-005-96, section 3); models trained on them pass that on.
     """
 
     license = "other"
+    manifold = Turntable()
     frames: ClassVar[int] = _FARTHEST + 1
     divisions: ClassVar[int | None] = _FARTHEST
 
+    @override
     def other_fields(self, table: Any) -> Mapping[str, Tensor]:
         """``angle`` in radians."""
         return {"angle": torch.deg2rad(self._degrees(table).float())}
 
+    @override
     def held_out_rows(self, table: Any) -> Tensor:
         """Rows of every fourth view."""
         return is_held_out(self._degrees(table) // _STEP).argwhere().flatten()
@@ -80,6 +103,7 @@ class COIL20(Images[COIL20Config], Truth):
             )
         return image[slot.argsort()].unflatten(0, (len(objects), VIEWS))
 
+    @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all once, then again.
 
@@ -93,28 +117,22 @@ class COIL20(Images[COIL20Config], Truth):
         starts = torch.stack([order[:n] // VIEWS, order[:n] % VIEWS], 1).double()
         return starts, torch.stack([starts[:, 0], (starts[:, 1] + _FARTHEST) % VIEWS], 1)
 
-    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
-        """See `Truth.between`; views are not brought back to [0, 72)."""
-        views = starts[:, None, 1:] + t[:, None] * self.ways(starts, ends)[:, None]
-        return torch.cat([starts[:, None, :1].expand(-1, len(t), -1), views], 2)
-
-    def show(self, parameters: Tensor) -> Tensor:
-        """See `Truth.show`: the nearest view that there is."""
+    @override
+    def render(self, parameters: Tensor) -> Tensor:
+        """The nearest view that there is."""
         objects, views = parameters.round().long().unbind(1)
         return self._turns[objects, views % VIEWS]
 
-    def known(self) -> Tensor:
-        """See `Truth.known`: all views."""
+    @override
+    def reference_grid(self) -> Tensor:
+        """All views."""
         return torch.cartesian_prod(
             torch.arange(len(self._turns), dtype=torch.float64), torch.arange(VIEWS, dtype=torch.float64)
         )
 
-    def ways(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Truth.ways`, in views, of one object."""
-        return torch.remainder(q[..., 1:] - p[..., 1:] + VIEWS / 2, VIEWS) - VIEWS / 2
-
+    @override
     def groups(self, parameters: Tensor) -> Tensor:
-        """See `Truth.groups`: the objects."""
+        """The objects."""
         return parameters[:, 0].long()
 
     @cached_property

@@ -17,7 +17,7 @@ from interpzoo.errors import InputError
 from interpzoo.metrics.between import ParameterPaths, arcs, between_errors, parameter_paths, predict_alpha
 from interpzoo.model import InterpolationModel
 from interpzoo_aeai.coil20 import VIEWS, is_held_out
-from interpzoo_aeai.pole_shadow import PoleShadow, draw_pole_shadows, parameters_between
+from interpzoo_aeai.pole_shadow import PoleShadow, draw_pole_shadows
 
 INTERVALS: Final = tuple(range(15, 85, 5))
 """Degrees between the ends of the paper's intervals."""
@@ -124,7 +124,7 @@ def score_poles(model: InterpolationModel, data: PoleShadow, *, n: int = 500, se
     size = data.images.shape[-1]
     first, last = (draw_pole_shadows(lights, size).float() for lights in (starts, ends))
     frames = model.interpolate(first, last, steps=_FRAMES).cpu()
-    between = parameters_between(starts, ends, torch.linspace(0, 1, _FRAMES, dtype=torch.float64))
+    between = PoleShadow.manifold.between(starts, ends, torch.linspace(0, 1, _FRAMES, dtype=torch.float64))
     truths = draw_pole_shadows(between.flatten(0, 1), size).float().unflatten(0, (n, _FRAMES))
     periods = torch.tensor([2 * math.pi, math.inf])
     return PoleScores(

@@ -18,15 +18,17 @@ from torch.nn.functional import avg_pool2d
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, DataSet, Truth
+from interpzoo.data.drawn import Drawn
+from interpzoo.errors import InputError
+from interpzoo.geometry import Circle
+from interpzoo.interfaces import Batch, check_limit
 
 AZIMUTHS: Final = 72
 ALTITUDES: Final = 8
 
 _PLANE, _SHADOW, _POLE = 0.8, 0.1, 1.0
 _HEIGHT, _RADIUS = 0.8, 0.1
-"""Of the pole, in half images: at 45 degrees the shadow ends at 0.9."""
+"""Size of the pole, in half images: at 45 degrees the shadow ends at 0.9."""
 _SAMPLES = 4
 _CHUNK = 64
 _MIN_SIZE = 16  # in smaller images the pole hides the shortest shadow
@@ -74,66 +76,46 @@ def draw_pole_shadows(parameters: Tensor, size: int = 32) -> Tensor:
     return torch.cat(chunks).to(parameters.dtype) if chunks else parameters.new_empty(0, 1, size, size)
 
 
-def parameters_between(starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
-    """Parameters (N, T, 2) at `t` (T,) between `starts` and `ends` (N, 2), with the azimuth the shorter way round.
-
-    What an ideal interpolation shows, to be drawn by `draw_pole_shadows`. Azimuths are not brought back to [0, 2 pi).
-    """
-    return starts[:, None] + t.to(starts)[:, None] * _ways(starts, ends)[:, None]
-
-
-class PoleShadow(DataSet, Truth):
+class PoleShadow(Drawn):
     """A pole and its shadow under a light at 72 azimuths and 8 altitudes, drawn: 461 images, 115 held out.
 
     A batch carries ``image`` and ``parameters`` (B, 2), float32 radians: azimuth and altitude of the light. A fifth of
-    the 576 images is held out at random, always the same; the paper's share. The true way between two lights is
-    straight in azimuth, the shorter way round, and altitude.
-
-    Raises:
-        ConfigError: `image` is not square, of one channel and at least 16x16.
+    the 576 images, the paper's share, is held out at random, always the same. The ground-truth path between two lights
+    is straight in azimuth, the shorter way round, and in altitude.
     """
 
     fields = frozenset({"image", "parameters"})
+    sides = range(_MIN_SIZE, 2049)
+    manifold = Circle()
     frames: ClassVar[int] = 17
-    license = "cc0-1.0"
 
     def __init__(self, config: ComponentConfig, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
-        if image.channels != 1 or image.height != image.width or image.height < _MIN_SIZE:
-            raise ConfigError(
-                f"pole-shadow: image = {image.channels}x{image.height}x{image.width}: expected 1 channel and a square "
-                f"of at least {_MIN_SIZE}x{_MIN_SIZE}"
-            )
         azimuth = torch.arange(AZIMUTHS, dtype=torch.float64) * 5
         altitude = 45 + torch.arange(ALTITUDES, dtype=torch.float64) * 5
         self.parameters = torch.deg2rad(torch.cartesian_prod(azimuth, altitude))
-        """(576, 2) float64: of all images."""
-        self.images = draw_pole_shadows(self.parameters, image.height).float()
+        """(576, 2) float64: the lights of all images."""
+        self.images = draw_pole_shadows(self.parameters, self.side).float()
         """(576, 1, H, W): all images."""
         total = len(self.parameters)
-        self._side = image.height
         order = torch.randperm(total, generator=Generator().manual_seed(_SPLIT_SEED))
         self.size = round(_TRAIN_SHARE * total)
         self._train, self._test = order[: self.size], order[self.size :]
 
+    @override
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        """Training images `indices`; nothing is drawn from `generator`."""
         return self._batch(self._train[indices])
 
+    @override
     def test(self, limit: int | None = None) -> Batch:
-        """The held-out images, the first `limit` of them, always the same.
-
-        Raises:
-            InputError: `limit` is less than 1.
-        """
-        if limit is not None and limit < 1:
-            raise InputError(f"limit = {limit}: expected at least 1, or None for all {len(self._test)}")
+        check_limit(limit)
         return self._batch(self._test[:limit])
 
+    @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Lights (n, 2) of starts and ends: azimuths 15 to 80 degrees apart in steps of 5, and any two altitudes.
 
-        Which intervals the paper averages over is not said.
+        The paper does not say which intervals it averages over.
 
         Raises:
             InputError: `n` is less than 1.
@@ -146,33 +128,20 @@ class PoleShadow(DataSet, Truth):
             return torch.randint(low, high, (n,), generator=generator)
 
         start = draw(0, AZIMUTHS)
-        way = draw(3, _FARTHEST + 1) * (2 * draw(0, 2) - 1)
-        return lights[start, draw(0, ALTITUDES)], lights[(start + way) % AZIMUTHS, draw(0, ALTITUDES)]
-
-    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
-        """See `Truth.between` and `parameters_between`."""
-        return parameters_between(starts, ends, t)
+        turn = draw(3, _FARTHEST + 1) * (2 * draw(0, 2) - 1)
+        return lights[start, draw(0, ALTITUDES)], lights[(start + turn) % AZIMUTHS, draw(0, ALTITUDES)]
 
     @override
-    def show(self, parameters: Tensor) -> Tensor:
-        return draw_pole_shadows(parameters, self._side)
+    def render(self, parameters: Tensor) -> Tensor:
+        return draw_pole_shadows(parameters, self.side)
 
-    def known(self) -> Tensor:
-        """See `Truth.known`: the 576 lights of the data."""
+    @override
+    def reference_grid(self) -> Tensor:
+        """The 576 lights of the data."""
         return self.parameters
-
-    def ways(self, p: Tensor, q: Tensor) -> Tensor:
-        """See `Truth.ways`, in radians."""
-        return _ways(p, q)
 
     def _batch(self, rows: Tensor) -> Batch:
         return {"image": self.images[rows], "parameters": self.parameters[rows].float()}
-
-
-def _ways(p: Tensor, q: Tensor) -> Tensor:
-    way = q - p
-    azimuth = torch.remainder(way[..., :1] + math.pi, 2 * math.pi) - math.pi
-    return torch.cat([azimuth, way[..., 1:]], -1)
 
 
 def _draw(parameters: Tensor, size: int) -> Tensor:
@@ -190,6 +159,6 @@ def _draw(parameters: Tensor, size: int) -> Tensor:
 
 
 def _cover(distance: Tensor, size: int) -> Tensor:
-    """Of each pixel the share within the radius: samples (N, 4 size, 4 size) to (N, 1, size, size)."""
+    """Share of each pixel that lies within the radius: samples (N, 4 size, 4 size) to (N, 1, size, size)."""
     samples = ((_RADIUS * size / 2 - distance) * _SAMPLES + 0.5).clamp(0, 1)
     return avg_pool2d(samples[:, None], _SAMPLES)

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from interpzoo.build import build_component
 from interpzoo.config import ComponentSpec
 from interpzoo.errors import InputError
+from interpzoo.geometry import shorter_turn
 from interpzoo.interfaces import Interpolator
 from interpzoo.metrics.flatness import condition_numbers, length_ratios, magnification, metric_tensors
 from interpzoo.model import InterpolationModel
@@ -67,7 +68,7 @@ def near_pairs(angles: Tensor, n: int, *, farthest: float = math.pi / 4, seed: i
     Raises:
         InputError: there is no such pair.
     """
-    apart = (torch.remainder(angles[:, None] - angles + math.pi, 2 * math.pi) - math.pi).abs()
+    apart = shorter_turn(angles[:, None] - angles).abs()
     first, second = (apart <= farthest).triu(1).nonzero().unbind(1)
     if not len(first):
         raise InputError(f"none of {len(angles)} angles is within {farthest:g} radians of another")

@@ -16,16 +16,17 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.errors import ConfigError, InputError
-from interpzoo.interfaces import Batch, DataSet, Truth
+from interpzoo.data.drawn import Drawn
+from interpzoo.errors import InputError
+from interpzoo.geometry import Circle
+from interpzoo.interfaces import Batch, check_limit
 
 _LENGTH, _WIDTH = 0.8, 0.08
-"""Of the rod, in half images; the width is a Gaussian's standard deviation."""
+"""Size of the rod, in half images; the width is a Gaussian's standard deviation."""
 _CHUNK = 1024
-_SMALLEST, _LARGEST = 8, 64  # below, the rod falls between the pixels; above, 15,000 images fill the memory
 _TRAIN: Final = 15_000
 _TEST: Final = 1_000
-_KNOWN: Final = 4_000
+_ANGLES: Final = Circle()
 _TRAIN_SEED, _TEST_SEED = 0, 1
 
 
@@ -60,66 +61,47 @@ class PendulumConfig(ComponentConfig):
     """Standard deviation of the pixel noise; noisy images are clipped to [0, 1]."""
 
 
-class Pendulum(DataSet[PendulumConfig], Truth):
+class Pendulum(Drawn[PendulumConfig]):
     """A pendulum at any angle, drawn with pixel noise: 15,000 images, 1,000 held out.
 
-    A batch carries ``image``, ``angle`` (B,), float32 radians in [0, 2 pi), and ``parameters`` (B, 1), the same. Angles
-    and noise are of fixed seeds. The true way between two is the shorter turn, and without noise.
-
-    Raises:
-        ConfigError: `image` is not square, of one channel and between 8x8 and 64x64.
+    A batch carries ``image``, ``angle`` (B,), float32 radians in [0, 2 pi), and ``parameters`` (B, 1), the same. The
+    seeds of angles and noise are fixed. The ground-truth path between two is the shorter turn, without noise.
     """
 
     fields = frozenset({"image", "angle", "parameters"})
+    sides = range(8, 65)  # below, the rod falls between the pixels; above, 15,000 images fill the memory
+    manifold = _ANGLES
     frames: ClassVar[int] = 17
     size = _TRAIN
-    license = "cc0-1.0"
 
     def __init__(self, config: PendulumConfig, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
-        if image.channels != 1 or image.height != image.width or not _SMALLEST <= image.height <= _LARGEST:
-            raise ConfigError(
-                f"pendulum: image = {image.channels}x{image.height}x{image.width}: expected 1 channel and a square "
-                f"from {_SMALLEST}x{_SMALLEST} to {_LARGEST}x{_LARGEST}"
-            )
-        self._side = image.height
-        self._train = _batch(_TRAIN, image.height, config.noise, _TRAIN_SEED)
-        self._test = _batch(_TEST, image.height, config.noise, _TEST_SEED)
+        self._train = _batch(_TRAIN, self.side, config.noise, _TRAIN_SEED)
+        self._test = _batch(_TEST, self.side, config.noise, _TEST_SEED)
 
+    @override
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        """Training images `indices`; nothing is drawn from `generator`."""
         return {name: values[indices] for name, values in self._train.items()}
 
+    @override
     def test(self, limit: int | None = None) -> Batch:
-        """The held-out images, the first `limit` of them, always the same.
-
-        Raises:
-            InputError: `limit` is less than 1.
-        """
-        if limit is not None and limit < 1:
-            raise InputError(f"limit = {limit}: expected at least 1, or None for all {_TEST}")
+        check_limit(limit)
         return {name: values[:limit] for name, values in self._test.items()}
 
+    @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Angles (n, 1) of starts and ends, uniform on the circle."""
-        first, last = (2 * math.pi * torch.rand(2, n, 1, generator=generator, dtype=torch.float64)).unbind()
+        first, last = _ANGLES.sample(2 * n, generator).chunk(2)
         return first, last
 
-    def between(self, starts: Tensor, ends: Tensor, t: Tensor) -> Tensor:
-        """See `Truth.between`; angles are not brought back to [0, 2 pi)."""
-        return starts[:, None] + t[:, None] * self.ways(starts, ends)[:, None]
+    @override
+    def render(self, parameters: Tensor) -> Tensor:
+        return draw_pendulums(parameters[:, 0], self.side)
 
     @override
-    def show(self, parameters: Tensor) -> Tensor:
-        return draw_pendulums(parameters[:, 0], self._side)
-
-    def known(self) -> Tensor:
-        """See `Truth.known`: 4,000 angles evenly around the circle."""
-        return (torch.arange(_KNOWN, dtype=torch.float64) * (2 * math.pi / _KNOWN))[:, None]
-
-    @override
-    def ways(self, p: Tensor, q: Tensor) -> Tensor:
-        return torch.remainder(q - p + math.pi, 2 * math.pi) - math.pi
+    def reference_grid(self) -> Tensor:
+        """4,000 angles evenly around the circle."""
+        return _ANGLES.grid(4_000)
 
 
 def _batch(n: int, size: int, noise: float, seed: int) -> Batch:

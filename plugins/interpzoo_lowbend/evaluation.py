@@ -55,8 +55,8 @@ def score_embedding(
     Raises:
         InputError: `n` is less than 1.
     """
-    p, q, d = _pairs(data, epsilon or data.epsilon, n, seed)
-    x, y, m = model.encode(data.draw(torch.cat([p, q, data.space.between(p, q, 0.5)]))).cpu().chunk(3)
+    p, q, d = _pairs(data, epsilon or data.config.epsilon, n, seed)
+    x, y, m = model.encode(data.render(torch.cat([p, q, data.manifold.midpoint(p, q)]))).cpu().chunk(3)
     return EmbeddingScores(
         stretch=torch.linalg.vector_norm(first_difference(x, y, d), dim=1),
         bending=second_difference(x, y, m, d).square().sum(1),
@@ -79,8 +79,9 @@ def score_geodesics(
     Raises:
         InputError: `n` is less than 1, or `steps` less than 2.
     """
-    p, q, _ = _pairs(data, reach * data.epsilon, n, seed)
-    truths = torch.stack([data.draw(data.space.between(p, q, float(t))) for t in torch.linspace(0, 1, steps)], 1)
+    p, q, _ = _pairs(data, reach * data.config.epsilon, n, seed)
+    between = data.manifold.between(p, q, torch.linspace(0, 1, steps).double())
+    truths = data.render(between.flatten(0, 1)).unflatten(0, between.shape[:2])
     frames = model.interpolate(truths[:, 0], truths[:, -1], steps=steps, interpolator="linear").cpu()
     return between_errors(frames, truths)
 
@@ -88,5 +89,5 @@ def score_geodesics(
 def _pairs(data: Pairs, epsilon: float, n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     if n < 1:
         raise InputError(f"n = {n}: expected at least 1 pair")
-    p, q = data.space.pairs(n, epsilon, Generator().manual_seed(seed))
-    return p, q, data.space.distance(p, q).float()
+    p, q = data.manifold.pairs(n, epsilon, Generator().manual_seed(seed))
+    return p, q, data.manifold.distance(p, q).float()

@@ -11,20 +11,21 @@ from typing import Final
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
+from interpzoo.geometry.manifolds import Cap
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
-from interpzoo_lowbend.spaces import Cap
 from interpzoo_lowbend.splats import splat
 
 _HEIGHT, _BLUR = 0.5, 0.05
-"""Of the rod, and the standard deviation of its shadow's blur, in half images: shadows end within 0.87."""
+"""Height of the rod, and standard deviation of its shadow's blur, in half images: shadows end within 0.87."""
 _DARKNESS: Final = 0.8
 _BLOTS: Final = 24
-"""That a shadow is made of: three quarters of the blur apart where it is longest."""
+"""Blots that make a shadow: three quarters of the blur apart where it is longest."""
 
 
 class SundialConfig(PairsConfig):
-    """How far apart the lights of a pair are at most, in radians."""
+    """Largest angle between the lights of a pair, in radians."""
 
     epsilon: float = Field(default=math.pi / 8, gt=0, le=math.pi / 2)
 
@@ -33,17 +34,18 @@ class Sundial(Pairs[SundialConfig]):
     """The shadow of a vertical rod, seen from above, under any light at least 30 degrees above the plane.
 
     A point is the direction (x, y, z) of the light, a unit vector; the distance of two is the angle between them. The
-    cap of a sphere is no flat piece: an embedding without any distortion has a mean squared bending of 1 at least.
+    cap of a sphere is curved: an embedding without any distortion has a mean squared bending of at least 1.
     """
 
-    space = Cap(math.pi / 3)
+    manifold = Cap(math.pi / 3)
 
-    def render(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    @override
+    def draw(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """1 - 0.8 (1 + L^2 / (2 pi b^2))^1/2 mean_s exp(-|pixel - s tip|^2 / (2 b^2)), b = 0.05, L = |tip|.
 
         The shadow goes from the origin to the tip, away from the light; its middle is equally dark whatever its length.
-        A blurred segment would do no better than that: at the zenith, where it is a point that grows in any direction,
-        the image has to change smoothly and yet at once.
+        A blurred segment would be no smoother: at the zenith, where the shadow is a point that can grow in any
+        direction, the image must change smoothly from the start.
         """
         tip = -_HEIGHT * points[:, :2] / points[:, 2:]
         along = (torch.arange(_BLOTS, dtype=tip.dtype) + 0.5) / _BLOTS

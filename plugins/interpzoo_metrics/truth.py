@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.interfaces import Truth
+from interpzoo.interfaces import GroundTruth
 from interpzoo.metrics.between import ParameterPaths, between_errors
 from interpzoo.metrics.lines import Templates, step_smoothness
 
@@ -21,8 +21,8 @@ class MeanDistance(Metric):
     """Cosine distance of frames from the nearest image that the data can have: are they real?
 
     Berthelot et al. 2019, section 4, and lib/eval.py: on `lines` exactly theirs, 256 pairs x 16 frames with the ends,
-    against 10,000 lines. Elsewhere against the images of `Truth.known`, whose fineness it cannot see beyond. A real
-    image in the wrong place costs nothing, and pixel noise alone makes a distance.
+    against 10,000 lines. Elsewhere against the images of `GroundTruth.reference_grid`, whose spacing limits what it can
+    see. A real image in the wrong place costs nothing, and pixel noise alone makes a distance.
     """
 
     title = "Mean Distance"
@@ -64,7 +64,7 @@ class ParameterDeviation(Metric):
 
     Oring et al. 2021 (arXiv 2008.01487), section 4.2, whose curves have no figure: see
     `interpzoo.metrics.between.ParameterPaths.deviation`. 0 is ideal, a jump halfway has nearly 1/4. No finer than the
-    images of `Truth.known` are, and arbitrary where frames look like none of them.
+    images of `GroundTruth.reference_grid` are, and arbitrary where frames look like none of them.
     """
 
     title = "parameter deviation"
@@ -78,10 +78,10 @@ class ParameterDeviation(Metric):
         _, parameters = evaluation.shared("matches", lambda: matches(evaluation))
         truth, pairs = evaluation.task.truth, evaluation.pairs
         paths = ParameterPaths(
-            from_start=torch.linalg.vector_norm(truth.ways(pairs.starts[:, None], parameters), dim=2),
-            from_end=torch.linalg.vector_norm(truth.ways(pairs.ends[:, None], parameters), dim=2),
+            from_start=torch.linalg.vector_norm(truth.manifold.displacement(pairs.starts[:, None], parameters), dim=2),
+            from_end=torch.linalg.vector_norm(truth.manifold.displacement(pairs.ends[:, None], parameters), dim=2),
             alpha=evaluation.task.positions.double(),
-            length=torch.linalg.vector_norm(truth.ways(pairs.starts, pairs.ends), dim=1),
+            length=torch.linalg.vector_norm(truth.manifold.displacement(pairs.starts, pairs.ends), dim=1),
         )
         return Measured.mean(paths.deviation)
 
@@ -125,13 +125,13 @@ def matches(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     return distances, parameters
 
 
-def _templates(truth: Truth) -> dict[int, tuple[Templates, Tensor]]:
+def _templates(truth: GroundTruth) -> dict[int, tuple[Templates, Tensor]]:
     """By group: its known images, numbered, and their parameters."""
-    known = truth.known()
+    known = truth.reference_grid()
     groups = truth.groups(known)
     pieces = {group: known[groups == group] for group in groups.unique().tolist()}
     return {
-        group: (Templates(truth.show(piece), torch.arange(len(piece)).double()), piece)
+        group: (Templates(truth.render(piece), torch.arange(len(piece)).double()), piece)
         for group, piece in pieces.items()
     }
 
@@ -139,6 +139,6 @@ def _templates(truth: Truth) -> dict[int, tuple[Templates, Tensor]]:
 def _smoothness(evaluation: Evaluation) -> Tensor:
     _, parameters = evaluation.shared("matches", lambda: matches(evaluation))
     truth, pairs = evaluation.task.truth, evaluation.task.pairs
-    lengths = torch.linalg.vector_norm(truth.ways(pairs.starts, pairs.ends), dim=1)
-    steps = truth.ways(parameters[:, :-1], parameters[:, 1:])
+    lengths = torch.linalg.vector_norm(truth.manifold.displacement(pairs.starts, pairs.ends), dim=1)
+    steps = truth.manifold.displacement(parameters[:, :-1], parameters[:, 1:])
     return step_smoothness(steps, still=_STILL * float(lengths.mean()))

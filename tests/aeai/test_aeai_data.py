@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from interpzoo_aeai.coil20 import COIL20, COIL20Config
-from interpzoo_aeai.pole_shadow import PoleShadow, draw_pole_shadows, parameters_between
+from interpzoo_aeai.pole_shadow import PoleShadow, draw_pole_shadows
 from PIL import Image
 from torch import Generator, Tensor
 
@@ -111,7 +111,7 @@ class TestPoles:
     def test_the_light_goes_the_shorter_way_round(self) -> None:
         starts, ends = degrees((350, 45), (10, 50), (100, 45)), degrees((10, 75), (350, 50), (200, 80))
         t = torch.tensor([0, 0.5, 1], dtype=torch.float64)
-        found = torch.rad2deg(parameters_between(starts, ends, t)).round(decimals=9)
+        found = torch.rad2deg(PoleShadow.manifold.between(starts, ends, t)).round(decimals=9)
         assert found.tolist() == [
             [[350, 45], [360, 60], [370, 75]],
             [[10, 50], [0, 50], [-10, 50]],
@@ -120,7 +120,7 @@ class TestPoles:
 
     def test_images_in_between_begin_and_end_with_the_ends(self) -> None:
         starts, ends = degrees((350, 45), (100, 80)), degrees((30, 75), (60, 50))
-        path = parameters_between(starts, ends, torch.tensor([0.0, 0.25, 1.0]))
+        path = PoleShadow.manifold.between(starts, ends, torch.tensor([0.0, 0.25, 1.0]))
         first, _, last = draw_pole_shadows(path.flatten(0, 1)).unflatten(0, (2, 3)).unbind(1)
         torch.testing.assert_close(first, draw_pole_shadows(starts))
         torch.testing.assert_close(last, draw_pole_shadows(ends))
@@ -144,7 +144,7 @@ class TestPoles:
         with pytest.raises(InputError, match="limit = 0"):
             data.test(0)
         for channels, height in ((3, 32), (1, 8), (1, 64)):
-            with pytest.raises(ConfigError, match=f"pole-shadow: image = {channels}x{height}x32"):
+            with pytest.raises(ConfigError, match=f"PoleShadow: image = {channels}x{height}x32"):
                 PoleShadow(ComponentConfig(), ImageSpec(channels=channels, height=height, width=32))
 
     def test_nothing_to_draw(self) -> None:

@@ -108,7 +108,7 @@ class TestData:
     @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 16, 8), (1, 4, 4), (1, 128, 128)])
     def test_images_it_cannot_draw(self, shape: tuple[int, int, int]) -> None:
         channels, height, width = shape
-        with pytest.raises(ConfigError, match=f"pendulum: image = {channels}x{height}x{width}"):
+        with pytest.raises(ConfigError, match=f"Pendulum: image = {channels}x{height}x{width}"):
             pendulum(ImageSpec(channels=channels, height=height, width=width))
 
     def test_bad_settings(self, data: Pendulum) -> None:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from interpzoo_lowbend.evaluation import score_embedding, score_geodesics
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
-from interpzoo_lowbend.spaces import Cap
 from torch import Tensor, nn
 
 from interpzoo import create, wrap
 from interpzoo.config import ComponentSpec, ImageSpec, Recipe
 from interpzoo.errors import InputError
+from interpzoo.geometry.manifolds import Cap
 from interpzoo.interfaces import DataSet
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
@@ -84,9 +84,9 @@ def test_a_resumed_run_is_the_uninterrupted_one_in_either_stage(cut: int, tmp_pa
 class Written(Pairs):
     """Points of the sphere as the greys of three pixels."""
 
-    space = Cap(math.pi / 3)
+    manifold = Cap(math.pi / 3)
 
-    def render(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def draw(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """(p + 1) / 2 in the first row, black elsewhere."""
         image = torch.zeros(len(points), 1, y.numel(), x.numel(), dtype=points.dtype)
         image[:, 0, 0, :3] = (points + 1) / 2
