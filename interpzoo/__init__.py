@@ -13,7 +13,7 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 * pictures: `save_image`, `save_strip`, `save_gif`;
 * types: `InterpolationModel`, and `InterpzooError`, the base of all errors (`interpzoo.errors` has the others).
 
-Plugins import from the modules, as CONTRIBUTING.md shows.
+Plugins import from the modules, as docs/plugins.md shows.
 """
 
 from importlib.metadata import version

@@ -398,7 +398,7 @@ class InterpolationModel(nn.Module):
             if not same:
                 raise ConfigError(
                     f"cannot save this model: its {kind} {type(network).__name__!r} is not the registered component "
-                    f"{name!r} and could not be loaded again. Register it in a plugin (see CONTRIBUTING.md)"
+                    f"{name!r} and could not be loaded again. Register it in a plugin (see docs/plugins.md)"
                 )
 
     def _refined(self, x: Tensor, codes: Tensor, steps: int) -> Tensor:

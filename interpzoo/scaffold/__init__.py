@@ -1,4 +1,4 @@
-"""A new plugin from a template: a package that is installed, tested and trained before a line of it is changed."""
+"""A new plugin from a template: a package that can be installed, tested and trained as it is."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from interpzoo.plugins import API_VERSION, registry, zoo
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SUFFIX: Final = ".in"
-"""Of a template, so that no tool takes it for what it will become."""
+"""Ending of a template's name, so that no tool takes the template for the file that it becomes."""
 
 
 def new_plugin(name: str, output: Path) -> Path:
     """Write the project of a plugin with one method, `name`.
 
     Args:
-        name: of plugin and method: lower-case words with ``-`` between them; the distribution is ``interpzoo-NAME``.
-        output: an existing folder, in which the project's own is made.
+        name: name of the plugin and its method: lower-case words with ``-`` between them. The distribution is
+            ``interpzoo-NAME``.
+        output: an existing folder, in which the project's folder is created.
 
     Returns:
         The project's folder.
 
     Raises:
-        InputError: `name` is none, or is one that an installed plugin has or has registered: of two methods of a name
-            neither would be found by it.
-        OutputError: the project's folder is there already, or cannot be written.
+        InputError: `name` is not valid, or an installed plugin has it or has registered it: two methods of one name
+            could not be found by it.
+        OutputError: the project's folder already exists or cannot be written.
     """
     if not _NAME.fullmatch(name) or len(name) > 64:
-        raise InputError(f"{name!r} is no name of a plugin: expected lower-case words, such as 'my-method'")
+        raise InputError(f"{name!r} is not a name for a plugin: expected lower-case words, such as 'my-method'")
     taken = [plugin.owner for plugin in zoo().plugins if plugin.owner.plugin == name]
     taken += [row.owner for table in registry().tables() for row in table if row.name in (name, f"{name}-lines")]
     if taken:
@@ -57,7 +58,7 @@ def new_plugin(name: str, output: Path) -> Path:
             with atomic_write(project / path) as temporary:
                 temporary.write_text(text, "utf-8")
     except FileExistsError:
-        raise OutputError(f"{project} is there already: choose another name or folder") from None
+        raise OutputError(f"{project} already exists: choose another name or folder") from None
     except OSError as error:
         raise OutputError(f"cannot write {project}: {error.strerror or error}") from None
     return project

@@ -1,14 +1,12 @@
 """What the documentation shows is true: code runs, commands parse, links lead somewhere, tables are fresh.
 
-The example plugin of CONTRIBUTING.md is taken from that page, installed as a distribution and used. A block of the
-README that needs a pretrained model which is not here is skipped with that reason; trainings are made short.
+A block of the README that needs a pretrained model which is not here is skipped with that reason; trainings are made
+short. The plugin that docs/plugins.md writes has tests of its own, in test_plugin_tutorial.py.
 """
 
 from __future__ import annotations
 
 import ast
-import json
-import os
 import re
 import shlex
 import subprocess
@@ -29,10 +27,9 @@ from tests.hubserver import Hub, environment
 from tools import readme
 
 ROOT = Path(__file__).parents[2]
-README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+README, CONTRIBUTING, TUTORIAL = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "plugins.md"
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-FILE = re.compile(r"^\*\*`([^`]+)`\*\*[^\n]*\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -137,7 +134,7 @@ def run_beside(hub: Hub, script: str, folder: Path) -> None:
 COMMANDS = sorted(
     {
         command
-        for page in (README, CONTRIBUTING)
+        for page in (README, CONTRIBUTING, TUTORIAL)
         for block in blocks(page, "sh")
         for line in block.splitlines()
         for command in line.split(" && ")
@@ -176,7 +173,7 @@ def test_extras_that_commands_install_exist() -> None:
 # Links and names
 
 
-@pytest.mark.parametrize("page", [README, CONTRIBUTING, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, CONTRIBUTING, TUTORIAL, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     absent = [target for target in LINK.findall(page.read_text("utf-8")) if not leads_somewhere(page, target)]
     assert not absent
@@ -231,114 +228,3 @@ def test_a_lost_table_is_told(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(readme.main, [str(page), "--check"])
     assert outcome.exit_code == 1
     assert "the generated parts are models, methods, interpolators, expected" in outcome.output
-
-
-# The example plugin of CONTRIBUTING.md
-
-
-TINY = ["training.samples=32", "training.batch_size=8", "encoder.width=2", "decoder.width=2"]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example's files; a block of a file that is there already goes to its end."""
-    root = tmp_path_factory.mktemp("example") / "interpzoo-midpoint"
-    for name, text in FILE.findall(CONTRIBUTING.read_text("utf-8")):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        with (root / name).open("a", encoding="utf-8") as file:
-            file.write(text)
-    return root
-
-
-@pytest.fixture(scope="module")
-def site(project: Path) -> Path:
-    """A folder with the example installed by pip, to import from."""
-    site = project.parent / "site"
-    options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(site)]
-    python("-m", "pip", "install", *options, str(project), folder=project.parent)
-    return site
-
-
-def python(*arguments: str, folder: Path, site: Path | None = None) -> str:
-    """What a fresh interpreter prints, which works in `folder` and must end well."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("INTERPZOO_")}
-    environment |= {"OMP_NUM_THREADS": "1", "INTERPZOO_STRICT_PLUGINS": "1"}
-    if site is not None:
-        environment["PYTHONPATH"] = str(site)
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.mark.slow
-def test_the_example_is_a_plugin(site: Path, tmp_path: Path) -> None:
-    listed = json.loads(python("-m", "interpzoo", "plugins", "--json", site=site, folder=tmp_path))
-    plugin = next(plugin for plugin in listed["plugins"] if plugin["name"] == "midpoint")
-    assert (plugin["distribution"], plugin["version"], plugin["status"]) == ("interpzoo-midpoint", "0.1.0", "loaded")
-    assert plugin["registers"] == {
-        "regularizer": ["midpoint"],
-        "interpolator": ["eased"],
-        "dataset": ["discs"],
-        "metric": ["dimming"],
-        "method": ["midpoint"],
-        "recipe": ["midpoint-lines"],
-        "model": ["midpoint-lines"],
-    }
-    assert listed["clashes"] == []
-
-
-@pytest.mark.slow
-def test_the_example_passes_its_own_tests(site: Path, project: Path) -> None:
-    printed = python("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", site=site, folder=project)
-    assert re.search(r"\b[1-9]\d+ passed", printed)
-
-
-LONGEST_METHOD = 60
-
-
-def test_the_example_method_is_short_beside_its_maths(project: Path) -> None:
-    """All that is written by hand for it, formatted as everything here; empty lines and the loss itself not counted."""
-    package = project / "interpzoo_midpoint"
-    method = (package / "midpoint.py").read_text("utf-8")
-    (loss,) = [n for n in ast.walk(ast.parse(method)) if isinstance(n, ast.FunctionDef) and n.name == "loss"]
-    assert loss.end_lineno is not None
-    lines = method.splitlines()
-    written = [*lines[: loss.lineno - 1], *lines[loss.end_lineno :]]
-    for path in (project / "pyproject.toml", package / "__init__.py", package / "recipes" / "midpoint-lines.toml"):
-        written += path.read_text("utf-8").splitlines()
-    written += (package / "zoo.toml").read_text("utf-8").partition("[models.")[0].splitlines()
-    assert len([line for line in written if line.strip()]) <= LONGEST_METHOD
-
-
-@pytest.mark.slow
-def test_the_example_trains_and_loads_by_name(site: Path, tmp_path: Path) -> None:
-    target = site / "interpzoo_midpoint" / "model_cards" / "midpoint-lines"
-    command = ["train", "midpoint", "--output", str(target), *(f"--set={change}" for change in TINY)]
-    python("-m", "interpzoo", *command, site=site, folder=tmp_path)
-    assert "midpoint-lines" in python("-m", "interpzoo", "list", site=site, folder=tmp_path)
-    command = ["interpolate", "midpoint-lines", "--interpolator", "eased", "-o", "strip.png"]
-    assert "4 paths of 9 frames" in python("-m", "interpzoo", *command, site=site, folder=tmp_path)
-    assert (tmp_path / "strip.png").stat().st_size > 0
-
-
-@pytest.mark.slow
-def test_the_example_data_set_and_path_serve_other_methods(site: Path, tmp_path: Path) -> None:
-    script = f"""
-import torch
-import interpzoo
-
-model = interpzoo.train("ae-lines", output="run", changes=["data.name=discs", *{TINY!r}])
-print(model.config.trained.data.name)
-z0, z1 = torch.randn(2, 3, *model.latent_shape)
-path = model.interpolate_codes(z0, z1, [0, 0.25, 1], interpolator="eased")
-assert torch.equal(path[:, 0], z0) and torch.equal(path[:, 2], z1)
-torch.testing.assert_close(path[:, 1:2], model.interpolate_codes(z0, z1, [0.15625]))
-try:
-    model.interpolate_codes(z0, z1, [1.5], interpolator="eased")
-except interpzoo.InterpzooError as error:
-    print(error)
-"""
-    printed = python("-c", script, site=site, folder=tmp_path).splitlines()
-    assert printed == ["discs", "t lies in [1.5, 1.5]: the path 'eased' is defined in [0, 1]"]

@@ -121,13 +121,13 @@ print(json.dumps([interpzoo.__file__, found, [interpzoo.load(name).config.name f
 
 
 @pytest.mark.parametrize("name", ["", "My-Method", "my_method", "-x", "x-", "a b", "1x", "../x", "x" * 65])
-def test_names_that_are_none(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no name of a plugin: expected lower-case words"):
+def test_invalid_names(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a name for a plugin: expected lower-case words"):
         new_plugin(name, tmp_path)
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_name_that_is_taken_and_a_folder_that_is_there(tmp_path: Path) -> None:
+def test_taken_names_and_existing_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'acai' is taken by plugin 'acai'"):
         new_plugin("acai", tmp_path)
     # A second method, path or recipe of a name would make it ambiguous.
@@ -135,5 +135,5 @@ def test_a_name_that_is_taken_and_a_folder_that_is_there(tmp_path: Path) -> None
         with pytest.raises(InputError, match=f"'{name}' is taken by plugin '{plugin}'"):
             new_plugin(name, tmp_path)
     new_plugin("mine", tmp_path)
-    with pytest.raises(OutputError, match="interpzoo-mine is there already"):
+    with pytest.raises(OutputError, match="interpzoo-mine already exists"):
         new_plugin("mine", tmp_path)
