@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,7 +19,7 @@ from interpzoo.config import ModelConfig, named
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, as_batch, is_single
-from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
+from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
 from interpzoo.plugins import registry
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.save import Contents, save
@@ -46,7 +46,6 @@ class InterpolationModel(nn.Module):
         interpolator: the default path of `interpolate`.
         examples: a few codes (n, *latent_shape) that were saved with the model, or ``None``.
         codes: training codes (n, *latent_shape) for paths that stay near the data, or ``None``.
-        report: what the last path says of each pair (a geodesic: whether it converged), or ``None``.
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class InterpolationModel(nn.Module):
         self.interpolator = interpolator
         self.examples = examples
         self.codes = codes
-        self.report: Any = None
 
     @property
     def name(self) -> str:
@@ -187,9 +185,17 @@ class InterpolationModel(nn.Module):
     def interpolate_codes(
         self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
     ) -> Tensor:
+        """The codes of `solve`, without its report."""
+        return self.solve(z0, z1, t, interpolator=interpolator).codes
+
+    @torch.no_grad()
+    def solve(
+        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+    ) -> Solution:
         """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
 
-        The path is `z0` at 0 and `z1` at 1, bit for bit.
+        They are bit for bit `z0` at 0 and `z1` at 1. Paths that are searched for come with a report on each pair; a
+        geodesic's says whether it converged.
 
         Raises:
             InputError: the shapes do not fit, or the path is not defined at some `t`.
@@ -202,10 +208,7 @@ class InterpolationModel(nn.Module):
             raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
         if not bool(t.isfinite().all()):
             raise InputError("t holds values that are not finite")
-        path = self._path(interpolator)
-        codes = path(z0, z1, t, model=self)
-        self.report = path.report
-        return codes
+        return self._path(interpolator).solve(z0, z1, t, model=self)
 
     @torch.no_grad()
     def morph(

@@ -12,7 +12,7 @@ never draws from the global random state.
 from interpzoo.interfaces.component import ConfigT
 from interpzoo.interfaces.data import Batch, DataSet, GroundTruth, check_limit
 from interpzoo.interfaces.features import FeatureNetwork
-from interpzoo.interfaces.interpolation import Interpolator, Mixer
+from interpzoo.interfaces.interpolation import Interpolator, Mixer, Solution
 from interpzoo.interfaces.networks import Decoder, Encoder, LatentModel, Prior
 from interpzoo.interfaces.training import Regularizer, Step, Update, parameters_of
 
@@ -29,6 +29,7 @@ __all__ = [
     "Mixer",
     "Prior",
     "Regularizer",
+    "Solution",
     "Step",
     "Update",
     "check_limit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Generator, Tensor
@@ -12,13 +13,20 @@ from interpzoo.interfaces.networks import LatentModel
 from interpzoo.registry import Kind
 
 
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Codes on a path, and how well the path was found."""
+
+    codes: Tensor
+    """(B, T, *latent_shape)."""
+    report: Any = None
+    """How well each of the B paths was found, where paths are searched for; otherwise ``None``."""
+
+
 class Interpolator(Configured[ConfigT], ABC):
     """A path between codes."""
 
     kind: ClassVar[Kind] = "interpolator"
-
-    report: Any = None
-    """What the last call has to say of its paths, pair by pair, where the path is searched for."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -31,7 +39,7 @@ class Interpolator(Configured[ConfigT], ABC):
             z0: start codes (B, *latent_shape).
             z1: end codes (B, *latent_shape).
             t: positions (T,) or (B, T); 0 is `z0`, 1 is `z1`, values outside extrapolate where the path can.
-            model: whose encoder, decoder and training codes the path may use.
+            model: the model, of which the path may use encoder, decoder and training codes.
 
         Returns:
             (B, T, *latent_shape); bit for bit `z0` where t = 0 and `z1` where t = 1.
@@ -39,6 +47,10 @@ class Interpolator(Configured[ConfigT], ABC):
         Raises:
             InputError: the path is not defined at some `t`.
         """
+
+    def solve(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Solution:
+        """The codes of `__call__`, with a report where the path is searched for."""
+        return Solution(self(z0, z1, t, model=model))
 
 
 class Mixer(Interpolator[ConfigT]):

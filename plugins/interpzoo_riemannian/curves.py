@@ -100,7 +100,7 @@ class Curves:
         for rows, stretches in self._blocks(points, evaluations=1 + d):
             last: Tensor | None = None
             for columns in stretches:
-                # Points first, so that neighbours along the curve are whole blocks of memory.
+                # Points first, so that neighbors along the curve are whole blocks of memory.
                 part = points[rows, columns].transpose(0, 1)
                 y, J = (flat.unflatten(0, part.shape[:2]) for flat in jacobian(self.decoder, part.flatten(0, 1)))
                 chords = self._chords(points, rows, columns, y.transpose(0, 1))
@@ -160,7 +160,7 @@ class Curves:
             yield slice(first, min(first + height, pairs)), columns
 
     def _chords(self, points: Tensor, rows: slice, columns: slice, y: Tensor) -> Tensor:
-        """Differences of the decoded stretch `y` (b, m, D) with both its neighbours included, (b, m + 1, D)."""
+        """Differences of the decoded stretch `y` (b, m, D) with both its neighbors included, (b, m + 1, D)."""
         start, end = self.decoded_ends[rows].unbind(1)
         before = self.decoder(points[rows, columns.start - 1]) if columns.start else start
         after = self.decoder(points[rows, columns.stop]) if columns.stop < points.shape[1] else end

@@ -30,7 +30,7 @@ def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighb
 
     In place of the variance of Arvanitidis et al. 2018, which a deterministic decoder lacks, the metric gains that of
     s(z) = w log sum_i exp(-|z - c_i|^2 / 2 h_i^2), radial basis functions on the codes c_i, as wide as each one's
-    distance h_i to its k-th neighbour. Among the codes s is nearly flat; away from them it falls without end.
+    distance h_i to its k-th neighbor. Among the codes s is nearly flat; away from them it falls without end.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
@@ -78,7 +78,7 @@ def neighbor_path(
 ) -> Tensor:
     """Curves (B, steps, *latent) from `z0` to `z1` through the training codes: `geodesic`'s ``init`` in any dimension.
 
-    The shortest paths over the graph of each code's nearest neighbours, its edges as long as they are decoded, from the
+    The shortest paths over the graph of each code's nearest neighbors, its edges as long as they are decoded, from the
     code nearest to one end to that nearest to the other, with nodes at equal decoded distances.
 
     Args:
@@ -104,8 +104,8 @@ def neighbor_path(
     apart = torch.tensor([pair for pair, way in enumerate(ways) if not way])
     if len(apart):
         raise InputError(
-            f"no path of neighbouring codes joins the ends of pair {numbers(apart)}: they lie in parts of the data "
-            f"that {neighbors} neighbours do not connect; take more neighbors or more codes"
+            f"no path of neighboring codes joins the ends of pair {numbers(apart)}: they lie in parts of the data "
+            f"that {neighbors} neighbors do not connect; take more neighbors or more codes"
         )
     paths: list[Tensor] = []
     for pair, way in enumerate(ways):

@@ -14,7 +14,7 @@ _STUCK = 1e8
 
 
 def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
-    """Minimise the energy as the nonlinear least squares in the chords that it is.
+    """Minimize the energy as the nonlinear least squares in the chords that it is.
 
     The damping is a multiple of the energy of the curve in latent space itself: it holds back how fast a curve bends,
     not how far it moves, so that it works alike for any number of nodes. Damping and acceptance are each curve's own,

@@ -7,19 +7,19 @@ from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, override
 
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, at
-from interpzoo.interfaces import Interpolator, LatentModel
+from interpzoo.interfaces import Interpolator, LatentModel, Solution
 from interpzoo_riemannian.density import density_aware
 from interpzoo_riemannian.paper import geodesic_path
 from interpzoo_riemannian.report import Geodesic, warn_unless_converged
 from interpzoo_riemannian.solver import FEW_DIMENSIONS, Method, geodesic
 
 _MANY = 256
-"""Pairs from which on a progress bar is shown."""
+"""Smallest number of pairs for which a progress bar is shown."""
 
 
 class CurveConfig(ComponentConfig):
@@ -34,20 +34,18 @@ CurveT = TypeVar("CurveT", bound=CurveConfig, default=CurveConfig, covariant=Tru
 
 
 class Curve(Interpolator[CurveT]):
-    """A curve that is solved for with the model's decoder and then walked along, t from 0 to 1.
+    """A curve that is solved for with the model's decoder, then followed from t = 0 to 1.
 
-    Attributes:
-        report: how well each pair of the last call was solved; `None` before the first.
+    A `NotConvergedWarning` names the pairs whose curve is not a geodesic; the report is a `Geodesic`.
     """
 
-    def __init__(self, config: CurveT) -> None:
-        super().__init__(config)
-        self.nodes = config.nodes
-        self.max_iterations = config.max_iterations
-        self.report: Geodesic | None = None
-
+    @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
-        """See `Interpolator`; t in [0, 1]. A `NotConvergedWarning` names the pairs whose curve is not a geodesic.
+        return self.solve(z0, z1, t, model=model).codes
+
+    @override
+    def solve(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Solution:
+        """The codes at `t` in [0, 1], with a `Geodesic` as the report.
 
         Raises:
             InputError: t outside [0, 1]; the decoder is not differentiable, random, or gives NaN or infinite values.
@@ -57,12 +55,12 @@ class Curve(Interpolator[CurveT]):
                 f"t goes from {float(t.min()):g} to {float(t.max()):g}: a geodesic between two codes is defined in "
                 "[0, 1]; to go on beyond an end, shoot with interpzoo_riemannian.exponential_map"
             )
-        self.report = self._solve(checked_decoder_of(model), z0, z1, model)
-        warn_unless_converged(self.report)
-        return at(self.report.path, t, smooth=True)
+        found = self.curves(checked_decoder_of(model), z0, z1, model)
+        warn_unless_converged(found)
+        return Solution(at(found.path, t, smooth=True), found)
 
     @abstractmethod
-    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
+    def curves(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         """The curves between codes (B, *latent_shape)."""
 
 
@@ -70,41 +68,36 @@ class ShortestConfig(CurveConfig):
     """Settings of the geodesic path."""
 
     tolerance: float = Field(default=3e-3, gt=0, lt=1)
-    """Share of the energy that another step must promise: images show no more."""
+    """Share of the energy that another step must promise; images show no smaller change."""
     method: Method | None = None
-    """What minimises, see `geodesic`; by default Gauss-Newton in few latent dimensions and quasi-Newton alone in many,
+    """The minimizer, see `geodesic`; by default Gauss-Newton in few latent dimensions and quasi-Newton alone in many,
     where exact minima of decoders with kinks (leaky ReLU) take ten times as long for a few per cent of the energy."""
     density: float = Field(default=0.0, ge=0, le=1e6)
-    """Weight of the training codes, see `density_aware`; above 0 the model must have brought them along."""
+    """Weight of the training codes, see `density_aware`; above 0, the model must come with them."""
 
 
 class Shortest(Curve[ShortestConfig]):
     """The shortest curve as the decoded images measure it; see `interpzoo_riemannian.geodesic`."""
 
-    def __init__(self, config: ShortestConfig | None = None) -> None:
-        config = config or ShortestConfig()
-        super().__init__(config)
-        self.tolerance = config.tolerance
-        self.method: Method | None = config.method
-        self.density = config.density
-
-    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
-        if self.density:
+    @override
+    def curves(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
+        config = self.config
+        if config.density:
             if model.codes is None:
                 raise InputError(
-                    f"density = {self.density:g}: {model.name!r} came without training codes; set model.codes "
+                    f"density = {config.density:g}: {model.name!r} came without training codes; set model.codes "
                     "to encoded training images"
                 )
-            decoder = density_aware(decoder, model.codes.to(z0), weight=self.density)
+            decoder = density_aware(decoder, model.codes.to(z0), weight=config.density)
         fast: Method = "gauss-newton" if z0[0].numel() <= FEW_DIMENSIONS else "quasi-newton"
         return geodesic(
             decoder,
             z0,
             z1,
-            steps=self.nodes,
-            method=self.method or fast,
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
+            steps=config.nodes,
+            method=config.method or fast,
+            tolerance=config.tolerance,
+            max_iterations=config.max_iterations,
             progress=len(z0) >= _MANY,
         )
 
@@ -122,22 +115,16 @@ class PaperConfig(CurveConfig):
 class PaperShortest(Curve[PaperConfig]):
     """The shortest curve as Algorithm 1 of Shao, Kumar and Fletcher finds it: a slow reference for `geodesic`."""
 
-    def __init__(self, config: PaperConfig | None = None) -> None:
-        config = config or PaperConfig()
-        super().__init__(config)
-        self.direction = config.direction
-        self.step_size = config.step_size
-
-    def _solve(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
-        encoder = model.encoder if self.direction == "encoder" else None
+    @override
+    def curves(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         return geodesic_path(
             decoder,
             z0,
             z1,
-            encoder=encoder,
-            steps=self.nodes,
-            step_size=self.step_size,
-            max_iterations=self.max_iterations,
+            encoder=model.encoder if self.config.direction == "encoder" else None,
+            steps=self.config.nodes,
+            step_size=self.config.step_size,
+            max_iterations=self.config.max_iterations,
         )
 
 

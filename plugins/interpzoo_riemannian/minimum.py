@@ -1,4 +1,4 @@
-"""Where a minimiser of the energy leaves the curves of a batch."""
+"""Where a minimizer of the energy leaves the curves of a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Minimum:
     nodes: Tensor
     """(B, n, d), the free ones."""
     energy: Tensor
-    """(B,) in float64, through the points that were minimised."""
+    """(B,) in float64, through the points that were minimized."""
     gradient_norm: Tensor
     """(B,) in float64: the square root of sum_i ||dE/dz_i||^2."""
     converged: Tensor

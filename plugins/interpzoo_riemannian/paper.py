@@ -1,4 +1,4 @@
-"""The algorithms of the paper as it has them: the reference that the faster ones of this package are held against.
+"""The algorithms of the paper as it has them: the reference that the faster ones of this package are checked against.
 
 Shao, Kumar, Fletcher 2018. There is no official code. Where the paper is silent: all nodes move at once (Jacobi, not
 Gauss-Seidel), step lengths and thresholds are chosen as the docstrings say.
@@ -20,7 +20,7 @@ from interpzoo_riemannian.checks import (
 from interpzoo_riemannian.curves import Curves
 from interpzoo_riemannian.minimum import Minimum
 from interpzoo_riemannian.report import Geodesic
-from interpzoo_riemannian.solver import held_against_line
+from interpzoo_riemannian.solver import checked_against_line
 from interpzoo_riemannian.tangents import Tangents
 
 _THRESHOLD = 1e-6
@@ -91,7 +91,7 @@ def geodesic_path(
             break
         eta = gradient if h is None else _through_encoder(curves, h, nodes)
         nodes = nodes - (alpha[:, None, None] * eta).to(nodes.dtype)
-    return held_against_line(Curves(flat, ends, decoded_ends, batch_size), found, z0)
+    return checked_against_line(Curves(flat, ends, decoded_ends, batch_size), found, z0)
 
 
 @torch.no_grad()

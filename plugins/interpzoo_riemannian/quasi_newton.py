@@ -19,7 +19,7 @@ _SAMPLES = 3
 
 
 def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
-    """Minimise the energy from its gradients, one backward pass a node, where Jacobians at all nodes cost too much.
+    """Minimize the energy from its gradients, one backward pass a node, where Jacobians at all nodes cost too much.
 
     The curvature at the start is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt with the metric G
     taken at a few nodes and interpolated between them; BFGS learns the rest. Lengths of steps and their acceptance are

@@ -23,7 +23,7 @@ class Geodesic:
     converged: Tensor
     """(B,) bool: a minimum was reached, and it is not above the straight line."""
     iterations: Tensor
-    """(B,) int64: of the minimisers, over all numbers of nodes."""
+    """(B,) int64: of the minimizers, over all numbers of nodes."""
     gradient_norm: Tensor
     """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) over the nodes that were free."""
 

@@ -34,7 +34,7 @@ _LEAP = 1.25
 _PAIRS_AT_ONCE = 128
 """Enough pairs to fill batches, few enough for the progress to be seen."""
 _FINE = 80
-"""Segments, at least, of curves that are held against the straight line."""
+"""Segments, at least, of curves that are compared with the straight line."""
 _ROUNDING = 1e-5
 """Relative difference of two energies that float32 cannot tell from none."""
 
@@ -55,7 +55,7 @@ def geodesic(
 ) -> Geodesic:
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
 
-    Minimises the energy (eq. 4 of Shao et al. 2018) of the chain of a curve's nodes and of the points between them,
+    Minimizes the energy (eq. 4 of Shao et al. 2018) of the chain of a curve's nodes and of the points between them,
     which lie on the cubics through four nodes: were all of them free, they would leap over what lies between them, and
     decoders that are trained have much there. A curve that is still longer between its points than through them is
     solved with twice as many nodes, and again, before it is given back in `steps`.
@@ -74,9 +74,9 @@ def geodesic(
         steps: nodes of a path, both ends included; at least 2.
         init: paths (B, N, *latent) to start from, of any number of nodes, `neighbor_path`'s say; their ends are
             replaced by `z0` and `z1`. Straight lines by default.
-        method: what minimises; ``auto`` chooses as above, and either by its name works with half of the `steps`.
+        method: what minimizes; ``auto`` chooses as above, and either by its name works with half of the `steps`.
         tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
-        max_iterations: of a minimiser, for each number of nodes.
+        max_iterations: of a minimizer, for each number of nodes.
         batch_size: decoder evaluations in flight, which bounds the memory whatever the number of pairs; by default a
             million output values' worth.
         progress: show a progress bar on standard error.
@@ -125,7 +125,7 @@ def solve(
         curves = Curves(flat, ends[rows], y, batch_size, midpoints)
         start = ends[rows] if init is None else init[rows].flatten(2).to(ends)
         minimum = _minimize(curves, start, [*_coarser(nodes), nodes], settings)
-        found.append(held_against_line(curves, minimum, z0, first=rows.start))
+        found.append(checked_against_line(curves, minimum, z0, first=rows.start))
     return Geodesic(
         **{field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
     )
@@ -143,7 +143,7 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
     """From `start` (B, N, d), over curves of as many nodes, ends included, as each of the `levels` in turn.
 
     What comes back are `steps` nodes of every curve. One that is longer between its points than it is through them is
-    minimised anew with twice as many, `doublings` times at most.
+    minimized anew with twice as many, `doublings` times at most.
     """
     if levels[-1] == 2:
         minimum = Minimum.of(start[:, :0])
@@ -179,7 +179,7 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
 
 
 def _coarse_to_fine(
-    minimise: Callable[[Curves, Tensor, float, int], Minimum],
+    minimize: Callable[[Curves, Tensor, float, int], Minimum],
     curves: Curves,
     start: Tensor,
     levels: list[int],
@@ -189,9 +189,9 @@ def _coarse_to_fine(
     *coarser, nodes = levels
     spent = 0
     for coarse in coarser:
-        minimum = minimise(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
+        minimum = minimize(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
         start, spent = curves.path(minimum.nodes), spent + minimum.iterations
-    minimum = minimise(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
+    minimum = minimize(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
     return replace(minimum, iterations=minimum.iterations + spent)
 
 
@@ -203,8 +203,8 @@ def _coarser(nodes: int) -> list[int]:
     return counts
 
 
-def held_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
-    """The report of minimised curves, with the straight line where it is no worse.
+def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
+    """The report of minimized curves, with the straight line where it is no worse.
 
     Paths have shape and type of the latents `like` (B, *latent); `first` is the number of the first among all pairs.
 

@@ -30,19 +30,19 @@ def ends(model: InterpolationModel, n: int = 3) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("path", [Shortest(ShortestConfig(nodes=8)), PaperShortest(PaperConfig(nodes=8))])
-def test_ends_are_exact_and_the_report_is_at_hand(model: InterpolationModel, path: Shortest | PaperShortest) -> None:
+def test_ends_are_exact_and_a_report_is_returned(model: InterpolationModel, path: Shortest | PaperShortest) -> None:
     a, b = ends(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConvergedWarning)
-        codes = model.interpolate_codes(a, b, [0.0, 0.3, 1.0], interpolator=path)
-    assert torch.equal(codes[:, 0], a)
-    assert torch.equal(codes[:, 2], b)
-    assert isinstance(path.report, Geodesic)
-    assert model.report is path.report
-    assert path.report.converged.shape == (3,)
+        found = model.solve(a, b, [0.0, 0.3, 1.0], interpolator=path)
+        assert torch.equal(model.interpolate_codes(a, b, [0.0, 0.3, 1.0], interpolator=path), found.codes)
+    assert torch.equal(found.codes[:, 0], a)
+    assert torch.equal(found.codes[:, 2], b)
+    assert isinstance(found.report, Geodesic)
+    assert found.report.converged.shape == (3,)
     line = torch.stack([a, b], 1)
     with torch.no_grad():
-        energies = (curve_energy(model.decoder, resample(z, 57)) for z in (path.report.path, line))
+        energies = (curve_energy(model.decoder, resample(z, 57)) for z in (found.report.path, line))
         assert bool((next(energies) <= next(energies) * (1 + 1e-4)).all())
 
 
@@ -53,14 +53,20 @@ def test_by_name(model: InterpolationModel) -> None:
         frames = model.interpolate(x, y, steps=5, interpolator="geodesic")
     assert frames.shape == (5, 1, 8, 8)
     torch.testing.assert_close(frames[[0, -1]], model.reconstruct([x, y]))
-    assert model.report.converged.shape == (1,)
 
 
 def test_what_did_not_converge_is_warned_of(model: InterpolationModel) -> None:
     path = Shortest(ShortestConfig(nodes=8, max_iterations=1, tolerance=1e-12))
     with pytest.warns(NotConvergedWarning, match=r"3 of 3 geodesics did not converge: pair 0, 1, 2") as caught:
-        model.interpolate_codes(*ends(model), [0.5], interpolator=path)
-    assert caught[0].message.report is path.report  # pyright: ignore[reportAttributeAccessIssue]
+        found = model.solve(*ends(model), [0.5], interpolator=path)
+    assert caught[0].message.report is found.report  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_paths_in_closed_form_have_no_report(model: InterpolationModel) -> None:
+    a, b = ends(model)
+    found = model.solve(a, b, [0.0, 1.0])
+    assert torch.equal(found.codes, torch.stack([a, b], 1))
+    assert found.report is None
 
 
 @pytest.mark.parametrize("t", [-0.1, 1.1])
@@ -122,7 +128,7 @@ class TestDensity:
         assert radii == sorted(radii)
         assert radii[-1] > 0.85
 
-    def test_a_path_through_neighbours_follows_the_ring(self) -> None:
+    def test_a_path_through_neighbors_follows_the_ring(self) -> None:
         path = neighbor_path(plane, ring(), self.a, self.b, steps=25, neighbors=4)
         assert path.shape == (1, 25, 2)
         assert torch.equal(path[:, 0], self.a)
@@ -131,7 +137,7 @@ class TestDensity:
 
     def test_pairs_that_no_path_joins_are_named(self) -> None:
         codes = torch.cat([ring(), ring() + 10])
-        with pytest.raises(InputError, match=r"pair 1 \(counted from 0\).*4 neighbours do not connect"):
+        with pytest.raises(InputError, match=r"pair 1 \(counted from 0\).*4 neighbors do not connect"):
             neighbor_path(plane, codes, self.a.expand(2, 2), torch.stack([self.b[0], self.b[0] + 10]), neighbors=4)
 
     def test_too_few_codes(self) -> None:

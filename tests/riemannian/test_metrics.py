@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from interpzoo_riemannian.interpolators import Shortest
+from interpzoo_riemannian.interpolators import Shortest, ShortestConfig
 from interpzoo_riemannian.metrics import HighGeodesicShare, LowGeodesicShare, MedianGeodesicShare
 from torch import Generator, Tensor, nn
 
@@ -50,7 +50,7 @@ class Tried:
 def polar(angles: Tensor, *, geodesic: bool = True) -> Evaluation:
     model = interpzoo.wrap(ToPolar(), FromPolar(), image=(1, 1, 2))
     if geodesic:
-        model.interpolator = Shortest()
+        model.interpolator = Shortest(ShortestConfig())
     images = torch.stack([angles.cos(), angles.sin()], 1).view(-1, 1, 1, 2)
     return cast(Evaluation, Tried(model, images))
 
