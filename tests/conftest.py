@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.site import Site, installed
 
 # The workers share the cores, and so do the processes that tests start.
 torch.set_num_threads(1)
@@ -57,6 +60,13 @@ def build_wheel(project: Path, folder: Path) -> Path:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This repository's wheel."""
     return build_wheel(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """An empty folder of installed plugins."""
+    with installed(tmp_path / "site") as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)

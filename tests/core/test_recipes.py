@@ -1,4 +1,4 @@
-"""Every registered recipe can be read, built and trained by; recipes are found, copied and changed."""
+"""Every registered recipe can be read, built and trained; recipes are found, copied and changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 import interpzoo
-from interpzoo.build import build_component
+from interpzoo.build import build_component, component_class
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import AmbiguousNameError, ConfigError, UnknownNameError
 from interpzoo.interfaces import DataSet, Regularizer, Step
@@ -20,7 +20,6 @@ from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Owner, Registration, Registry
 from tests.tiny import random_images
 
-RECIPES = registry().recipes.names()
 BATCH = 4
 
 
@@ -32,14 +31,8 @@ def batch_for(recipe: Recipe, fields: frozenset[str]) -> dict[str, Tensor]:
     return {"image": images} | {name: spare[name] for name in fields}
 
 
-@pytest.fixture(params=RECIPES)
-def built(request: pytest.FixtureRequest, torchvision_shim: object) -> tuple[Recipe, InterpolationModel]:
-    """A recipe and the model that `create` makes of it."""
-    return load_recipe(request.param), interpzoo.create(request.param)
-
-
-def test_a_registered_recipe_builds_a_model_of_its_images(built: tuple[Recipe, InterpolationModel]) -> None:
-    recipe, model = built
+def check_images(recipe: Recipe, model: InterpolationModel) -> None:
+    """The model takes and gives images of the recipe's shape."""
     assert model.training
     assert model.config.image == recipe.image
     with torch.no_grad():
@@ -52,17 +45,15 @@ def test_a_registered_recipe_builds_a_model_of_its_images(built: tuple[Recipe, I
         assert model.prior.sample(3, generator=Generator().manual_seed(0)).shape == (3, *model.latent_shape)
 
 
-def test_a_registered_recipe_says_all_of_itself(built: tuple[Recipe, InterpolationModel]) -> None:
-    recipe, _ = built
+def check_names(recipe: Recipe) -> None:
+    """The recipe has a summary, its method a recipe, and its data set takes its options."""
     assert recipe.summary
-    method = registry().methods.find(recipe.method).entry
-    assert registry().recipes.find(method.recipe)
-    data: type[DataSet] = registry().resolve("dataset", recipe.data.name)
-    validate(data.Config, recipe.data.options, "data")
+    assert registry().recipes.find(registry().methods.find(recipe.method).entry.recipe)
+    validate(component_class(DataSet, recipe.data.name).Config, recipe.data.options, "data")
 
 
-def test_the_losses_of_a_registered_recipe_reach_what_they_move(built: tuple[Recipe, InterpolationModel]) -> None:
-    recipe, model = built
+def check_losses(recipe: Recipe, model: InterpolationModel) -> None:
+    """Every update's losses reach its own parameters, and no two updates of one step share parameters."""
     regularizer = build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
     batch = batch_for(recipe, regularizer.requires)
     generator = Generator().manual_seed(0)
@@ -71,7 +62,7 @@ def test_the_losses_of_a_registered_recipe_reach_what_they_move(built: tuple[Rec
     updates = regularizer.updates(model)
     assert len({update.name for update in updates}) == len(updates)
     moved = [id(parameter) for update in updates if update.active(step) for parameter in update.parameters]
-    assert len(set(moved)) == len(moved), "two updates of one step move the same weights"
+    assert len(set(moved)) == len(moved)
     for update in updates:
         if update.active(step):
             loss = torch.stack([term.float() for term in regularizer.loss(step, update.name).values()]).sum()
@@ -80,11 +71,19 @@ def test_the_losses_of_a_registered_recipe_reach_what_they_move(built: tuple[Rec
             assert any(gradient is not None and gradient.abs().max() > 0 for gradient in gradients)
 
 
-@pytest.mark.parametrize("method", registry().methods.names())
-def test_a_method_stands_for_its_recipe(method: str) -> None:
-    recipe = load_recipe(method)
-    assert recipe.method == method
-    assert load_recipe(registry().methods.find(method).qualified) == recipe
+@pytest.mark.parametrize("name", registry().recipes.names())
+def test_a_registered_recipe_can_be_built_and_trained(name: str, torchvision_shim: object) -> None:
+    recipe, model = load_recipe(name), interpzoo.create(name)
+    check_names(recipe)
+    check_images(recipe, model)
+    check_losses(recipe, model)
+
+
+def test_every_method_stands_for_its_recipe() -> None:
+    for method in registry().methods.names():
+        recipe = load_recipe(method)
+        assert recipe.method == method
+        assert load_recipe(registry().methods.find(method).qualified) == recipe
 
 
 def test_create_is_a_function_of_the_seed_and_leaves_the_global_random_state_alone() -> None:
@@ -142,7 +141,7 @@ def test_a_wrong_change_is_quoted(change: str, part: str) -> None:
     assert part in str(error.value)
 
 
-def test_a_wrong_option_of_a_component_is_told_when_it_is_built() -> None:
+def test_a_wrong_option_of_a_component_is_reported_when_it_is_built() -> None:
     with pytest.raises(ConfigError, match=r"encoder 'conv': unknown field 'depth' \(known: width"):
         interpzoo.create(load_recipe("ae-mnist", ["encoder.depth=3"]))
 
@@ -166,7 +165,7 @@ def test_a_copied_recipe_file_works_under_its_own_name(tmp_path: Path) -> None:
         (None, "cannot read recipe"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, content: bytes | None, part: str) -> None:
+def test_an_invalid_recipe_file_is_named(tmp_path: Path, content: bytes | None, part: str) -> None:
     path = tmp_path / "mine.toml"
     if content is not None:
         path.write_bytes(content)
@@ -176,7 +175,7 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, content: bytes | None
     assert "mine.toml" in str(error.value)
 
 
-def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_recipe(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read recipe"):
         load_recipe(tmp_path)
 
@@ -191,7 +190,7 @@ def test_an_unknown_recipe_suggests_the_nearest(name: str, nearest: str) -> None
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """The process's registry with a plugin more, which has a method ``ae`` of its own."""
+    """The process's registry and one more plugin, which has its own method ``ae``."""
     known = registry()
     rows = [row for row in known.methods if row.name == "ae"]
     clash = Registration("ae", Owner("mine", "interpzoo-mine", "1.0"), Method("Another", "vae-mnist"))
@@ -199,15 +198,15 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> Registry:
     return known
 
 
-def test_a_clash_of_methods_is_told_and_each_works_in_full(crowded: Registry) -> None:
+def test_a_clash_of_methods_is_reported_and_full_names_work(crowded: Registry) -> None:
     with pytest.raises(AmbiguousNameError, match=r"interpzoo-mine.*baselines:ae.*mine:ae"):
         load_recipe("ae")
     assert load_recipe("baselines:ae").name == "ae-mnist"
     assert load_recipe("mine:ae").name == "vae-mnist"
 
 
-def test_a_model_has_the_method_of_the_plugins_that_it_was_made_with(crowded: Registry) -> None:
-    """Also where its bare name is no longer anybody's."""
+def test_a_model_keeps_the_method_of_its_own_plugins(crowded: Registry) -> None:
+    """Even if its bare name has become ambiguous."""
     model = interpzoo.load("ae-lines")
     assert "Autoencoder trained on reconstruction alone" in render_card(model.config)
     unknown = model.config.model_copy(update={"plugins": {}})
