@@ -30,14 +30,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from compared import compared
 from georce import georce
 from interpzoo_riemannian import geodesic, paper
 from interpzoo_riemannian.solver import Method
 from torch import Tensor, nn
 
-from interpzoo.benchmark.report import markdown
+from interpzoo.build import build_component
 from interpzoo.geometry import curve_energy, resample
+from interpzoo.interfaces import DataSet
+from interpzoo.markdown import markdown_table
+from interpzoo.pretrained.load import read_model
+from interpzoo.pretrained.locate import locate
 
 _GRID = 200
 
@@ -74,7 +77,10 @@ def problem(name: str, latent: int, gain: float, pairs: int) -> tuple[nn.Module,
         a, b = torch.randn(2, 8, latent, generator=generator)
         # More than a right angle apart: between random codes even this decoder is nearly flat.
         return scaled(nn.Sequential(*layers), gain), a, 0.75 * b - 0.66 * a
-    [model], data = compared([name])
+    model = read_model(locate(name))
+    if model.config.trained is None:
+        raise SystemExit(f"{model.config.name!r} does not say what it was trained on")
+    data = build_component(DataSet, model.config.trained.data, model.config.image, None)
     with torch.no_grad():
         codes = model.encode(data.test(2 * pairs)["image"])
     flat = nn.Sequential(nn.Unflatten(1, codes.shape[1:]), model.decoder)
@@ -187,7 +193,7 @@ def write(folder: Path, label: str, about: str, rows: list[Row]) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     head = ["solver", "seconds", "energy / straight line's", "pairs above the line", "converged"]
-    table = markdown([head, *([cell.strip() for cell in row.cells()] for row in rows)])
+    table = markdown_table(head, ([cell.strip() for cell in row.cells()] for row in rows))
     (folder / f"{label}.md").write_text(f"# Geodesics: {label}\n\n{about}\n\n{table}\n![]({label}.png)\n", "utf-8")
     axes = Figure(figsize=(7, 4), layout="constrained").subplots()
     for row in rows:

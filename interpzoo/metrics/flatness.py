@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry import BATCH_SIZE, Decode, curve_length, flat_decoder, jacobian, resample
@@ -71,27 +71,3 @@ def length_ratios(decoder: Decode, paths: Tensor, *, nodes: int = 65) -> Tensor:
         row = int((lengths <= 0).nonzero()[0])
         raise InputError(f"paths[{row}] decodes to one image: it has no length to compare with")
     return curve_length(decoder, resample(paths[:, [0, -1]], nodes)) / lengths
-
-
-def ring(centers: Tensor, radius: float, n: int, *, generator: Generator | None = None) -> Tensor:
-    """(B, n, *latent_shape): codes at latent distance `radius` from each center (B, *latent_shape).
-
-    In two dimensions evenly around it, in others in uniformly random directions from `generator`.
-    """
-    dimension = math.prod(centers.shape[1:])
-    if dimension == 2:
-        angles = torch.arange(n, dtype=torch.float64) * (2 * math.pi / n)
-        directions = torch.stack([angles.cos(), angles.sin()], 1).expand(len(centers), -1, -1)
-    else:
-        directions = torch.randn(len(centers), n, dimension, generator=generator)
-        directions = directions / directions.norm(dim=2, keepdim=True)
-    return (centers.flatten(1)[:, None] + radius * directions.to(centers)).unflatten(2, centers.shape[1:])
-
-
-def equidistance_variation(lengths: Tensor) -> Tensor:
-    """(B,): standard deviation over mean of geodesic lengths (B, n) from a center to its `ring`.
-
-    0 where what is equally far in the latent space is equally far in truth. The paper shows the contours and has no
-    figure for them.
-    """
-    return lengths.std(1, correction=0) / lengths.mean(1)

@@ -8,7 +8,6 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.between import between_errors
 from interpzoo.model import InterpolationModel
 from interpzoo_lowbend.lowbend import first_difference, second_difference
 from interpzoo_lowbend.pairs import Pairs
@@ -61,29 +60,6 @@ def score_embedding(
         stretch=torch.linalg.vector_norm(first_difference(x, y, d), dim=1),
         bending=second_difference(x, y, m, d).square().sum(1),
     )
-
-
-def score_geodesics(
-    model: InterpolationModel, data: Pairs, *, reach: float = 2.0, n: int = 500, steps: int = 9, seed: int = 1
-) -> Tensor:
-    """Mean squared errors (n, steps) of decoded straight lines between codes against the images of the true geodesics.
-
-    Args:
-        model: of the data's images.
-        data: whose points are paired.
-        reach: largest distance of a pair, in epsilons of the data.
-        n: number of pairs.
-        steps: frames of a path, both ends counted.
-        seed: of the pairs.
-
-    Raises:
-        InputError: `n` is less than 1, or `steps` less than 2.
-    """
-    p, q, _ = _pairs(data, reach * data.config.epsilon, n, seed)
-    between = data.manifold.between(p, q, torch.linspace(0, 1, steps).double())
-    truths = data.render(between.flatten(0, 1)).unflatten(0, between.shape[:2])
-    frames = model.interpolate(truths[:, 0], truths[:, -1], steps=steps, interpolator="linear").cpu()
-    return between_errors(frames, truths)
 
 
 def _pairs(data: Pairs, epsilon: float, n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:

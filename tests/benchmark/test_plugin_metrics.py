@@ -12,6 +12,7 @@ from interpzoo.benchmark.candidates import ControlCandidate, ModelCandidate
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.results import Score
 from interpzoo.benchmark.run import measure
+from interpzoo.metrics.flatness import metric_tensors
 from interpzoo.model import InterpolationModel
 from tests.benchmark.conftest import TINY, task_of
 
@@ -53,6 +54,23 @@ def test_the_condition_number_is_that_of_the_decoder() -> None:
 
 def test_an_even_space_has_no_range_of_magnification() -> None:
     assert figure("magnification-range", flat(stretch=3)).value == pytest.approx(0, abs=1e-9)
+
+
+class Polar(nn.Module):
+    """Codes (radius, angle) to two pixels: the decoder's metric is diag(1, r^2)."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        r, angle = z.unbind(1)
+        return torch.stack([r * angle.cos(), r * angle.sin()], 1)[:, None, None]
+
+
+def test_flatness_by_hand() -> None:
+    """Condition numbers r^2 above 1; magnifications r over their mean, 3."""
+    points = torch.tensor([[1.0, 0.2], [2.0, 1.0], [3.0, 0.0], [4.0, 2.0], [5.0, 3.0]])
+    evaluation = Evaluation(task_of("lines", size=16, protocol=TINY), ModelCandidate(flat()))
+    evaluation.shared("decoder metrics", lambda: metric_tensors(Polar(), points)[:, None].expand(-1, 2, -1, -1))
+    for name, expected in (("condition-number", 9), ("magnification-range", (4 - 2) / 3)):
+        assert measure(evaluation, metrics_named([name])[0]).value == pytest.approx(expected, rel=1e-5)
 
 
 def test_straight_lines_are_geodesics_of_a_linear_decoder() -> None:

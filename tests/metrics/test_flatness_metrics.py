@@ -9,14 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.geometry import curve_length
 from interpzoo.metrics.flatness import (
     condition_numbers,
-    equidistance_variation,
     length_ratios,
     magnification,
     metric_tensors,
-    ring,
 )
 
 
@@ -96,25 +93,3 @@ class TestLengthRatios:
     def test_a_path_without_length(self) -> None:
         with pytest.raises(InputError, match=r"paths\[1\] decodes to one image"):
             length_ratios(scaled, torch.tensor([[[0.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [1.0, 1.0]]]))
-
-
-class TestEquidistance:
-    @pytest.mark.parametrize("shape", [(2,), (2, 1, 1), (5,)])
-    def test_a_ring_is_at_its_radius(self, shape: tuple[int, ...]) -> None:
-        centers = torch.randn(3, *shape, generator=Generator().manual_seed(0))
-        found = ring(centers, 0.7, 8, generator=Generator().manual_seed(1))
-        assert found.shape == (3, 8, *shape)
-        radii = (found - centers[:, None]).flatten(2).norm(dim=2)
-        torch.testing.assert_close(radii, torch.full((3, 8), 0.7))
-
-    def test_in_the_plane_it_is_even(self) -> None:
-        found = ring(torch.zeros(1, 2), 2.0, 4)[0]
-        torch.testing.assert_close(found, torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]]))
-
-    def test_variation_by_hand(self) -> None:
-        """Under (2 a, 3 b) four points of the unit circle are at 2, 3, 2 and 3: mean 2.5, deviation 0.5."""
-        ends = ring(torch.zeros(1, 2), 1.0, 4)[0]
-        paths = torch.stack([torch.zeros(4, 2), ends], 1)
-        lengths = curve_length(scaled, paths)[None]
-        assert equidistance_variation(lengths).tolist() == pytest.approx([0.2])
-        assert equidistance_variation(curve_length(lambda z: 4 * z, paths)[None]).item() == pytest.approx(0, abs=1e-6)

@@ -8,11 +8,12 @@ from typing import Any, cast
 import pytest
 import torch
 from interpzoo_riemannian.interpolators import Shortest, ShortestConfig
-from interpzoo_riemannian.metrics import HighGeodesicShare, LowGeodesicShare, MedianGeodesicShare
+from interpzoo_riemannian.metrics import HighGeodesicShare, LowGeodesicShare, MedianGeodesicShare, Straightness
 from torch import Generator, Tensor, nn
 
 import interpzoo
 from interpzoo.benchmark import Evaluation
+from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import ComponentConfig
 from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.model import InterpolationModel
@@ -37,6 +38,9 @@ class Tried:
 
     def __init__(self, model: InterpolationModel, images: Tensor) -> None:
         self.model = model
+        self.end_codes = model.encode(images[::2]), model.encode(images[1::2])
+        self.pairs = images[::2]
+        self.protocol = EvaluationProtocol()
         self.task = self
         self.test = {"image": images}
 
@@ -60,6 +64,12 @@ def test_in_polar_coordinates_a_geodesic_is_the_chord_and_a_straight_line_the_ar
     assert isinstance(found, Measured)
     assert found.value == pytest.approx(2 * math.sin(0.7) / 1.4, rel=1e-3)
     assert found.n == 1
+
+
+def test_in_polar_coordinates_a_straight_line_is_an_arc_and_longer_than_the_chord() -> None:
+    found = Straightness(ComponentConfig()).measure(polar(torch.tensor([0.1, 1.5]), geodesic=False))
+    assert isinstance(found, Measured)
+    assert found.value == pytest.approx(1.4 / (2 * math.sin(0.7)), rel=1e-3)
 
 
 def test_quantiles_are_in_order_and_of_disjoint_pairs() -> None:
