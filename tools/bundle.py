@@ -1,8 +1,7 @@
 """Bundle a trained model: ``python -m tools.bundle RUN`` puts the folder of a run into the zoo, measured.
 
 The model is stored in ``model_cards/``, registered with its checksum in the ``zoo.toml`` of the plugin that has its
-method, scored as it is stored, and described on its card. ``python -m tools.leaderboard`` and then
-``python -m tools.readme`` put it into the pages.
+method, scored as it is stored, and described on its card. ``python -m tools.pages`` puts it into the pages.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def main(run: Path, *, half: bool, data_root: Path | None) -> None:
         config = bundle(run, half=half, data_root=data_root)
     except InterpzooError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{CARDS.name}/{config.name}: bundled; 'python -m tools.readme' puts it into the README")
+    click.echo(f"{CARDS.name}/{config.name}: bundled; 'python -m tools.pages' puts it into the pages")
 
 
 def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:

@@ -1,7 +1,6 @@
-"""LEADERBOARD.md and the results on the cards: ``python -m tools.leaderboard`` makes them of the committed records.
+"""LEADERBOARD.md and the cards, made from the committed records.
 
-The records in ``benchmarks/results/`` are what ``interpzoo benchmark --output benchmarks/results`` writes. ``--check``
-tells whether a page or a card is stale, or a record is of other weights than the model's.
+``interpzoo benchmark --output benchmarks/results`` writes the records.
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ import click
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.page import render
 from interpzoo.benchmark.report import leaderboards
-from interpzoo.benchmark.results import Record, read_records
-from interpzoo.errors import InterpzooError
+from interpzoo.benchmark.results import Record
 from interpzoo.evaluation import results_of
-from interpzoo.files import atomic_write
 from interpzoo.pretrained.card import read_results, render_card
 from interpzoo.pretrained.folder import CARD, PREVIEW, fingerprint, read_config
 from interpzoo.recipes import load_recipe
@@ -33,7 +30,7 @@ def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
     """Every generated file and its text.
 
     Raises:
-        ClickException: a bundled model has no record, or one of other weights.
+        ClickException: a bundled model has no record, or a record with other weights.
     """
     yield PAGE, render(leaderboards(records, metrics_named()))
     found = {record.candidate: record for record in records if not (record.control or record.chosen)}
@@ -46,28 +43,7 @@ def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
             continue
         record = found.get(config.name)
         if record is None or record.weights != fingerprint(folder):
-            what = "has no record" if record is None else "has a record of other weights"
+            what = "has no record" if record is None else "has a record with other weights"
             command = f"interpzoo benchmark {config.name} --output {RECORDS.relative_to(ROOT).as_posix()}"
             raise click.ClickException(f"{config.name} {what}: run '{command}'")
         yield folder / CARD, render_card(config, results_of(record), preview=(folder / PREVIEW).is_file())
-
-
-@click.command()
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a page or a card is stale.")
-def main(*, check: bool) -> None:
-    """Rewrite LEADERBOARD.md and the results on the cards."""
-    try:
-        fresh = dict(pages(read_records(RECORDS)))
-    except InterpzooError as error:
-        raise click.ClickException(str(error)) from error
-    stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text("utf-8") != text]
-    if check and stale:
-        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
-        raise click.ClickException(f"{names}: stale, run 'python -m tools.leaderboard'")
-    for path in stale:
-        with atomic_write(path) as temporary:
-            temporary.write_text(fresh[path], "utf-8")
-
-
-if __name__ == "__main__":
-    main()

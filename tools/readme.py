@@ -1,7 +1,7 @@
-"""The README's generated parts: ``python -m tools.readme`` rewrites them, ``--check`` tells whether they are stale.
+"""The generated tables of the README.
 
-A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. It is made from what this distribution
-registers and from the cards of its models, so that the README neither promises what is not there nor forgets what is.
+Each is between ``<!-- generated: NAME -->`` and ``<!-- end -->``. They are made from what this distribution registers
+and from the cards of its models, so that the README lists exactly what is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from interpzoo.errors import InterpzooError
+from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import Result, read_results
 from interpzoo.pretrained.load import load
@@ -35,7 +35,7 @@ _HEADLINES: Final = (
     "reconstruction MSE",
 )
 _SHOWN: Final = 3
-"""Of these the first that a model has; the card keeps all of them."""
+"""Number of these metrics in a table: the first ones that a model has. The card has all of them."""
 
 _PART = re.compile(r"(?P<begin><!-- generated: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
@@ -59,12 +59,14 @@ def methods() -> str:
         )
         for row in _ours(registry().methods)
     ]
-    return _table(("method", "paper", "recipes"), rows)
+    return markdown_table(("method", "paper", "recipes"), rows)
 
 
 def interpolators() -> str:
     """A table of the interpolators."""
-    return _table(("interpolator", "path"), [(f"`{name}`", _first_line(cls)) for name, cls in _classes("interpolator")])
+    return markdown_table(
+        ("interpolator", "path"), [(f"`{name}`", _first_line(cls)) for name, cls in _classes("interpolator")]
+    )
 
 
 def datasets() -> str:
@@ -73,7 +75,7 @@ def datasets() -> str:
         (f"`{name}`", _first_line(cls), f"`{cls.hub_id}`" if cls.hub_id else "", cls.license)
         for name, cls in _classes("dataset")
     ]
-    return _table(("data set", "images", "on the Hub", "license"), rows)
+    return markdown_table(("data set", "images", "on the Hub", "license"), rows)
 
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
@@ -85,32 +87,16 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
 
 
 def render(text: str) -> str:
-    """`text` with every generated part made anew.
+    """`text` with every generated part made again.
 
     Raises:
-        ClickException: a part is missing, unknown or stands twice.
+        ClickException: a part is missing, unknown or there twice.
     """
     found = [match["name"] for match in _PART.finditer(text)]
     if sorted(found) != sorted(PARTS):
         expected, given = ", ".join(PARTS), ", ".join(found) or "none"
         raise click.ClickException(f"the generated parts are {given}, expected each of {expected} once")
     return _PART.sub(lambda match: f"{match['begin']}\n{PARTS[match['name']]()}\n{match['end']}", text)
-
-
-@click.command()
-@click.argument("path", type=click.Path(dir_okay=False, exists=True, path_type=Path), default=README)
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a part is stale.")
-def main(path: Path, *, check: bool) -> None:
-    """Rewrite the generated parts of PATH, the README by default."""
-    text = path.read_text("utf-8")
-    try:
-        fresh = render(text)
-    except InterpzooError as error:
-        raise click.ClickException(str(error)) from error
-    if check and fresh != text:
-        raise click.ClickException(f"{path.name} is stale: run 'python -m tools.readme'")
-    if not check:
-        path.write_text(fresh, "utf-8")
 
 
 def _models_on(dataset: str, rows: Sequence[Registration[PretrainedModel]]) -> str:
@@ -126,7 +112,7 @@ def _models_on(dataset: str, rows: Sequence[Registration[PretrainedModel]]) -> s
         )
         for row in rows
     ]
-    return f"On `{dataset}`:\n\n" + _table(("model", "method", "code", "license", *metrics), cells)
+    return f"On `{dataset}`:\n\n" + markdown_table(("model", "method", "code", "license", *metrics), cells)
 
 
 def _headlines(row: Registration[PretrainedModel]) -> list[Result]:
@@ -150,7 +136,7 @@ def _value(results: Sequence[Result], metric: str) -> str:
 
 
 def _ours(table: Table[Any]) -> Iterator[Registration[Any]]:
-    # What else is installed beside is no part of this project.
+    # Other plugins that are installed here are not part of this project.
     return (row for row in table if row.owner.distribution == FIRST_PARTY)
 
 
@@ -164,12 +150,3 @@ def _first_line(cls: type[Any]) -> str:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,21 +1,18 @@
-"""What records are made to say: fitness, who is best, agreement of metrics, and the committed page."""
+"""What records say together: sanity checks, best models, agreement of metrics."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from interpzoo.benchmark.metric import NamedMetric, metrics_named
 from interpzoo.benchmark.page import render
 from interpzoo.benchmark.plots import rank_correlations
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import Leaderboard, cell, leaderboards
-from interpzoo.benchmark.results import Record, Score, write_record
+from interpzoo.benchmark.results import Record, Score
 from interpzoo.config import ComponentSpec, ImageSpec
-from tools import leaderboard
 
 JUMP, ERROR = metrics_named(["largest-jump"])[0], metrics_named(["in-between-mse"])[0]
 
@@ -82,39 +79,3 @@ def test_metrics_that_rank_the_other_way_round() -> None:
     assert rank_correlations(few) == {}
     same = Leaderboard("same", tuple(record(f"m{i}", 0.1, i) for i in range(4)), (), (ERROR, JUMP))
     assert math.isnan(rank_correlations(same)["in-between-mse", "largest-jump"])
-
-
-# The committed records
-
-
-def test_the_page_and_the_cards_are_fresh() -> None:
-    outcome = CliRunner().invoke(leaderboard.main, ["--check"])
-    assert outcome.exit_code == 0, outcome.output
-
-
-def test_a_model_without_a_record_and_one_of_other_weights_are_told(tmp_path: Path) -> None:
-    for records in ([], [record("acai-celeba", 0.1, 0.1)]):
-        with pytest.raises(Exception, match="run 'interpzoo benchmark acai-celeba --output benchmarks/results'"):
-            dict(leaderboard.pages(records))
-
-
-def test_a_card_has_no_figures_by_features_that_were_asked_for() -> None:
-    records = [record("acai-celeba", 0.1, 0.1).model_copy(update={"weights": "of the bundled model"})]
-    asked = records[0].model_copy(update={"chosen": True})
-    with pytest.raises(Exception, match="acai-celeba has a record of other weights"):
-        dict(leaderboard.pages([*records, asked]))
-    with pytest.raises(Exception, match="acai-celeba has no record"):
-        dict(leaderboard.pages([asked]))
-
-
-def test_a_stale_page_is_told_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, results = tmp_path / "LEADERBOARD.md", tmp_path / "results"
-    (tmp_path / "cards").mkdir()
-    for name, value in (("ROOT", tmp_path), ("PAGE", page), ("RECORDS", results), ("CARDS", tmp_path / "cards")):
-        monkeypatch.setattr(leaderboard, name, value)
-    for row in board().records:
-        write_record(row, results)
-    assert "LEADERBOARD.md: stale" in CliRunner().invoke(leaderboard.main, ["--check"]).output
-    assert CliRunner().invoke(leaderboard.main, []).exit_code == 0
-    assert page.read_text("utf-8") == render([board()])
-    assert CliRunner().invoke(leaderboard.main, ["--check"]).exit_code == 0

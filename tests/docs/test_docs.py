@@ -24,7 +24,6 @@ import interpzoo
 from interpzoo.cli.app import group
 from interpzoo.images import save_image
 from tests.hubserver import Hub, environment
-from tools import readme
 
 ROOT = Path(__file__).parents[2]
 README, CONTRIBUTING, TUTORIAL = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "plugins.md"
@@ -202,29 +201,3 @@ def test_environment_variables_are_documented() -> None:
     }
     for page in (README, CONTRIBUTING):
         assert used - {"INTERPZOO_API"} == {*re.findall(r"\bINTERPZOO_(?!API)[A-Z_]+\b", page.read_text("utf-8"))}
-
-
-# The generated tables
-
-
-def test_the_tables_of_the_readme_are_fresh() -> None:
-    outcome = CliRunner().invoke(readme.main, ["--check"])
-    assert outcome.exit_code == 0, outcome.output
-
-
-def test_a_stale_table_is_told_and_mended(tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
-    page.write_text(README.read_text("utf-8").replace("| `slerp` |", "| `loxodrome` |"), "utf-8")
-    stale = CliRunner().invoke(readme.main, [str(page), "--check"])
-    assert stale.exit_code == 1
-    assert "README.md is stale: run 'python -m tools.readme'" in stale.output
-    assert CliRunner().invoke(readme.main, [str(page)]).exit_code == 0
-    assert page.read_text("utf-8") == readme.render(README.read_text("utf-8"))
-
-
-def test_a_lost_table_is_told(tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
-    page.write_text(README.read_text("utf-8").replace("<!-- generated: datasets -->", ""), "utf-8")
-    outcome = CliRunner().invoke(readme.main, [str(page), "--check"])
-    assert outcome.exit_code == 1
-    assert "the generated parts are models, methods, interpolators, expected" in outcome.output

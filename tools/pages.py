@@ -1,0 +1,45 @@
+"""All generated pages: ``python -m tools.pages`` rewrites them, ``--check`` reports those that are stale.
+
+LEADERBOARD.md and the cards are made from the committed records, the tables of the README from what this distribution
+registers and from the cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from interpzoo.benchmark.results import read_records
+from interpzoo.errors import InterpzooError
+from interpzoo.files import atomic_write
+from tools import leaderboard, readme
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a page is stale.")
+def main(*, check: bool) -> None:
+    """Rewrite LEADERBOARD.md, the cards and the tables of the README."""
+    try:
+        stale = _update(leaderboard.pages(read_records(leaderboard.RECORDS)), check=check)
+        # After the cards, whose results it shows.
+        stale += _update([(readme.README, readme.render(readme.README.read_text("utf-8")))], check=check)
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
+    if check and stale:
+        names = ", ".join(str(path.relative_to(leaderboard.ROOT)) for path in stale)
+        raise click.ClickException(f"stale: {names}. Run 'python -m tools.pages'")
+
+
+def _update(pages: Iterable[tuple[Path, str]], *, check: bool) -> list[Path]:
+    """The pages that differ from their new text, which is written unless `check` is set."""
+    stale = [(path, text) for path, text in pages if not path.is_file() or path.read_text("utf-8") != text]
+    for path, text in stale if not check else ():
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, "utf-8")
+    return [path for path, _ in stale]
+
+
+if __name__ == "__main__":
+    main()
