@@ -97,7 +97,7 @@ def test_two_processes_report_the_losses_of_one(together: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_both_end_at_the_weights_of_one(together: Path, tmp_path: Path) -> None:
+def test_two_processes_end_with_the_weights_of_one(together: Path, tmp_path: Path) -> None:
     trainer = trainer_of(recipe(), tmp_path)
     trainer.run(lambda done, values: None)
     first, second = (load_file(together / f"weights-{rank}.safetensors") for rank in range(2))
@@ -109,7 +109,7 @@ def test_both_end_at_the_weights_of_one(together: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_one_stops_both_after_the_same_step(together: Path) -> None:
+def test_ctrl_c_in_one_process_stops_both_after_the_same_step(together: Path) -> None:
     for rank in range(2):
         assert (together / f"stop-{rank}").read_text() == "stopped after step 6 of 20: go on with --resume"
         whole, resumed = (load_file(together / f"{name}-{rank}.safetensors") for name in ("weights", "resumed"))
@@ -118,7 +118,7 @@ def test_ctrl_c_in_one_stops_both_after_the_same_step(together: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_of_them_writes_the_model(together: Path) -> None:
+def test_one_process_writes_the_model(together: Path) -> None:
     names = {path.name for path in (together / "trained").iterdir()}
     assert names == {*read_hashes(together / "trained"), "README.md", "SHA256SUMS"}
     assert load(together / "trained").config.trained is not None

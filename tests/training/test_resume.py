@@ -27,51 +27,21 @@ from interpzoo.pretrained.folder import CHECKPOINT, SUMS, read_config, read_hash
 from interpzoo.training.trainer import Trainer
 from tests.pixels import trainer_of
 from tests.tiny import tiny_model, tiny_recipe
+from tests.training.runs import ignore
 
 STEPS = 8
 
 KILLED = """
-method = "acai"
-
-[image]
-channels = 1
-height = 16
-width = 16
-
-[encoder]
-name = "conv"
-width = 4
-scales = 2
-latent_channels = 2
-
-[decoder]
-name = "conv"
-width = 4
-
-[regularizer]
-name = "acai"
-critic = {width = 2, scales = 2, latent_channels = 2}
-
-[data]
-name = "lines"
-
-[training]
-samples = 1920
-batch_size = 8
-precision = "float32"
-ema_decay = 0.9
-checkpoint_steps = 20
+from pathlib import Path
+from interpzoo import train
+from interpzoo.config import Recipe
+train(Recipe.model_validate_json(Path("recipe.json").read_text()), output="run")
 """
-"""240 steps, of which every twentieth is checkpointed."""
 
 
 def recipe(method: str = "acai", **training: Any) -> Recipe:
     """Eight steps with an average of the weights."""
     return tiny_recipe(method, training={"samples": STEPS * 8, "ema_decay": 0.9, **training})
-
-
-def ignore(done: int, values: object) -> None:
-    """A report that nobody reads."""
 
 
 def everything(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -96,7 +66,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.T
 
 
 @pytest.mark.parametrize("stops", [[1], [7], [3, 1, 2], [8]], ids=str)
-def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
+def test_a_stopped_run_ends_like_an_uninterrupted_one(
     stops: list[int], uninterrupted: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     """Weights, the critic's and the average's, however often it was stopped; also at the very end."""
@@ -120,7 +90,7 @@ def test_reduced_precision_and_decoupled_weight_decay_resume_too(tmp_path: Path)
     assert_equal(everything(resumed), everything(whole))
 
 
-def test_steps_are_reported_where_they_go_on(tmp_path: Path) -> None:
+def test_a_resumed_run_reports_the_remaining_steps(tmp_path: Path) -> None:
     reports: list[tuple[int, float]] = []
     trainer = trainer_of(recipe(), tmp_path)
     trainer.run(lambda done, values: reports.append((done, values["reconstruction"])))
@@ -158,7 +128,7 @@ def at_move(request: pytest.FixtureRequest) -> Callable[[int, Callable[[], None]
 
 
 @pytest.mark.parametrize(("moves", "steps"), [(1, 1), (7, 4), (8, 4), (16, 8)])
-def test_ctrl_c_keeps_whole_steps_and_every_one_of_them(
+def test_ctrl_c_saves_every_completed_step(
     moves: int,
     steps: int,
     ctrl_c: Callable[[], None],
@@ -176,13 +146,13 @@ def test_ctrl_c_keeps_whole_steps_and_every_one_of_them(
     assert_equal(everything(resumed), uninterrupted)
 
 
-def test_ctrl_c_while_the_last_step_is_reported_is_not_lost(ctrl_c: Callable[[], None], tmp_path: Path) -> None:
+def test_ctrl_c_after_the_last_step_is_raised(ctrl_c: Callable[[], None], tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match="stopped after step 8 of 8"):
         trainer_of(recipe(), tmp_path).run(lambda done, values: ctrl_c() if done == STEPS else None)
     assert steps_in(tmp_path / CHECKPOINT) == STEPS
 
 
-def test_a_second_ctrl_c_does_not_wait(
+def test_a_second_ctrl_c_stops_at_once(
     ctrl_c: Callable[[], None], at_move: Callable[[int, Callable[[], None]], None], tmp_path: Path
 ) -> None:
     def twice() -> None:
@@ -197,7 +167,7 @@ def test_a_second_ctrl_c_does_not_wait(
     assert not (tmp_path / CHECKPOINT).exists()
 
 
-def test_a_program_that_handles_ctrl_c_itself_goes_on_to(
+def test_a_handler_of_the_program_for_ctrl_c_is_kept(
     ctrl_c: Callable[[], None], uninterrupted: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     handled: list[int] = []
@@ -219,15 +189,6 @@ def test_a_run_in_a_thread(uninterrupted: dict[str, torch.Tensor], tmp_path: Pat
     assert_equal(everything(trainer), uninterrupted)
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    """``interpzoo train`` of the recipe that is killed."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "interpzoo", "train", "killed.toml", "--output", "run"]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
 def steps_in(checkpoint: Path) -> int:
     """How many steps a checkpoint has seen; 0 where there is none."""
     if not checkpoint.is_file():
@@ -239,9 +200,11 @@ def steps_in(checkpoint: Path) -> int:
 @pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     """SIGKILL between two checkpoints; the average is what is saved, and the critic has moved it."""
-    (tmp_path / "killed.toml").write_text(KILLED)
+    killed = recipe(samples=240 * 8, checkpoint_steps=20)
+    (tmp_path / "recipe.json").write_text(killed.model_dump_json())
     checkpoint = tmp_path / "run" / CHECKPOINT
-    process = start(tmp_path)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")} | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", KILLED], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while steps_in(checkpoint) < 20 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -251,7 +214,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert 20 <= steps_in(checkpoint) < 240
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
-    train(tmp_path / "killed.toml", output=tmp_path / "run", resume=True)
+    train(killed, output=tmp_path / "run", resume=True)
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
         "README.md",
         SUMS,
@@ -260,12 +223,12 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         "model.safetensors",
         "preview.png",
     ]
-    whole = train(tmp_path / "killed.toml", output=tmp_path / "whole")
+    whole = train(killed, output=tmp_path / "whole")
     assert_equal(load(tmp_path / "run").state_dict(), whole.state_dict())
     assert read_hashes(tmp_path / "run") == read_hashes(tmp_path / "whole")
 
 
-def test_what_a_kill_in_mid_write_leaves_behind_is_no_hindrance_and_cleared_away(
+def test_temporary_files_of_a_killed_process_are_removed(
     uninterrupted: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=4)
@@ -277,7 +240,7 @@ def test_what_a_kill_in_mid_write_leaves_behind_is_no_hindrance_and_cleared_away
 
 
 @pytest.mark.parametrize("kept", [0, 100, -1])
-def test_a_damaged_checkpoint_is_told(kept: int, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(kept: int, tmp_path: Path) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:kept])
@@ -303,7 +266,7 @@ def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: s
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
-def test_other_words_on_the_card_are_no_other_recipe(uninterrupted: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_a_changed_summary_does_not_prevent_resuming(uninterrupted: dict[str, torch.Tensor], tmp_path: Path) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=2)
     resumed = trainer_of(recipe().model_copy(update={"summary": "Better said."}), tmp_path)
     resumed.run(ignore, resume=True)
@@ -335,7 +298,7 @@ def test_a_resumed_fine_tuning_still_says_where_it_started(repeated: bool, tmp_p
     assert_equal(load(tmp_path / "cut").state_dict(), whole.state_dict())
 
 
-def test_a_checkpoint_holds_no_more_than_tensors_and_words(tmp_path: Path) -> None:
+def test_a_checkpoint_has_only_tensors_and_text(tmp_path: Path) -> None:
     """It is safetensors, with the recipe as JSON: nothing in it could run."""
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
     tensors = load_file(tmp_path / CHECKPOINT)

@@ -1,0 +1,157 @@
+"""`interpzoo.train` on networks and images of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import interpzoo
+from interpzoo import evaluate, load, train, wrap
+from interpzoo.errors import ConfigError, DataError
+from interpzoo.recipes import load_recipe
+from tests.pixels import copied
+from tests.tiny import random_images, tiny_recipe
+from tests.training.runs import four_steps, write_pictures
+
+
+def own_model() -> interpzoo.InterpolationModel:
+    """Two layers that no plugin has registered."""
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(256, 4))
+    return wrap(encoder, nn.Sequential(nn.Linear(4, 256), nn.Unflatten(1, (1, 16, 16))), image=(1, 16, 16))
+
+
+class TestOwnNetworks:
+    """`model=wrap(...)`."""
+
+    def test_they_are_trained_in_place_and_their_weights_written(self, tmp_path: Path) -> None:
+        model = own_model()
+        before = copied([*model.parameters()])
+        trained = train(four_steps(), model=model, output=tmp_path)
+        assert trained is model
+        assert not any(torch.equal(x, y) for x, y in zip(before, model.parameters(), strict=True))
+        assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+        weights = load_file(tmp_path / "model.safetensors")
+        names = ("encoder.module.1", "decoder.module.0")
+        assert set(weights) == {f"{name}.{kind}" for name in names for kind in ("weight", "bias")}
+        assert all(torch.equal(value, model.state_dict()[name]) for name, value in weights.items())
+        images = random_images(2, model.config.image)
+        assert trained.interpolate(images[0], images[1]).isfinite().all()
+
+    def test_the_average_leaves_them_at_their_last_step(self, tmp_path: Path) -> None:
+        model = own_model()
+        trained = train(four_steps(ema_decay=0.5), model=model, output=tmp_path)
+        assert trained is not model
+        weights = load_file(tmp_path / "model.safetensors")
+        for name, value in trained.state_dict().items():
+            assert torch.equal(weights[name], value)
+            assert not torch.equal(model.state_dict()[name], value)
+
+    def test_their_image_size_replaces_the_recipes(self, tmp_path: Path) -> None:
+        encoder = nn.Sequential(nn.Flatten(), nn.Linear(400, 4))
+        decoder = nn.Sequential(nn.Linear(4, 400), nn.Unflatten(1, (1, 20, 20)))
+        trained = train(four_steps(), model=wrap(encoder, decoder, image=(1, 20, 20)), output=tmp_path)
+        assert trained.config.image.shape == (1, 20, 20)
+
+    def test_they_can_be_resumed(self, tmp_path: Path) -> None:
+        whole = train(four_steps("acai"), model=own_model(), output=tmp_path / "whole")
+        cut = tmp_path / "cut"
+        with pytest.raises(StoppedError):
+            train(four_steps("acai", checkpoint_steps=1), model=_stopping(own_model()), output=cut)
+        resumed = train(four_steps("acai", checkpoint_steps=1), model=own_model(), output=cut, resume=True)
+        assert all(torch.equal(v, resumed.state_dict()[name]) for name, v in whole.state_dict().items())
+
+    def test_their_output_cannot_be_loaded(self, tmp_path: Path) -> None:
+        train(four_steps(), model=own_model(), output=tmp_path)
+        with pytest.raises(ConfigError, match=r"is not a pretrained folder: it has no config\.json"):
+            load(tmp_path)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a run from outside."""
+
+
+def _stopping(model: interpzoo.InterpolationModel) -> interpzoo.InterpolationModel:
+    """The model, whose decoder gives up in the third step."""
+    calls: list[int] = []
+
+    def count(module: nn.Module, inputs: object) -> None:
+        calls.append(1)
+        if len(calls) > 5:  # the reconstruction and the mix, at each step
+            raise StoppedError
+
+    model.decoder.register_forward_pre_hook(count)
+    return model
+
+
+class TestOwnImages:
+    """`dataset`."""
+
+    @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
+    def test_a_folder_of_any_sizes_keeps_its_channels(self, mode: str, channels: int, tmp_path: Path) -> None:
+        """For a recipe of the other number of channels and of oblong images."""
+        photos = write_pictures(tmp_path / "my photos", mode, [(40, 30), (17, 50), (16, 24), (9, 9)] * 3)
+        found = tiny_recipe(channels=4 - channels, size=(16, 24), training={"samples": 16})
+        trained = train(found, dataset=photos, output=tmp_path / "run")
+        assert trained.config.image.shape == (channels, 16, 24)
+        loaded = load(tmp_path / "run")
+        assert loaded.config.name == "ae-my-photos"
+        assert loaded.config.license == "unknown"
+        assert "my-photos" in loaded.config.summary
+        a, b = photos / "0.png", photos / "1.png"
+        assert loaded.interpolate(a, b, steps=3).shape == (3, channels, 16, 24)
+        torch.testing.assert_close(loaded.reconstruct(a), trained.reconstruct(a))
+
+    def test_a_name_is_looked_up_below_the_data_root(self, tmp_path: Path) -> None:
+        write_pictures(tmp_path / "data" / "birds", "L", [(16, 16)] * 4)
+        trained = train(four_steps(samples=8), dataset="birds", data_root=tmp_path / "data", output=tmp_path / "run")
+        assert trained.config.name == "ae-birds"
+        assert evaluate(tmp_path / "run", data_root=tmp_path / "data").results[0].metric == "reconstruction MSE"
+
+    def test_changes_apply_to_how_they_are_read(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "L", [(32, 32)] * 4)
+        trained = train(four_steps(samples=8), dataset=photos, output=tmp_path / "run", changes=["data.held_out=0.5"])
+        assert trained.examples is not None
+        assert len(trained.examples) == 2
+
+    def test_changes_override_what_the_images_say(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
+        found = four_steps(samples=8).model_copy(update={"limitations": "Lines only.", "license": "mit"})
+        changes = ["name=mine", "summary=My birds.", "limitations=Birds only.", "license=cc0-1.0"]
+        told = train(found, dataset=photos, output=tmp_path / "told", changes=changes).config
+        assert (told.name, told.summary, told.limitations) == ("mine", "My birds.", "Birds only.")
+        assert (told.license, told.image.channels) == ("cc0-1.0", 3)
+        untold = train(found, dataset=photos, output=tmp_path / "untold", changes=["name=mine"]).config
+        assert (untold.name, untold.summary) == ("mine", "Method 'ae' on images of 'photos'.")
+        assert (untold.limitations, untold.license) == ("", "unknown")
+
+    def test_changes_override_their_channels(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
+        trained = train(four_steps(samples=8), dataset=photos, output=tmp_path / "run", changes=["image.channels=1"])
+        assert trained.config.image.shape == (1, 16, 16)
+
+    @pytest.mark.parametrize(("changes", "license"), [([], "unknown"), (["license=cc0-1.0"], "cc0-1.0")])
+    def test_their_license_applies_if_the_recipe_names_none(
+        self, changes: list[str], license: str, tmp_path: Path
+    ) -> None:
+        photos = write_pictures(tmp_path / "photos", "L", [(32, 32)] * 4)
+        images = ["data.name=images", f"data.source={photos}", "training.samples=8", "training.batch_size=4"]
+        assert load_recipe("ae-lines").license == "apache-2.0"
+        trained = train("ae-lines", output=tmp_path / "run", changes=[*images, *changes])
+        assert trained.config.license == license
+        assert f"license: {license}\n" in (tmp_path / "run" / "README.md").read_text()
+
+    def test_a_method_under_its_full_name(self, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / "photos", "L", [(16, 16)] * 4)
+        train(four_steps(samples=8), dataset=photos, output=tmp_path / "run", changes=["method=baselines:ae"])
+        assert load(tmp_path / "run").config.name == "baselines-ae-photos"
+
+    def test_a_folder_without_images(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataError, match="empty"):
+            train(four_steps(), dataset=tmp_path / "empty", output=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
