@@ -1,4 +1,4 @@
-"""LatentModel of one weight and runs of a few steps, for losses worked out by hand."""
+"""Networks of one weight and runs of a few steps, for losses worked out by hand."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def copied(parameters: list[nn.Parameter]) -> list[Tensor]:
 
 
 def check_resumed(run: Recipe, folder: Path, *, after: int) -> Trainer:
-    """Hold a run that is cut `after` so many steps and resumed against the uninterrupted one, which is given back."""
+    """Check that a run stopped `after` so many steps and resumed equals the uninterrupted run, which is returned."""
     (folder / "whole").mkdir()
     (folder / "cut").mkdir()
     whole = trainer_of(run, folder / "whole")

@@ -25,7 +25,7 @@ from tests.tiny import tiny_recipe
 
 
 def recipe_of(steps: int = 8, *, optimizer: Mapping[str, Any] | None = None, **training: Any) -> Recipe:
-    """So many steps of 8 images, at a constant rate of 0.001 and without clipping unless told otherwise."""
+    """So many steps of 8 images, at a constant rate of 0.001 and without clipping by default."""
     options = {"schedule": "constant", "clip_norm": None, **(optimizer or {})}
     return tiny_recipe("ae", training={"samples": 8 * steps, **training}, optimizer=options)
 

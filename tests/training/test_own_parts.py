@@ -122,12 +122,12 @@ class TestOwnImages:
         photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)
         found = four_steps(samples=8).model_copy(update={"limitations": "Lines only.", "license": "mit"})
         changes = ["name=mine", "summary=My birds.", "limitations=Birds only.", "license=cc0-1.0"]
-        told = train(found, dataset=photos, output=tmp_path / "told", changes=changes).config
-        assert (told.name, told.summary, told.limitations) == ("mine", "My birds.", "Birds only.")
-        assert (told.license, told.image.channels) == ("cc0-1.0", 3)
-        untold = train(found, dataset=photos, output=tmp_path / "untold", changes=["name=mine"]).config
-        assert (untold.name, untold.summary) == ("mine", "Method 'ae' on images of 'photos'.")
-        assert (untold.limitations, untold.license) == ("", "unknown")
+        changed = train(found, dataset=photos, output=tmp_path / "changed", changes=changes).config
+        assert (changed.name, changed.summary, changed.limitations) == ("mine", "My birds.", "Birds only.")
+        assert (changed.license, changed.image.channels) == ("cc0-1.0", 3)
+        kept = train(found, dataset=photos, output=tmp_path / "kept", changes=["name=mine"]).config
+        assert (kept.name, kept.summary) == ("mine", "Method 'ae' on images of 'photos'.")
+        assert (kept.limitations, kept.license) == ("", "unknown")
 
     def test_changes_override_their_channels(self, tmp_path: Path) -> None:
         photos = write_pictures(tmp_path / "photos", "RGB", [(16, 16)] * 4)

@@ -112,7 +112,7 @@ def ctrl_c() -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def at_move(request: pytest.FixtureRequest) -> Callable[[int, Callable[[], None]], None]:
-    """Calls something when an optimiser has made its move number so and so; the recipe's two make one each a step."""
+    """Calls an action after so many moves of the optimizers; the recipe has two, which move once per step each."""
 
     def arrange(number: int, action: Callable[[], None]) -> None:
         moves: list[object] = []

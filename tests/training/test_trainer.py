@@ -91,7 +91,7 @@ class TestHooks:
         except OSError:
             pytest.skip("this system has no /proc/cpuinfo")
         if Workers().device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
-            pytest.skip("not the CPU, or this torch cannot tell")
+            pytest.skip("not the CPU, or this torch does not know")
         assert Workers().has_fast_bfloat16 == bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
     @pytest.mark.parametrize("allowed", [True, False])
@@ -173,14 +173,14 @@ class TestFaults:
         trainer = trainer_with(found, tmp_path, Failing(5, how))
         with pytest.raises(TrainingError, match=rf"{said} at step 5 of 8; the last checkpoint is intact\. Try a lower"):
             trainer.run(ignore)
-        mended = trainer_with(found, tmp_path, Watcher())
+        fixed = trainer_with(found, tmp_path, Watcher())
         seen: list[int] = []
-        mended.run(lambda done, values: seen.append(done), resume=True)
+        fixed.run(lambda done, values: seen.append(done), resume=True)
         assert seen == [5, 6, 7, 8]
         (tmp_path / "sound").mkdir()
         sound = trainer_with(found, tmp_path / "sound", Watcher())
         sound.run(ignore)
-        for mine, theirs in zip(mended.trained().parameters(), sound.trained().parameters(), strict=True):
+        for mine, theirs in zip(fixed.trained().parameters(), sound.trained().parameters(), strict=True):
             assert torch.equal(mine, theirs)
 
     def test_before_the_first_checkpoint_the_message_mentions_none(self, tmp_path: Path) -> None:
@@ -192,9 +192,9 @@ class TestFaults:
         trainer = trainer_with(recipe_of(8, checkpoint_steps=2), tmp_path, Failing(3, "nan"))
         with pytest.raises(TrainingError, match="at step 3 of 8"):
             trainer.run(ignore)
-        mended = trainer_with(recipe_of(8, checkpoint_steps=2), tmp_path, Watcher())
-        mended.run(ignore, resume=True, stop_after=1)
-        assert mended.done == 3
+        fixed = trainer_with(recipe_of(8, checkpoint_steps=2), tmp_path, Watcher())
+        fixed.run(ignore, resume=True, stop_after=1)
+        assert fixed.done == 3
 
 
 class TestAverage:
