@@ -65,7 +65,7 @@ class TestToTensor:
 
     @pytest.mark.parametrize("size", [(6, 6), (8, 4), (2, 2)])
     def test_mean_refuses_what_is_no_multiple(self, size: tuple[int, int]) -> None:
-        with pytest.raises(ImageError, match="no whole multiple of 4x4"):
+        with pytest.raises(ImageError, match="not a whole multiple of 4x4"):
             to_tensor(Image.fromarray(noise(*size)), GREY, "mean")
 
     def test_resize_crops_the_centre_to_the_aspect_ratio(self) -> None:
@@ -233,7 +233,7 @@ class TestAsBatch:
 
     @pytest.mark.parametrize("images", [[], None, 3, [None], {"a": 1}])
     def test_what_is_no_image(self, images: object) -> None:
-        with pytest.raises(ImageError, match="is no image"):
+        with pytest.raises(ImageError, match="is not an image"):
             as_batch(images, COLOUR)  # type: ignore[arg-type]
 
     def test_gradients_pass_through_the_conversion(self) -> None:

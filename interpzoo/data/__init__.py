@@ -1,1 +1,1 @@
-"""Data sets: what models are trained on and held to."""
+"""Data sets that models are trained and scored on."""

@@ -1,4 +1,4 @@
-"""Data sets of images: from the Hub, from a local copy of the same layout, or from a folder of one's own files.
+"""Data sets of images: from the Hub, from a local copy of the same layout, or from a folder of image files.
 
 Reading is the `datasets` library's, decoding Pillow's. A split that fits into 2 GiB is decoded once, at first use, and
 kept as uint8; a larger one is decoded a batch at a time.
@@ -16,26 +16,25 @@ from typing import Annotated, Any, Final
 
 import torch
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, create_model
 from torch import Generator, Tensor
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, override
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits
-from interpzoo.errors import DataError, ImageError, InputError
+from interpzoo.errors import DataError, ImageError
 from interpzoo.images import Fit, from_pixels, open_image, to_pixels
-from interpzoo.interfaces import Batch, DataSet
+from interpzoo.interfaces import Batch, DataSet, check_limit
 from interpzoo.pretrained.locate import is_hub_id
 
 MEMORY: Final = 2 * 1024**3
-"""Bytes of decoded images that a split may keep."""
+"""Largest size in bytes of a split that is kept decoded."""
 
 _CHUNK: Final = 128  # images that a thread decodes at a time
 
-
 Source = Annotated[str, Field(min_length=1, max_length=4096)]
-"""A data set on the Hub (``user/name``), unless there is a local folder ``name``, or the path of a folder, which begins
-with ``./``, ``../`` or ``~`` or is absolute."""
+"""A data set on the Hub, ``user/name``, for which a local folder ``name`` may stand in; or the path of a folder, which
+begins with ``./``, ``../`` or ``~`` or is absolute."""
 
 
 class ImagesConfig(ComponentConfig):
@@ -52,7 +51,7 @@ class ImagesConfig(ComponentConfig):
     held_out: float = Field(default=0.1, gt=0, lt=1)
     """Fraction of the training images that is held out where there is no other split."""
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Chooses the images that are held out."""
+    """Seed that chooses the images that are held out."""
     fit: Fit = "resize"
 
 
@@ -62,23 +61,31 @@ ImagesT = TypeVar("ImagesT", bound=ImagesConfig, default=ImagesConfig, covariant
 class Images(DataSet[ImagesT]):
     """Any data set of images, or a folder of PNG, JPEG and other image files.
 
-    A batch carries ``image`` and, where there are labels, ``label`` (B,), int64. In a folder of files, sub-folders are
-    classes if all images lie equally deep; sub-folders ``train`` and ``test`` (or validation, valid, val), if there are
-    no others, are splits. Files may differ in size and mode: see `interpzoo.images`.
+    A batch carries ``image`` and, where there are labels, ``label`` (B,), int64. In a folder of files, subfolders are
+    classes if all images lie equally deep. Subfolders ``train`` and ``test`` (or validation, valid, val) are splits if
+    there are no others. Files may differ in size and mode: see `interpzoo.images`.
 
     Args:
-        config: what to read.
-        image: what the model takes.
-        root: folder of local data sets; ``None``: what the environment variable ``INTERPZOO_DATA`` names. What is not
-            there is fetched from the Hub and cached by `datasets`.
+        config: the source of the images, and how they are fitted to the model.
+        image: the shape of the model's images.
+        root: folder of local data sets; ``None`` for the one that the environment variable ``INTERPZOO_DATA`` names.
+            Data sets that are not there are fetched from the Hub and cached by `datasets`.
 
     Raises:
-        DataError: the data set is nowhere to be found, or has no images, no such split or no such column; also, when
-            first used, an image that cannot be read or does not fit. The message names what and where.
+        DataError: the data set is not found, or has no images, no such split or no such column; also, at first use, an
+            image that cannot be read or does not fit. The message names the data set and the image.
         MissingDependencyError: `datasets` is not installed.
     """
 
     license = "unknown"
+
+    def __init_subclass__(cls, source: str | None = None, fit: Fit = "resize", **kwargs: object) -> None:
+        """A data set of its own: ``class Mine(Images, source=..., fit=...)`` sets these defaults of the config."""
+        super().__init_subclass__(**kwargs)
+        if source is not None:
+            own: Any = {"source": (Source, source), "fit": (Fit, fit)}
+            cls.Config = create_model(f"{cls.__name__}Config", __base__=cls.Config, **own)
+            cls.hub_id = source if is_hub_id(source) else None
 
     def __init__(self, config: ImagesT, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)
@@ -88,42 +95,36 @@ class Images(DataSet[ImagesT]):
         self.size = len(self._train)
         self.fields = frozenset({"image", *self._train.columns})
 
+    @override
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        """Training images `indices`; nothing is drawn from `generator`."""
         return self._train.batch(indices)
 
+    @override
     def test(self, limit: int | None = None) -> Batch:
-        """The held-out images, the first `limit` of them, always the same.
-
-        Raises:
-            InputError: `limit` is less than 1.
-        """
-        if limit is not None and limit < 1:
-            raise InputError(f"limit = {limit}: expected at least 1, or None for all {len(self._test)}")
+        check_limit(limit)
         return self._test.batch(torch.arange(len(self._test))[:limit])
 
     @property
     def channels(self) -> int:
-        """Of the first training image as it is stored: 1 for grey, otherwise 3."""
-        grey = self._train.first().mode.startswith(("1", "L", "I", "F"))
-        return 1 if grey else 3
+        """Channels of the first training image as it is stored: 1 for gray, otherwise 3."""
+        return 1 if self._train.first().mode.startswith(("1", "L", "I", "F")) else 3
 
     def frame(self, image: Image.Image) -> Image.Image:
-        """The picture that is fitted to the model: the whole image, unless a data set says otherwise."""
+        """The part of an image that is fitted to the model: all of it by default."""
         return image
 
     def label_columns(self, features: Mapping[str, Any]) -> Sequence[str]:
-        """Columns that make ``label``: none, one for (B,), several for (B, n)."""
+        """Names of the columns of ``label``: none, one for shape (B,), or n for (B, n)."""
         if self.config.label_column is not None:
             return [self.config.label_column]
         return [name for name, feature in features.items() if type(feature).__name__ == "ClassLabel"][:1]
 
     def other_fields(self, table: Any) -> Mapping[str, Tensor]:
-        """What a batch carries beside ``image`` and ``label``, by field, one row an image of `table`: nothing more."""
+        """Further fields of a batch, with one row per image of `table`; none by default."""
         return {}
 
     def held_out_rows(self, table: Any) -> Tensor:
-        """Rows that are held out where `table` is the only split: a fraction of them, chosen by the seed."""
+        """Rows that are held out where `table` is the only split: by default a fraction, chosen by the seed."""
         n = min(max(1, round(self.config.held_out * len(table))), len(table) - 1)
         return torch.randperm(len(table), generator=Generator().manual_seed(self.config.seed))[:n]
 
@@ -131,7 +132,8 @@ class Images(DataSet[ImagesT]):
         """A column (n,) of `table`, int64.
 
         Raises:
-            DataError: there is no such column, a value is missing, or it holds something else. `what` names it.
+            DataError: there is no such column, a value is missing, or the values are not whole numbers. The message
+                calls the column a `what`.
         """
         where = f"data set {self.config.source!r}: {what} {column!r}"
         if column not in table.features:
@@ -191,45 +193,22 @@ class Images(DataSet[ImagesT]):
         return _Split(self, table, column, rows, columns)
 
 
-class MNISTConfig(ImagesConfig):
-    """Settings of MNIST."""
-
-    source: Source = "ylecun/mnist"
-    fit: Fit = "pad"
-
-
-class MNIST(Images[MNISTConfig]):
+class MNIST(Images, source="ylecun/mnist", fit="pad"):
     """Handwritten digits, 60,000 and 10,000; 28x28 with a black border to 32x32 (ACAI, lib/data.py)."""
 
     license = "mit"
-    hub_id = "ylecun/mnist"
 
 
-class FashionMNISTConfig(ImagesConfig):
-    """Settings of Fashion-MNIST."""
-
-    source: Source = "zalando-datasets/fashion_mnist"
-    fit: Fit = "pad"
-
-
-class FashionMNIST(Images[FashionMNISTConfig]):
+class FashionMNIST(Images, source="zalando-datasets/fashion_mnist", fit="pad"):
     """Zalando's pieces of clothing, 60,000 and 10,000; 28x28 with a black border to 32x32."""
 
     license = "mit"
-    hub_id = "zalando-datasets/fashion_mnist"
 
 
-class CelebAConfig(ImagesConfig):
-    """Settings of CelebA."""
-
-    source: Source = "flwrlabs/celeba"
-    fit: Fit = "mean"
-
-
-class CelebA(Images[CelebAConfig]):
+class CelebA(Images, source="flwrlabs/celeba", fit="mean"):
     """Faces of celebrities: the whole 64x64 frame for a model of that size, its 2x2 means for one of 32x32.
 
-    The local copy is ``celeba64``: 148x148 centre crops of the aligned 178x218 images, resized to 64x64, with its
+    The local copy is ``celeba64``: 148x148 center crops of the aligned 178x218 images, resized to 64x64, with its
     validation split as the test set. From the Hub the aligned images come whole, are cropped and resized here, and
     have a test split of their own. ``label`` is (B, 40): 1 where an attribute holds, in the order of the columns.
 
@@ -238,14 +217,15 @@ class CelebA(Images[CelebAConfig]):
     """
 
     license = "other"
-    hub_id = "flwrlabs/celeba"
 
+    @override
     def frame(self, image: Image.Image) -> Image.Image:
         """The 64x64 frame."""
         if image.size == (178, 218):
             return image.crop((15, 35, 163, 183)).resize((64, 64), Image.Resampling.BICUBIC)
         return image
 
+    @override
     def label_columns(self, features: Mapping[str, Any]) -> Sequence[str]:
         """The attributes."""
         if self.config.label_column is not None:
@@ -259,7 +239,7 @@ class _Split:
     def __init__(self, data: Images, table: Any, column: str, rows: Tensor, columns: Mapping[str, Tensor]) -> None:
         self.columns = {name: values[rows] for name, values in columns.items()}
         self._data = data
-        # Not decoded by `datasets`, which knows neither threads nor `frame`.
+        # `datasets` would decode without threads and without `frame`.
         encoded = type(table.features[column])(decode=False)
         self._table = table.select_columns(column).cast_column(column, encoded)
         self._column = column

@@ -1,4 +1,4 @@
-"""Where a data set of images lies, and its splits as tables of the `datasets` library."""
+"""Finds a data set of images and opens its splits as tables of the `datasets` library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from interpzoo.errors import DataError, MissingDependencyError
 from interpzoo.pretrained.locate import is_path
 
 ROOT_VARIABLE: Final = "INTERPZOO_DATA"
-"""Environment variable that names the folder of local data sets."""
+"""Environment variable with the path of the folder of local data sets."""
 
 TEST_SPLITS: Final = ("test", "validation", "valid", "val")
 """Names of held-out splits, the likeliest first."""
@@ -31,15 +31,15 @@ def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
     """Find `source` and open it.
 
     Args:
-        source: the path of a folder (see `is_path`), or else a data set on the Hub, ``user/name``; the folder ``name``
-            below `root` takes precedence over the Hub.
-        root: folder of local data sets; ``None``: what the environment variable ``INTERPZOO_DATA`` names, if anything.
+        source: the path of a folder (see `is_path`), or a data set on the Hub, ``user/name``; the folder ``name`` in
+            `root` takes precedence over the Hub.
+        root: folder of local data sets; ``None`` for the one that the environment variable ``INTERPZOO_DATA`` names.
 
     Returns:
         A ``datasets.Dataset`` for each split, by name.
 
     Raises:
-        DataError: it is nowhere to be found, or cannot be read.
+        DataError: it is not found or cannot be read.
         MissingDependencyError: `datasets` is not installed.
     """
     try:
@@ -55,7 +55,7 @@ def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
 
 
 def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
-    """The folder of `source`, ``None`` if it is on the Hub, and how to speak of it."""
+    """The folder of `source`, ``None`` if it is on the Hub, and a description of it for messages."""
     name = repr(source)
     if is_path(source):
         folder = Path(os.path.expanduser(source))
@@ -77,25 +77,25 @@ def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
 
 
 def _arguments(folder: Path) -> dict[str, Any]:
-    """How `datasets` is to read a folder."""
+    """Arguments of `datasets.load_dataset` that read a folder."""
     suffixes = {path.suffix.lower() for path in folder.rglob("*")}
     if suffixes & _TABLES or not suffixes & Image.registered_extensions().keys():
         return {"path": str(folder)}
-    # Left alone, `datasets` infers splits from file names, and one 'test_5.png' among hundreds is all that it reads.
+    # By default `datasets` infers splits from file names: of hundreds of files it might read 'test_5.png' alone.
     folders = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     splits = folders if "train" in folders and set(folders) <= {"train", *TEST_SPLITS} else []
-    unlabelled = bool(splits) and not any(path.is_dir() for split in splits for path in (folder / split).iterdir())
+    unlabeled = bool(splits) and not any(path.is_dir() for split in splits for path in (folder / split).iterdir())
     return {
         "path": "imagefolder",
         "data_dir": glob.escape(str(folder.resolve())),
         "data_files": {split: f"{split}/**" for split in splits} or {"train": "**"},
         # The split's own folder would be taken for the class.
-        "drop_labels": unlabelled or None,
+        "drop_labels": unlabeled or None,
     }
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of `error`, and that of what it comes from."""
+    """The first line of `error`, and the first line of its root cause."""
     first, cause = _first_line(error), error
     while cause.__cause__ is not None:
         cause = cause.__cause__

@@ -56,8 +56,8 @@ def _check_layers(module: nn.Module) -> None:
         label = f"the decoder's layer {name or type(module).__name__!r} ({type(layer).__name__})"
         if isinstance(layer, _BATCH_STATISTICS) and (layer.training or layer.running_mean is None):
             raise InputError(
-                f"{label} normalises by the statistics of its batch, so that an image depends on the others decoded "
-                "with it; call decoder.eval() first (batch normalisation without running statistics cannot be used)"
+                f"{label} normalizes by the statistics of its batch, so that an image depends on the others decoded "
+                "with it; call decoder.eval() first (batch normalization without running statistics cannot be used)"
             )
         if isinstance(layer, _DROPOUT) and layer.training and layer.p > 0:
             raise InputError(f"{label} makes images random in train mode; call decoder.eval() first")

@@ -15,7 +15,7 @@ MATRIX_FREE = 64
 """Latent dimension above which conjugate gradients are faster than forming the Jacobian."""
 
 _CONJUGATE_GRADIENTS = 12
-"""Inner iterations at most: beyond them a new linearisation lowers the error more than a better step."""
+"""Inner iterations at most: beyond them a new linearization lowers the error more than a better step."""
 
 _Solve = Callable[[Decode, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """(decoder, z, x, damping) -> a damped Gauss-Newton step (B, d), and the fall of the squared error it promises (B,)."""
@@ -33,7 +33,7 @@ def project(
 ) -> Tensor:
     """Latents (B, *latent) whose outputs are as close to `x` as Levenberg-Marquardt from `z_init` brings them.
 
-    Minimises ||g(z) - x||^2 with damping and acceptance per image. A step is taken only where the output comes closer,
+    Minimizes ||g(z) - x||^2 with damping and acceptance per image. A step is taken only where the output comes closer,
     so that no reconstruction gets worse. In many latent dimensions (above `MATRIX_FREE`) the Jacobian is never formed.
 
     Args:

@@ -1,4 +1,4 @@
-"""Nearest neighbours among codes, and shortest paths through them."""
+"""Nearest neighbors among codes, and shortest paths through them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _AT_ONCE = 2**24
 def nearest_neighbors(codes: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Distances and row numbers, both (Q, k) and nearest first, of the `k` of `codes` (N, d) nearest to each query.
 
-    A query that is itself one of the codes is its own first neighbour.
+    A query that is itself one of the codes is its own first neighbor.
 
     Raises:
         InputError: `k` is not between 1 and N.
     """
     if not 1 <= k <= len(codes):
         raise InputError(f"k is {k}, expected 1 to {len(codes)}, the number of codes")
-    # Exact differences: the expanded square loses the digits that tell near neighbours apart.
+    # Exact differences: the expanded square loses the digits that distinguish near neighbors.
     blocks = queries.split(max(1, _AT_ONCE // len(codes)))
     tables = (torch.cdist(block, codes, compute_mode="donot_use_mm_for_euclid_dist") for block in blocks)
     found = [table.topk(k, dim=1, largest=False) for table in tables]
@@ -29,11 +29,11 @@ def nearest_neighbors(codes: Tensor, queries: Tensor, k: int) -> tuple[Tensor, T
 
 
 class NeighborGraph:
-    """Codes joined to their nearest neighbours; an edge joins two codes if either is among the other's `k` nearest.
+    """Codes joined to their nearest neighbors; an edge joins two codes if either is among the other's `k` nearest.
 
     Args:
         codes: (N, d).
-        k: neighbours of each code, itself not counted.
+        k: neighbors of each code, itself not counted.
 
     Raises:
         InputError: `k` is not between 1 and N - 1.

@@ -1,7 +1,7 @@
 """COIL-20: real objects on a turntable.
 
 Source: Nene, Nayar and Murase, Columbia Object Image Library (COIL-20), technical report CUCS-005-96, 1996; the
-size-normalized set. (The paper has COIL-100, of the same turntable in colour.)
+size-normalized set. (The paper has COIL-100, of the same turntable in color.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A pole on a plane and its shadow, seen from above: a geometric stand-in for the paper's rendered images.
 
-Source: arXiv 2008.01487, section 4.1 (ICLR text): a vertical pole at the centre of a plane, the camera above it, the
+Source: arXiv 2008.01487, section 4.1 (ICLR text): a vertical pole at the center of a plane, the camera above it, the
 light at 72 azimuths, 5 degrees apart, and at 8 altitudes, 45 to 80 degrees. The paper's images are a game engine's, of
-unknown size and colours, and are not published. Here the view is orthographic, the sun infinitely far, and every
+unknown size and colors, and are not published. Here the view is orthographic, the sun infinitely far, and every
 length a choice of ours.
 """
 
@@ -39,11 +39,11 @@ _SPLIT_SEED = 0
 
 
 def draw_pole_shadows(parameters: Tensor, size: int = 32) -> Tensor:
-    """Draw poles of radius r and height h that stand at the centre, lit from `parameters`.
+    """Draw poles of radius r and height h that stand at the center, lit from `parameters`.
 
-    The shadow is what a disc of radius r covers on its way from the centre to h / tan(altitude) away from the light.
-    Each pixel is the mean of 4x4 samples, each of which is faded over its own width at an edge: grey values follow the
-    light without steps.
+    The shadow is what a disc of radius r covers on its way from the center to h / tan(altitude) away from the light.
+    Each pixel is the mean of 4x4 samples, each of which is faded over its own width at an edge, so that gray values
+    follow the light without steps.
 
     Args:
         parameters: (N, 2) radians: azimuth of the light, anticlockwise from the right, and its altitude above the

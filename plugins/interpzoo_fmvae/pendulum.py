@@ -31,9 +31,9 @@ _TRAIN_SEED, _TEST_SEED = 0, 1
 
 
 def draw_pendulums(angles: Tensor, size: int = 16) -> Tensor:
-    """Draw rods from the centre of the image to 0.8 (sin t, cos t), without noise.
+    """Draw rods from the center of the image to 0.8 (sin t, cos t), without noise.
 
-    A pixel is exp(-d^2 / (2 0.08^2)), d the distance of its centre from the rod, in half images. Rows go down: the
+    A pixel is exp(-d^2 / (2 0.08^2)), d the distance of its center from the rod, in half images. Rows go down: the
     pendulum hangs at t = 0 and turns anticlockwise.
 
     Args:

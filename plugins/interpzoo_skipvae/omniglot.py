@@ -7,17 +7,12 @@ Science 350, 2015.
 from __future__ import annotations
 
 from PIL import Image, ImageOps
+from typing_extensions import override
 
-from interpzoo.data.images import Images, ImagesConfig, Source
-
-
-class OmniglotConfig(ImagesConfig):
-    """Settings of Omniglot."""
-
-    source: Source = "omniglot_small"
+from interpzoo.data.images import Images
 
 
-class Omniglot(Images[OmniglotConfig]):
+class Omniglot(Images, source="omniglot_small"):
     """Characters drawn by hand, white on black, 105x105 resized to the model; a tenth is held out at random.
 
     Read from a folder ``omniglot_small`` below the root of local data sets: 4,840 images of 242 characters, the smaller
@@ -26,6 +21,7 @@ class Omniglot(Images[OmniglotConfig]):
 
     license = "mit"
 
+    @override
     def frame(self, image: Image.Image) -> Image.Image:
-        """The drawing, which is stored black on white, as light strokes on black."""
+        """Light strokes on black; they are stored black on white."""
         return ImageOps.invert(image.convert("L"))
