@@ -1,12 +1,11 @@
-"""What a revision holds: its description, its listing and, with a look-up or a download, its files."""
+"""What a revision holds: its description and its files."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import yaml
 
@@ -57,76 +56,6 @@ def _sibling(blob: Blob) -> dict[str, object]:
     if blob.lfs:
         described["lfs"] = {"sha256": blob.sha256, "size": len(blob.content), "pointerSize": len(blob.pointer)}
     return described
-
-
-def _entry(path: str, blob: Blob) -> dict[str, object]:
-    entry: dict[str, object] = {"type": "file", "path": path, "oid": blob.oid, "size": len(blob.content)}
-    if blob.lfs:
-        entry["lfs"] = {"oid": blob.sha256, "size": len(blob.content), "pointerSize": len(blob.pointer)}
-    return entry
-
-
-def _folder_entry(path: str) -> dict[str, object]:
-    return {"type": "directory", "path": path, "oid": hashlib.sha1(path.encode()).hexdigest(), "size": 0}
-
-
-def _folders(paths: Iterable[str]) -> set[str]:
-    parts = (path.split("/") for path in paths)
-    return {"/".join(names[:depth]) for names in parts for depth in range(1, len(names))}
-
-
-@routes("GET", "/api/models/{repo}/tree/{revision}")
-def tree(context: Context, repo: str, revision: str) -> Answer:
-    return subtree(context, repo, revision, "")
-
-
-@routes("GET", "/api/models/{repo}/tree/{revision}/{path}")
-def subtree(context: Context, repo: str, revision: str, path: str) -> Answer:
-    files = commit_at(context.repository(repo), revision).files
-    folders = _folders(files)
-    if path and path not in folders:
-        raise RefusalError(404, f"{path} does not exist on {revision}", code="EntryNotFound")
-    prefix = f"{path}/" if path else ""
-    deep = context.request.query.get("recursive", "").lower() == "true"
-
-    def listed(name: str) -> bool:
-        return name.startswith(prefix) and (deep or "/" not in name.removeprefix(prefix))
-
-    return json_answer(
-        [_folder_entry(name) for name in sorted(folders) if listed(name)]
-        + [_entry(name, blob) for name, blob in sorted(files.items()) if listed(name)]
-    )
-
-
-@routes("POST", "/api/models/{repo}/paths-info/{revision}")
-def paths_info(context: Context, repo: str, revision: str) -> Answer:
-    files = commit_at(context.repository(repo), revision).files
-    folders = _folders(files)
-    asked = parse_qs(context.request.body.decode()).get("paths", [])
-    return json_answer(
-        [
-            _entry(path, files[path]) if path in files else _folder_entry(path)
-            for path in asked
-            if path in files or path in folders
-        ]
-    )
-
-
-@routes("GET", "/api/models/{repo}/commits/{revision}")
-def history(context: Context, repo: str, revision: str) -> Answer:
-    repository = context.repository(repo)
-    commits: list[Commit] = []
-    commit: Commit | None = commit_at(repository, revision)
-    while commit is not None:
-        commits.append(commit)
-        commit = commit.parent
-    authors = [{"user": repository.owner}]
-    return json_answer(
-        [
-            {"id": one.id, "title": one.title, "message": one.message, "date": one.date, "authors": authors}
-            for one in commits
-        ]
-    )
 
 
 @routes("GET HEAD", "/{repo}/resolve/{revision}/{path}")
