@@ -26,7 +26,7 @@ def old(tmp_path: Path) -> Path:
     return path
 
 
-def test_new_file_takes_the_place_of_the_old_at_the_end_only(old: Path) -> None:
+def test_the_old_file_is_replaced_only_at_the_end(old: Path) -> None:
     with atomic_write(old) as temporary:
         temporary.write_text("new")
         assert temporary.parent == old.parent
@@ -36,14 +36,14 @@ def test_new_file_takes_the_place_of_the_old_at_the_end_only(old: Path) -> None:
     assert os.listdir(old.parent) == [old.name]
 
 
-def test_file_that_was_not_there(tmp_path: Path) -> None:
+def test_a_new_file(tmp_path: Path) -> None:
     with atomic_write(str(tmp_path / "x.bin")) as temporary:
         temporary.write_bytes(b"\0" * 10)
     assert (tmp_path / "x.bin").read_bytes() == b"\0" * 10
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), InputError("mine")])
-def test_errors_of_the_body_pass_and_leave_the_old_file(old: Path, error: BaseException) -> None:
+def test_errors_of_the_body_leave_the_old_file(old: Path, error: BaseException) -> None:
     def fail() -> None:
         with atomic_write(old) as temporary:
             temporary.write_text("half")
@@ -55,7 +55,7 @@ def test_errors_of_the_body_pass_and_leave_the_old_file(old: Path, error: BaseEx
     assert os.listdir(old.parent) == [old.name]
 
 
-def test_disk_that_runs_full_half_way(old: Path) -> None:
+def test_a_full_disk(old: Path) -> None:
     done = run(
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
         "from interpzoo.errors import OutputError\n"
@@ -72,7 +72,7 @@ def test_disk_that_runs_full_half_way(old: Path) -> None:
     assert os.listdir(old.parent) == [old.name]
 
 
-def test_process_killed_half_way_leaves_the_old_file(old: Path) -> None:
+def test_a_killed_process_leaves_the_old_file(old: Path) -> None:
     done = run(
         "import os, signal\n"
         "from interpzoo.files import atomic_write\n"
@@ -92,7 +92,7 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [os.devnull, "."])
-def test_what_is_no_regular_file_is_never_replaced(path: str) -> None:
+def test_only_regular_files_are_replaced(path: str) -> None:
     with pytest.raises(OutputError, match="not a regular file"), atomic_write(path):
         pass
     assert not Path(path).is_file()

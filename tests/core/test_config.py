@@ -135,7 +135,7 @@ def test_a_recipe_names_what_is_wrong(change: dict[str, Any], part: str) -> None
 
 
 @pytest.mark.parametrize("version", [FORMAT_VERSION + 1, str(FORMAT_VERSION + 1), float(FORMAT_VERSION + 1), 0, -1])
-def test_a_format_of_another_time_does_not_validate(version: Any) -> None:
+def test_other_format_versions_are_refused(version: Any) -> None:
     recipe = tiny_recipe()
     value = {"image": recipe.image, "encoder": recipe.encoder, "decoder": recipe.decoder, "name": "a", "method": "ae"}
     validate(ModelConfig, value, "config")
@@ -143,7 +143,7 @@ def test_a_format_of_another_time_does_not_validate(version: Any) -> None:
         validate(ModelConfig, {**value, "format": version}, "config")
 
 
-def test_a_component_of_a_clashing_name_can_be_written_in_full() -> None:
+def test_a_component_can_be_given_by_its_full_name() -> None:
     assert build(Encoder, "baselines:conv", IMAGE, width=2).latent_shape == (16, 2, 2)
     recipe = tiny_recipe().model_dump() | {"method": "baselines:ae"}
     assert validate(Recipe, recipe, "recipe").method == "baselines:ae"

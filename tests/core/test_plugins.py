@@ -105,7 +105,7 @@ def failure(zoo: Zoo, plugin: str) -> str:
     return line
 
 
-def test_ours_come_through_the_same_door(site: Site) -> None:
+def test_our_own_plugins_use_the_same_entry_points(site: Site) -> None:
     zoo = discover()
     assert status(zoo) == dict.fromkeys(FIRST_PARTY, "loaded")
     assert {plugin.owner.distribution for plugin in zoo.plugins} == {"interpzoo"}
@@ -165,7 +165,7 @@ def test_a_plugin_that_fails_half_way_leaves_nothing(site: Site) -> None:
     assert "still" not in zoo.registry.components["interpolator"].names()
 
 
-def test_a_fault_in_zoo_toml_takes_back_what_came_before(site: Site) -> None:
+def test_an_error_in_zoo_toml_undoes_the_whole_registration(site: Site) -> None:
     site.install("still", {**STILL, "zoo.toml": "[models.a]\nmethod = 3\n"})
     zoo = discover()
     assert "zoo.toml, 'a'" in failure(zoo, "still")
@@ -196,9 +196,7 @@ def test_a_plugin_named_as_one_of_ours_does_not_displace_it(site: Site) -> None:
 
 
 @pytest.mark.parametrize("source", [RAISING, TAKING, LATER], ids=["raising", "taking", "later"])
-def test_strict_makes_any_fault_fatal_and_names_the_distribution(
-    site: Site, source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_strict_mode_raises_the_first_error(site: Site, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = site.install("broken", {"__init__.py": source})
     monkeypatch.setenv("INTERPZOO_STRICT_PLUGINS", "1")
     with pytest.raises(PluginError, match=f"{name} 1.0"):
@@ -241,7 +239,7 @@ def test_plugins_can_be_restricted_and_blocked(
         assert zoo.problems() == []
 
 
-def test_a_disabled_plugin_is_no_fault_in_strict_mode(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strict_mode_ignores_disabled_plugins(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.install("broken", {"__init__.py": RAISING})
     monkeypatch.setenv("INTERPZOO_STRICT_PLUGINS", "1")
     monkeypatch.setenv("INTERPZOO_DISABLE_PLUGINS", "broken")

@@ -73,7 +73,7 @@ def test_a_clash_names_both_distributions_and_how_to_choose() -> None:
 
 
 @pytest.mark.parametrize("order", [(OURS, MINE, YOURS), (YOURS, MINE, OURS)])
-def test_a_zoo_name_of_ours_is_never_taken_over(order: tuple[Owner, ...]) -> None:
+def test_our_names_of_models_cannot_be_taken_over(order: tuple[Owner, ...]) -> None:
     table = models(*order)
     assert table.find("acai-mnist").owner == OURS
     assert table.find("mine:acai-mnist").owner == MINE
@@ -82,18 +82,18 @@ def test_a_zoo_name_of_ours_is_never_taken_over(order: tuple[Owner, ...]) -> Non
     assert len(table.clashes()) == 1
 
 
-def test_zoo_names_of_others_clash_like_any() -> None:
+def test_names_of_models_of_others_clash() -> None:
     table = models(MINE, YOURS)
     with pytest.raises(AmbiguousNameError, match=r"interpzoo-mine.*interpzoo-yours"):
         table.find("acai-mnist")
 
 
-def test_being_called_almost_like_us_gives_no_right_to_our_names() -> None:
+def test_a_distribution_with_a_similar_name_cannot_take_our_names() -> None:
     pretender = Owner("paper2", "interpzoo_", "9")
     assert models(pretender, OURS).find("acai-mnist").owner == OURS
 
 
-def test_only_zoo_names_are_ours_before_others() -> None:
+def test_other_names_of_ours_have_no_precedence() -> None:
     registry = Registry()
     add(registry, OURS, "conv")
     add(registry, MINE, "conv")
@@ -112,7 +112,7 @@ def test_a_wrong_name_suggests_the_nearest(asked: str, suggested: str) -> None:
     assert suggested in str(error.value)
 
 
-def test_a_name_like_nothing_suggests_nothing() -> None:
+def test_an_unrelated_name_gets_no_suggestion() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown model 'zzzz'\.$"):
         models(MINE).find("zzzz")
 
@@ -134,7 +134,7 @@ def test_names_match_shell_patterns_sorted() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "a:b", ".a", "-a", "a\n", "ä", "a" * 97, "../a"])
-def test_names_that_could_not_be_typed_are_refused(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     with pytest.raises(PluginError, match="interpzoo-mine"):
         Registrar(MINE).add("encoder", name, "json:JSONEncoder")
 
@@ -142,7 +142,7 @@ def test_names_that_could_not_be_typed_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "target", ["json", "json.JSONEncoder", "json:", ":x", "json:a.b", "json:x()", "a b:c", "json:x\n"]
 )
-def test_targets_that_are_no_class_are_refused(target: str) -> None:
+def test_invalid_targets(target: str) -> None:
     with pytest.raises(PluginError, match=r"interpzoo-mine.*package\.module:Class"):
         Registrar(MINE).add("encoder", "x", target)
 
@@ -170,7 +170,7 @@ def test_a_name_twice_leaves_the_registry_as_it_was() -> None:
     assert snapshot(registry) == before
 
 
-def test_one_name_for_two_kinds_is_no_repetition() -> None:
+def test_one_name_can_be_registered_for_two_kinds() -> None:
     registry = Registry()
     registrar = Registrar(MINE)
     registrar.add("encoder", "json", "json:JSONEncoder")

@@ -102,7 +102,7 @@ def test_only_the_files_of_a_pretrained_folder_are_fetched(
 
 
 @pytest.mark.parametrize("by", ["name", "argument"])
-def test_a_commit_in_the_cache_is_not_asked_about(
+def test_a_cached_commit_needs_no_request(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], cache: str, by: str
 ) -> None:
     commit = hub.head("user/repo")
@@ -122,7 +122,7 @@ def test_a_branch_is_looked_up_in_one_request(
     assert asked(hub) == ["/api/models/user/repo"]
 
 
-def test_what_a_branch_says_now_is_loaded(
+def test_the_newest_commit_of_a_branch_is_loaded(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], cache: str, tmp_path: Path
 ) -> None:
     first, later = hub.head("user/repo"), untrained(seed=1)
@@ -136,9 +136,7 @@ def test_what_a_branch_says_now_is_loaded(
     assert process.load("user/repo", cache_dir=cache) == frames_of(later)
 
 
-def test_a_repository_to_fine_tune(
-    hub: Hub, process: Warm, files: dict[str, bytes], cache: str, tmp_path: Path
-) -> None:
+def test_fine_tuning_a_repository(hub: Hub, process: Warm, files: dict[str, bytes], cache: str, tmp_path: Path) -> None:
     """The card names it, at the revision that was asked for, and the Hub its base."""
     code = """
 import interpzoo
@@ -185,7 +183,7 @@ def test_a_private_repository_is_loaded_with_a_token(
         ("user/empty", r"HubError: 'user/empty' is not a pretrained model of interpzoo: it has no config\.json"),
     ],
 )
-def test_names_that_load_nothing(
+def test_names_that_cannot_be_loaded(
     hub: Hub, process: Warm, files: dict[str, bytes], cache: str, name: str, expected: str
 ) -> None:
     hub.add_repo("user/empty")
@@ -196,12 +194,12 @@ def test_names_that_load_nothing(
     assert stored(cache) == []
 
 
-def test_two_revisions_are_one_too_many(process: Warm) -> None:
+def test_two_revisions_are_an_error(process: Warm) -> None:
     with pytest.raises(RefusedError, match="InputError: 'user/repo@v1' with revision = 'v2': expected one revision"):
         process.load("user/repo@v1", revision="v2")
 
 
-def test_the_plugin_that_is_missing_is_named(
+def test_a_missing_plugin_is_named(
     hub: Hub, process: Warm, files: dict[str, bytes], cache: str, tmp_path: Path
 ) -> None:
     model = untrained()
@@ -225,7 +223,7 @@ def unplugged(hub: Hub) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unplugged")
 @pytest.mark.parametrize("name", ["user/repo", f"user/repo@{'0' * 40}"])
-def test_a_refused_connection_with_a_cold_cache_is_told_at_once(process: Warm, cache: str, name: str) -> None:
+def test_a_refused_connection_without_a_cache_fails_at_once(process: Warm, cache: str, name: str) -> None:
     with pytest.raises(
         RefusedError, match=r"HubUnreachableError: .* is not in the cache, and the Hub cannot be reached"
     ):
@@ -234,14 +232,14 @@ def test_a_refused_connection_with_a_cold_cache_is_told_at_once(process: Warm, c
 
 
 @pytest.mark.parametrize("name", ["user/repo", f"user/repo@{'0' * 40}"])
-def test_files_of_the_cache_only(hub: Hub, process: Warm, files: dict[str, bytes], cache: str, name: str) -> None:
+def test_local_files_only(hub: Hub, process: Warm, files: dict[str, bytes], cache: str, name: str) -> None:
     with pytest.raises(RefusedError, match=f"HubUnreachableError: '{name}' is not in the cache"):
         process.load(name, cache_dir=cache, local_files_only=True)
     assert process.seconds < 1
     assert asked(hub) == []
 
 
-def test_what_is_in_the_cache_is_loaded_without_a_network(
+def test_a_cached_model_is_loaded_without_a_network(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], cache: str
 ) -> None:
     commit = hub.head("user/repo")
@@ -256,7 +254,7 @@ def test_what_is_in_the_cache_is_loaded_without_a_network(
 
 
 @pytest.mark.slow
-def test_offline_by_the_environment(
+def test_offline_by_environment_variable(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], tmp_path: Path, cache: str
 ) -> None:
     process.load("user/repo", cache_dir=cache)
@@ -292,7 +290,7 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", PASSING)
-def test_what_passes_is_waited_out(
+def test_transient_hub_errors_are_retried(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], cache: str, kind: str
 ) -> None:
     fault = hub.fail(**PASSING[kind])
@@ -330,7 +328,7 @@ LASTING: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", LASTING)
-def test_what_lasts_is_an_error_and_leaves_nothing_wrong(
+def test_permanent_hub_errors_leave_nothing_wrong_in_the_cache(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], cache: str, kind: str
 ) -> None:
     fault, expected = LASTING[kind]
@@ -346,7 +344,7 @@ def test_what_lasts_is_an_error_and_leaves_nothing_wrong(
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"README.md"}))
-def test_a_file_that_was_spoilt_in_the_cache_is_fetched_again(
+def test_a_damaged_file_in_the_cache_is_downloaded_again(
     hub: Hub, process: Warm, files: dict[str, bytes], frames: list[float], cache: str, name: str
 ) -> None:
     commit = hub.head("user/repo")
@@ -361,7 +359,7 @@ def test_a_file_that_was_spoilt_in_the_cache_is_fetched_again(
     assert {request.path.rpartition("/")[2] for request in hub.requests if request.method == "GET"} <= {name, commit}
 
 
-def test_weights_that_the_list_does_not_know_are_not_fetched(
+def test_files_that_are_not_listed_are_not_downloaded(
     hub: Hub, process: Warm, files: dict[str, bytes], cache: str, tmp_path: Path
 ) -> None:
     others = folder_of(untrained(seed=1), tmp_path / "others")

@@ -107,7 +107,7 @@ def test_a_model_is_pushed_in_one_commit_and_loads_as_it_was(
 
 
 @pytest.mark.parametrize("name", ["repo", "./repo"])
-def test_a_repository_without_an_owner_is_not_made(hub: Hub, process: Warm, folder: Path, name: str) -> None:
+def test_a_repository_without_an_owner_is_not_created(hub: Hub, process: Warm, folder: Path, name: str) -> None:
     with pytest.raises(RefusedError, match=f"InputError: '{name}' is not a repository on the Hub: expected 'u"):
         push_folder(process, folder, name)
     assert hub.requests == []
@@ -120,7 +120,7 @@ def test_only_the_files_of_a_pretrained_folder_are_pushed(hub: Hub, process: War
     assert set(on_hub(hub)) == set(FILES)
 
 
-def test_what_a_former_model_had_is_removed_in_the_same_commit(
+def test_files_of_the_old_model_are_removed_in_the_same_commit(
     hub: Hub, process: Warm, folder: Path, tmp_path: Path
 ) -> None:
     push_folder(process, folder)
@@ -139,7 +139,7 @@ def test_a_second_push_changes_nothing(hub: Hub, process: Warm, folder: Path) ->
     assert commits(hub) == 0
 
 
-def test_a_branch_is_made_and_main_left_alone(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
+def test_a_branch_is_created_and_main_left_alone(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
     head = push_folder(process, folder)["commit"]
     other = untrained(seed=1).save_pretrained(tmp_path / "other")
     pushed = push_folder(process, other, revision="next/one")
@@ -147,7 +147,7 @@ def test_a_branch_is_made_and_main_left_alone(hub: Hub, process: Warm, folder: P
     assert on_hub(hub, "next/one") == contents(other)
 
 
-def test_a_pull_request_to_a_stranger_leaves_main_alone(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
+def test_a_pull_request_leaves_main_alone(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
     hub.add_user("other")
     head = hub.add_repo("other/repo", contents(folder, "other/repo"))
     other = untrained(seed=1).save_pretrained(tmp_path / "other")
@@ -162,7 +162,7 @@ def test_a_pull_request_to_a_stranger_leaves_main_alone(hub: Hub, process: Warm,
 # Cards
 
 
-def test_the_card_says_what_the_hub_asks_for(hub: Hub, process: Warm, tmp_path: Path) -> None:
+def test_the_card_has_the_metadata_of_the_hub(hub: Hub, process: Warm, tmp_path: Path) -> None:
     model = tiny_model("acai")
     folder = model.save_pretrained(tmp_path / "acai")
     write_card(folder, model.config, [Result("Mean Distance", 0.25, "lines")])
@@ -198,7 +198,7 @@ def test_a_card_edited_in_the_folder_is_pushed(hub: Hub, process: Warm, folder: 
     assert on_hub(hub)["README.md"] == mine
 
 
-def test_a_card_that_nobody_edited_follows_the_model(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
+def test_an_unedited_card_follows_the_model(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
     push_folder(process, folder)
     vae = tiny_model("vae").save_pretrained(tmp_path / "vae")
     push_folder(process, vae)
@@ -212,9 +212,7 @@ def test_a_card_that_nobody_edited_follows_the_model(hub: Hub, process: Warm, fo
         ("---\ntags: [x]\n---\n", "ConfigError: .*README.md has no 'license' in its metadata"),
     ],
 )
-def test_a_card_that_is_not_valid_is_not_pushed(
-    hub: Hub, process: Warm, folder: Path, card: str, expected: str
-) -> None:
+def test_an_invalid_card_is_not_pushed(hub: Hub, process: Warm, folder: Path, card: str, expected: str) -> None:
     (folder / "README.md").write_text(card)
     with pytest.raises(RefusedError, match=expected):
         push_folder(process, folder)
@@ -233,7 +231,7 @@ def test_a_damaged_folder_is_not_pushed(hub: Hub, process: Warm, folder: Path, n
     assert hub.requests == []
 
 
-def test_what_is_not_listed_is_not_pushed(hub: Hub, process: Warm, folder: Path) -> None:
+def test_files_without_a_hash_are_not_pushed(hub: Hub, process: Warm, folder: Path) -> None:
     sums = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
     (folder / "SHA256SUMS").write_text("".join(line for line in sums if "codes" not in line))
     with pytest.raises(RefusedError, match=r"WeightsError: .* has codes\.safetensors, which its SHA256SUMS does not"):
@@ -253,7 +251,7 @@ INTERRUPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", INTERRUPTIONS)
-def test_a_push_that_is_interrupted_leaves_what_was_there(
+def test_an_interrupted_push_leaves_the_old_commit(
     hub: Hub, process: Warm, folder: Path, tmp_path: Path, kind: str
 ) -> None:
     head = push_folder(process, folder)["commit"]
@@ -269,7 +267,8 @@ def test_a_push_that_is_interrupted_leaves_what_was_there(
     assert on_hub(hub) == contents(other)
 
 
-def test_a_push_that_is_killed_leaves_what_was_there(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_killed_push_leaves_the_old_commit(hub: Hub, process: Warm, folder: Path, tmp_path: Path) -> None:
     head = push_folder(process, folder)["commit"]
     other = untrained(seed=1).save_pretrained(tmp_path / "other")
     hub.fail("*/commit/main", status=503, times=None)
@@ -283,7 +282,7 @@ def test_a_push_that_is_killed_leaves_what_was_there(hub: Hub, process: Warm, fo
     assert on_hub(hub) == contents(other)
 
 
-def test_somebody_else_committed_in_the_meantime(hub: Hub, process: Warm, folder: Path) -> None:
+def test_a_commit_by_somebody_else_in_the_meantime(hub: Hub, process: Warm, folder: Path) -> None:
     push_folder(process, folder)
     hub.fail("*/commit/main", status=412)
     (folder / "README.md").write_bytes(EDITED)
@@ -324,9 +323,7 @@ def interpzoo(*arguments: str, hub: Hub, home: Path, module: str = "interpzoo", 
 
 
 @pytest.mark.slow
-def test_trained_pushed_and_loaded_by_repository_by_revision_and_by_name_of_the_zoo(
-    hub: Hub, folder: Path, tmp_path: Path
-) -> None:
+def test_train_push_and_load_by_repository_revision_and_registered_name(hub: Hub, folder: Path, tmp_path: Path) -> None:
     """Each in a process of its own with an empty cache; loaded again, it asks the network for nothing."""
     changes = [f"--set={change}" for change in ("training.samples=32", "encoder.width=2", "decoder.width=2")]
     run, home = tmp_path / "run", tmp_path / "home"
@@ -359,7 +356,7 @@ def test_trained_pushed_and_loaded_by_repository_by_revision_and_by_name_of_the_
 
 
 @pytest.mark.slow
-def test_publish_pushes_what_is_bundled_and_prints_its_pins(hub: Hub, tmp_path: Path) -> None:
+def test_publish_pushes_bundled_models_and_prints_their_pins(hub: Hub, tmp_path: Path) -> None:
     import tomllib
 
     printed = interpzoo("org", "a*-mnist", module="tools.publish", hub=hub, home=tmp_path / "home")

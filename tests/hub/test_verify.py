@@ -41,7 +41,7 @@ def test_a_whole_folder_is_reported_file_by_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("at", [0, -1])
 @pytest.mark.parametrize("name", LISTED)
-def test_one_changed_byte_is_found_and_its_file_named(folder: Path, name: str, at: int) -> None:
+def test_a_changed_byte_is_detected_in_every_file(folder: Path, name: str, at: int) -> None:
     data = bytearray((folder / name).read_bytes())
     data[at] ^= 1
     (folder / name).write_bytes(data)
@@ -63,14 +63,14 @@ def test_a_file_that_is_not_listed_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["", "0" * 64, f"{'0' * 64}  ../../secret", f"{'0' * 64}  README.md", "no list"])
-def test_a_list_that_is_none(folder: Path, line: str) -> None:
+def test_an_invalid_list_of_hashes(folder: Path, line: str) -> None:
     with (folder / SUMS).open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(WeightsError, match=r"SHA256SUMS is damaged: it has the line"):
         verify(folder)
 
 
-def test_other_frames_than_the_weights_make_are_found(folder: Path) -> None:
+def test_frames_that_differ_from_the_weights_are_reported(folder: Path) -> None:
     examples = load_file(folder / "examples.safetensors")
     for change, expected in ((5e-5, {}), (2e-4, {"frames": "differ from the stored ones by 0.0002, expected at most"})):
         save_file({**examples, "frames": examples["frames"] + change}, folder / "examples.safetensors")
@@ -84,7 +84,7 @@ def test_other_frames_than_the_weights_make_are_found(folder: Path) -> None:
         assert list(problems(folder)) == ["frames"]
 
 
-def test_the_command_reports_every_file_and_ends_with_1(folder: Path) -> None:
+def test_the_command_reports_every_file_and_exits_with_1(folder: Path) -> None:
     whole = CliRunner().invoke(group, ["verify", str(folder)])
     assert whole.exit_code == 0
     assert whole.output.splitlines() == [f"{name}: ok" for name in [n for n in FILES if n in LISTED] + ["frames"]]

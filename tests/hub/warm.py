@@ -11,8 +11,9 @@ from typing import Any
 
 _LOOP = """
 import json, sys, time
-import torch, interpzoo, interpzoo.pretrained.load, interpzoo.pretrained.locate
-from huggingface_hub import hf_hub_download
+import torch, interpzoo, interpzoo.pretrained.client, interpzoo.pretrained.load
+
+interpzoo.pretrained.client._WAITS = (0.05, 0.1)
 
 out = sys.stdout
 sys.stdout = sys.stderr

@@ -57,7 +57,7 @@ def test_the_hub_reads_its_metadata() -> None:
         (ComponentSpec(name="of-a-missing-plugin"), None),
     ],
 )
-def test_data_is_called_what_the_hub_calls_it(data: ComponentSpec, hub_id: str | None) -> None:
+def test_data_sets_have_their_names_on_the_hub(data: ComponentSpec, hub_id: str | None) -> None:
     config = config_of()
     assert config.trained is not None
     trained = config.trained.model_copy(update={"data": data})
@@ -71,7 +71,7 @@ def test_data_is_called_what_the_hub_calls_it(data: ComponentSpec, hub_id: str |
     ("start", "base"),
     [(None, None), ("ae-lines", None), ("somebody/faces", "somebody/faces"), ("somebody/faces@v2", "somebody/faces")],
 )
-def test_a_repository_that_was_fine_tuned_is_its_base(start: str | None, base: str | None) -> None:
+def test_a_fine_tuned_repository_is_the_base_model(start: str | None, base: str | None) -> None:
     """The Hub's tree of models knows repositories, not names of the zoo."""
     config = config_of()
     assert config.trained is not None
@@ -81,36 +81,36 @@ def test_a_repository_that_was_fine_tuned_is_its_base(start: str | None, base: s
     assert (f"| started from | {start} |" in card) == (start is not None)
 
 
-def test_figures_come_back_exactly(tmp_path: Path) -> None:
+def test_results_are_read_back_exactly(tmp_path: Path) -> None:
     write_card(tmp_path, config_of(), RESULTS)
     assert read_results(tmp_path) == RESULTS
 
 
-def test_a_figure_that_is_not_a_number_comes_back_as_such(tmp_path: Path) -> None:
+def test_nan_is_read_back(tmp_path: Path) -> None:
     write_card(tmp_path, config_of(), [Result("Mean Smoothness", math.nan, "lines")])
     (result,) = read_results(tmp_path)
     assert math.isnan(result.value)
 
 
-def test_figures_of_several_data_sets_are_kept_apart(tmp_path: Path) -> None:
+def test_results_on_several_data_sets_are_kept_apart(tmp_path: Path) -> None:
     results = [Result("Mean Distance", 0.5, "lines"), Result("Mean Distance", 0.25, "discs")]
     write_card(tmp_path, config_of(), results)
     assert sorted(read_results(tmp_path), key=lambda r: r.value, reverse=True) == results
 
 
-def test_without_figures_or_without_a_card_there_are_none(tmp_path: Path) -> None:
+def test_without_results_or_a_card_there_are_none(tmp_path: Path) -> None:
     assert read_results(tmp_path) == []
     write_card(tmp_path, config_of())
     assert read_results(tmp_path) == []
     assert "## Results" not in (tmp_path / "README.md").read_text()
 
 
-def test_a_table_shows_the_figures_with_four_digits() -> None:
+def test_the_table_shows_four_digits() -> None:
     text = render_card(config_of(), [Result("Mean Distance", 0.000691234, "lines", " px")])
     assert "| Mean Distance | lines | 0.0006912 px |" in text
 
 
-def test_it_says_how_the_model_was_made() -> None:
+def test_the_card_describes_model_and_training() -> None:
     text = render_card(config_of("vae", limitations="Lines only.", summary="A small one."))
     for line in (
         "# vae-tiny",
@@ -140,20 +140,20 @@ def test_it_says_how_the_model_was_made() -> None:
         ({}, "![Interpolations"),
     ],
 )
-def test_what_there_is_nothing_to_say_of_is_left_out(changes: dict[str, object], absent: str) -> None:
+def test_empty_sections_are_left_out(changes: dict[str, object], absent: str) -> None:
     text = render_card(config_of(**changes))
     assert absent not in text
     assert "\n\n\n" not in text
 
 
-def test_a_preview_is_shown_where_there_is_one(tmp_path: Path) -> None:
+def test_a_preview_is_shown_if_there_is_one(tmp_path: Path) -> None:
     (tmp_path / "preview.png").write_bytes(b"")
     write_card(tmp_path, config_of())
     assert "](./preview.png)" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize("text", ["---\nlicense: mit\n---", "a: b # c", "ä – 日本", "| a | b |"])
-def test_words_of_the_config_do_not_get_into_the_metadata(text: str, tmp_path: Path) -> None:
+def test_text_from_the_config_cannot_change_the_metadata(text: str, tmp_path: Path) -> None:
     config = config_of(summary=text, limitations=text, license="other")
     write_card(tmp_path, config, RESULTS)
     assert ModelCard.load(tmp_path / "README.md").data.to_dict()["license"] == "other"
@@ -162,7 +162,7 @@ def test_words_of_the_config_do_not_get_into_the_metadata(text: str, tmp_path: P
 
 
 @pytest.mark.parametrize("license", ["yes", "1", "a: b", "- x", "'", "#", "---"])
-def test_a_license_stays_the_text_that_it_is(license: str) -> None:
+def test_a_license_stays_a_string(license: str) -> None:
     assert ModelCard(render_card(config_of(license=license))).data.to_dict()["license"] == license
 
 
@@ -171,7 +171,7 @@ def test_a_component_without_options_and_one_of_another_plugin() -> None:
     assert "| default path | mine:eased |" in text
 
 
-def test_a_method_that_nobody_registers_is_told() -> None:
+def test_an_unknown_method_is_reported() -> None:
     with pytest.raises(UnknownNameError, match="unknown method 'alchemy'"):
         render_card(config_of(method="alchemy"))
 
@@ -193,7 +193,7 @@ def test_a_method_that_nobody_registers_is_told() -> None:
     ],
     ids=lambda value: value[:24].decode("latin1") if isinstance(value, bytes) else "",
 )
-def test_a_card_that_the_hub_would_not_read_is_one_line(card: bytes, reason: str, tmp_path: Path) -> None:
+def test_an_invalid_card_is_reported_in_one_line(card: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes(card)
     with pytest.raises(ConfigError) as error:
         read_results(tmp_path)

@@ -67,13 +67,13 @@ def test_the_list_is_what_sha256sum_reads(tmp_path: Path) -> None:
     assert read_hashes(tmp_path) == expected
 
 
-def test_a_large_file_is_summed_in_pieces(tmp_path: Path) -> None:
+def test_a_large_file_is_hashed_in_pieces(tmp_path: Path) -> None:
     data = os.urandom((1 << 20) + 17)
     (tmp_path / "x").write_bytes(data)
     assert sha256(tmp_path / "x") == hashlib.sha256(data).hexdigest()
 
 
-def test_only_what_is_listed_is_checked(tmp_path: Path) -> None:
+def test_only_listed_files_are_checked(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     sums = {"a": hashlib.sha256(b"a").hexdigest(), "b": "0" * 64}
     check_hash(tmp_path, "a", sums)
@@ -86,14 +86,14 @@ def test_only_what_is_listed_is_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", ".gitattributes", ".tmp", ".0123.tmp", "0123456789abcdef.tmp", "config.json~"])
-def test_a_folder_with_anything_else_is_not_claimed(name: str, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").touch()
     (tmp_path / name).touch()
     with pytest.raises(OutputError, match=f"already holds {name!r}"):
         claim_folder(tmp_path)
 
 
-def test_a_folder_of_ours_or_a_new_one_is_claimed(tmp_path: Path) -> None:
+def test_an_empty_or_a_model_folder_is_claimed(tmp_path: Path) -> None:
     for name in ("config.json", "codes.safetensors", "checkpoint.safetensors", "README.md", ".0123456789abcdef.tmp"):
         (tmp_path / name).touch()
     (tmp_path / "logs").mkdir()

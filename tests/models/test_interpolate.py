@@ -120,24 +120,24 @@ class TestShapes:
             torch.testing.assert_close(walk, model.interpolate(first, last, steps=5))
 
     @pytest.mark.parametrize(("a", "b"), [(2, 3), (3, 2)])
-    def test_numbers_that_make_no_pairs_are_quoted(self, a: int, b: int, model: InterpolationModel) -> None:
+    def test_numbers_of_images_that_cannot_be_paired(self, a: int, b: int, model: InterpolationModel) -> None:
         images = random_images(5, model.config.image)
         message = rf"codes of shapes \({a}, 2, 4, 4\) and \({b}, 2, 4, 4\) cannot be paired"
         with pytest.raises(InputError, match=message):
             model.interpolate(images[:a], images[a:])
 
-    def test_no_pairs_are_no_paths(self, model: InterpolationModel) -> None:
+    def test_empty_batches_give_no_paths(self, model: InterpolationModel) -> None:
         none, one = torch.zeros(0, 2, 4, 4), torch.zeros(1, 2, 4, 4)
         for z0, z1 in ((none, none), (none, one), (one, none)):
             assert model.interpolate_codes(z0, z1, [0, 1]).shape == (0, 2, 2, 4, 4)
 
-    def test_nine_frames_unless_told_otherwise(self, model: InterpolationModel) -> None:
+    def test_nine_frames_by_default(self, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)
         assert len(model.interpolate(a, b)) == 9
         assert len(model.interpolate(a, b, 2)) == 2
 
     @pytest.mark.parametrize("steps", [1, 0, -3])
-    def test_fewer_than_two_frames_are_no_path(self, steps: int, model: InterpolationModel) -> None:
+    def test_fewer_than_two_frames_are_an_error(self, steps: int, model: InterpolationModel) -> None:
         a, b, c, d = random_images(4, model.config.image)
         message = rf"steps = {steps}: a path has at least 2 frames"
         with pytest.raises(InputError, match=message):
@@ -177,26 +177,26 @@ class TestEnds:
 class TestPositions:
     """`t` in place of even steps."""
 
-    def test_even_steps_are_these_positions(self, greys: InterpolationModel) -> None:
+    def test_steps_are_evenly_spaced_positions(self, greys: InterpolationModel) -> None:
         frames = greys.interpolate(grey(0.25), grey(0.75), steps=5)
         assert frames[:, 0, 0, 0].tolist() == pytest.approx([0.25, 0.375, 0.5, 0.625, 0.75])
         assert torch.equal(greys.interpolate(grey(0.25), grey(0.75), t=[0, 0.25, 0.5, 0.75, 1]), frames)
 
-    def test_outside_the_ends_the_path_goes_on(self, greys: InterpolationModel) -> None:
+    def test_positions_outside_the_ends_extrapolate(self, greys: InterpolationModel) -> None:
         frames = greys.interpolate(grey(0.25), grey(0.75), t=[-1, 2.5])
         assert frames[:, 0, 0, 0].tolist() == pytest.approx([-0.25, 1.5])
 
-    def test_a_row_of_them_for_each_pair(self, greys: InterpolationModel) -> None:
+    def test_each_pair_can_have_its_own_positions(self, greys: InterpolationModel) -> None:
         t = torch.tensor([[0.0, 0.5], [1.0, 0.25]])
         frames = greys.interpolate(torch.stack([grey(0), grey(0.5)]), grey(1), t=t)
         assert frames.shape == (2, 2, 1, 4, 4)
         torch.testing.assert_close(frames[:, :, 0, 0, 0], torch.tensor([[0, 0.5], [1, 0.625]]))
 
-    def test_they_win_over_steps(self, greys: InterpolationModel) -> None:
+    def test_positions_take_precedence_over_steps(self, greys: InterpolationModel) -> None:
         assert greys.interpolate(grey(0), grey(1), steps=1, t=[0.5]).shape == (1, 1, 4, 4)
 
     @pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int64], ids=str)
-    def test_numbers_of_every_type(self, kind: torch.dtype, greys: InterpolationModel) -> None:
+    def test_positions_of_every_numeric_type(self, kind: torch.dtype, greys: InterpolationModel) -> None:
         t = torch.tensor([0, 1, 2], dtype=kind)
         codes = greys.interpolate_codes(torch.zeros(1, 1), torch.ones(1, 1), t)
         assert codes.flatten().tolist() == [0, 1, 2]
@@ -216,7 +216,7 @@ class TestPositions:
         ],
         ids=str,
     )
-    def test_what_are_no_positions(self, t: Sequence[float], expected: str, greys: InterpolationModel) -> None:
+    def test_invalid_positions(self, t: Sequence[float], expected: str, greys: InterpolationModel) -> None:
         images = torch.stack([grey(0), grey(1)])
         for call in (
             lambda: greys.interpolate(images, grey(0.5), t=t),
@@ -230,7 +230,7 @@ class TestPositions:
 class TestInterpolator:
     """Which path is taken."""
 
-    def test_by_name_as_an_object_or_the_models_own(self) -> None:
+    def test_a_path_is_given_by_name_or_as_an_object(self) -> None:
         model = tiny_model()
         z0, z1 = torch.randn(2, 3, 2, 4, 4, generator=Generator().manual_seed(0))
         t = torch.tensor([0.2, 0.5])
@@ -242,7 +242,7 @@ class TestInterpolator:
         model.interpolator = SQUARED
         assert torch.equal(model.interpolate_codes(z0, z1, t), lerp(z0, z1, t * t))
 
-    def test_every_kind_of_walk_takes_it(self, greys: InterpolationModel) -> None:
+    def test_every_method_takes_a_path(self, greys: InterpolationModel) -> None:
         a, b = grey(0), grey(1)
         greys.examples = torch.tensor([[0.0], [1.0]])
         walks: list[Tensor] = [
@@ -255,7 +255,7 @@ class TestInterpolator:
         for walk in walks:
             assert walk[:, 0, 0, 0].tolist() == pytest.approx([0, 0.25, 1])
 
-    def test_what_a_path_refuses_is_told(self, greys: InterpolationModel) -> None:
+    def test_errors_of_a_path_are_passed_on(self, greys: InterpolationModel) -> None:
         cautious = Cautious(ComponentConfig())
         assert len(greys.interpolate(grey(0), grey(1), t=[0, 1], interpolator=cautious)) == 2
         with pytest.raises(InputError, match="only between the ends"):
@@ -266,7 +266,7 @@ class TestInterpolator:
             greys.interpolate(grey(0), grey(1), interpolator="liner")
 
     @pytest.mark.parametrize("name", ["", "a b", "x:y:z"])
-    def test_a_name_that_is_none(self, name: str, greys: InterpolationModel) -> None:
+    def test_an_invalid_name(self, name: str, greys: InterpolationModel) -> None:
         with pytest.raises(ConfigError, match=f"interpolator: name = '{name}': "):
             greys.interpolate(grey(0), grey(1), interpolator=name)
 
@@ -277,7 +277,7 @@ class TestBatches:
     @pytest.mark.parametrize(
         ("batch_size", "expected"), [(1, [1] * 15), (4, [4, 4, 4, 3]), (15, [15]), (100, [15]), (None, [15])]
     )
-    def test_frames_of_all_pairs_fill_the_batches(
+    def test_batches_are_filled_across_pairs(
         self, batch_size: int | None, expected: list[int], counted: tuple[InterpolationModel, list[int]]
     ) -> None:
         model, calls = counted
@@ -287,7 +287,7 @@ class TestBatches:
         whole = model.decode(lerp(model.encode(a), model.encode(b), torch.linspace(0, 1, 5)).flatten(0, 1))
         torch.testing.assert_close(frames.flatten(0, 1), whole)
 
-    def test_everything_that_decodes_keeps_to_it(self, counted: tuple[InterpolationModel, list[int]]) -> None:
+    def test_every_method_decodes_in_batches(self, counted: tuple[InterpolationModel, list[int]]) -> None:
         model, calls = counted
         model.prior = tiny_model("vae").prior
         images = random_images(5, model.config.image)
@@ -307,7 +307,7 @@ class TestBatches:
             assert sum(calls) == chunked.numel() // 256
             torch.testing.assert_close(chunked, walk(1000))
 
-    def test_what_encodes_first_keeps_to_it_too(self, model: InterpolationModel) -> None:
+    def test_every_method_encodes_in_batches(self, model: InterpolationModel) -> None:
         images, seen = random_images(5, model.config.image), list[int]()
         model.encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
         for walk in (
@@ -322,9 +322,7 @@ class TestBatches:
             assert sum(seen) in (5, 6)
 
     @pytest.mark.parametrize(("size", "most"), [((3, 256, 256), 2), ((3, 512, 512), 1), ((1, 32, 32), 512)], ids=str)
-    def test_left_alone_it_bounds_the_memory_by_the_size_of_the_images(
-        self, size: tuple[int, int, int], most: int
-    ) -> None:
+    def test_the_default_batch_size_depends_on_the_image_size(self, size: tuple[int, int, int], most: int) -> None:
         model = wrap(Mean(), Spread(size), image=size)
         decoder = Counting(model.decoder, model.config.image, (1,))
         model.decoder = decoder
@@ -332,7 +330,7 @@ class TestBatches:
         assert decoder.calls == [most, 1]
 
     @pytest.mark.parametrize("batch_size", [0, -1])
-    def test_none_at_once_is_an_error(self, batch_size: int, model: InterpolationModel) -> None:
+    def test_a_batch_size_of_zero_is_an_error(self, batch_size: int, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)
         with pytest.raises(InputError, match=f"batch_size = {batch_size}: expected at least 1"):
             model.interpolate(a, b, batch_size=batch_size)
@@ -341,22 +339,22 @@ class TestBatches:
 class TestMorph:
     """A walk through several images."""
 
-    def test_each_image_is_passed_once(self, greys: InterpolationModel) -> None:
+    def test_a_morph_shows_each_image_once(self, greys: InterpolationModel) -> None:
         walk = greys.morph([grey(0), grey(1), grey(0.5)], steps=3)
         assert walk.shape == (5, 1, 4, 4)
         assert walk[:, 0, 0, 0].tolist() == pytest.approx([0, 0.5, 1, 0.75, 0.5])
 
-    def test_two_images_are_an_interpolation(self, model: InterpolationModel) -> None:
+    def test_a_morph_of_two_images_is_an_interpolation(self, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)
         torch.testing.assert_close(model.morph([a, b], steps=6), model.interpolate(a, b, steps=6))
 
-    def test_a_slerp_is_walked_pair_by_pair(self, model: InterpolationModel) -> None:
+    def test_a_morph_applies_slerp_pair_by_pair(self, model: InterpolationModel) -> None:
         images = random_images(3, model.config.image)
         walk = model.morph(images, steps=4, interpolator="slerp")
         parts = model.interpolate(images[:-1], images[1:], steps=4, interpolator="slerp")
         torch.testing.assert_close(walk, torch.cat([parts[0, :-1], parts[1]]))
 
-    def test_one_image_is_no_walk(self, model: InterpolationModel) -> None:
+    def test_a_morph_of_one_image_is_an_error(self, model: InterpolationModel) -> None:
         with pytest.raises(InputError, match="a morph needs at least two images, got 1"):
             model.morph(random_images(1, model.config.image))
 
@@ -364,7 +362,7 @@ class TestMorph:
 class TestGrid:
     """A plane between four images."""
 
-    def test_by_hand(self, greys: InterpolationModel) -> None:
+    def test_a_grid_computed_by_hand(self, greys: InterpolationModel) -> None:
         """Top left 0, top right 1, bottom left 0.5, bottom right 1: bilinear between them."""
         plane = greys.grid(grey(0), grey(1), grey(0.5), grey(1), rows=3, cols=2)
         assert plane.shape == (3, 2, 1, 4, 4)
@@ -381,7 +379,7 @@ class TestGrid:
             walk = model.interpolate(images[a], images[b], steps=steps, interpolator="slerp")
             torch.testing.assert_close(edge, walk)
 
-    def test_seven_by_seven_unless_told_otherwise(self, greys: InterpolationModel) -> None:
+    def test_seven_by_seven_by_default(self, greys: InterpolationModel) -> None:
         assert greys.grid(grey(0), grey(1), grey(1), grey(0)).shape == (7, 7, 1, 4, 4)
 
     def test_a_corner_is_one_image(self, greys: InterpolationModel) -> None:
@@ -392,20 +390,20 @@ class TestGrid:
 class TestExamples:
     """Walks between the codes that came with a model."""
 
-    def test_they_are_taken_two_by_two_in_order(self, greys: InterpolationModel) -> None:
+    def test_examples_are_paired_in_order(self, greys: InterpolationModel) -> None:
         greys.examples = torch.tensor([[0.0], [1.0], [0.5], [0.25], [9.0]])
         strip = greys.example_strip(steps=2)
         assert strip[:, :, 0, 0, 0].tolist() == [[0, 1], [0.5, 0.25]]
         assert greys.example_strip(pairs=1, steps=2)[:, :, 0, 0, 0].tolist() == [[0, 1]]
 
     @pytest.mark.parametrize("pairs", [0, -1])
-    def test_no_pair_is_an_error(self, pairs: int, greys: InterpolationModel) -> None:
+    def test_zero_pairs_are_an_error(self, pairs: int, greys: InterpolationModel) -> None:
         greys.examples = torch.tensor([[0.0], [1.0]])
         with pytest.raises(InputError, match=f"pairs = {pairs}: expected at least 1"):
             greys.example_strip(pairs=pairs)
 
     @pytest.mark.parametrize("examples", [None, torch.zeros(1, 1)])
-    def test_a_model_without_two_says_what_to_do(self, examples: Tensor | None, greys: InterpolationModel) -> None:
+    def test_a_model_with_fewer_than_two_examples(self, examples: Tensor | None, greys: InterpolationModel) -> None:
         greys.examples = examples
         with pytest.raises(InputError, match="'wrapped' has fewer than two example codes: give two images"):
             greys.example_strip()

@@ -70,7 +70,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("method", ["ae", "vae", "aae"])
-def test_what_is_loaded_is_what_was_saved_bit_for_bit(method: str, tmp_path: Path) -> None:
+def test_a_loaded_model_equals_the_saved_one_bit_for_bit(method: str, tmp_path: Path) -> None:
     saved = with_examples(tiny_model(method, seed=4))
     loaded = load(saved.save_pretrained(tmp_path / "model"))
     assert loaded.config == saved.config
@@ -91,7 +91,7 @@ def test_a_loaded_model_is_ready_to_use_and_to_train(model: InterpolationModel, 
     assert all((g != 0).any() for g in torch.autograd.grad(loss, [*loaded.parameters()]))
 
 
-def test_a_model_that_could_not_be_replaced_is_whole(model: InterpolationModel, tmp_path: Path) -> None:
+def test_a_failed_save_leaves_the_old_model_intact(model: InterpolationModel, tmp_path: Path) -> None:
     """All of the new one is written before the first file takes its place."""
     with_examples(model).save_pretrained(tmp_path / "model")
     examples = tmp_path / "model" / "examples.safetensors"
@@ -104,7 +104,7 @@ def test_a_model_that_could_not_be_replaced_is_whole(model: InterpolationModel, 
     assert contents(tmp_path / "model") == before
 
 
-def test_a_folder_written_as_a_name_is_pointed_at(
+def test_a_folder_written_as_a_name_is_suggested(
     model: InterpolationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model.save_pretrained(tmp_path / "mine")
@@ -128,14 +128,14 @@ def test_a_recipe_without_weights_says_how_to_make_them() -> None:
         load("dae-lines")
 
 
-def test_loading_draws_nothing_at_random(model: InterpolationModel, tmp_path: Path) -> None:
+def test_loading_uses_no_random_numbers(model: InterpolationModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "model")
     before = torch.get_rng_state()
     load(tmp_path / "model")
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_loaded_model_needs_its_folder_no_more(model: InterpolationModel, tmp_path: Path) -> None:
+def test_a_loaded_model_does_not_need_its_folder(model: InterpolationModel, tmp_path: Path) -> None:
     with_examples(model).save_pretrained(tmp_path / "model")
     loaded = load(tmp_path / "model")
     image = random_images(1, model.config.image)
@@ -146,7 +146,7 @@ def test_a_loaded_model_needs_its_folder_no_more(model: InterpolationModel, tmp_
     assert torch.equal(loaded.reconstruct(image), expected)
 
 
-def test_buffers_of_every_type_come_back(register: Register, tmp_path: Path) -> None:
+def test_buffers_of_every_type_are_loaded(register: Register, tmp_path: Path) -> None:
     register("decoder", "warm", Warm)
     saved = with_decoder("warm")
     saved.decoder.get_buffer("warmth").fill_(0.75)
@@ -178,7 +178,7 @@ class TestOptions:
         return with_examples(tiny_model("vae")).save_pretrained(tmp_path / "model")
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-    def test_dtype_is_what_is_computed_in(self, dtype: torch.dtype, folder: Path) -> None:
+    def test_dtype_is_the_type_of_computation(self, dtype: torch.dtype, folder: Path) -> None:
         loaded = load(folder, dtype=dtype)
         assert {p.dtype for p in loaded.parameters()} == {dtype}
         images = random_images(2, loaded.config.image)
@@ -188,12 +188,12 @@ class TestOptions:
         torch.testing.assert_close(frames, load(folder).reconstruct(images), rtol=0.05, atol=0.02)
 
     @pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64], ids=str)
-    def test_a_type_that_is_no_fraction_is_refused(self, dtype: torch.dtype, folder: Path) -> None:
+    def test_an_integer_type_is_refused(self, dtype: torch.dtype, folder: Path) -> None:
         with pytest.raises(InputError, match=f"dtype = {dtype}: expected a floating-point type"):
             load(folder, dtype=dtype)
 
     @pytest.mark.parametrize("name", ["slerp", "baselines:slerp"])
-    def test_interpolator_is_the_default_path(self, name: str, folder: Path) -> None:
+    def test_interpolator_becomes_the_default_path(self, name: str, folder: Path) -> None:
         loaded, usual = load(folder, interpolator=name), load(folder)
         a, b = random_images(2, usual.config.image)
         expected = usual.interpolate(a, b, interpolator="slerp")
@@ -205,12 +205,12 @@ class TestOptions:
         with pytest.raises(UnknownNameError, match=r"unknown interpolator 'sler'\. Did you mean 'slerp'"):
             load(folder, interpolator="sler")
 
-    def test_the_device_may_be_given_in_either_way(self, folder: Path) -> None:
+    def test_the_device_is_a_string_or_a_torch_device(self, folder: Path) -> None:
         for device in ("cpu", torch.device("cpu")):
             assert load(folder, device=device).device == torch.device("cpu")
 
     @pytest.mark.parametrize("device", ["cuda:99", "abacus", ""])
-    def test_a_device_that_is_not_there_is_quoted(self, device: str, folder: Path) -> None:
+    def test_a_missing_device_is_quoted(self, device: str, folder: Path) -> None:
         with pytest.raises(InputError, match=f"device = '{device}' cannot be used: "):
             load(folder, device=device)
 
@@ -270,14 +270,14 @@ class TestFolder:
             "preview.png",
         ]
 
-    def test_what_is_loaded_and_saved_again_is_the_same(self, tmp_path: Path) -> None:
+    def test_saving_a_loaded_model_gives_the_same_files(self, tmp_path: Path) -> None:
         with_examples(tiny_model("vae")).save_pretrained(tmp_path / "a")
         load(tmp_path / "a").save_pretrained(tmp_path / "b")
         assert contents(tmp_path / "a") == contents(tmp_path / "b")
         load(tmp_path / "a").save_pretrained(tmp_path / "a")
         assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
-    def test_examples_come_with_the_frames_that_are_expected_of_them(self, tmp_path: Path) -> None:
+    def test_examples_are_saved_with_their_frames(self, tmp_path: Path) -> None:
         saved = with_examples(tiny_model())
         saved.save_pretrained(tmp_path / "model")
         examples = load_file(tmp_path / "model" / "examples.safetensors")
@@ -285,7 +285,7 @@ class TestFolder:
         assert torch.equal(examples["codes"], saved.examples)
         torch.testing.assert_close(load(tmp_path / "model").decode(examples["codes"]).detach(), examples["frames"])
 
-    def test_nothing_of_a_former_model_stays(self, tmp_path: Path) -> None:
+    def test_saving_removes_all_files_of_the_old_model(self, tmp_path: Path) -> None:
         with_examples(tiny_model("vae")).save_pretrained(tmp_path)
         tiny_model("ae").save_pretrained(tmp_path)
         assert sorted(contents(tmp_path)) == ["README.md", "SHA256SUMS", "config.json", "model.safetensors"]
@@ -294,7 +294,7 @@ class TestFolder:
         assert loaded.prior is None
 
     @pytest.mark.parametrize(("channels", "n"), [(2, 4), (1, 1)])
-    def test_what_cannot_be_shown_has_no_preview(self, channels: int, n: int, tmp_path: Path) -> None:
+    def test_a_model_without_pictures_has_no_preview(self, channels: int, n: int, tmp_path: Path) -> None:
         saved = with_examples(tiny_model(channels=channels), n)
         saved.save_pretrained(tmp_path)
         assert not (tmp_path / "preview.png").exists()
@@ -303,13 +303,13 @@ class TestFolder:
         assert examples is not None
         assert torch.equal(examples, saved.examples)
 
-    def test_a_folder_of_something_else_is_left_alone(self, model: InterpolationModel, tmp_path: Path) -> None:
+    def test_a_folder_with_other_files_is_left_alone(self, model: InterpolationModel, tmp_path: Path) -> None:
         (tmp_path / "thesis.tex").write_text("mine")
         with pytest.raises(OutputError, match=r"already holds 'thesis\.tex': choose an empty or a new folder"):
             model.save_pretrained(tmp_path)
         assert contents(tmp_path) == {"thesis.tex": b"mine"}
 
-    def test_a_network_of_another_class_could_not_be_loaded(self, model: InterpolationModel, tmp_path: Path) -> None:
+    def test_an_unregistered_network_cannot_be_saved(self, model: InterpolationModel, tmp_path: Path) -> None:
         class Better(ConvDecoder):
             pass
 
@@ -341,7 +341,7 @@ class TestDamage:
         assert load(folder).config.name == "ae-tiny"
 
     @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.uint8], ids=str)
-    def test_weights_that_are_no_fractions(self, dtype: torch.dtype, folder: Path) -> None:
+    def test_weights_of_an_integer_type(self, dtype: torch.dtype, folder: Path) -> None:
         weights = load_file(folder / "model.safetensors")
         weights["decoder.layers.0.bias"] = weights["decoder.layers.0.bias"].to(dtype)
         save_file(weights, folder / "model.safetensors")
@@ -364,7 +364,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         "codes", [torch.zeros(3, 3), torch.zeros(2, 4, 4), torch.tensor(1.0), torch.zeros(2, 2, 4, 4).long()], ids=str
     )
-    def test_examples_that_are_no_codes(self, codes: Tensor, folder: Path) -> None:
+    def test_examples_without_valid_codes(self, codes: Tensor, folder: Path) -> None:
         save_file({"codes": codes}, folder / "examples.safetensors")
         (folder / "SHA256SUMS").unlink()
         with pytest.raises(WeightsError, match=r"has 'codes' of shape .* expected \(n, 2, 4, 4\)"):
@@ -390,11 +390,11 @@ class TestDamage:
         with pytest.raises(ConfigError, match=r"config\.json has 1,04\d,\d{3} bytes, expected at most 1,048,576"):
             load(folder)
 
-    def test_a_folder_that_is_no_model(self, tmp_path: Path) -> None:
+    def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"is not a pretrained folder: it has no config\.json"):
             load(tmp_path)
 
-    def test_nothing_but_the_listed_files_is_looked_at(self, folder: Path) -> None:
+    def test_other_files_are_never_read(self, folder: Path) -> None:
         """Pickles beside the weights, code beside the config: as if they were not there."""
         for name in ("pytorch_model.bin", "model.pt", "examples.pt", "modeling.py", "__init__.py", "adapter.pkl"):
             (folder / name).write_bytes(b"cos\nabort\n(tR.")
@@ -402,7 +402,7 @@ class TestDamage:
         assert load(moved).examples is not None
 
 
-def test_the_face_of_the_package_loads_what_create_makes(tmp_path: Path) -> None:
+def test_a_created_model_is_saved_and_loaded(tmp_path: Path) -> None:
     """`interpzoo.create`, `save_pretrained`, `interpzoo.load`, by a registered recipe."""
     made = interpzoo.create("vae-lines", seed=3).eval()
     loaded = interpzoo.load(made.save_pretrained(tmp_path / "vae"))

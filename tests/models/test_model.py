@@ -133,7 +133,7 @@ class TestGradients:
         (gradient,) = torch.autograd.grad(model(image).sum(), image)
         assert torch.equal(gradient, torch.full((1, 4, 4), 6.0))
 
-    def test_pictures_track_nothing(self) -> None:
+    def test_pictures_track_no_gradients(self) -> None:
         model = tiny_model("vae")
         a, b, c, d = random_images(4, model.config.image).requires_grad_()
         codes = model.encode([a, b])
@@ -164,7 +164,7 @@ class TestNoise:
         model.decoder = Grainy(model)
         return model
 
-    def test_every_image_has_the_same_grain(self, grainy: InterpolationModel) -> None:
+    def test_every_image_has_the_same_noise(self, grainy: InterpolationModel) -> None:
         codes = grainy.encode(random_images(5, grainy.config.image))
         grain = grainy.decode(codes) - grainy.decoder(codes)
         assert grain.std() > 0.001
@@ -188,7 +188,7 @@ class TestNoise:
 class TestSample:
     """Images of the prior's codes."""
 
-    def test_they_are_the_decoded_draws_of_the_seed(self) -> None:
+    def test_samples_are_decoded_draws_from_the_prior(self) -> None:
         model = tiny_model("vae")
         codes = torch.randn(5, 2, 4, 4, generator=Generator().manual_seed(3))
         torch.testing.assert_close(model.sample(5, seed=3), model.decode(codes).detach())
@@ -206,13 +206,13 @@ class TestSample:
         model = tiny_model("vae")
         torch.testing.assert_close(model.sample(7, batch_size=3), model.sample(7))
 
-    def test_none_are_an_empty_batch_and_fewer_are_an_error(self) -> None:
+    def test_zero_samples_are_an_empty_batch_and_fewer_are_an_error(self) -> None:
         model = tiny_model("vae")
         assert model.sample(0).shape == (0, 1, 16, 16)
         with pytest.raises(InputError, match="n = -1"):
             model.sample(-1)
 
-    def test_a_model_without_a_prior_says_whose_it_is(self, model: InterpolationModel) -> None:
+    def test_a_model_without_a_prior_cannot_sample(self, model: InterpolationModel) -> None:
         with pytest.raises(InputError, match=r"no prior to sample from \(method 'ae'\)"):
             model.sample(1)
 
@@ -220,13 +220,13 @@ class TestSample:
 class TestModulesWithoutWeights:
     """Where a model is and what it computes in, where its decoder cannot say."""
 
-    def test_tables_say_it(self) -> None:
+    def test_buffers_determine_device_and_type(self) -> None:
         model = wrap(nn.Identity(), Table(), image=(1, 4, 4))
         assert model.dtype == torch.float32
         assert model.to(torch.bfloat16).dtype == torch.bfloat16
         assert torch.equal(model.reconstruct(torch.zeros(1, 4, 4)), torch.full((1, 1, 4, 4), 0.25))
 
-    def test_the_encoder_says_it(self) -> None:
+    def test_the_encoder_determines_device_and_type(self) -> None:
         encoder = nn.Conv2d(1, 1, 1)
         model = wrap(encoder, Affine(1), image=(1, 4, 4)).double()
         assert model.dtype == torch.float64
@@ -234,7 +234,7 @@ class TestModulesWithoutWeights:
         expected = (encoder.weight * 0.5 + encoder.bias).float().detach()
         torch.testing.assert_close(model.reconstruct(image), expected.expand(1, 1, 4, 4))
 
-    def test_nothing_says_it(self) -> None:
+    def test_without_weights_device_and_type_are_the_defaults(self) -> None:
         model = wrap(Affine(2), Affine(0.5), image=(1, 4, 4))
         image = torch.rand(1, 4, 4, generator=Generator().manual_seed(0))
         assert (model.dtype, model.device.type) == (torch.float32, "cpu")
@@ -246,7 +246,7 @@ class TestModulesWithoutWeights:
 class TestReducedPrecision:
     """Computed in 16 bits; codes and images stay float32."""
 
-    def test_results_are_near_and_float32(self, method: str, dtype: torch.dtype) -> None:
+    def test_results_are_close_and_float32(self, method: str, dtype: torch.dtype) -> None:
         full, half = tiny_model(method), tiny_model(method).to(dtype)
         images = random_images(3, full.config.image)
         assert half.dtype == dtype

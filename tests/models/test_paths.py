@@ -43,7 +43,7 @@ def test_positions_of_each_pair_are_its_own(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_way_back_is_the_same(path: Path) -> None:
+def test_the_reverse_path_is_the_same(path: Path) -> None:
     z0, z1, t = codes(5, 2, 3), codes(5, 2, 3, seed=1), torch.linspace(0, 1, 9)
     torch.testing.assert_close(path(z1, z0, t).flip(1), path(z0, z1, t))
 

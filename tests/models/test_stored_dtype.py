@@ -11,7 +11,7 @@ from interpzoo.pretrained.folder import EXAMPLES, WEIGHTS, read_tensors
 from tests.tiny import random_images, tiny_model
 
 
-def test_half_the_bytes_hold_rounded_weights_and_the_frames_they_give(tmp_path: Path) -> None:
+def test_half_precision_stores_rounded_weights_and_their_frames(tmp_path: Path) -> None:
     model = tiny_model()
     model.examples = model.encode(random_images(4, model.config.image)).detach()
     whole = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -35,7 +35,7 @@ def linear_pair() -> tuple[nn.Module, nn.Module]:
     return encoder, nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, IMAGE))
 
 
-def test_the_code_has_the_shape_that_the_encoder_gives() -> None:
+def test_the_latent_shape_is_the_encoders() -> None:
     model = wrap(*linear_pair(), image=IMAGE).eval()
     assert model.latent_shape == (3,)
     assert model.config.image.shape == IMAGE
@@ -71,7 +71,7 @@ def test_the_modules_stay_in_their_mode(training: bool) -> None:
     assert encoder.training == training
 
 
-def test_trying_them_leaves_no_trace() -> None:
+def test_wrapping_leaves_the_modules_unchanged() -> None:
     """The blank image is neither counted by a normalisation nor does dropout draw for it."""
     encoder = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 3))
     decoder = linear_pair()[1].eval()
@@ -96,12 +96,12 @@ def test_trying_them_leaves_no_trace() -> None:
     ],
     ids=str,
 )
-def test_modules_that_do_not_fit_are_told(encoder: nn.Module, decoder: nn.Module, message: str) -> None:
+def test_modules_that_do_not_fit_are_reported(encoder: nn.Module, decoder: nn.Module, message: str) -> None:
     with pytest.raises(InputError, match=message):
         wrap(encoder, decoder, image=IMAGE)
 
 
-def test_a_fault_of_a_module_that_has_nothing_to_do_with_shapes_passes_through() -> None:
+def test_other_errors_of_a_module_pass_through() -> None:
     class Broken(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             raise ZeroDivisionError
@@ -118,12 +118,12 @@ def test_a_fault_of_a_module_that_has_nothing_to_do_with_shapes_passes_through()
         ((1, 8, -8), ConfigError, "image: width = -8: "),
     ],
 )
-def test_what_is_no_size_of_an_image(image: tuple[int, int, int], error: type[Exception], message: str) -> None:
+def test_invalid_image_sizes(image: tuple[int, int, int], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         wrap(nn.Identity(), nn.Identity(), image)
 
 
-def test_the_path_is_a_registered_one() -> None:
+def test_the_path_is_a_registered_name() -> None:
     model = wrap(nn.Identity(), nn.Identity(), image=IMAGE, interpolator="slerp")
     z0, z1 = torch.randn(2, 1, *IMAGE, generator=torch.Generator().manual_seed(0))
     expected = model.interpolate_codes(z0, z1, [0.5], interpolator="baselines:slerp")
@@ -132,7 +132,7 @@ def test_the_path_is_a_registered_one() -> None:
         wrap(nn.Identity(), nn.Identity(), image=IMAGE, interpolator="curly")
 
 
-def test_saving_says_that_it_could_not_be_loaded_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_wrapped_model_cannot_be_saved(tmp_path: Path) -> None:
     model = wrap(*linear_pair(), image=IMAGE)
     message = "its encoder 'WrappedEncoder' is not the registered component 'wrapped'.*Register it in a plugin"
     with pytest.raises(ConfigError, match=message):

@@ -67,7 +67,7 @@ def write(folder: Path, files: Files) -> Path:
     return folder
 
 
-def test_what_is_changed_here_is_good_without_the_change(files: Files, process: Warm, tmp_path: Path) -> None:
+def test_the_folder_is_valid_before_it_is_changed(files: Files, process: Warm, tmp_path: Path) -> None:
     folder = write(tmp_path / "model", sealed(files))
     message, growth = process(MEASURED_LOAD, name=str(folder), cache=None)
     assert message == "loaded"
@@ -77,7 +77,7 @@ def test_what_is_changed_here_is_good_without_the_change(files: Files, process: 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of a process's memory is read there")
 @pytest.mark.parametrize("where", ["folder", "hub"])
 @pytest.mark.parametrize("kind", REPOSITORIES)
-def test_it_is_refused_in_bounded_memory(
+def test_a_hostile_repository_is_refused_in_bounded_memory(
     hub: Hub, process: Warm, files: Files, tmp_path: Path, kind: str, where: str
 ) -> None:
     hostile = REPOSITORIES[kind]
@@ -108,7 +108,7 @@ def test_a_pickle_named_as_weights_is_not_unpickled(
 
 
 @pytest.mark.parametrize("kind", LISTS)
-def test_a_list_that_is_none_is_refused(hub: Hub, process: Warm, files: Files, tmp_path: Path, kind: str) -> None:
+def test_an_invalid_list_of_hashes_is_refused(hub: Hub, process: Warm, files: Files, tmp_path: Path, kind: str) -> None:
     changed = {**files, "SHA256SUMS": LISTS[kind]}
     with pytest.raises(WeightsError, match="SHA256SUMS"):
         read_hashes(write(tmp_path / "model", changed))
@@ -117,7 +117,7 @@ def test_a_list_that_is_none_is_refused(hub: Hub, process: Warm, files: Files, t
         process.load("user/repo", cache_dir=str(tmp_path / "cache"))
 
 
-def test_names_that_lead_elsewhere_are_never_fetched(hub: Hub, process: Warm, files: Files, tmp_path: Path) -> None:
+def test_paths_outside_the_folder_are_never_downloaded(hub: Hub, process: Warm, files: Files, tmp_path: Path) -> None:
     strangers = ["../../evil.txt", "/etc/evil", "..\\..\\evil.txt", "a/../../../evil", "model.safetensors/evil"]
     hub.add_repo("user/repo", {**files, **dict.fromkeys(strangers, b"evil")})
     hub.requests.clear()
@@ -131,7 +131,7 @@ def test_names_that_lead_elsewhere_are_never_fetched(hub: Hub, process: Warm, fi
 
 @pytest.mark.parametrize("name", ["config.json", WEIGHTS, "examples.safetensors", "codes.safetensors", "SHA256SUMS"])
 @pytest.mark.parametrize("kind", ["link", "link to a device", "pipe", "folder"])
-def test_what_is_no_regular_file_is_not_read(files: Files, tmp_path: Path, name: str, kind: str) -> None:
+def test_only_regular_files_are_read(files: Files, tmp_path: Path, name: str, kind: str) -> None:
     """A link may lead anywhere, a pipe is waited for, and a device never ends."""
     folder = write(tmp_path / "model", sealed(files))
     (folder / name).unlink()
@@ -145,7 +145,7 @@ def test_what_is_no_regular_file_is_not_read(files: Files, tmp_path: Path, name:
         load(folder)
 
 
-def test_a_link_to_the_same_folder_is_none_of_ours_either(files: Files, tmp_path: Path) -> None:
+def test_a_link_within_the_folder_is_refused(files: Files, tmp_path: Path) -> None:
     folder = write(tmp_path / "model", files)
     (folder / WEIGHTS).rename(folder / "weights")
     (folder / WEIGHTS).symlink_to("weights")
@@ -184,7 +184,7 @@ def _laughs(depth: int) -> str:
     ],
     ids=["an object", "no YAML", "a list", "deep nesting", "a number", "a billion laughs", "results that are none"],
 )
-def test_metadata_that_are_none_are_refused(
+def test_invalid_metadata_is_refused(
     tmp_path: Path, files: Files, metadata: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -201,7 +201,7 @@ def test_a_card_of_two_megabytes_is_not_read(tmp_path: Path, files: Files) -> No
         read_results(folder)
 
 
-def test_words_that_drive_the_terminal_are_shown_as_they_are(tmp_path: Path, files: Files) -> None:
+def test_terminal_control_sequences_are_escaped(tmp_path: Path, files: Files) -> None:
     summary = "\x1b[2J\x1b]0;owned\x07 \u009b31m A model"
     config = json.loads(files["config.json"]) | {"summary": summary, "limitations": summary, "license": "\x1b[31m"}
     folder = write(tmp_path / "model", {**files, "config.json": json.dumps(config).encode()})
