@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Final
 
 from rich.console import Console
@@ -14,38 +13,31 @@ _LINE_SECONDS: Final = 60.0
 _REFRESH_SECONDS: Final = 0.5
 
 
-class TrainingProgress:
+class TrainingProgress(Progress):
     """A context; call `report` after every step."""
 
     def __init__(self, name: str, total: int, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._name, self._total = name, total
-        self._bar = Progress(
+        console = Console(stderr=True, quiet=quiet)
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[losses]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
+            console=console,
+            disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(name, total=total, losses="")
+        self._name, self._total = name, total
+        self._task = self.add_task(name, total=total, losses="")
         self._next = time.monotonic()
 
     def report(self, done: int, values: Mapping[str, float]) -> None:
         """Show the number of steps done and the loss terms."""
         if done < self._total and time.monotonic() < self._next:
             return
-        terminal = self._console.is_terminal
+        terminal = self.console.is_terminal
         self._next = time.monotonic() + (_REFRESH_SECONDS if terminal else _LINE_SECONDS)
         losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._bar.update(self._task, completed=done, losses=losses)
+        self.update(self._task, completed=done, losses=losses)
         if not terminal:
-            self._console.print(f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False)
-
-    def __enter__(self) -> TrainingProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._bar.stop()
+            self.console.print(f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False)

@@ -94,7 +94,8 @@ class Trainer:
         self._setup()
         self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
         self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
-        self.average = self._average()
+        decay = config.ema_decay
+        self.average = None if decay is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
     def run(self, report: Report, *, resume: bool = False, stop_after: int | None = None) -> None:
         """Train to the end of the recipe, or for `stop_after` steps.
@@ -135,12 +136,6 @@ class Trainer:
         generator = _generator(self.recipe.training.seed, "setup", 0, 0)
         with torch.no_grad(), exact_float32(self._exact):
             self.regularizer.setup(self.model, batch, generator)
-
-    def _average(self) -> AveragedModel | None:
-        decay = self.recipe.training.ema_decay
-        if decay is None:
-            return None
-        return AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Take step `index` and return its loss terms, gradient norms and logged values by name."""

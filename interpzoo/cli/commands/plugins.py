@@ -10,7 +10,6 @@ import click
 from interpzoo.cli.console import echo_json, fields
 from interpzoo.cli.options import json_option
 from interpzoo.plugins import Plugin, Zoo, discover
-from interpzoo.registry import Registration
 
 
 @click.command(
@@ -55,16 +54,16 @@ def _registered(found: Zoo, plugin: Plugin) -> dict[str, list[str]]:
 
 
 def _clashes(found: Zoo) -> list[dict[str, Any]]:
-    return [_clash(table.kind, rows) for table in found.registry.tables() for rows in table.clashes()]
-
-
-def _clash(kind: str, rows: list[Registration[Any]]) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "name": rows[0].name,
-        "owners": [str(row.owner) for row in rows],
-        "write": [row.qualified for row in rows],
-    }
+    return [
+        {
+            "kind": table.kind,
+            "name": rows[0].name,
+            "owners": [str(row.owner) for row in rows],
+            "write": [row.qualified for row in rows],
+        }
+        for table in found.registry.tables()
+        for rows in table.clashes()
+    ]
 
 
 def _described(found: Zoo, plugin: Plugin) -> dict[str, Any]:
