@@ -21,8 +21,7 @@ from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import WEIGHTS, read_config, sha256
 from interpzoo.pretrained.load import on_device, read_model
 from interpzoo.pretrained.locate import is_path, locate
-from interpzoo.registry import ClassReference as Registered
-from interpzoo.registry import E, Registration, Table
+from interpzoo.registry import ClassReference, E, Registration, Table
 
 _BATCH: Final = 256
 _SEED: Final = 1
@@ -32,13 +31,13 @@ _WIDTHS: Final = (16, 32, 64)
 
 @dataclass(frozen=True)
 class Features:
-    """Images (B, C, H, W) in [0, 1] to features (B, D)."""
+    """A function from images (B, C, H, W) in [0, 1] to features (B, D)."""
 
     name: str
-    """The pretrained network, or what stands in for one."""
+    """Name of the network, the same for the same weights only: it is in every record."""
     network: Callable[[Tensor], Tensor]
     device: str | torch.device | None = None
-    """Where the network is; on the CPU by default."""
+    """Where the network is; the CPU by default."""
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -47,18 +46,17 @@ class Features:
         return torch.cat([self.network(part).float().flatten(1).cpu() for part in parts])
 
 
-def features_of(dataset: str, image: ImageSpec) -> Features:
-    """The features that images of a data set are compared by.
+def default_features(dataset: str, image: ImageSpec) -> Features:
+    """The features that images of a data set are compared by unless a user asks for others.
 
-    Those of a pretrained network of kind ``features`` for this data set and shape, if one is registered. Otherwise of
-    random convolutions: three layers of stride 2, He weights of a fixed seed, the mean of every channel over the image.
-    They see textures and strokes and nothing of what they mean.
+    These are the features of a registered pretrained network of kind ``features`` for this data set and shape. Without
+    one they are random convolutions: three layers of stride 2, He weights of a fixed seed, and the mean of every
+    channel over the image. Random convolutions see textures and strokes, but not what these mean.
     """
-    rows = [row for row in registry().models if row.entry.kind == "features" and row.entry.dataset == dataset]
-    for row in rows:
-        found = load_features(row.qualified)
-        if found[1] == image:
-            return found[0]
+    for row in registry().models:
+        is_own = (row.entry.kind, row.entry.dataset) == ("features", dataset)
+        if is_own and read_config(locate(row.qualified).path).image == image:
+            return _pretrained(row.qualified, image, None)
     return Features("random convolutions", _random(image))
 
 
@@ -66,80 +64,74 @@ def features_named(name: str | Path, image: ImageSpec, *, device: str | torch.de
     """The features that a user asks for.
 
     Args:
-        name: a pretrained network of kind ``features``, by its name, its folder or its repository as `load` takes them;
-            or ``COMPONENT:NETWORK``, a registered component of kind ``features`` and what it is to take, such as
-            ``timm:resnet18.a1_in1k``.
-        image: what is to be compared.
+        name: a pretrained network of kind ``features``, by its name, folder or repository as in `load`; or
+            ``COMPONENT:NETWORK``, a registered component of kind ``features`` and the text that its config takes, such
+            as ``timm:resnet18.a1_in1k``.
+        image: shape of the images to be compared.
         device: where to compute; the CPU by default.
 
     Raises:
-        UnknownNameError: it is neither; with the nearest names.
+        UnknownNameError: there is no such network or component; names the nearest.
         AmbiguousNameError, PluginError: as `Registry.resolve`.
-        ConfigError: the network does not take such images, or it is no network of features.
-        WeightsError: its weights are damaged, do not fit the config, or cannot be had.
-        InputError: there is no such device here.
+        ConfigError: the network does not take such images, or it is not a network of features.
+        WeightsError: its weights are damaged, do not match the config, or are not available.
+        InputError: the device does not exist.
     """
-    if (row := _component(name)) is not None:
-        return _built(row[0], row[1], image, device)
-    features, takes = load_features(name, device=device)
-    if takes != image:
-        raise ConfigError(
-            f"features {str(name)!r} are of images of {_size(takes)}, and those to be compared are of {_size(image)}: "
-            "expected a network for such images; without a name they are compared by their data set's own"
-        )
-    return features
+    found = None if isinstance(name, Path) or is_path(name) else _component(name)
+    if found is None:
+        return _pretrained(name, image, device)
+    row, text = found
+    with torch.random.fork_rng(devices=[]):  # random weights are drawn before the network's own replace them
+        spec = ComponentSpec.model_validate({"name": row.qualified, "network": text})
+        network = build_component(FeatureNetwork, spec, image).eval().requires_grad_(False)
+    shown = registry().components["features"].shown(row)
+    return Features(f"{shown}:{network.network}", on_device(network, device), device)
 
 
-def load_features(name: str | Path, *, device: str | torch.device | None = None) -> tuple[Features, ImageSpec]:
-    """A pretrained network of kind ``features``, and the images that it takes.
-
-    What is not of the zoo has the first digits of its weights' SHA-256 in its name, as its config could say any name.
-
-    Raises:
-        UnknownNameError: no such model.
-        ConfigError: its config does not validate, or it is no such network.
-        WeightsError: its weights are damaged or do not fit the config.
-    """
+def _pretrained(name: str | Path, image: ImageSpec, device: str | torch.device | None) -> Features:
     source = locate(name)
     config = read_config(source.path)
     if config.kind != "features":
         raise ConfigError(
             f"{str(name)!r} is a model of kind {config.kind!r}, not a network of features: expected one of kind "
-            f"'features', such as {' or '.join(map(repr, _pretrained()))}"
+            f"'features', such as {' or '.join(map(repr, _known_networks()))}"
         )
-    encoder = on_device(read_model(source).encoder, device)
+    if config.image != image:
+        raise ConfigError(
+            f"features {str(name)!r} are for images of {_size(config.image)}, but the images to be compared are of "
+            f"{_size(image)}: expected a network for such images, or no name for the data set's own features"
+        )
+    # A model from elsewhere may have any name in its config: its weights tell it apart from the zoo's.
     own = isinstance(name, Path) or "/" in name
     shown = f"{config.name}@{sha256(source.path / WEIGHTS)[:_DIGITS]}" if own else config.name
-    return Features(shown, encoder, device), config.image
+    return Features(shown, on_device(read_model(source).encoder, device), device)
 
 
-def _pretrained() -> list[str]:
+def _known_networks() -> list[str]:
     models = registry().models
     return sorted(models.shown(row) for row in models if row.entry.kind == "features")
 
 
-def _component(name: str | Path) -> tuple[Registration[Registered], str] | None:
-    """The component that a name begins with, and what follows; ``None``: it is one that `locate` knows of.
+def _component(name: str) -> tuple[Registration[ClassReference], str] | None:
+    """The component that a name starts with, and the text after it; ``None`` if `locate` knows the name.
 
     Raises:
-        UnknownNameError: it is neither.
+        UnknownNameError: neither.
         AmbiguousNameError: several plugins have it.
     """
-    if isinstance(name, Path) or is_path(name):
-        return None
     known = registry()
     if _find(known.models, name) is not None or _find(known.renamed, name) is not None:
         return None
     table, parts = known.components["features"], name.split(":")
-    for length in (2, 1):  # 'plugin:component' before 'component': what it is to take may have colons, too
+    for length in (2, 1):  # 'plugin:component' before 'component', as the text may have colons too
         if (row := _find(table, ":".join(parts[:length]))) is not None:
             return row, ":".join(parts[length:])
     if "/" in name and ":" not in name:
         return None
     component, _, network = name.partition(":")
     meant = [f"{other}:{network}" for other in table.names() if did_you_mean(component, [other])]
-    near = did_you_mean(name, [*_pretrained(), *meant])
-    there = ", ".join([*_pretrained(), *(f"{other}:NETWORK" for other in table.names())])
+    near = did_you_mean(name, [*_known_networks(), *meant])
+    there = ", ".join([*_known_networks(), *(f"{other}:NETWORK" for other in table.names())])
     raise UnknownNameError(f"unknown features {name!r}.{near} There are {there}; a folder begins with ./, ../ or /")
 
 
@@ -147,16 +139,6 @@ def _find(table: Table[E], name: str) -> Registration[E] | None:
     with suppress(UnknownNameError):
         return table.find(name)
     return None
-
-
-def _built(
-    row: Registration[Registered], network: str, image: ImageSpec, device: str | torch.device | None
-) -> Features:
-    with torch.random.fork_rng(devices=[]):  # weights are drawn before the network's own take their place
-        component = ComponentSpec.model_validate({"name": row.qualified, "network": network})
-        built = build_component(FeatureNetwork, component, image)
-    name = f"{registry().components['features'].shown(row)}:{built.network}"
-    return Features(name, on_device(built.eval().requires_grad_(False), device), device)
 
 
 def _size(image: ImageSpec) -> str:
@@ -175,7 +157,7 @@ def _random(image: ImageSpec) -> nn.Module:
 
 
 class _Convolution(nn.Module):
-    """Of stride 2, with given weights: nothing is drawn from the global random state."""
+    """A convolution of stride 2 with given weights, so that nothing is drawn from the global random state."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()

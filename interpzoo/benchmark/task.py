@@ -15,7 +15,7 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.build import build_component
 from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import InputError
-from interpzoo.features import Features, features_of
+from interpzoo.features import Features, default_features
 from interpzoo.interfaces import Batch, DataSet, GroundTruth
 from interpzoo.shared import Shared
 
@@ -53,7 +53,7 @@ class Task(Shared):
         image: shape of the images.
         protocol: how much of everything.
         root: folder of local data sets.
-        features: what images are compared by, if the user asked for something; `features_of` by default.
+        features: what images are compared by, if the user asked for something; `default_features` by default.
 
     Raises:
         DataError: the data set cannot be found or read.
@@ -75,7 +75,7 @@ class Task(Shared):
         self.data = build_component(DataSet, component, image, root)
         self.chosen = features is not None
         """Whether the user asked for these features."""
-        self.network = features_of(component.name, image) if features is None else features
+        self.network = default_features(component.name, image) if features is None else features
         truth = self.data if isinstance(self.data, GroundTruth) else None
         self.has_truth = truth is not None
         """Whether the data set knows the ground-truth path between two images."""

@@ -88,7 +88,7 @@ def test_mistakes_are_one_line(cli: Cli) -> None:
     told = cli.refuses("evaluate", "./ae-lines", "--features", "tim:resnet18")
     assert "unknown features 'tim:resnet18'. Did you mean 'timm:resnet18'" in told
     told = cli.refuses("benchmark", "./ae-lines", "--features", "features-celeba")
-    assert "are of images of 3x32x32, and those to be compared are of 1x32x32" in told
+    assert "are for images of 3x32x32, but the images to be compared are of 1x32x32" in told
 
 
 def test_plots_without_matplotlib_are_refused_before_the_work(

@@ -21,7 +21,7 @@ from interpzoo.benchmark.selection import Job
 from interpzoo.config import ComponentSpec, FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
-from interpzoo.features import features_named, features_of
+from interpzoo.features import default_features, features_named
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
 from interpzoo.registry import bundled_folder
@@ -65,10 +65,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_network_by_its_name_is_that_of_the_data_set() -> None:
     x = random_images(3, GREY)
-    own, asked = features_of("mnist", GREY), features_named("features-mnist", GREY)
+    own, asked = default_features("mnist", GREY), features_named("features-mnist", GREY)
     assert own.name == asked.name == features_named("metrics:features-mnist", GREY).name == "features-mnist"
     assert torch.equal(own(x), asked(x))
-    assert features_of("lines", GREY).name == "random convolutions"
+    assert default_features("lines", GREY).name == "random convolutions"
 
 
 def test_a_network_in_a_folder_is_told_by_its_weights(folder: Path) -> None:
@@ -103,7 +103,7 @@ MISTAKES = [
     ("means/2:3", UnknownNameError, "There are features-celeba, features-mnist, means:NETWORK, timm:NETWORK"),
     ("means:" + "2" * 300, ConfigError, "at most 256 characters"),
     ("acai-mnist", ConfigError, "'acai-mnist' is a model of kind 'interpolator', not a network of features"),
-    ("features-mnist", ConfigError, "are of images of 1x32x32, and those to be compared are of 3x16x24"),
+    ("features-mnist", ConfigError, "are for images of 1x32x32, but the images to be compared are of 3x16x24"),
     ("./nowhere", WeightsError, "there is no folder 'nowhere'"),
 ]
 
@@ -162,7 +162,7 @@ def test_records_by_other_features_do_not_go_together(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_one_data_set_is_told_before_anything_is_measured(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="1x32x32, and those to be compared are of 1x16x16"):
+    with pytest.raises(ConfigError, match="1x32x32, but the images to be compared are of 1x16x16"):
         run(tmp_path, "features-mnist", LINES, SMALL)
     assert read_records(tmp_path) == []
 
