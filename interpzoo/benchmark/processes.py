@@ -1,4 +1,4 @@
-"""The processes that share a benchmark, as torchrun or accelerate started them."""
+"""Work sharing between the processes that torchrun or accelerate has started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import torch
 
 _CALLS: Final = itertools.count()
-"""All processes make the same calls in the same order."""
+"""Numbers of the calls: all processes make the same calls in the same order."""
 _PAUSE: Final = 0.2
 
 
@@ -21,9 +21,9 @@ class _Store(Protocol):
 
 
 def turns() -> Iterator[int]:
-    """Growing numbers from 0, each of which one process alone is given: all of them, where there is one process.
+    """Increasing numbers from 0, each given to one process only; a single process gets all of them.
 
-    The next number that is free, so that a process whose work was quick does more of it.
+    A process gets the next number that is free, so that a faster process does more of the work.
     """
     store = _store()
     if store is None:
@@ -35,7 +35,7 @@ def turns() -> Iterator[int]:
 
 
 def all_done() -> bool:
-    """Whether this process is the one that goes on, now that all have come here; the others need not wait."""
+    """Wait for all processes, and return whether this one goes on; the others return at once."""
     store = _store()
     if store is None:
         return True
@@ -43,7 +43,7 @@ def all_done() -> bool:
     store.add(key, 1)
     if os.environ["RANK"] != "0":
         return False
-    # A barrier of torch's would give up after half an hour.
+    # A barrier of torch would time out after half an hour.
     while store.add(key, 0) < int(os.environ["WORLD_SIZE"]):
         time.sleep(_PAUSE)
     return True
@@ -51,13 +51,13 @@ def all_done() -> bool:
 
 @functools.cache
 def _store() -> _Store | None:
-    """The launcher's store of keys, which adds in one step; ``None`` where one process was started."""
+    """The launcher's key-value store, with an atomic `add`; ``None`` if there is a single process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return None
     from accelerate import PartialState
     from torch import distributed
 
-    stores: Any = distributed  # whose stub does not export them
-    # Whoever hosts the store does so by then. Without a GPU accelerate joins processes only if it is told so.
+    stores: Any = distributed  # its stub does not export the stores
+    # After this the store is up. Without a GPU accelerate connects processes only with `cpu=True`.
     PartialState(cpu=not torch.accelerator.is_available())
     return stores.PrefixStore("interpzoo", stores.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])))

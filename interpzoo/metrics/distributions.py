@@ -1,8 +1,8 @@
-"""Two sets of images in a feature space: Frechet distance, kernel distance, density and coverage.
+"""Comparisons of two sets of images in a feature space: Frechet distance, kernel distance, density and coverage.
 
 Sources: Heusel et al. 2017 (arXiv 1706.08500); Chong and Forsyth 2020 (arXiv 1911.07023) for its bias; Binkowski et al.
-2018 (arXiv 1801.01401); Naeem et al. 2020 (arXiv 2002.09797). The library versions are made for Inception's features
-and give no interval over pairs of images, whose frames are no independent samples.
+2018 (arXiv 1801.01401); Naeem et al. 2020 (arXiv 2002.09797). Existing libraries are made for Inception
+features and give no interval over pairs of images, whose frames are not independent samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from interpzoo.errors import InputError
 from interpzoo.metrics.measured import Measured
 
-NEIGHBOURS: Final = 5
+NEIGHBORS: Final = 5
 """k of density and coverage, as in the paper."""
 _DEGREE: Final = 3
 
@@ -38,16 +38,16 @@ def gaussian_distance(means: tuple[Tensor, Tensor], covariances: tuple[Tensor, T
 def frechet_distance(frames: Tensor, real: Tensor, *, generator: Generator) -> Measured:
     """Frechet distance of the features of frames from those of real images, without its bias to first order.
 
-    The distance F(n) of samples is too large by about c / n. It is taken of all pairs and images and, in the mean, of
-    two halves of both: 2 F(n) - F(n / 2) is 0 in the mean where frames are real, and may fall below.
+    The distance F(n) of n samples is too large by about c / n. It is computed for all pairs and images and, averaged,
+    for two halves of both: 2 F(n) - F(n / 2) is 0 on average where frames are real, and may be negative.
 
     Args:
-        frames: (N, T, D), N at least 4: T frames of each pair.
-        real: (M, D), M at least 4.
-        generator: of the halves.
+        frames: (N, T, D), N at least 4: features of T frames of each pair.
+        real: (M, D), M at least 4: features of real images.
+        generator: draws the halves.
 
     Raises:
-        InputError: shapes that do not fit, too few of either, or values that are not finite.
+        InputError: the shapes do not match, there are too few of either, or a value is not finite.
     """
     _check(frames, real, least=4)
     x, y = frames.double(), real.double()
@@ -67,15 +67,16 @@ def frechet_distance(frames: Tensor, real: Tensor, *, generator: Generator) -> M
 
 
 def kernel_distance(frames: Tensor, real: Tensor) -> Measured:
-    """Squared maximum mean discrepancy under the kernel (x y / D + 1)^3: unbiased, so that it may fall below 0.
+    """Squared maximum mean discrepancy under the kernel (x y / D + 1)^3: unbiased, so that it may be negative.
 
-    Arguments and errors as `frechet_distance`, N and M at least 2. Frames of one pair are not held against each other.
+    Arguments and errors as in `frechet_distance`, N and M at least 2. Frames of one pair are not compared with each
+    other.
     """
     _check(frames, real, least=2)
     x, y = frames.double(), real.double()
     n, m = len(x), len(y)
     flat = x.flatten(0, 1)
-    # By pairs, so that drawing other pairs costs no kernel.
+    # Summed by pairs, so that resampling pairs needs no new kernel.
     within = _kernel(flat, flat).view(n, x.shape[1], n, x.shape[1]).mean((1, 3)).fill_diagonal_(0)
     across = _kernel(flat, y).view(n, x.shape[1], m).mean(1)
     reals = _kernel(y, y).fill_diagonal_(0)
@@ -83,7 +84,7 @@ def kernel_distance(frames: Tensor, real: Tensor) -> Measured:
     def statistic(rows: Tensor, images: Tensor) -> float:
         a = rows.bincount(minlength=n).double()
         b = images.bincount(minlength=m).double()
-        # What is drawn twice is no pair of two samples.
+        # A sample that is drawn twice does not make a pair of samples.
         first = a @ within @ a / (a.sum().square() - a.square().sum())
         second = b @ reals @ b / (b.sum().square() - b.square().sum())
         return float(first + second - 2 * (a @ across @ b) / (a.sum() * b.sum()))
@@ -95,21 +96,21 @@ def kernel_distance(frames: Tensor, real: Tensor) -> Measured:
 
 
 def density(frames: Tensor, real: Tensor) -> Measured:
-    """How many of the real images' neighbourhoods a frame lies in, over k: about 1 where frames are as dense as images.
+    """Number of real images whose neighborhood a frame is in, over k: about 1 where frames are as dense as images.
 
-    The neighbourhood of a real image reaches to its 5th neighbour among them. Arguments and errors as
-    `frechet_distance`, M more than 5.
+    The neighborhood of a real image reaches to its 5th nearest neighbor. Arguments and errors as in `frechet_distance`,
+    M more than 5.
     """
-    _check(frames, real, least=NEIGHBOURS + 1)
-    return Measured.mean(_inside(frames, real).double().sum(2).mean(1) / NEIGHBOURS)
+    _check(frames, real, least=NEIGHBORS + 1)
+    return Measured.mean(_inside(frames, real).double().sum(2).mean(1) / NEIGHBORS)
 
 
 def coverage(frames: Tensor, real: Tensor) -> Measured:
-    """Share of the real images that have a frame in their neighbourhood, in [0, 1]; see `density`.
+    """Share of the real images that have a frame in their neighborhood, in [0, 1]; see `density`.
 
-    It grows with the number of frames: compare what has as many.
+    It grows with the number of frames, so that only equal numbers can be compared.
     """
-    _check(frames, real, least=NEIGHBOURS + 1)
+    _check(frames, real, least=NEIGHBORS + 1)
     hit = _inside(frames, real).any(1)
     return Measured(
         float(hit.any(0).double().mean()),
@@ -119,9 +120,9 @@ def coverage(frames: Tensor, real: Tensor) -> Measured:
 
 
 def _inside(frames: Tensor, real: Tensor) -> Tensor:
-    """(N, T, M) bool."""
+    """Whether each frame is in the neighborhood of each real image, (N, T, M) bool."""
     apart = torch.cdist(real.double(), real.double())
-    radius = apart.kthvalue(NEIGHBOURS + 1, dim=1).values  # the first is the image itself
+    radius = apart.kthvalue(NEIGHBORS + 1, dim=1).values  # the first is the image itself
     return (torch.cdist(frames.double().flatten(0, 1), real.double()) <= radius).unflatten(0, frames.shape[:2])
 
 

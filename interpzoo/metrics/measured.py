@@ -1,4 +1,4 @@
-"""What a metric gives: a value with its interval, or the reason why there is none."""
+"""The result of a metric: a value with its confidence interval, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure, and how to have it again of other pairs, for its interval."""
+    """A metric's value, and how to recompute it on resampled pairs for a confidence interval."""
 
     value: float
     resample: Callable[[Tensor, Generator], float] | None = None
-    """The figure of pairs `rows` (n,), int64 and with repetitions; whatever else it is of is drawn again from the
-    generator. ``None``: there is no interval, as the figure is not of pairs."""
+    """The value for the pairs `rows` (n,), int64 and with repetitions; other samples are drawn from the generator.
+    ``None``: there is no interval, as the metric is not per pair."""
     n: int = 0
-    """Number of pairs."""
+    """Number of pairs; 0 if the metric is not per pair."""
 
     @classmethod
     def mean(cls, values: Tensor) -> Measured:
-        """The mean of one value a pair, (n,)."""
+        """The mean of one value for each pair, (n,)."""
         values = values.detach().double().cpu()
         return cls(float(values.mean()), lambda rows, generator: float(values[rows].mean()), len(values))
 
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """Why there is no figure: a fact about the data or what is scored, not an error."""
+    """The reason why a metric has no value: a property of the data or the candidate, not an error."""
 
     reason: str

@@ -1,8 +1,8 @@
 """How evenly a path moves: its length by finite steps, the variation of its speed, its largest jump.
 
 Source: the perceptual path length of Karras et al. 2019 (arXiv 1812.04948), E[d(x_t, x_t+e)^2] / e^2 with t ~ U(0, 1).
-There e is 1e-4: a jump, which lies between two such steps once in 10,000, is never seen. Here the steps are those of
-the whole path, so that nothing hides between them.
+There e is 1e-4, and a jump is hit by one sample in 10,000, that is never. Here the steps cover the whole path, so that
+nothing is missed between them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ def step_lengths(path: Tensor) -> Tensor:
 
 
 def path_lengths(steps: Tensor) -> Tensor:
-    """(N,): mean over the steps e of |step|^2 / e^2, of (N, T - 1) lengths of even steps e = 1 / (T - 1).
+    """(N,): mean of |step|^2 / e^2 over the steps of each path, from their lengths (N, T - 1), with e = 1 / (T - 1).
 
-    The square of a path's length where its speed is constant, more where it is not: by up to 1 / e for one jump.
+    It is the squared length of the path if the speed is constant, and more if not: up to 1 / e times as much for a
+    jump.
     """
     return steps.square().mean(1) * steps.shape[1] ** 2
 
@@ -36,7 +37,7 @@ def path_lengths(steps: Tensor) -> Tensor:
 def speed_variation(steps: Tensor) -> Tensor:
     """(N,): standard deviation over mean of the steps of each path, (N, T - 1); NaN where a path stands still.
 
-    0 is a constant speed, (T - 2)^1/2 a single jump.
+    A constant speed has 0, a single jump (T - 2)^1/2.
     """
     return steps.std(1, correction=0) / steps.mean(1)
 
@@ -44,6 +45,6 @@ def speed_variation(steps: Tensor) -> Tensor:
 def largest_jumps(steps: Tensor) -> Tensor:
     """(N,): the longest of (N, T - 1) steps as a share of them all; NaN where a path stands still.
 
-    1 / (T - 1) is a constant speed, 1 a single jump.
+    A constant speed has 1 / (T - 1), a single jump 1.
     """
     return steps.amax(1) / steps.sum(1)

@@ -1,7 +1,7 @@
 """Alpha predictability: can one tell from a frame alone how far it is from the ends?
 
-The idea is the critic's of Berthelot et al. 2019 (arXiv 1807.07543), which is trained to recover the mixing coefficient
-from an interpolant: here it is trained after the fact, on frames of some pairs, and held to those of others.
+The idea is that of the critic of Berthelot et al. 2019 (arXiv 1807.07543), which is trained to recover the mixing
+coefficient from an interpolant. Here a network is trained afterwards, on frames of some pairs, and tested on others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WIDTH: Final = 16
 _BATCH: Final = 64
 _RATE: Final = 8e-3
 _HELD_OUT: Final = 3
-"""One pair of that many."""
+"""One in so many pairs is held out."""
 
 
 def alpha_predictability(
@@ -28,20 +28,20 @@ def alpha_predictability(
 ) -> Measured:
     """Share of the variance of min(alpha, 1 - alpha) that a small network explains on pairs it was not trained on.
 
-    Near 0, frames in the middle look like those at the ends; a fade between two images comes near 1. What the network
-    cannot tell is not there for certain: it is small and briefly trained.
-    Where it does worse than the mean, that is 0.
+    Near 0, frames in the middle look like those at the ends; a cross-fade of two images comes near 1. A low value does
+    not prove that there is nothing to see: the network is small and briefly trained. If it does worse than the mean,
+    the value is 0.
 
     Args:
-        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images larger than 32 are seen at half
-            their size, or a quarter, and so on.
-        alphas: (T,) in [0, 1], where on the paths they are.
-        generator: of the network, its batches and the choice of pairs.
-        steps: of training, in batches of 64.
+        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images larger than 32 are shrunk
+            to half their size, or a quarter, and so on.
+        alphas: (T,) in [0, 1], the positions of the frames.
+        generator: draws the weights, the batches and the held-out pairs.
+        steps: training steps, in batches of 64.
         held_out: (M, T, C, H, W), frames of other pairs to test on; by default a third of `frames` is held out.
 
     Raises:
-        InputError: too few frames, or one is not finite.
+        InputError: there are too few frames, or one is not finite.
     """
     if frames.ndim != 5 or len(frames) < 2 * _HELD_OUT or frames.shape[1] < 3 or alphas.shape != frames.shape[1:2]:
         raise InputError(
@@ -61,7 +61,7 @@ def alpha_predictability(
     network = _fit((x - mean) / deviation, targets.repeat(len(frames)), steps, generator)
     with torch.no_grad():
         guesses = torch.cat([network((part - mean) / deviation) for part in unseen.split(512)]).view(-1, t)
-    # Targets have variance 1: what is left of it, pair by pair.
+    # Targets have variance 1; this is the unexplained part for each pair.
     left = (guesses - targets).square().mean(1).double()
     return Measured(
         max(0.0, 1 - float(left.mean())),
@@ -71,7 +71,7 @@ def alpha_predictability(
 
 
 class _Reader(nn.Module):
-    """Three convolutions whose mean over the image is read: what is local counts, wherever it is."""
+    """Three convolutions, pooled over the image: local structure counts, wherever it is."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How close reconstructions are to their images."""
+"""Errors of reconstructions: MSE, PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def reconstruction_mse(images: Tensor, reconstructions: Tensor) -> Tensor:
 
     Args:
         images: (B, C, H, W) in [0, 1].
-        reconstructions: of the same shape, unclamped as decoded. In the units of papers that use [-1, 1] the error is
-            4 times as large.
+        reconstructions: of the same shape, unclamped as decoded. In papers that use [-1, 1] the error is 4 times as
+            large.
 
     Returns:
         (B,) in float32.
@@ -40,7 +40,7 @@ def reconstruction_mse(images: Tensor, reconstructions: Tensor) -> Tensor:
 def psnr(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each image in dB, -10 log10 MSE: (B,), infinite where nothing differs.
 
-    Arguments and errors as `reconstruction_mse`.
+    Arguments and errors as in `reconstruction_mse`.
     """
     return -10 * reconstruction_mse(images, reconstructions).log10()
 
@@ -49,9 +49,9 @@ def ssim(images: Tensor, reconstructions: Tensor) -> Tensor:
     """Structural similarity of each image, the mean over channels and pixels: (B,), 1 where nothing differs.
 
     Wang et al. 2004: a Gaussian window of 11 pixels, standard deviation 1.5, K1 = 0.01, K2 = 0.03, dynamic range 1, of
-    images padded by reflection. Arguments and errors as `reconstruction_mse`; images are at least 6x6.
+    images padded by reflection. Arguments and errors as in `reconstruction_mse`; images are at least 6x6.
     """
-    reconstruction_mse(images, reconstructions)  # the shapes
+    reconstruction_mse(images, reconstructions)  # checks the shapes
     if min(images.shape[2:]) <= _WINDOW // 2:
         raise InputError(f"images of shape {tuple(images.shape)}: SSIM needs at least 6x6 pixels")
     return torch.cat([_ssim(x, y) for x, y in zip(images.split(_CHUNK), reconstructions.split(_CHUNK), strict=True)])

@@ -1,4 +1,4 @@
-"""What codes know of classes that they were never told of: the two probes of the ACAI paper.
+"""How well codes separate classes that they were trained without: the two probes of the ACAI paper.
 
 Source: Berthelot et al. 2019, section 5, and the official code (lib/classifiers.py, train.py, cluster.py). Needs the
 `train` extra.
@@ -6,7 +6,6 @@ Source: Berthelot et al. 2019, section 5, and the official code (lib/classifiers
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,16 @@ from interpzoo.errors import InputError, MissingDependencyError
 
 _EPSILON = 1e-5
 _MAX_ITERATIONS = 1000
+_MISSING = "probes need scikit-learn: pip install 'interpzoo[train]'"
 
 
 def linear_probe(train_codes: Tensor, train_labels: Tensor, test_codes: Tensor, test_labels: Tensor) -> float:
     """Accuracy in [0, 1] of a linear classifier on frozen codes.
 
     Multinomial logistic regression with scikit-learn's default penalty (C = 1), fitted to convergence on codes that are
-    standardised by the training codes. The paper instead trains a dense layer beside the autoencoder, on codes that
-    still change, by Adam without a penalty, and reports the median of the last 20 evaluations: the numbers are close
-    in meaning, not the same.
+    standardized by the training codes. The paper instead trains a dense layer together with the autoencoder, on codes
+    that still change, by Adam without a penalty, and reports the median of the last 20 evaluations: the numbers mean
+    nearly the same, but are not equal.
 
     Args:
         train_codes: (N, *latent_shape), flattened here.
@@ -34,17 +34,20 @@ def linear_probe(train_codes: Tensor, train_labels: Tensor, test_codes: Tensor, 
         test_labels: (M,).
 
     Raises:
-        InputError: the shapes do not fit, a code is not finite, or there is only one class.
+        InputError: the shapes do not match, a code is not finite, or there is only one class.
         MissingDependencyError: scikit-learn is not installed.
     """
-    linear_model, pipeline, preprocessing = _sklearn("linear_model", "pipeline", "preprocessing")
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        raise MissingDependencyError(_MISSING) from None
     x, y = _codes("train", train_codes), _labels("train", train_labels, len(train_codes))
     x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
     if len(np.unique(y)) < 2:
         raise InputError(f"train_labels are all {y[0]}: expected at least 2 classes")
-    probe = pipeline.make_pipeline(
-        preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=_MAX_ITERATIONS)
-    )
+    probe: Any = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS))
     return float(probe.fit(x, y).score(x_test, y_test))
 
 
@@ -63,32 +66,36 @@ def kmeans_accuracy(
         test_labels: (M,) whole numbers.
         clusters: number of clusters, the paper's number of classes.
         n_init: random starts; the one with the lowest inertia counts.
-        seed: of the starts.
+        seed: seed of the starts.
 
     Raises:
-        InputError: the shapes do not fit, a code is not finite, or there are fewer codes than clusters.
+        InputError: the shapes do not match, a code is not finite, or there are fewer codes than clusters.
         MissingDependencyError: scikit-learn is not installed.
     """
-    (cluster,) = _sklearn("cluster")
-    optimize: Any = importlib.import_module("scipy.optimize")
+    try:
+        from scipy.optimize import linear_sum_assignment
+        from sklearn.cluster import KMeans
+    except ImportError:
+        raise MissingDependencyError(_MISSING) from None
     x = _codes("train", train_codes)
     x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
     if not 1 <= clusters <= len(x):
         raise InputError(f"clusters = {clusters}: expected 1 to {len(x)}, the number of training codes")
     x, x_test = whiten(x, x_test)
-    kmeans = cluster.KMeans(clusters, init="random", n_init=n_init, max_iter=_MAX_ITERATIONS, random_state=seed)
+    settings: dict[str, Any] = {"init": "random", "n_init": n_init, "max_iter": _MAX_ITERATIONS, "random_state": seed}
+    kmeans: Any = KMeans(clusters, **settings)
     predicted = kmeans.fit(x).predict(x_test)
     classes, y_test = np.unique(y_test, return_inverse=True)
     confusion = np.zeros((clusters, len(classes)), dtype=np.int64)
     np.add.at(confusion, (predicted, y_test), 1)
-    matched = optimize.linear_sum_assignment(confusion, maximize=True)
+    matched: Any = linear_sum_assignment(confusion, maximize=True)
     return float(confusion[matched].sum() / len(y_test))
 
 
 def whiten(train: NDArray[np.float64], test: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Decorrelate codes (N, d) and (M, d): centred by the training mean, projected on V and divided by s + 1e-5.
+    """Decorrelate codes (N, d) and (M, d): centered by the training mean, projected on V and divided by s + 1e-5.
 
-    V and s are of the centred training codes' SVD, U diag(s) V^T, as in the official cluster.py: s grows with sqrt(N),
+    V and s are of the centered training codes' SVD, U diag(s) V^T, as in the official cluster.py: s grows with sqrt(N),
     so that columns come out with unit norm, not unit variance, and 1e-5 quiets only directions that are all but dead.
     K-means does not mind the common scale.
     """
@@ -114,10 +121,3 @@ def _labels(name: str, labels: Tensor, n: int) -> NDArray[np.int64]:
     if labels.shape != (n,) or labels.is_floating_point():
         raise InputError(f"{name}_labels are {labels.dtype} of shape {tuple(labels.shape)}: expected integers ({n},)")
     return labels.cpu().long().numpy()
-
-
-def _sklearn(*modules: str) -> list[Any]:
-    try:
-        return [importlib.import_module(f"sklearn.{module}") for module in modules]
-    except ImportError:
-        raise MissingDependencyError("probes need scikit-learn: pip install 'interpzoo[train]'") from None

@@ -1,4 +1,4 @@
-"""Intervals by the bootstrap: how far a figure would move with other pairs."""
+"""Confidence intervals by the bootstrap: how far a score would move with other pairs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from interpzoo.errors import InputError
 from interpzoo.metrics.measured import Measured
 
 LEVEL: Final = 0.95
-"""Of an interval."""
+"""Confidence level of an interval."""
 
 
 def interval(measured: Measured, *, draws: int = 200, seed: int = 0) -> tuple[float, float] | None:
-    """The 2.5 and 97.5 per cent quantiles of a figure over pairs that are drawn anew with repetition (Efron 1979).
+    """The 2.5 and 97.5 % quantiles of a score over resampled pairs, drawn with repetition (Efron 1979).
 
-    Their mean is moved to the figure itself: of a set with repetitions, a distance between sets is too large and a
-    coverage too small, by as much whatever is drawn.
+    They are shifted so that the mean of the resampled scores is the score itself: with repetitions, a distance between
+    sets is too large and a coverage too small, by about the same amount in every resample.
 
     Args:
-        measured: of at least 2 pairs, or there is no interval: ``None``.
-        draws: how often; the ends of the interval move by a tenth of its width from seed to seed at 200.
-        seed: of the draws.
+        measured: the score. With fewer than 2 pairs there is no interval: ``None``.
+        draws: number of resamples; with 200 the ends of the interval vary by a tenth of its width from seed to seed.
+        seed: seed of the resamples.
 
     Raises:
         InputError: `draws` is less than 2.

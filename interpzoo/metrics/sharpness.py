@@ -1,4 +1,4 @@
-"""How sharp the frames between the ends are, without a network: what fades or blurs loses its gradients."""
+"""Sharpness of the frames inside a path: what fades or blurs loses its gradients. No network is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from interpzoo.errors import InputError
 
 
 def squared_gradient(images: Tensor) -> Tensor:
-    """(B,) in float64: mean squared difference of neighbouring pixels, down and across, of images (B, C, H, W).
+    """(B,) in float64: mean squared difference of neighboring pixels, down and across, of images (B, C, H, W).
 
     Raises:
         InputError: the images are smaller than 2x2.
@@ -23,7 +23,7 @@ def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:
     """`squared_gradient` of the middle third of each path and of its two ends: (N,) each, of (N, T, C, H, W).
 
     Raises:
-        InputError: a path has fewer than 3 frames, or as `squared_gradient`.
+        InputError: a path has fewer than 3 frames, or images are smaller than 2x2.
     """
     if frames.ndim != 5 or frames.shape[1] < 3:
         raise InputError(f"frames of shape {tuple(frames.shape)}: expected (N, T, C, H, W), T at least 3")

@@ -1,4 +1,4 @@
-"""The paper's alpha prediction as a metric, on every data set that knows the true ways."""
+"""The paper's alpha prediction as a metric, on every data set with ground-truth paths."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from interpzoo.metrics.between import predict_alpha
 
 
 class AlphaError(Metric):
-    """Mean distance of the alpha of the nearest true image of the same way from a frame's own alpha, in [0, 1].
+    """Mean difference between a frame's alpha and that of the nearest ground-truth image on the same path, in [0, 1].
 
-    Section 4.3 of the paper, which plots quartiles of the predicted alphas: L2, as on the project page. A jump halfway
-    has about 1/4. Frames that are unlike any true image are matched, too, and where all around looks alike the
-    prediction says nothing.
+    Oring et al. 2021 (arXiv 2008.01487), section 4.3, which plots quartiles of the predicted alphas; distances are L2,
+    as on the project page. A jump halfway has about 1/4. Frames that resemble no ground-truth image are matched as
+    well, and where an object looks the same all around the prediction is arbitrary.
     """
 
     title = "alpha error"

@@ -1,4 +1,4 @@
-"""The paper's measures of flatness as metrics of any model with a differentiable decoder."""
+"""The paper's measures of flatness as metrics for any model with a differentiable decoder."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.flatness import condition_numbers, magnification, metric_tensors
 
 _POINTS: Final = (0.0, 0.5)
-"""Where on each path the decoder's metric is taken: at a code, and at a mix of two."""
+"""Positions on each path where the decoder's metric is computed: at a code, and halfway between two."""
 
 _MOST: Final = 8
-"""Dimensions whose volumes are compared."""
+"""Largest number of dimensions in which volumes are compared."""
 
 
 class ConditionNumber(Metric):
-    """Median of the largest over the smallest eigenvalue of the decoder's metric, at codes and halfway between them.
+    """Median ratio of largest to smallest eigenvalue of the decoder's metric, at codes and halfway between them.
 
-    Section 4 of the paper; 1 is isotropic, so that straight lines have constant speed in every direction. Directions
-    that the decoder ignores, of which a code with room to spare has many, make it huge whatever paths look like.
+    Chen et al. 2020 (arXiv 2002.04881), section 4. 1 is isotropic: straight lines have the same speed in every
+    direction. Directions that the decoder ignores, of which a large code has many, make it huge whatever paths look
+    like.
     """
 
     title = "condition number"
@@ -40,10 +41,10 @@ class ConditionNumber(Metric):
 
 
 class MagnificationRange(Metric):
-    """Interquartile range of the relative volume that the decoder gives to codes and mixes of them.
+    """Interquartile range of the decoder's relative volume element, at codes and halfway between them.
 
-    Section 4 of the paper; 0 is an even space. Of more than 8 dimensions one volume outweighs all others: there it is
-    not applicable.
+    Chen et al. 2020 (arXiv 2002.04881), section 4. 0 is an even space. It is not applicable with more than 8
+    dimensions, where one volume dominates all others.
     """
 
     title = "magnification range"
@@ -55,7 +56,7 @@ class MagnificationRange(Metric):
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         dimension = math.prod(evaluation.model.latent_shape)
         if dimension > _MOST:
-            return NotApplicable(f"of codes of {dimension} dimensions one volume outweighs all others")
+            return NotApplicable(f"with codes of {dimension} dimensions one volume dominates all others")
         tensors = metrics_at(evaluation)
 
         def spread(rows: Tensor, generator: Generator) -> float:
@@ -66,7 +67,7 @@ class MagnificationRange(Metric):
 
 
 def metrics_at(evaluation: Evaluation) -> Tensor:
-    """The decoder's metric (n, P, d, d) at P points of the first paths."""
+    """The decoder's metric (n, P, d, d) at P points on each of the first n paths."""
     return evaluation.shared("decoder metrics", lambda: _metrics_at(evaluation))
 
 

@@ -1,4 +1,4 @@
-"""What low bending embeddings promise as metrics of any encoder, on the data sets of pairs at known distances."""
+"""Distortion and bending of any encoder, on the data sets of pairs at known distances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from interpzoo_lowbend.pairs import Pairs
 
 
 class Distortion(Metric):
-    """Largest over smallest stretch |f(x) - f(y)| / d(x, y) of near pairs; 1 keeps all distances, up to one scale."""
+    """Ratio of the largest to the smallest stretch |f(x) - f(y)| / d(x, y) of near pairs; 1 preserves all distances."""
 
     title = "distortion"
     family = "geometry"
@@ -24,9 +24,9 @@ class Distortion(Metric):
 
 
 class Bending(Metric):
-    """Mean squared second difference of codes over near pairs, of codes scaled to a mean stretch of 1.
+    """Mean squared second difference of codes over near pairs, with codes scaled to a mean stretch of 1.
 
-    0 puts the code of every midpoint halfway; what is curved in truth cannot have it, see the data sets.
+    0 puts the code of every midpoint halfway between two codes; a curved manifold cannot have it, see the data sets.
     """
 
     title = "bending"

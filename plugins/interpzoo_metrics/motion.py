@@ -1,4 +1,4 @@
-"""Metrics of how evenly a path moves, in the data set's features and in small steps."""
+"""Metrics of how evenly a path moves, in feature space and in small steps."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from interpzoo.metrics.motion import largest_jumps, path_lengths, speed_variatio
 class PathLength(Metric):
     """Perceptual path length: the mean squared step over the squared step in t, over the whole path.
 
-    Karras et al. 2019 (arXiv 1812.04948) with steps of 1/64 instead of 1/10,000, between which no jump can hide, and in
-    the data set's features. The shorter, the smoother; a fade, which is straight, is shorter than any true way.
+    Karras et al. 2019 (arXiv 1812.04948), but with steps of 1/64 instead of 1/10,000, so that no jump is missed, and in
+    the data set's features. Shorter is smoother; a cross-fade, which is straight, is shorter than any ground-truth
+    path.
     """
 
     title = "path length"
@@ -27,20 +28,23 @@ class PathLength(Metric):
 
 
 class SpeedVariation(Metric):
-    """Standard deviation over mean of the speed along each path; 0 is even."""
+    """Standard deviation over mean of the speed along each path; 0 is even. Paths that stand still are left out."""
 
     title = "speed variation"
     family = "motion"
     better = "lower"
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
+    @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        """See `Metric.measure`; paths that stand still have no speed to vary and are left out."""
         return _moving(speed_variation(steps(evaluation)))
 
 
 class LargestJump(Metric):
-    """Longest step as a share of the whole path; 1 is nothing but a jump, 1/64 an even walk of 64 steps."""
+    """Longest step as a share of the whole path; 1 is a single jump, 1/64 an even path of 64 steps.
+
+    Paths that stand still are left out.
+    """
 
     title = "largest jump"
     family = "motion"
@@ -48,13 +52,13 @@ class LargestJump(Metric):
     leading = True
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
+    @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        """See `Metric.measure`; paths that stand still have no longest step and are left out."""
         return _moving(largest_jumps(steps(evaluation)))
 
 
 def steps(evaluation: Evaluation) -> Tensor:
-    """(n, F - 1): lengths of the small steps in features, whose standard deviations over the data are 1."""
+    """(n, F - 1): lengths of the small steps in feature space, where the data has mean variance 1."""
     return evaluation.shared("steps", lambda: step_lengths(evaluation.fine_features))
 
 

@@ -16,21 +16,20 @@ from interpzoo.metrics.predictability import alpha_predictability
 from interpzoo.metrics.sharpness import middle_and_end_gradients
 
 _FEWEST: Final = 7
-"""Pairs below which nothing is said of sets of frames."""
+"""With fewer pairs, sets of frames are not compared."""
 _STEPS: Final = 1000
-"""Of what learns to tell alpha."""
+"""Training steps of the network that predicts alpha."""
 _UNLIKE: Final = 0.9
-"""Share of the pairs, those whose ends differ most."""
+"""Share of the pairs that is used: those whose ends differ most."""
 
 
 class AlphaPredictability(Metric):
-    """How well a small network tells from a frame alone how far it is from the ends, in [0, 1]; near 0 is faithful.
+    """How well a small network predicts from a single frame how far it is from the ends, in [0, 1]; near 0 is faithful.
 
-    See `interpzoo.metrics.predictability`. The network learns on the candidate's paths between other images, training
-    ones where there are such, or on two thirds of the pairs where decoding is slow. The tenth of the pairs whose ends
-    are most alike is left out: between them there is nothing to tell. It finds whatever fades, blurs or dims on the
-    way, needs no feature network, and does not see a jump from one real image to another, nor frames that are unreal
-    in the same way at the ends.
+    See `interpzoo.metrics.predictability`. The network is trained on paths of the same model between training images,
+    or on two thirds of the pairs where decoding is slow. The tenth of the pairs whose ends are most alike is left out,
+    as there is nothing to see between them. It notices whatever fades, blurs or dims along a path, and needs no feature
+    network. It does not notice a jump from one real image to another, nor frames that are as unreal as the ends.
     """
 
     title = "alpha predictability"
@@ -54,10 +53,10 @@ class AlphaPredictability(Metric):
 
 
 class Sharpness(Metric):
-    """Mean squared gradient of the middle third of the paths, as a share of that of their ends; 1 is as sharp.
+    """Mean squared gradient of the middle third of the paths over that of their ends; 1 is as sharp.
 
-    See `interpzoo.metrics.sharpness`: of all pairs together. It needs no feature network, finds what fades or blurs on
-    the way, and takes noise for detail.
+    See `interpzoo.metrics.sharpness`; all pairs are taken together. It notices whatever fades or blurs along a path,
+    and needs no feature network. It takes noise for detail.
     """
 
     title = "sharpness"
@@ -69,20 +68,20 @@ class Sharpness(Metric):
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         middle, ends = middle_and_end_gradients(evaluation.frames)
         if not bool(ends.sum() > 0):
-            return NotApplicable("the ends are of one colour")
+            return NotApplicable("the ends are of one color")
         return Measured(
             float(middle.sum() / ends.sum()), lambda rows, _: float(middle[rows].sum() / ends[rows].sum()), len(ends)
         )
 
 
 class SetMetric(Metric):
-    """A comparison of the frames between the ends with held-out images, as sets of features."""
+    """A metric that compares the frames between the ends with held-out images, as sets of features."""
 
     family = "realism"
 
     @abstractmethod
     def compare(self, evaluation: Evaluation) -> Measured:
-        """The figure, of enough pairs."""
+        """The score, given enough pairs."""
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
@@ -92,10 +91,10 @@ class SetMetric(Metric):
 
 
 class FrechetDistance(SetMetric):
-    """Frechet distance of the frames between the ends from held-out images, in the data set's features.
+    """Frechet distance between the frames inside the paths and held-out images, in the data set's features.
 
-    See `interpzoo.metrics.distributions.frechet_distance`: without its bias to first order, so that real frames come
-    near 0 and may fall below. It sees means and covariances of features; a jump, whose frames are all real, is ideal.
+    See `interpzoo.metrics.distributions.frechet_distance`: it is corrected for its bias, so that real frames come near
+    0 and may be negative. It compares means and covariances of features. A jump, whose frames are all real, is ideal.
     """
 
     title = "Frechet distance"
@@ -111,10 +110,10 @@ class FrechetDistance(SetMetric):
 
 
 class KernelDistance(SetMetric):
-    """Kernel distance of the frames between the ends from held-out images, in the data set's features.
+    """Kernel distance between the frames inside the paths and held-out images, in the data set's features.
 
-    See `interpzoo.metrics.distributions.kernel_distance`: without bias, so that real frames come near 0 and may fall
-    below. It sees the first three moments of features, and a jump as ideal.
+    See `interpzoo.metrics.distributions.kernel_distance`: it is unbiased, so that real frames come near 0 and may be
+    negative. It compares the first three moments of features. A jump, whose frames are all real, is ideal.
     """
 
     title = "kernel distance"
@@ -127,9 +126,9 @@ class KernelDistance(SetMetric):
 
 
 class Density(SetMetric):
-    """How densely the frames between the ends lie where held-out images do, in the data set's features; 1 is as dense.
+    """How dense the frames inside the paths are where held-out images are, in the data set's features; 1 is as dense.
 
-    Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the commonest image score best of all.
+    Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the most common image score best of all.
     """
 
     title = "density"
@@ -142,7 +141,7 @@ class Density(SetMetric):
 
 
 class Coverage(SetMetric):
-    """Share of the held-out images with a frame between the ends nearby, in the data set's features.
+    """Share of the held-out images that have a frame of the inside of a path nearby, in the data set's features.
 
     Naeem et al. 2020 (arXiv 2002.09797), k = 5. It grows with the number of frames, and a path that jumps has few
     different ones.
@@ -158,11 +157,11 @@ class Coverage(SetMetric):
 
 
 class CycleError(Metric):
-    """Mean squared difference of the codes of frames between the ends from the codes that they were decoded from.
+    """Mean squared difference between the codes of the frames inside a path and the codes that these were decoded from.
 
-    |f(g(z_t)) - z_t|^2 over the variance of all end codes about their mean: the cycle of Oring et al. 2021 (arXiv
-    2008.01487), without a scale. A code that comes back says that the encoder knows such images, not that they are
-    real: networks that undo each other have 0 everywhere.
+    |f(g(z_t)) - z_t|^2 over the variance of all end codes: the cycle of Oring et al. 2021 (arXiv 2008.01487), without
+    its scale. A code that is recovered shows that the encoder knows such images, not that they are real: networks that
+    are inverse to each other have 0 everywhere.
     """
 
     title = "cycle error"

@@ -1,4 +1,4 @@
-"""Metrics of how close reconstructions of held-out images are: what the ends of every path look like."""
+"""Metrics of reconstructions of held-out images, which are the ends of every path."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def _reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
 
 
 def _mean(values: Tensor) -> Measured:
-    # In the precision of the values: the figure on the card.
+    # In float32, as the values on the cards.
     mean = Measured.mean(values)
     return Measured(float(values.mean()), mean.resample, mean.n)

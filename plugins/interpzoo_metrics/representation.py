@@ -1,4 +1,4 @@
-"""Metrics of what the codes know of classes that they were never told of."""
+"""Metrics of how well codes separate classes that they were trained without."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BATCH = 500
 class LinearProbe(Metric):
     """Accuracy of a linear classifier on the codes of the whole train set, see `interpzoo.metrics.representation`.
 
-    Berthelot et al. 2019, section 5. It says what codes are good for, not how interpolations look.
+    Berthelot et al. 2019, section 5. It shows how useful the codes are, not how interpolations look.
     """
 
     title = "linear probe accuracy"
@@ -31,7 +31,7 @@ class LinearProbe(Metric):
 
 
 class KMeans(Metric):
-    """Accuracy of K-means clusters of whitened codes as classes, see `interpzoo.metrics.representation`.
+    """Accuracy of K-means clusters of whitened codes, matched to classes, see `interpzoo.metrics.representation`.
 
     Berthelot et al. 2019, section 5, with 20 starts.
     """

@@ -1,4 +1,4 @@
-"""Straight lines against geodesics as metrics."""
+"""Metrics that compare straight lines with geodesics."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PAIRS: Final = 500
 
 
 class Straightness(Metric):
-    """Decoded length of the straight line between two codes, over that of the geodesic; 1 where lines are geodesics.
+    """Decoded length of the straight line between two codes over that of the geodesic; 1 where lines are geodesics.
 
-    The geodesic is that of `geodesic` after 30 iterations from the straight line, converged or not, so that the ratio
-    may be too small: it says how much shorter a way was found. What the shorter way looks like it does not say.
+    The geodesic is that of `geodesic` after 30 iterations from the straight line, converged or not. The ratio may be
+    too small: it shows how much shorter a path was found. It does not show what the shorter path looks like.
     """
 
     title = "straight over geodesic"
@@ -55,10 +55,10 @@ class Straightness(Metric):
 
 
 class GeodesicShare(Metric):
-    """A quantile of the decoded length of the geodesic between two codes, over that of the straight line.
+    """A quantile of the decoded length of the geodesic between two codes over that of the straight line.
 
-    Shao et al. 2018 found the manifolds of their models to be nearly flat: a share near 1. Of models whose own path is
-    the geodesic, as they solve for it, over 500 pairs of held-out images, none of them twice.
+    Shao et al. 2018 found the manifolds of their models to be nearly flat: a share near 1. It is for models whose own
+    path is the geodesic, over 500 pairs of held-out images that have no image in common.
     """
 
     family = "geometry"
@@ -79,28 +79,28 @@ class GeodesicShare(Metric):
 
 
 class MedianGeodesicShare(GeodesicShare):
-    """Half of the geodesics have a smaller share, see `GeodesicShare`."""
+    """The share that half of the geodesics fall below, see `GeodesicShare`."""
 
     title = "geodesic over straight, median"
     quantile = 0.5
 
 
 class LowGeodesicShare(GeodesicShare):
-    """One geodesic in twenty has a smaller share, see `GeodesicShare`."""
+    """The share that one geodesic in twenty falls below, see `GeodesicShare`."""
 
     title = "geodesic over straight, 5 %"
     quantile = 0.05
 
 
 class HighGeodesicShare(GeodesicShare):
-    """One geodesic in twenty has a larger share, see `GeodesicShare`."""
+    """The share that one geodesic in twenty is above, see `GeodesicShare`."""
 
     title = "geodesic over straight, 95 %"
     quantile = 0.95
 
 
 def _shares(evaluation: Evaluation) -> Tensor:
-    """(P,): of as many pairs as the held-out images make, 500 at most."""
+    """The shares (P,) of at most 500 pairs of held-out images."""
     images, model = evaluation.task.test["image"], evaluation.model
     order = torch.randperm(len(images), generator=evaluation.generator("geodesic shares"))
     first, last = images[order[: 2 * _PAIRS]].tensor_split([min(_PAIRS, len(images) // 2)])

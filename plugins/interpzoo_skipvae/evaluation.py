@@ -1,4 +1,4 @@
-"""How much of an image its code tells: the bound and its parts, mutual information and active units.
+"""How informative codes are: the bound and its parts, mutual information and active units.
 
 Source: Dieng et al., arXiv 1807.04863; official code, train_img_skip.py (eval, get_agg_kl).
 """
@@ -17,10 +17,9 @@ from interpzoo.losses import standard_divergence
 from interpzoo.model import InterpolationModel
 
 ACTIVE: Final = 0.02
-"""Variance of its posterior means above which a latent dimension is active, of the official code."""
+"""Variance of the posterior means above which a latent dimension is active, as in the official code."""
 
 _BATCH: Final = 250
-_SATURATED: Final = 0.1  # nats
 
 
 @dataclass(frozen=True)
@@ -28,43 +27,38 @@ class InformationScores:
     """Means over N held-out images, in nats."""
 
     images: int
-    """N: the mutual information cannot be estimated above its logarithm."""
+    """N: the estimated mutual information is at most its logarithm."""
     log_likelihood: float
-    """log p(x | z), of one z ~ q(z | x) an image."""
+    """log p(x | z), with one z ~ q(z | x) for each image."""
     kl: float
     """KL(q(z | x) || N(0, I))."""
     mutual_information: float
-    """Of image and code under q, see `mutual_information`."""
+    """Mutual information of image and code under q, see `aggregate_divergence`."""
     active_units: int
-    """Latent dimensions of an image whose posterior mean varies by more than 0.02, see `active_units`."""
+    """Number of latent dimensions whose posterior mean varies, see `active_units`."""
 
     @property
     def elbo(self) -> float:
         """The evidence lower bound."""
         return self.log_likelihood - self.kl
 
-    @property
-    def saturated(self) -> bool:
-        """Whether the mutual information is within 0.1 of log N and so may well be larger."""
-        return self.mutual_information > math.log(self.images) - _SATURATED
 
-
-def binarised(images: Tensor, *, seed: int = 0) -> Tensor:
-    """Binary images drawn once from grey ones (B, C, H, W) in [0, 1], always the same of a seed."""
+def binarize(images: Tensor, *, seed: int = 0) -> Tensor:
+    """Binary images drawn from grey ones (B, C, H, W) in [0, 1], always the same for a seed."""
     return torch.bernoulli(images.cpu(), generator=Generator().manual_seed(seed)).to(images)
 
 
 @torch.no_grad()
 def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 0) -> InformationScores:
-    """Measure a model in eval mode on binary `images` (N, C, H, W), N at least 2: `binarised` held-out ones.
+    """Score a model in eval mode.
 
     Args:
-        model: with a posterior and a likelihood.
-        images: at least two.
-        seed: of the codes, one of each image's posterior.
+        model: a model with a posterior and a likelihood.
+        images: binary images (N, C, H, W), N at least 2, such as held-out images after `binarize`.
+        seed: seed of the codes, one from the posterior of each image.
 
     Raises:
-        ConfigError: the model has none of either.
+        ConfigError: the model lacks one of them.
         InputError: there are fewer than two images.
     """
     if len(images) < 2:
@@ -77,7 +71,7 @@ def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 
     for batch in images.to(model.device, model.dtype).split(_BATCH):
         posterior = model.encoder.posterior(batch)
         if posterior is None:
-            raise ConfigError(f"{model.config.name!r} has no posterior: its code tells all or nothing")
+            raise ConfigError(f"{model.config.name!r} has no posterior: its encoder is deterministic")
         mean, deviation = posterior.mean, posterior.stddev
         z = mean + deviation * torch.randn(mean.shape, generator=generator).to(mean)
         likelihood = model.decoder.log_prob(batch, z)
@@ -100,14 +94,14 @@ def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 
 def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
     """KL(q(z) || N(0, I)) in nats of the aggregate posterior q(z) = 1/N sum_j N(z; mu_j, sigma_j^2), estimated.
 
-    mean_i [ log q(z_i) - log N(z_i; 0, I) ], the mixture with all N posteriors, z_i's own among them. With
-    mean_i KL(q(z | x_i) || N(0, I)) less this, the mutual information is at most log N in expectation, however much the
-    codes tell: it saturates where N images are told apart.
+    mean_i [ log q(z_i) - log N(z_i; 0, I) ], the mixture with all N posteriors, z_i's own among them.
+    mean_i KL(q(z | x_i) || N(0, I)) less this is the mutual information. It is at most log N in expectation, however
+    informative the codes are: it saturates where N images have distinguishable codes.
 
     Args:
-        z: codes (N, d), one of each posterior.
-        means: of the posteriors, (N, d).
-        deviations: their standard deviations, (N, d).
+        z: codes (N, d), one from each posterior.
+        means: means of the posteriors, (N, d).
+        deviations: standard deviations of the posteriors, (N, d).
     """
     z, means, precisions = z.double(), means.double(), deviations.double().square().reciprocal()
     # -2 log N(z; mu, sigma^2) without the constant, as a product of matrices: z^2 / s^2 - 2 z mu / s^2 + ...
@@ -117,7 +111,7 @@ def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
     for part in z.split(_BATCH):
         exponents = torch.cat([part.square(), part], 1) @ factors + constant
         log_mixture = (-exponents / 2).logsumexp(1) - math.log(len(means))
-        # The normalising constants of mixture and prior are the same.
+        # The normalizing constants of mixture and prior cancel.
         total += float((log_mixture + part.square().sum(1) / 2).sum())
     return total / len(z)
 
@@ -125,6 +119,6 @@ def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
 def active_units(means: Tensor, *, threshold: float = ACTIVE) -> int:
     """Latent dimensions in which posterior means (N, d) have a variance above `threshold` (unbiased, as official).
 
-    Burda et al., arXiv 1509.00519, who introduced the measure, have another threshold, 0.01.
+    Burda et al., arXiv 1509.00519, who introduced the measure, use a threshold of 0.01.
     """
     return int((means.var(0) > threshold).sum())

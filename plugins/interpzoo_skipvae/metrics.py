@@ -1,4 +1,4 @@
-"""What the paper holds a model to, as metrics of those that are trained by its loss."""
+"""The paper's measures as metrics for models that are trained by its loss."""
 
 from __future__ import annotations
 
@@ -8,87 +8,88 @@ from typing import Final
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo_skipvae.evaluation import InformationScores, binarised, score_information
+from interpzoo_skipvae.evaluation import InformationScores, binarize, score_information
 
 _METHOD: Final = "skipvae"
 
 
 class Information(Metric):
-    """One of the figures of `InformationScores`."""
+    """One of the values of `InformationScores`."""
 
     better = "higher"
     needs = frozenset({"model"})
 
     @abstractmethod
-    def figure(self, scores: InformationScores) -> float:
-        """Which of them."""
+    def value(self, scores: InformationScores) -> float:
+        """The value among `scores`."""
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         scores = scored(evaluation)
-        return scores if isinstance(scores, NotApplicable) else Measured(self.figure(scores))
+        return scores if isinstance(scores, NotApplicable) else Measured(self.value(scores))
 
 
 class Bound(Information):
-    """The evidence lower bound of all held-out images, binarised once, of one code an image."""
+    """The evidence lower bound of all held-out images, binarized once, with one code for each image."""
 
     title = "ELBO (nats)"
     family = "reconstruction"
 
     @override
-    def figure(self, scores: InformationScores) -> float:
+    def value(self, scores: InformationScores) -> float:
         return scores.elbo
 
 
 class Divergence(Information):
-    """Mean divergence of the posteriors of all held-out images, binarised once, from N(0, I).
+    """Mean KL divergence of the posteriors of all held-out images, binarized once, from N(0, I).
 
-    0 is a code that is not used. It is no end in itself: at one bound, more of it is more that the code tells.
+    0 is a code that is not used. It is not a goal in itself, but of two models with the same bound, the one with more
+    of it has more informative codes.
     """
 
     title = "KL (nats)"
     family = "representation"
 
     @override
-    def figure(self, scores: InformationScores) -> float:
+    def value(self, scores: InformationScores) -> float:
         return scores.kl
 
 
 class MutualInformation(Information):
-    """What a code tells of its image, estimated with the aggregate posterior of all N held-out images.
+    """Information about an image in its code, estimated with the aggregate posterior of all N held-out images.
 
-    At most log N, 9.21 of 10,000: near that it says no more than that the images are told apart.
+    It is at most log N, 9.21 for 10,000 images: near that it shows only that all images have distinguishable codes.
     """
 
     title = "mutual information (nats)"
     family = "representation"
 
     @override
-    def figure(self, scores: InformationScores) -> float:
+    def value(self, scores: InformationScores) -> float:
         return scores.mutual_information
 
 
 class ActiveUnits(Information):
-    """Latent dimensions whose posterior mean has a variance above 0.02 over all held-out images, binarised once."""
+    """Latent dimensions whose posterior mean has a variance above 0.02 over all held-out images, binarized once."""
 
     title = "active units"
     family = "representation"
 
     @override
-    def figure(self, scores: InformationScores) -> float:
+    def value(self, scores: InformationScores) -> float:
         return scores.active_units
 
 
 def scored(evaluation: Evaluation) -> InformationScores | NotApplicable:
-    """The scores of the model on evaluation; not those of a model that has never seen a binary image."""
+    """The scores of the model, if it was trained on binary images."""
     trained = evaluation.model.config.trained
     method = "none" if trained is None else trained.regularizer.name
     if method.rpartition(":")[2] != _METHOD:
-        return NotApplicable(f"it is of binary images, which the regularizer {_METHOD!r} trains on, not {method!r}")
+        return NotApplicable(f"it is for models of binary images, trained with regularizer {_METHOD!r}, not {method!r}")
     return evaluation.shared("information", lambda: _scored(evaluation))
 
 
 def _scored(evaluation: Evaluation) -> InformationScores:
     seed = evaluation.task.protocol.seed
-    # Of another seed than the codes, which would be of the same numbers.
-    return score_information(evaluation.model, binarised(evaluation.task.test["image"], seed=seed), seed=seed + 1)
+    # Another seed than that of the codes, which would be drawn from the same numbers.
+    return score_information(evaluation.model, binarize(evaluation.task.test["image"], seed=seed), seed=seed + 1)
