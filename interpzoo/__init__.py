@@ -18,7 +18,7 @@ Plugins import from the modules, as docs/plugins.md shows.
 
 from importlib.metadata import version
 
-from interpzoo.lazy import attach_stub
+from lazy_loader import attach_stub
 
 __version__ = version("interpzoo")
 __getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -3,7 +3,8 @@
 The public functions are imported on first use, so that registration does not import torch.
 """
 
-from interpzoo.lazy import attach_stub
+from lazy_loader import attach_stub
+
 from interpzoo.plugins import Registrar, hookimpl
 
 INTERPZOO_API = 1
