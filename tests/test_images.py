@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -345,27 +344,16 @@ class TestPictures:
             save_image(tmp_path / "x.webp", torch.zeros(1, 1, 20_000))
         assert not os.listdir(tmp_path)
 
-    def test_disk_that_runs_full_leaves_the_old_picture(self, tmp_path: Path) -> None:
-        save_image(tmp_path / "x.png", torch.zeros(1, 4, 4))
+    def test_a_full_disk_leaves_the_old_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        save_image("x.png", torch.zeros(1, 4, 4))
         before = (tmp_path / "x.png").read_bytes()
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))\n"
-                "import torch\n"
-                "from interpzoo.errors import OutputError\n"
-                "from interpzoo.images import save_image\n"
-                "try:\n"
-                "    save_image('x.png', torch.rand(3, 512, 512))\n"
-                "except OutputError as error:\n"
-                "    print(error)\n",
-            ],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert "cannot write 'x.png': File too large" in done.stdout, done.stderr
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
+        try:
+            with pytest.raises(OutputError, match=r"cannot write 'x\.png': File too large"):
+                save_image("x.png", torch.rand(3, 512, 512))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert (tmp_path / "x.png").read_bytes() == before
         assert os.listdir(tmp_path) == ["x.png"]

@@ -14,7 +14,7 @@ from interpzoo.errors import InputError
 Decode = Callable[[Tensor], Tensor]
 
 BATCH_SIZE = 512
-"""Decoder evaluations in flight at once unless the caller says otherwise; this bounds the memory."""
+"""Default number of latents that are decoded at once; it bounds the memory."""
 
 _BATCH_STATISTICS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)

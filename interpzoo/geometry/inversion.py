@@ -42,7 +42,7 @@ def project(
         z_init: where to start, (B, *latent), the encoder's codes for example.
         steps: steps tried at most; 0 gives `z_init` back.
         tolerance: an image is done when a step promises to lower its squared error by less than this share.
-        batch_size: decoder evaluations in flight.
+        batch_size: latents decoded at once.
 
     Raises:
         InputError: shapes that do not fit; `x` or an output at `z_init` is NaN or infinite; as `flat_decoder`.

@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 _DENSE = 64
-"""Rows that are solved faster as one matrix than block by block."""
+"""Largest number of rows that are solved faster as one matrix than block by block."""
 
 
 @dataclass(frozen=True)
 class BlockTridiagonal:
     """Symmetric matrices with blocks `diagonal` and, right of them, `coupling`, factored by cyclic reduction.
 
-    Every other block is eliminated in one batch, until what is left is small: log2(n) steps instead of n. A matrix that
-    is not positive definite makes its own solution meaningless or NaN, and no other's.
+    Every other block is eliminated in one batch, until the rest is small: log2(n) steps instead of n. A matrix that is
+    not positive definite makes its own solution meaningless or NaN, but leaves the others alone.
     """
 
     rounds: list[tuple[Tensor, Tensor, Tensor]]
-    """Of each round: the even blocks' factor, and the couplings of the odd blocks to the even ones beside them."""
+    """Per round: the even blocks' factor, and the couplings of the odd blocks to the even ones before and after."""
     rest: Tensor
-    """The factor of what is left as one matrix."""
+    """The factor of the remaining rows as one matrix."""
 
     @classmethod
     def factor(cls, diagonal: Tensor, coupling: Tensor) -> BlockTridiagonal:
@@ -75,13 +75,13 @@ class BlockTridiagonal:
 def solve_banded(bands: Sequence[Tensor], b: Tensor) -> Tensor:
     """Solutions (B, n, d) of symmetric positive definite systems, for right-hand sides `b` (B, n, d).
 
-    `bands` are the blocks (i, i + k) of the matrices, (B, n - k, d, d) for k = 0, 1, ...: taken `reach` rows together
-    they are block-tridiagonal.
+    `bands` are the blocks (i, i + k) of the matrices, (B, n - k, d, d) for k = 0, 1, ...: with `reach` rows taken
+    together, the matrices are block-tridiagonal.
     """
     pairs, n, d = b.shape
     reach = max(1, len(bands) - 1)
     groups = -(-n // reach)
-    rows = bands[0].new_zeros(pairs, groups, reach, 2 * reach, d, d)  # of a group: its own columns and the next one's
+    rows = bands[0].new_zeros(pairs, groups, reach, 2 * reach, d, d)  # a group's own columns and those of the next
     i = torch.arange(groups * reach, device=b.device)
     for k, band in enumerate(bands):
         rows[:, i[: n - k] // reach, i[: n - k] % reach, i[: n - k] % reach + k] = band
@@ -90,13 +90,13 @@ def solve_banded(bands: Sequence[Tensor], b: Tensor) -> Tensor:
         part.transpose(3, 4).reshape(pairs, groups, reach * d, reach * d) for part in rows.split(reach, dim=3)
     )
     padded = torch.cat([b, b.new_zeros(pairs, groups * reach - n, d)], 1)
-    # Of blocks on the diagonal the lower half is read.
+    # The factorization reads the lower half of blocks on the diagonal.
     solved = BlockTridiagonal.factor(own.mT, next_[:, :-1]).solve(padded.view(pairs, groups, reach * d))
     return solved.reshape(padded.shape)[:, :n]
 
 
 def _dense(diagonal: Tensor, coupling: Tensor) -> Tensor:
-    """Whole matrices (B, n d, n d); of what is off the diagonal, the lower half."""
+    """Whole matrices (B, n d, n d), filled on the diagonal and below."""
     pairs, n, d, _ = diagonal.shape
     whole = diagonal.new_zeros(pairs, n, n, d, d)
     i = torch.arange(n, device=diagonal.device)

@@ -1,4 +1,4 @@
-"""What every function of this package takes for granted of its arguments, and how much it decodes at once."""
+"""Checks of arguments that the functions of this package share, and the default batch size."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, flat_decoder, vjp
 
 _VALUES_AT_ONCE = 2**20
-"""Output values in flight where the caller sets no batch size."""
+"""Output values decoded at once where the caller sets no batch size."""
 
 
 def check_latents(**latents: Tensor) -> None:
-    """Raise an `InputError` where latents (B, *latent) are not alike, not floating point, not finite, or none."""
+    """Raise an `InputError` unless latents (B, *latent), B >= 1, have one shape and type and are finite floats."""
     first = next(iter(latents.values()))
     shown = " and ".join(f"{name} is {z.dtype} {tuple(z.shape)}" for name, z in latents.items())
     if (
@@ -41,7 +41,7 @@ def check_finite(values: Tensor, first: int = 0) -> None:
     """Raise an `InputError` where `values` (B, ...), decoded for the pairs from number `first` on, are not finite."""
     bad = (~values.isfinite().flatten(1).all(1)).nonzero().squeeze(1) + first
     if len(bad):
-        raise InputError(f"the decoder's output is NaN or infinite on the way of pair {numbers(bad)}")
+        raise InputError(f"the decoder's output is NaN or infinite on the path of pair {numbers(bad)}")
 
 
 def numbers(pairs: Tensor) -> str:
@@ -55,12 +55,12 @@ def flat_float(z: Tensor) -> Tensor:
 
 
 def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple[Decode, int]:
-    """`decoder` on flat latents (B, d), and its evaluations in flight: `batch_size`, or what bounds their memory.
+    """`decoder` on flat latents (B, d), and how many it decodes at once: `batch_size`, or a default by output size.
 
-    It is tried on the first two of the latents `z` (B, *latent).
+    The decoder is tried on the first two of the latents `z` (B, *latent).
 
     Raises:
-        InputError: as `flat_decoder`; its outputs are random, dependent on their batch, or not differentiable.
+        InputError: as `flat_decoder`; outputs that are random, depend on their batch, or are not differentiable.
     """
     flat = flat_decoder(decoder, z.shape[1:])
     few = flat_float(z[:2])

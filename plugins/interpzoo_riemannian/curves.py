@@ -12,7 +12,7 @@ from torch import Tensor
 from interpzoo.geometry import Decode, jacobian, vjp
 
 _REACH = 3
-"""Nodes that a chord to a midpoint joins: it depends on one more than these."""
+"""Largest distance between two nodes that one chord depends on: a chord to a midpoint depends on four nodes."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Linearization:
     bands: tuple[Tensor, ...]
     """(B, n - k, d, d) each: the blocks (i, i + k) of the Gauss-Newton matrix, k = 0, 1, ...; all others are zero."""
     size: Tensor
-    """(B,): mean diagonal entry of the metric along the curve."""
+    """(B,) mean diagonal entry of the metric along the curve."""
 
     def __getitem__(self, rows: Tensor) -> Linearization:
         return Linearization(
@@ -34,7 +34,7 @@ class Linearization:
         )
 
     def replace(self, rows: Tensor, other: Linearization) -> None:
-        """Take over from `other` the curves that the mask `rows` (B,) marks."""
+        """Replace the curves where the mask `rows` (B,) is true by those of `other`."""
         mine, theirs = ((x.energy, x.gradient, *x.bands, x.size) for x in (self, other))
         for here, there in zip(mine, theirs, strict=True):
             here[rows] = there[rows]
@@ -44,9 +44,9 @@ class Linearization:
 class Curves:
     """B curves through n free nodes between fixed ends.
 
-    Their energy is the paper's eq. 4, E = 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt, of the chain of all their points:
-    the nodes, and with `midpoints` one more between every two, on the cubic through the four nodes around it. A chain
-    of free nodes can be short by leaping over what lies between them; midpoints that are not free cannot.
+    Their energy is the paper's eq. 4, E = 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt, for the chain of all their points:
+    the nodes and, with `midpoints`, one more between every two, on the cubic through the four nodes around it. A chain
+    of free nodes can be short by leaping over images that lie between them; points that are not free prevent that.
     """
 
     decoder: Decode
@@ -56,7 +56,7 @@ class Curves:
     decoded_ends: Tensor
     """(B, 2, D)."""
     batch_size: int
-    """Decoder evaluations in flight; long curves are taken a stretch of points at a time."""
+    """Latents decoded at once; long curves are processed a stretch of points at a time."""
     midpoints: bool = False
 
     def __getitem__(self, rows: Tensor) -> Curves:
@@ -71,11 +71,11 @@ class Curves:
         path = self.path(nodes)
         if not self.midpoints:
             return path
-        start = path[:, :1]  # of which the rest is counted, so that a curve that stays there does so exactly
+        start = path[:, :1]  # subtracted first, so that a curve that stays there does so exactly
         return start + _weights(path.shape[1]).to(path) @ (path - start)
 
     def energy(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Energy (B,) and gradient (B, n, d) at `nodes` (B, n, d), in float64; one backward pass a point."""
+        """Energy (B,) and gradient (B, n, d) at `nodes` (B, n, d), in float64; one backward pass per point."""
         points = self.chain(nodes)[:, 1:-1]
         energy, gradient = _zeros(points, len(points)), _zeros(points, *points.shape)
         for rows, stretches in self._blocks(points, evaluations=1):
@@ -89,9 +89,9 @@ class Curves:
         return segments * energy, segments * self._pulled(gradient, nodes)
 
     def linearize(self, nodes: Tensor) -> Linearization:
-        """Energy, gradient and Gauss-Newton matrix at `nodes` (B, n, d); d forward passes a point and none backward.
+        """Energy, gradient and Gauss-Newton matrix at `nodes` (B, n, d), from d forward-mode passes per point.
 
-        The memory is that of a stretch of Jacobians, never of all.
+        Only the Jacobians of one stretch are in memory at a time.
         """
         points = self.chain(nodes)[:, 1:-1]
         pairs, n, d = points.shape
@@ -100,7 +100,7 @@ class Curves:
         for rows, stretches in self._blocks(points, evaluations=1 + d):
             last: Tensor | None = None
             for columns in stretches:
-                # Points first, so that neighbors along the curve are whole blocks of memory.
+                # Points come first, so that neighbors along the curve are contiguous in memory.
                 part = points[rows, columns].transpose(0, 1)
                 y, J = (flat.unflatten(0, part.shape[:2]) for flat in jacobian(self.decoder, part.flatten(0, 1)))
                 chords = self._chords(points, rows, columns, y.transpose(0, 1))
@@ -120,13 +120,13 @@ class Curves:
         )
 
     def stiffness(self, n: int) -> tuple[Tensor, ...]:
-        """The bands (1, n - k, 1, 1) of the matrix of a decoder that is the identity of one dimension."""
+        """The bands (1, n - k, 1, 1) of the matrix for a one-dimensional identity decoder."""
         points = 2 * n + 1 if self.midpoints else n
         ones = torch.ones(1, points, 1, 1, dtype=torch.float64, device=self.ends.device)
         return self._bands(ones, ones[:, 1:], n)
 
     def _pulled(self, gradient: Tensor, nodes: Tensor) -> Tensor:
-        """A gradient with respect to all points, (B, m, d), as one with respect to the free `nodes`, (B, n, d)."""
+        """Gradient with respect to the free `nodes` (B, n, d), from that with respect to all points (B, m, d)."""
         return self._inner(nodes.shape[1], gradient).mT @ gradient if self.midpoints else gradient
 
     def _inner(self, n: int, like: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class Curves:
         return _weights(n + 2)[1:-1, 1:-1].to(like)
 
     def _bands(self, metric: Tensor, coupling: Tensor, n: int) -> tuple[Tensor, ...]:
-        """Of the Gauss-Newton matrix in n free nodes, from J_k^T J_k (B, m, d, d) and J_k^T J_{k+1} of all points.
+        """Bands of the Gauss-Newton matrix in n free nodes, from J_k^T J_k and J_k^T J_{k+1} of all m points.
 
         With T segments it is T sum_k (J_{k+1} S_{k+1} - J_k S_k)^T (J_{k+1} S_{k+1} - J_k S_k), the ends' J = 0.
         """
@@ -151,7 +151,7 @@ class Curves:
         return tuple(bands)
 
     def _blocks(self, points: Tensor, evaluations: int) -> Iterator[tuple[slice, list[slice]]]:
-        """Rows and, for each, stretches of columns that keep `evaluations` a point within the batch size."""
+        """Rows, and for each the stretches of columns that `evaluations` per point allow within the batch size."""
         pairs, n, _ = points.shape
         height = max(1, self.batch_size // (n * evaluations))
         width = n if n * evaluations <= self.batch_size else max(1, self.batch_size // evaluations)
@@ -160,7 +160,7 @@ class Curves:
             yield slice(first, min(first + height, pairs)), columns
 
     def _chords(self, points: Tensor, rows: slice, columns: slice, y: Tensor) -> Tensor:
-        """Differences of the decoded stretch `y` (b, m, D) with both its neighbors included, (b, m + 1, D)."""
+        """Differences (b, m + 1, D) along the decoded stretch `y` (b, m, D) and its neighbor on either side."""
         start, end = self.decoded_ends[rows].unbind(1)
         before = self.decoder(points[rows, columns.start - 1]) if columns.start else start
         after = self.decoder(points[rows, columns.stop]) if columns.stop < points.shape[1] else end
@@ -168,7 +168,7 @@ class Curves:
 
 
 def _energy(chords: Tensor, is_last: bool) -> Tensor:
-    """Half the squared chords (b,) of a stretch; the one after it counts with the next stretch, if there is one."""
+    """Half the squared chords (b,) of a stretch; the last chord counts with the next stretch, if there is one."""
     squared = chords.square().sum(2).double()
     return (squared if is_last else squared[:, :-1]).sum(1) / 2
 
@@ -184,7 +184,7 @@ def _weighted(weights: Tensor, blocks: Tensor) -> Tensor:
 
 @cache
 def _weights(nodes: int) -> Tensor:
-    """(2 N - 1, N) in float64: N nodes at even times to themselves and the cubics through four of them halfway."""
+    """(2 N - 1, N) in float64: maps N even nodes to the nodes and, halfway, the cubics through four of them."""
     weights = torch.zeros(2 * nodes - 1, nodes, dtype=torch.float64)
     weights[0::2] = torch.eye(nodes)
     count = min(4, nodes)

@@ -1,9 +1,9 @@
-"""Where the training codes are: geodesics that keep to them, and curves through them to start from.
+"""Geodesics that stay near the training codes, and initial curves through them.
 
-A decoder is trained where the training codes are, and its metric means nothing elsewhere: a geodesic of the decoder
-alone may cut through a gap where images are blends or noise. Use the decoder alone to measure it; `density_aware` where
-the frames along a path must look like data and the decoder has no variance that says where it is at home; and
-`neighbor_path` as a start where straight lines lead through such gaps or several curves are shortest nearby.
+A decoder is trained at the training codes, and its metric means nothing elsewhere: a geodesic of the decoder alone may
+cut through a gap where images are blends or noise. Use the decoder alone to measure it. Use `density_aware` where the
+frames along a path must look like data and the decoder has no variance that marks where it is reliable. Use
+`neighbor_path` as a start where straight lines lead through such gaps or there are several local minima.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from interpzoo_riemannian.checks import check_latents, check_steps, checked_deco
 
 @torch.no_grad()
 def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighbors: int = 10) -> Decode:
-    """`decoder` with one more output, which makes it long to leave the training codes.
+    """`decoder` with one more output, which lengthens paths that leave the training codes.
 
     In place of the variance of Arvanitidis et al. 2018, which a deterministic decoder lacks, the metric gains that of
     s(z) = w log sum_i exp(-|z - c_i|^2 / 2 h_i^2), radial basis functions on the codes c_i, as wide as each one's
@@ -35,8 +35,8 @@ def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighb
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
         codes: training codes (N, *latent).
-        weight: w in units of the median decoded distance from a code to its nearest other one. At 1, a path that leaves
-            the codes by about a width and comes back is longer by two such steps.
+        weight: w in units of the median decoded distance from a code to its nearest other one. At 1, a path that goes
+            about one width away from the codes and comes back is longer by two such units.
         neighbors: k.
 
     Returns:
@@ -78,8 +78,8 @@ def neighbor_path(
 ) -> Tensor:
     """Curves (B, steps, *latent) from `z0` to `z1` through the training codes: `geodesic`'s ``init`` in any dimension.
 
-    The shortest paths over the graph of each code's nearest neighbors, its edges as long as they are decoded, from the
-    code nearest to one end to that nearest to the other, with nodes at equal decoded distances.
+    They are shortest paths in the graph of each code's nearest neighbors, with decoded lengths of edges, from the code
+    nearest to one end to the code nearest to the other; nodes are at equal decoded distances.
 
     Args:
         decoder: a map of latents (B, *latent) to outputs (B, ...).
@@ -87,10 +87,10 @@ def neighbor_path(
         z0, z1: the ends, (B, *latent).
         steps: nodes of a path, both ends included.
         neighbors: edges of each code.
-        batch_size: decoder evaluations in flight.
+        batch_size: latents decoded at once.
 
     Raises:
-        InputError: as `geodesic`; fewer codes than `neighbors` + 1; pairs that no path joins, which are named.
+        InputError: as `geodesic`; fewer codes than `neighbors` + 1; pairs without a path, which the message names.
     """
     check_latents(z0=z0, z1=z1)
     check_latents(codes=codes)
@@ -100,16 +100,16 @@ def neighbor_path(
     graph = NeighborGraph(points, neighbors)
     graph.lengths = _decoded_lengths(flat, graph, batch_size)
     first, last = (nearest_neighbors(points, z, 1)[1][:, 0] for z in (starts, ends))
-    ways = graph.shortest_paths(first, last)
-    apart = torch.tensor([pair for pair, way in enumerate(ways) if not way])
+    routes = graph.shortest_paths(first, last)
+    apart = torch.tensor([pair for pair, route in enumerate(routes) if not route])
     if len(apart):
         raise InputError(
             f"no path of neighboring codes joins the ends of pair {numbers(apart)}: they lie in parts of the data "
-            f"that {neighbors} neighbors do not connect; take more neighbors or more codes"
+            f"that {neighbors} neighbors do not connect; use more neighbors or more codes"
         )
     paths: list[Tensor] = []
-    for pair, way in enumerate(ways):
-        through = torch.cat([starts[pair, None], points[way], ends[pair, None]])[None]
+    for pair, route in enumerate(routes):
+        through = torch.cat([starts[pair, None], points[route], ends[pair, None]])[None]
         paths.append(constant_speed(flat, through, steps, batch_size=batch_size))
     path = torch.cat(paths).unflatten(2, z0.shape[1:]).to(z0.dtype)
     path[:, 0], path[:, -1] = z0, z1

@@ -10,15 +10,15 @@ from interpzoo_riemannian.curves import Curves, Linearization
 from interpzoo_riemannian.minimum import Minimum
 
 _STUCK = 1e8
-"""Damping at which a curve is given up."""
+"""Damping above which a curve is abandoned."""
 
 
 def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
-    """Minimize the energy as the nonlinear least squares in the chords that it is.
+    """Minimize the energy, which is a nonlinear least-squares problem in the chords.
 
-    The damping is a multiple of the energy of the curve in latent space itself: it holds back how fast a curve bends,
-    not how far it moves, so that it works alike for any number of nodes. Damping and acceptance are each curve's own,
-    and those that have converged leave the batch. A trial point is linearised at once, since nearly all are accepted.
+    The damping is a multiple of the energy of the curve in latent space: it limits how sharply a curve bends, not how
+    far it moves, and so works alike for any number of nodes. Each curve has its own damping and acceptance, and leaves
+    the batch when it has converged. A trial point is linearized at once, since nearly all are accepted.
     """
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
@@ -42,7 +42,7 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         better = gain > 0
         nodes = torch.where(better[:, None, None], trial, nodes)
         here.replace(better, there)
-        # Trust follows how much of the promise was kept; where nothing was gained (or all is NaN) it falls sharply.
+        # Damping follows how much of the promised gain was achieved; without any gain (or with NaN) it rises sharply.
         kept = torch.where(better, gain / promised, 0.0)
         factor = torch.where(kept > 0.75, 0.2, torch.where(kept > 0.25, 1.0, torch.where(better, 2.0, 8.0)))
         damping = (damping * factor).clamp_min(1e-6)

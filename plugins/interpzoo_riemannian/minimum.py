@@ -1,4 +1,4 @@
-"""Where a minimizer of the energy leaves the curves of a batch."""
+"""The result of a minimizer of the energy, for a batch of curves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Minimum:
-    """B curves, filled in as they come to an end."""
+    """B curves; each is stored when its minimization ends."""
 
     nodes: Tensor
-    """(B, n, d), the free ones."""
+    """(B, n, d): the free nodes."""
     energy: Tensor
-    """(B,) in float64, through the points that were minimized."""
+    """(B,) in float64: energy of the chain of points that was minimized."""
     gradient_norm: Tensor
     """(B,) in float64: the square root of sum_i ||dE/dz_i||^2."""
     converged: Tensor
@@ -25,22 +25,22 @@ class Minimum:
 
     @classmethod
     def of(cls, nodes: Tensor) -> Minimum:
-        """Curves through `nodes`, of which nothing is known yet."""
+        """Curves through `nodes`, not minimized yet."""
         zeros = torch.zeros(len(nodes), dtype=torch.float64, device=nodes.device)
         return cls(nodes.clone(), zeros.clone(), zeros, zeros.bool(), zeros.long())
 
     def store(
         self, rows: Tensor, nodes: Tensor, energy: Tensor, gradient: Tensor, converged: Tensor, iterations: int
     ) -> None:
-        """Put down the curves `rows`."""
+        """Store the curves `rows`."""
         self.nodes[rows] = nodes
         self.energy[rows] = energy
         self.gradient_norm[rows] = gradient.flatten(1).norm(dim=1)
         self.converged[rows] = converged
         self.iterations[rows] = iterations
 
-    def go_on(self, rows: Tensor, other: Minimum) -> None:
-        """Replace the curves `rows` by those of `other`, which went on from them."""
+    def continue_with(self, rows: Tensor, other: Minimum) -> None:
+        """Replace the curves `rows` by those of `other`, which started from them."""
         self.nodes[rows] = other.nodes
         self.energy[rows] = other.energy
         self.gradient_norm[rows] = other.gradient_norm

@@ -1,7 +1,7 @@
-"""The algorithms of the paper as it has them: the reference that the faster ones of this package are checked against.
+"""The algorithms as the paper states them: the reference that the faster ones of this package are checked against.
 
-Shao, Kumar, Fletcher 2018. There is no official code. Where the paper is silent: all nodes move at once (Jacobi, not
-Gauss-Seidel), step lengths and thresholds are chosen as the docstrings say.
+Shao, Kumar, Fletcher 2018. There is no official code. Where the paper is silent, all nodes move at once (Jacobi, not
+Gauss-Seidel), and the docstrings state the step lengths and thresholds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from interpzoo_riemannian.solver import checked_against_line
 from interpzoo_riemannian.tangents import Tangents
 
 _THRESHOLD = 1e-6
-"""Default threshold, in energies per largest stable step: what is left to gain is then about 1e-4 of the energy."""
+"""Default threshold, in energies per largest stable step: about 1e-4 of the energy is then left to gain."""
 
 
 @torch.no_grad()
@@ -44,7 +44,7 @@ def geodesic_path(
 
     eta_i is the gradient -(1/dt) J_g(z_i)^T [g(z_{i+1}) - 2 g(z_i) + g(z_{i-1})] (eq. 5) or, with an `encoder` h, the
     same with J_h(g(z_i)) in place of J_g^T. Where h inverts g, that is a Gauss-Newton step for each node by itself. The
-    threshold is on the gradient in both cases, so that ``converged`` does not hinge on the encoder.
+    threshold is on the gradient in both cases, so that ``converged`` does not depend on the encoder.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
@@ -54,8 +54,8 @@ def geodesic_path(
         step_size: alpha; half of the largest stable one by default: dt / (4 lambda) with the largest eigenvalue lambda
             of the metric on the straight line, and dt / 4 with an encoder.
         threshold: eps; by default 1e-6 E / (dt / 4 lambda), with the energy E of the straight line.
-        max_iterations: at most.
-        batch_size: decoder evaluations in flight.
+        max_iterations: iterations at most.
+        batch_size: latents decoded at once.
 
     Raises:
         InputError: as `geodesic`.
@@ -130,10 +130,10 @@ def parallel_translation(
 def geodesic_shooting(
     decoder: Decode, encoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, batch_size: int | None = None
 ) -> Tensor:
-    """Algorithm 3: nodes (B, steps, *latent) from `z` with velocity `v`, where the encoder leads back to the manifold.
+    """Algorithm 3: nodes (B, steps, *latent) from `z` with velocity `v`; the encoder leads back to the manifold.
 
     x = g(z_i) + dt u_i; z_{i+1} = h(x); u_{i+1} = U U^T u_i at the length of u_i, as in `parallel_translation`. It is
-    as good as the encoder: one that does not undo the decoder lets the path jump at its first step.
+    as good as the encoder: if it does not invert the decoder, the path jumps at its first step.
 
     Raises:
         InputError: as `geodesic`.
@@ -178,7 +178,7 @@ def _through_encoder(curves: Curves, h: Decode, nodes: Tensor) -> Tensor:
 
 
 def _largest_eigenvalue(curves: Curves, nodes: Tensor) -> Tensor:
-    """Of the metric at any of a curve's `nodes`, (B,) in float64."""
+    """Largest eigenvalue of the metric over a curve's `nodes`, (B,) in float64."""
     at_once = max(1, curves.batch_size // (1 + nodes.shape[2]))
     parts = [jacobian(curves.decoder, part)[1] for part in nodes.flatten(0, 1).split(at_once)]
     largest = torch.cat([torch.linalg.eigvalsh((J.mT @ J).double().nan_to_num())[:, -1] for J in parts])

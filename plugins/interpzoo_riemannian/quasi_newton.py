@@ -13,17 +13,17 @@ from interpzoo_riemannian.curves import Curves
 from interpzoo_riemannian.minimum import Minimum
 
 _MEMORY = 10
-"""Steps remembered."""
+"""Number of steps that are remembered."""
 _SAMPLES = 3
-"""Nodes of a curve where the metric is taken: more lower the iterations by less than they cost."""
+"""Nodes of a curve where the metric is computed: more would cost more than the iterations they save."""
 
 
 def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
-    """Minimize the energy from its gradients, one backward pass a node, where Jacobians at all nodes cost too much.
+    """Minimize the energy from its gradients, one backward pass per node, where Jacobians at all nodes cost too much.
 
-    The curvature at the start is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt with the metric G
-    taken at a few nodes and interpolated between them; BFGS learns the rest. Lengths of steps and their acceptance are
-    each curve's own, and those that have converged leave the batch.
+    The initial curvature is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt, with the metric G
+    computed at a few nodes and interpolated between them; BFGS learns the rest. Each curve has its own step lengths and
+    acceptance, and leaves the batch when it has converged.
     """
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
@@ -62,7 +62,7 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
 
 @dataclass(frozen=True)
 class _Secant:
-    """A step (B, n, d), the change of the gradient along it, and 1 / <step, change>: 0 where it teaches nothing."""
+    """A step (B, n, d), the change of the gradient along it, and 1 / <step, change>, or 0 where it is of no use."""
 
     step: Tensor
     change: Tensor
@@ -73,7 +73,7 @@ class _Secant:
         product = (step * change).sum((1, 2))
         size = step.flatten(1).norm(dim=1) * change.flatten(1).norm(dim=1)
         useful = taken & (product > 1e-10 * size)
-        # Zeros, not only a zero weight: what a rejected trial left behind may be NaN.
+        # Zeros, not only a zero weight: the change of a rejected trial may be NaN.
         change = torch.where(useful[:, None, None], change, 0.0)
         return cls(step, change, torch.where(useful, 1 / product, 0.0))
 

@@ -1,4 +1,4 @@
-"""How well geodesics were found, and the warning about those that were not."""
+"""The report on geodesics, and the warning about those that did not converge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from interpzoo_riemannian.checks import numbers
 
 @dataclass(frozen=True)
 class Geodesic:
-    """B shortest curves, and how well each of them was found."""
+    """B shortest curves, and how well each was found."""
 
     path: Tensor
     """(B, steps, *latent), both ends included exactly; in the precision of the ends given."""
@@ -23,13 +23,13 @@ class Geodesic:
     converged: Tensor
     """(B,) bool: a minimum was reached, and it is not above the straight line."""
     iterations: Tensor
-    """(B,) int64: of the minimizers, over all numbers of nodes."""
+    """(B,) int64: iterations of the minimizers, summed over all numbers of nodes."""
     gradient_norm: Tensor
     """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) over the nodes that were free."""
 
 
 class NotConvergedWarning(UserWarning):
-    """Some of the paths are no geodesics; `report` says which."""
+    """Some of the paths are not geodesics; `report` says which."""
 
     def __init__(self, report: Geodesic) -> None:
         self.report = report
@@ -41,6 +41,6 @@ class NotConvergedWarning(UserWarning):
 
 
 def warn_unless_converged(report: Geodesic) -> None:
-    """Warn of the pairs that did not converge, if there are any."""
+    """Warn about the pairs that did not converge, if any."""
     if not bool(report.converged.all()):
         warnings.warn(NotConvergedWarning(report), stacklevel=3)

@@ -1,4 +1,4 @@
-"""Geodesics from a point and a velocity, vectors carried along curves, and what both make of analogies."""
+"""Geodesics from a point and a velocity, vectors transported along curves, and analogies built from both."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from interpzoo_riemannian.solver import geodesic, solve
 from interpzoo_riemannian.tangents import Tangents
 
 _CORRECTIONS = 30
-"""Newton's steps to a node at most; two or three are the rule."""
+"""Newton steps to a node at most; two or three usually suffice."""
 _LOST = 1e-2
-"""Share of a chord by which a node may miss; beyond it the step was too long to be corrected."""
+"""Share of a chord by which a node may miss; beyond it, the step was too long to be corrected."""
 
 
 @torch.no_grad()
@@ -23,15 +23,15 @@ def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, b
     """The geodesics that leave `z` with velocity `v`, as nodes (B, steps, *latent); exp_z(v) is the last one.
 
     Node after node, eq. 5 of Shao et al. 2018 is solved for the next: J_i^T [g(z_{i+1}) - 2 g(z_i) + g(z_{i-1})] = 0,
-    which needs no second derivatives and keeps the speed to second order in 1 / steps. What `geodesic` finds between
-    two latents is what this shoots from the first one with the velocity of `logarithm_map`.
+    which needs no second derivatives and keeps the speed to second order in 1 / steps. Shooting from a latent with
+    the velocity of `logarithm_map` gives the curve that `geodesic` finds.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
-        z: where to start, (B, *latent).
+        z: the starts, (B, *latent).
         v: velocities (B, *latent); the curve is as long as `v` is by the metric at `z`.
         steps: nodes of a path, `z` included; at least 2.
-        batch_size: decoder evaluations in flight; a pair takes d + 1.
+        batch_size: latents decoded at once; a pair counts as d + 1.
 
     Raises:
         InputError: as `geodesic`; also where the steps are too long for the manifold's curvature.
@@ -57,18 +57,18 @@ def logarithm_map(
     tolerance: float | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Velocities (B, *latent) at `z0` of the geodesics that are at `z1` after unit time.
+    """Velocities (B, *latent) at `z0` of the geodesics that reach `z1` after unit time.
 
     The inverse of `exponential_map` with as many `steps`, to the `tolerance` of `geodesic`: by default 1e-7, and 1e-10
-    in float64. Where several geodesics join two latents it is that of the one which `geodesic` finds. A pair that did
-    not converge is warned of.
+    in float64. Where several geodesics join two latents, it is the velocity of the one that `geodesic` finds. A warning
+    names the pairs that did not converge.
 
     Raises:
         InputError: as `geodesic`.
     """
     if tolerance is None:
         tolerance = 1e-10 if z0.dtype == torch.float64 else 1e-7
-    # Of free nodes, for that is what is shot.
+    # With free nodes, because `exponential_map` shoots those.
     found = solve(decoder, z0, z1, steps, tolerance=tolerance, batch_size=batch_size, midpoints=False)
     warn_unless_converged(found)
     flat, batch_size = checked_decoder(decoder, z0, batch_size)
@@ -80,7 +80,7 @@ def logarithm_map(
 
 @torch.no_grad()
 def parallel_transport(decoder: Decode, path: Tensor, v: Tensor, *, batch_size: int | None = None) -> Tensor:
-    """Latent vectors `v` (B, *latent), carried parallel from the first to the last node of paths (B, N, *latent).
+    """Latent vectors `v` (B, *latent), transported from the first to the last node of paths (B, N, *latent).
 
     From node to node a vector is turned by the rotation nearest to the projection between the two tangent spaces (the
     polar factor of Q_{i+1}^T Q_i), which keeps lengths and angles exactly and is right to second order in 1 / N. The
@@ -114,16 +114,16 @@ def analogy(
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
         a, b, c: latents (B, *latent).
         steps: nodes of each path.
-        batch_size: decoder evaluations in flight.
+        batch_size: latents decoded at once.
 
     Raises:
         InputError: as `exponential_map`.
     """
     check_latents(a=a, b=b, c=c)
     v = logarithm_map(decoder, a, b, steps=steps, batch_size=batch_size)
-    way = geodesic(decoder, a, c, steps=steps, batch_size=batch_size)
-    warn_unless_converged(way)
-    carried = parallel_transport(decoder, way.path, v, batch_size=batch_size)
+    found = geodesic(decoder, a, c, steps=steps, batch_size=batch_size)
+    warn_unless_converged(found)
+    carried = parallel_transport(decoder, found.path, v, batch_size=batch_size)
     return exponential_map(decoder, c, carried, steps=steps, batch_size=batch_size)
 
 
@@ -141,7 +141,7 @@ def _shoot(flat: Decode, z: Tensor, v: Tensor, steps: int, first: int) -> Tensor
 
 
 def _solve(flat: Decode, here: Tangents, ahead: Tensor, guess: Tensor, first: int) -> Tensor:
-    """The latents z (B, d) near `guess` with Q^T [g(z) - g(z_i)] = Q^T `ahead`: Newton's steps, cut where they miss."""
+    """The latents z (B, d) near `guess` with Q^T [g(z) - g(z_i)] = Q^T `ahead`, by Newton steps with backtracking."""
     wanted, length = here.project(ahead), ahead.norm(dim=1)
     precise = 10 * torch.finfo(guess.dtype).eps * length
     z, step = guess, torch.zeros_like(guess)
@@ -153,7 +153,7 @@ def _solve(flat: Decode, here: Tangents, ahead: Tensor, guess: Tensor, first: in
         miss = missing.norm(dim=1)
         closer = miss < least
         newton = (torch.linalg.pinv((here.basis.mT @ J).nan_to_num()) @ missing.nan_to_num()[..., None]).squeeze(2)
-        # What no longer comes closer is exact to rounding, or lost; which of them is told below.
+        # A node that no longer improves is exact up to rounding, or lost: the check below distinguishes them.
         done = (least <= _LOST * length) & (miss > 0.5 * least) | (miss <= precise)
         z = torch.where(closer[:, None], trial, z)
         step = torch.where(closer[:, None], newton, step / 4)
@@ -164,7 +164,7 @@ def _solve(flat: Decode, here: Tangents, ahead: Tensor, guess: Tensor, first: in
     if len(lost):
         raise InputError(
             f"the geodesic of pair {numbers(lost)} cannot be followed: its steps are too long for the curvature of the "
-            "manifold, or the decoder's output there is not finite; take more steps or a shorter velocity"
+            "manifold, or the decoder's output there is not finite; use more steps or a shorter velocity"
         )
     return z
 

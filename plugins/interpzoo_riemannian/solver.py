@@ -1,4 +1,4 @@
-"""Geodesics between codes: the shortest curves as the decoder's outputs measure them."""
+"""Geodesics between codes: the curves that are shortest when measured by the decoder's outputs."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from interpzoo_riemannian.report import Geodesic
 Method = Literal["auto", "gauss-newton", "quasi-newton"]
 
 FEW_DIMENSIONS = 8
-"""Latent dimensions up to which Gauss-Newton is the faster from the first iteration."""
+"""Latent dimensions up to which Gauss-Newton is faster from the first iteration."""
 _FEWEST_NODES = 4
-"""Of the coarsest curve that is solved on the way."""
+"""Nodes of the coarsest curve that is solved first."""
 _COARSE = 100
-"""How much sooner a coarser curve, whose minimum is another, is taken as converged."""
+"""Factor on the tolerance of coarser curves, whose minimum is a different one."""
 _CLOSER = 0.3
-"""Share of the tolerance that a quasi-Newton method is asked for: what it promises is what is left, where Gauss-Newton,
-which converges quadratically, leaves far less."""
+"""Factor on the tolerance of the quasi-Newton method, which leaves about as much energy as its next step promises.
+Gauss-Newton converges quadratically and leaves far less."""
 _LEAP = 1.25
-"""How much more energy a curve may have through twice its points than through them."""
+"""Largest ratio of the energy through twice as many points to that through the points of a curve."""
 _PAIRS_AT_ONCE = 128
-"""Enough pairs to fill batches, few enough for the progress to be seen."""
+"""Pairs solved together: enough to fill batches, few enough for the progress bar to move."""
 _FINE = 80
-"""Segments, at least, of curves that are compared with the straight line."""
+"""Smallest number of segments of curves that are compared with the straight line."""
 _ROUNDING = 1e-5
-"""Relative difference of two energies that float32 cannot tell from none."""
+"""Relative difference of two energies that is within the rounding of float32."""
 
 
 @torch.no_grad()
@@ -55,30 +55,30 @@ def geodesic(
 ) -> Geodesic:
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
 
-    Minimizes the energy (eq. 4 of Shao et al. 2018) of the chain of a curve's nodes and of the points between them,
-    which lie on the cubics through four nodes: were all of them free, they would leap over what lies between them, and
-    decoders that are trained have much there. A curve that is still longer between its points than through them is
-    solved with twice as many nodes, and again, before it is given back in `steps`.
+    Minimizes the energy (eq. 4 of Shao et al. 2018) of the chain of a curve's nodes and the points halfway between
+    them, which lie on the cubics through four nodes. A chain of free points could leap over images that lie between
+    them, of which trained decoders have many. A curve that is still longer between its points than through them is
+    solved again with twice as many nodes, up to twice, before it is resampled to `steps`.
 
-    All pairs are in one batch, each with its own damping and end. In few latent dimensions this is Gauss-Newton, from
-    coarse curves to fine, with half of the `steps` as nodes; in many, a preconditioned quasi-Newton method with all of
-    them for as long as it is the cheaper, then Gauss-Newton for the pairs it leaves. A pair whose curve, measured along
-    the spline through its nodes, would be longer in energy than the straight line gets the straight line and
-    ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as
-    short as straight lines between some 40.
+    All pairs are in one batch, each with its own damping and convergence. In few latent dimensions the method is
+    Gauss-Newton, from coarse curves to fine, with half of the `steps` as nodes. In many dimensions it is a
+    preconditioned quasi-Newton method on all nodes while that is cheaper, then Gauss-Newton for the remaining pairs. A
+    pair whose curve, measured along the spline through its nodes, has more energy than the straight line gets the
+    straight line and ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20
+    nodes it is as short as straight lines between some 40.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
-            its mode and buffers are left as they are.
-        z0, z1: the ends, (B, *latent). Half precision is solved in float32 and returned as it came.
+            its mode and buffers do not change.
+        z0, z1: the ends, (B, *latent). Half precision is solved in float32 and returned in half precision.
         steps: nodes of a path, both ends included; at least 2.
-        init: paths (B, N, *latent) to start from, of any number of nodes, `neighbor_path`'s say; their ends are
+        init: initial paths (B, N, *latent) with any number of nodes, such as those of `neighbor_path`; their ends are
             replaced by `z0` and `z1`. Straight lines by default.
-        method: what minimizes; ``auto`` chooses as above, and either by its name works with half of the `steps`.
+        method: the minimizer; ``auto`` chooses as above, and each minimizer by name works with half of the `steps`.
         tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
-        max_iterations: of a minimizer, for each number of nodes.
-        batch_size: decoder evaluations in flight, which bounds the memory whatever the number of pairs; by default a
-            million output values' worth.
+        max_iterations: iterations of a minimizer at most, for each number of nodes.
+        batch_size: latents decoded at once, which bounds the memory for any number of pairs; by default as many as give
+            a million output values.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -105,7 +105,7 @@ def solve(
     progress: bool = False,
     midpoints: bool,
 ) -> Geodesic:
-    """`geodesic`, and without `midpoints` the same of chains whose nodes are all free."""
+    """As `geodesic`; without `midpoints`, for chains whose points are all free."""
     check_latents(z0=z0, z1=z1)
     check_steps(steps)
     if init is not None:
@@ -114,7 +114,7 @@ def solve(
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     if method == "auto" and ends.shape[2] <= FEW_DIMENSIONS:
         method = "gauss-newton"
-    # A quasi-Newton method gets from half of the nodes to all of them in a few iterations, on smooth decoders.
+    # On smooth decoders, quasi-Newton gets from half of the nodes to all of them in a few iterations.
     halved = midpoints and steps > 2 and method != "auto"
     nodes = max(3, steps // 2 + 1) if halved else steps
     settings = _Settings(steps, method, tolerance, max_iterations)
@@ -140,10 +140,10 @@ class _Settings:
 
 
 def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Settings, doublings: int = 2) -> Minimum:
-    """From `start` (B, N, d), over curves of as many nodes, ends included, as each of the `levels` in turn.
+    """Minimize from `start` (B, N, d), with as many nodes, ends included, as each of the `levels` in turn.
 
-    What comes back are `steps` nodes of every curve. One that is longer between its points than it is through them is
-    minimized anew with twice as many, `doublings` times at most.
+    The result has `steps` nodes per curve. A curve that is longer between its points than through them is minimized
+    again with twice as many nodes, `doublings` times at most.
     """
     if levels[-1] == 2:
         minimum = Minimum.of(start[:, :0])
@@ -158,7 +158,7 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
         rows = (_spline_energy(curves, points, split=2) > _LEAP * minimum.energy).nonzero().squeeze(1)
         if len(rows):
             again = _minimize(curves[rows], points[rows], [2 * levels[-1] - 1], settings, doublings - 1)
-            minimum.go_on(rows, again)
+            minimum.continue_with(rows, again)
     return minimum
 
 
@@ -168,13 +168,13 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
         return _coarse_to_fine(gauss_newton, curves, start, levels, tolerance, max_iterations)
     if method == "quasi-newton":
         return _coarse_to_fine(quasi_newton, curves, start, levels[-1:], tolerance, max_iterations)
-    # On convolutional decoders d gradients cost about one linearisation; a curve that needs more than a few of those is
-    # one for Gauss-Newton.
+    # On convolutional decoders d gradients cost about one linearization; curves that need more than a few of those are
+    # left to Gauss-Newton.
     budget = min(4 * start.shape[2], max_iterations)
     minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], _CLOSER * tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
     if len(rest):
-        minimum.go_on(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
+        minimum.continue_with(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
     return minimum
 
 
@@ -204,9 +204,10 @@ def _coarser(nodes: int) -> list[int]:
 
 
 def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
-    """The report of minimized curves, with the straight line where it is no worse.
+    """The report on minimized curves, with the straight line in place of curves that are worse.
 
-    Paths have shape and type of the latents `like` (B, *latent); `first` is the number of the first among all pairs.
+    Paths have the shape and type of the latents `like` (B, *latent); `first` is the number of the first among all
+    pairs.
 
     Raises:
         InputError: a decoder's output on a straight line is NaN or infinite.
@@ -218,7 +219,7 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     split = max(2, -(-_FINE // (steps - 1)))
     fine = _spline_energy(curves, path, split)
     lower_bound = curve_energy(curves.decoder, line, batch_size=curves.batch_size)
-    # Splitting segments only adds energy, so that most curves are settled without the line's own finer measure.
+    # Splitting segments only adds energy: for most curves the coarse energy of the line is enough to decide.
     doubtful = (~(fine <= lower_bound)).nonzero().squeeze(1)
     if len(doubtful):
         limit = _spline_energy(curves, line[doubtful], split)

@@ -33,7 +33,7 @@ class Tangents:
         return (self.scale @ v[..., None]).squeeze(2)
 
     def pull(self, coordinates: Tensor) -> Tensor:
-        """Latent directions (B, d) of coordinates in Q; the shortest ones where the decoder ignores a direction."""
+        """Latent directions (B, d) of coordinates in Q; the shortest where the decoder ignores some direction."""
         return (torch.linalg.pinv(self.scale) @ coordinates[..., None]).squeeze(2)
 
     def project(self, u: Tensor) -> Tensor:
@@ -51,8 +51,8 @@ def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tens
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
-        z: where, (B, *latent).
-        batch_size: decoder evaluations in flight; a metric takes d + 1.
+        z: the latents, (B, *latent).
+        batch_size: latents decoded at once; a metric counts as d + 1.
 
     Raises:
         InputError: as `geodesic`.

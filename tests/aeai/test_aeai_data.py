@@ -18,8 +18,8 @@ from torch import Generator, Tensor
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InputError
 
-GREY32 = ImageSpec(channels=1, height=32, width=32)
-GREY4 = ImageSpec(channels=1, height=4, width=4)
+GRAY32 = ImageSpec(channels=1, height=32, width=32)
+GRAY4 = ImageSpec(channels=1, height=4, width=4)
 
 
 def degrees(*values: tuple[float, float]) -> Tensor:
@@ -42,7 +42,7 @@ def sampled(azimuth: float, altitude: float, size: int = 32, samples: int = 32) 
 @pytest.fixture(scope="module")
 def data() -> PoleShadow:
     """All poles."""
-    return PoleShadow(ComponentConfig(), GREY32)
+    return PoleShadow(ComponentConfig(), GRAY32)
 
 
 class TestPoles:
@@ -74,7 +74,7 @@ class TestPoles:
         first, second = draw_pole_shadows(degrees((37, 50), (127, 50)))
         torch.testing.assert_close(second, first.rot90(1, (1, 2)))
 
-    def test_grey_values_follow_the_light_without_steps(self) -> None:
+    def test_gray_values_follow_the_light_without_steps(self) -> None:
         lights = degrees(*((40 + n / 1000, 60) for n in range(50)))
         steps = draw_pole_shadows(lights).diff(dim=0).abs().flatten(1)
         assert steps.max() < 1e-3
@@ -96,11 +96,11 @@ class TestPoles:
         torch.testing.assert_close(draw_pole_shadows(test["parameters"]), test["image"], rtol=0, atol=1e-5)
         assert torch.equal(draw_pole_shadows(data.parameters[:99]).float(), data.images[:99])
 
-    def test_it_is_always_the_same_and_draws_nothing(self, data: PoleShadow) -> None:
+    def test_it_is_deterministic_and_draws_nothing(self, data: PoleShadow) -> None:
         generator = Generator().manual_seed(3)
         before = generator.get_state()
         torch.manual_seed(99)
-        again = PoleShadow(ComponentConfig(), GREY32)
+        again = PoleShadow(ComponentConfig(), GRAY32)
         indices = torch.tensor([5, 460, 5])
         ours, theirs = data.train(indices, generator), again.train(indices, generator)
         assert torch.equal(ours["image"], theirs["image"])
@@ -108,7 +108,7 @@ class TestPoles:
         assert torch.equal(data.test()["parameters"], again.test()["parameters"])
         assert torch.equal(generator.get_state(), before)
 
-    def test_the_light_goes_the_shorter_way_round(self) -> None:
+    def test_the_light_turns_the_shorter_way(self) -> None:
         starts, ends = degrees((350, 45), (10, 50), (100, 45)), degrees((10, 75), (350, 50), (200, 80))
         t = torch.tensor([0, 0.5, 1], dtype=torch.float64)
         found = torch.rad2deg(PoleShadow.manifold.between(starts, ends, t)).round(decimals=9)
@@ -136,11 +136,11 @@ class TestPoles:
             (degrees((0, 45)), 8, "size = 8"),
         ],
     )
-    def test_what_cannot_be_drawn(self, parameters: Tensor, size: int, part: str) -> None:
+    def test_invalid_parameters(self, parameters: Tensor, size: int, part: str) -> None:
         with pytest.raises(InputError, match=part):
             draw_pole_shadows(parameters, size)
 
-    def test_bad_requests(self, data: PoleShadow) -> None:
+    def test_invalid_requests(self, data: PoleShadow) -> None:
         with pytest.raises(InputError, match="limit = 0"):
             data.test(0)
         for channels, height in ((3, 32), (1, 8), (1, 64)):
@@ -183,7 +183,7 @@ ROWS = [(label, 5 * view) for label in (0, 1) for view in range(72)]
 @pytest.mark.usefixtures("_alone")
 class TestTurntable:
     def test_every_fourth_view_is_held_out(self, tmp_path: Path) -> None:
-        data = COIL20(COIL20Config(), GREY4, write_table(tmp_path, ROWS))
+        data = COIL20(COIL20Config(), GRAY4, write_table(tmp_path, ROWS))
         train, test = data.train(torch.arange(data.size or 0), Generator()), data.test()
         assert train.keys() == test.keys() == data.fields == {"image", "label", "angle"}
         held_out = torch.rad2deg(test["angle"]).round().int().tolist()
@@ -193,7 +193,7 @@ class TestTurntable:
         assert train["angle"].dtype == torch.float32
 
     def test_images_stay_with_their_angles(self, tmp_path: Path) -> None:
-        data = COIL20(COIL20Config(), GREY4, write_table(tmp_path, ROWS))
+        data = COIL20(COIL20Config(), GRAY4, write_table(tmp_path, ROWS))
         for batch in (data.train(torch.tensor([70, 3, 3]), Generator()), data.test(30)):
             view = torch.rad2deg(batch["angle"]) / 5
             grey = (100 * batch["label"] + view) / 255
@@ -201,7 +201,7 @@ class TestTurntable:
 
     def test_whole_turns_in_any_order_of_rows(self, tmp_path: Path) -> None:
         order = torch.randperm(len(ROWS), generator=Generator().manual_seed(0)).tolist()
-        turns = COIL20(COIL20Config(), GREY4, write_table(tmp_path, [ROWS[row] for row in order])).turns()
+        turns = COIL20(COIL20Config(), GRAY4, write_table(tmp_path, [ROWS[row] for row in order])).turns()
         assert turns.shape == (2, 72, 1, 4, 4)
         greys = torch.tensor([[100], [200]]) - 100 + torch.arange(72)
         torch.testing.assert_close(turns[..., 0, 0, 0], greys / 255)
@@ -214,34 +214,34 @@ class TestTurntable:
         ],
     )
     def test_turns_that_are_not_whole(self, rows: list[tuple[int, int]], part: str, tmp_path: Path) -> None:
-        data = COIL20(COIL20Config(), GREY4, write_table(tmp_path, rows))
+        data = COIL20(COIL20Config(), GRAY4, write_table(tmp_path, rows))
         with pytest.raises(DataError, match=part):
             data.turns()
 
     @pytest.mark.parametrize("angle", [-5, 360, 7])
-    def test_an_angle_that_is_none_of_the_turntables(self, angle: int, tmp_path: Path) -> None:
+    def test_angles_that_the_turntable_does_not_have(self, angle: int, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=f"'coil20': angle = {angle}: expected degrees 0, 5, ..., 355"):
-            COIL20(COIL20Config(), GREY4, write_table(tmp_path, [*ROWS, (0, angle)]))
+            COIL20(COIL20Config(), GRAY4, write_table(tmp_path, [*ROWS, (0, angle)]))
 
     def test_no_view_to_hold_out(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="of 2 images 0 are to be held out"):
-            COIL20(COIL20Config(), GREY4, write_table(tmp_path, [(0, 0), (0, 5)]))
+            COIL20(COIL20Config(), GRAY4, write_table(tmp_path, [(0, 0), (0, 5)]))
 
     @pytest.mark.parametrize("n", [0, -1])
     def test_no_pairs(self, n: int, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"n = {n}: expected at least 1 pair"):
-            COIL20(COIL20Config(), GREY4, write_table(tmp_path, ROWS)).pairs(n, Generator())
+            COIL20(COIL20Config(), GRAY4, write_table(tmp_path, ROWS)).pairs(n, Generator())
 
-    def test_it_is_nowhere_without_a_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_folder(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"'coil20' is not in .* cannot be read"):
-            COIL20(COIL20Config(), GREY32, tmp_path)
+            COIL20(COIL20Config(), GRAY32, tmp_path)
 
 
 def test_the_real_turntable() -> None:
     root = os.environ.get("INTERPZOO_DATA")
     if root is None or not (Path(root) / "coil20").is_dir():
         pytest.skip(f"no folder 'coil20' below INTERPZOO_DATA = {root!r}")
-    data = COIL20(COIL20Config(), GREY32, Path(root))
+    data = COIL20(COIL20Config(), GRAY32, Path(root))
     assert (data.size, len(data.test()["image"])) == (1080, 360)
     turns = data.turns()
     assert turns.shape == (20, 72, 1, 32, 32)

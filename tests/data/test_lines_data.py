@@ -27,13 +27,13 @@ def official_units(images: Tensor) -> Tensor:
 
 def draw_one(angle: float, size: int) -> Tensor:
     """One line, pixel by pixel, from the description of the official renderer."""
-    centre = size / 2
-    x = centre + (centre - 1) * math.cos(-angle)
-    y = centre + (centre - 1) * math.sin(-angle)
-    transposed = abs(y - centre) < abs(x - centre)
+    center = size / 2
+    x = center + (center - 1) * math.cos(-angle)
+    y = center + (center - 1) * math.sin(-angle)
+    transposed = abs(y - center) < abs(x - center)
     if transposed:
         x, y = y, x
-    (y0, x0), (y1, x1) = sorted([(centre, centre), (y, x)])
+    (y0, x0), (y1, x1) = sorted([(center, center), (y, x)])
     image = torch.zeros(size, size, dtype=torch.float64)
     for row in range(int(y0), math.ceil(y1)):
         weight = math.ceil(y0) - y0 if row < math.ceil(y0) else 1.0

@@ -66,7 +66,7 @@ class TestDrawing:
     @pytest.mark.parametrize(
         ("angles", "size"), [(torch.zeros(2, 1), 16), (torch.zeros(2).long(), 16), (torch.tensor([math.nan]), 16)]
     )
-    def test_bad_angles(self, angles: torch.Tensor, size: int) -> None:
+    def test_invalid_angles(self, angles: torch.Tensor, size: int) -> None:
         with pytest.raises(InputError, match=r"expected finite radians \(N,\)"):
             draw_pendulums(angles, size)
 
@@ -106,12 +106,12 @@ class TestData:
         assert torch.equal(batch["image"], draw_pendulums(batch["angle"]))
 
     @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 16, 8), (1, 4, 4), (1, 128, 128)])
-    def test_images_it_cannot_draw(self, shape: tuple[int, int, int]) -> None:
+    def test_invalid_image_sizes(self, shape: tuple[int, int, int]) -> None:
         channels, height, width = shape
         with pytest.raises(ConfigError, match=f"Pendulum: image = {channels}x{height}x{width}"):
             pendulum(ImageSpec(channels=channels, height=height, width=width))
 
-    def test_bad_settings(self, data: Pendulum) -> None:
+    def test_invalid_settings(self, data: Pendulum) -> None:
         with pytest.raises(ConfigError, match="noise"):
             pendulum(noise=-1)
         with pytest.raises(InputError, match="limit = 0"):

@@ -43,7 +43,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 class TestBatches:
     @pytest.mark.parametrize("side", [32, 64])
-    def test_a_batch_is_what_it_says(self, name: str, side: int) -> None:
+    def test_contents_of_a_batch(self, name: str, side: int) -> None:
         data = made(name, side)
         batch = data.train(torch.arange(20), seeded())
         assert batch.keys() == data.fields >= {"image", "partner", "distance", "midpoint", "parameters"}
@@ -58,7 +58,7 @@ class TestBatches:
         torch.testing.assert_close(batch["distance"], data.manifold.distance(p, q).float())
         torch.testing.assert_close(batch["parameters"], p.float())
 
-    def test_the_midpoint_is_drawn_and_no_mean_of_images(self, name: str) -> None:
+    def test_the_midpoint_is_not_the_mean_of_two_images(self, name: str) -> None:
         batch = made(name).train(torch.arange(50), seeded())
         blend = (batch["image"] + batch["partner"]) / 2
         assert (batch["midpoint"] - blend).abs().amax((1, 2, 3)).min() > 1e-4
@@ -71,7 +71,7 @@ class TestBatches:
             assert NEAREST * epsilon * 0.999 <= d.min() < d.max() <= epsilon * 1.001
             assert d.max() > 0.95 * epsilon
 
-    def test_pairs_are_the_generators(self, name: str) -> None:
+    def test_pairs_follow_the_generator(self, name: str) -> None:
         data, indices = made(name), torch.arange(4)
         torch.manual_seed(1)
         first, second = data.train(indices, seeded(3)), data.train(indices, seeded(4))
@@ -92,7 +92,7 @@ class TestBatches:
 
 
 class TestImages:
-    def test_they_are_smooth_and_never_stand_still(self, name: str) -> None:
+    def test_images_change_smoothly_and_everywhere(self, name: str) -> None:
         """Differences over d, and second ones over d^2, have limits, of which the first is not 0."""
         data = made(name)
         p, q = data.manifold.pairs(200, data.config.epsilon, seeded())
@@ -110,12 +110,12 @@ class TestImages:
         assert seconds[1].max() < 1.1 * seconds[0].max()
         assert seconds[1].max() < 8 * seconds[1].median()
 
-    def test_other_sizes_show_the_same(self, name: str) -> None:
+    def test_other_sizes_show_the_same_scene(self, name: str) -> None:
         p = made(name).manifold.sample(5, seeded())
         small, large = made(name, 32).render(p), made(name, 64).render(p)
         assert (torch.nn.functional.avg_pool2d(large, 2) - small).abs().max() < 0.12
 
-    def test_what_cannot_be_drawn(self, name: str) -> None:
+    def test_invalid_points(self, name: str) -> None:
         data = made(name)
         k = data.manifold.coordinates
         for wrong in (torch.ones(3, k + 1), torch.ones(k), torch.ones(3, k, dtype=torch.int64)):
@@ -127,7 +127,7 @@ class TestImages:
             data.render(torch.full((1, k), math.nan))
         assert data.render(torch.empty(0, k)).shape == (0, data.channels, 32, 32)
 
-    def test_bad_requests(self, name: str) -> None:
+    def test_invalid_requests(self, name: str) -> None:
         channels = NAMES[name].channels
         with pytest.raises(InputError, match="limit = 0"):
             made(name).test(0)

@@ -1,4 +1,4 @@
-"""Manifolds whose geodesics are known: in closed form, or by a boundary-value solver."""
+"""Manifolds with known geodesics: in closed form, or from a boundary-value solver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sphere_inverse(x: Tensor) -> Tensor:
 
 
 def sphere_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Of latents, along the great circle."""
+    """Distance of latents along the great circle."""
     return 2 * torch.asin((sphere(a) - sphere(b)).norm(dim=1) / 2)
 
 

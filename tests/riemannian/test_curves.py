@@ -1,4 +1,4 @@
-"""What the minimisers are told of a curve's energy, against automatic differentiation of its definition."""
+"""The energy of a curve and its derivatives, against automatic differentiation of the definition."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def whole(bands: tuple[Tensor, ...], n: int) -> Tensor:
 
 @pytest.mark.parametrize("midpoints", [False, True])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
-def test_the_linearisation_is_that_of_the_chords(n: int, midpoints: bool) -> None:
+def test_the_linearization_of_the_chords(n: int, midpoints: bool) -> None:
     of, nodes = curves(midpoints=midpoints), latents(PAIRS, n, D, seed=2)
     found = of.linearize(nodes)
     r = residuals(of, nodes)
@@ -60,7 +60,7 @@ def test_the_linearisation_is_that_of_the_chords(n: int, midpoints: bool) -> Non
 
 
 @pytest.mark.parametrize("midpoints", [False, True])
-def test_stretches_of_few_points_change_nothing(midpoints: bool) -> None:
+def test_the_batch_size_changes_nothing(midpoints: bool) -> None:
     of, nodes = curves(midpoints=midpoints), latents(PAIRS, 9, D, seed=2)
     at_once, parts = of.linearize(nodes), replace(of, batch_size=8).linearize(nodes)
     torch.testing.assert_close(at_once.bands, parts.bands)
@@ -80,7 +80,8 @@ def test_midpoints_of_a_cubic_lie_on_it(nodes: int) -> None:
     torch.testing.assert_close(of.chain(path[:, 1:-1]), cubic(2 * nodes - 1))
 
 
-def test_no_curve_of_a_trained_model_leaps_over_what_lies_between_its_nodes() -> None:
+@pytest.mark.slow
+def test_curves_of_a_trained_model_do_not_leap_between_their_nodes() -> None:
     # With free nodes half of these pairs came out above the straight line.
     model = interpzoo.load("riemannian-mnist")
     assert model.examples is not None

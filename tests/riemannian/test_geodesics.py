@@ -1,4 +1,4 @@
-"""The solver on manifolds whose geodesics are known, and what it promises on any decoder."""
+"""The solver on manifolds with known geodesics, and its guarantees on any decoder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_sphere(d: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["gauss-newton", "quasi-newton"])
-def test_both_minimisers_find_the_same(method: str) -> None:
+def test_both_minimizers_agree(method: str) -> None:
     a, b = latents(8, 9, seed=1), latents(8, 9, seed=2)
     found = geodesic(sphere, a, b, steps=40, method=method, tolerance=1e-9, max_iterations=300)  # pyright: ignore[reportArgumentType]
     assert bool(found.converged.all())
@@ -70,14 +70,14 @@ def test_a_swiss_roll() -> None:
     assert bool(found.converged.all())
     expected = torch.hypot(swiss_roll_arc(b[:, 0]) - swiss_roll_arc(a[:, 0]), b[:, 1] - a[:, 1])
     torch.testing.assert_close(found.length, expected, rtol=1e-3, atol=0)
-    # Chords cut corners by (curvature x step)^2 / 24: towards the roll's middle more of them are needed.
+    # Chords cut corners by (curvature x step)^2 / 24: near the middle of the roll, more nodes are needed.
     a, b = torch.tensor([[2.0, 0.0], [3.0, 4.0]]).double(), torch.tensor([[9.0, 5.0], [7.0, 0.0]]).double()
     expected = torch.hypot(swiss_roll_arc(b[:, 0]) - swiss_roll_arc(a[:, 0]), b[:, 1] - a[:, 1])
     torch.testing.assert_close(geodesic(swiss_roll, a, b, steps=50).length, expected, rtol=4e-3, atol=0)
     torch.testing.assert_close(geodesic(swiss_roll, a, b, steps=101).length, expected, rtol=1e-3, atol=0)
 
 
-def test_the_paraboloid_and_the_torus_as_a_boundary_value_solver_has_them() -> None:
+def test_the_paraboloid_and_the_torus_agree_with_a_boundary_value_solver() -> None:
     a, b = torch.tensor([-0.8, 0.5]).double(), torch.tensor([1.0, 0.7]).double()
     found = geodesic(paraboloid, a[None], b[None], steps=50)
     assert float(found.length) == pytest.approx(bvp_length(paraboloid_acceleration, paraboloid, a, b), rel=1e-3)
@@ -109,7 +109,7 @@ def test_no_pair_is_above_the_straight_line(d: int, gain: float) -> None:
     assert torch.equal(found.path[:, -1], b)
 
 
-def test_pairs_do_not_touch_each_other() -> None:
+def test_pairs_are_independent() -> None:
     decoder = network(3).double()
     a, b = latents(5, 3, seed=3), latents(5, 3, seed=4)
     whole, alone = geodesic(decoder, a, b, steps=12), geodesic(decoder, a[2:3], b[2:3], steps=12)
@@ -132,7 +132,7 @@ def test_codes_of_any_shape() -> None:
     torch.testing.assert_close(found.path.flatten(2), geodesic(flat, a.flatten(1), b.flatten(1), steps=10).path)
 
 
-def test_a_poor_start_ends_where_a_good_one_does() -> None:
+def test_the_result_does_not_depend_on_the_start() -> None:
     a, b = latents(4, 2, seed=7), latents(4, 2, seed=8)
     bent = resample(torch.stack([a, b], 1), 20)
     bent[:, 1:-1] += 0.3 * latents(4, 18, 2, seed=9)
@@ -140,7 +140,7 @@ def test_a_poor_start_ends_where_a_good_one_does() -> None:
     torch.testing.assert_close(found.length, geodesic(sphere, a, b, tolerance=1e-8).length, rtol=1e-5, atol=0)
 
 
-def test_a_decoder_is_left_as_it_was() -> None:
+def test_the_decoder_does_not_change() -> None:
     decoder = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.0)).eval()
     decoder[3].train()
     state = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
@@ -185,12 +185,12 @@ class TestFaults:
         def broken(z: Tensor) -> Tensor:
             return torch.where((z[:, :1].abs() < 0.5), value, z)
 
-        with pytest.raises(ValueError, match="NaN or infinite on the way of pair 1"):
+        with pytest.raises(ValueError, match="NaN or infinite on the path of pair 1"):
             geodesic(broken, torch.tensor([[1.0, 0], [-1.0, 0]]), torch.tensor([[2.0, 0], [1.0, 0]]))
         with pytest.raises(ValueError, match="z0 holds NaN"):
             geodesic(sphere, torch.full((1, 2), value), torch.zeros(1, 2))
 
-    def test_batch_normalisation_in_train_mode(self) -> None:
+    def test_batch_normalization_in_train_mode(self) -> None:
         decoder = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4))
         with pytest.raises(ValueError, match=r"layer '1' \(BatchNorm1d\).*decoder.eval\(\)"):
             geodesic(decoder, torch.zeros(1, 2), torch.ones(1, 2))
@@ -205,7 +205,7 @@ class TestFaults:
             geodesic(lambda z: z.detach() * 2, torch.zeros(1, 2), torch.ones(1, 2))
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-    def test_half_precision_comes_back_as_it_came(self, dtype: torch.dtype) -> None:
+    def test_half_precision_is_returned(self, dtype: torch.dtype) -> None:
         a, b = latents(3, 2).to(dtype), latents(3, 2, seed=1).to(dtype)
         found = geodesic(sphere, a, b)
         assert found.path.dtype == dtype
@@ -230,7 +230,7 @@ class TestFaults:
         assert is_finite(found)
 
 
-def test_progress_is_shown_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_progress_bar_is_shown_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     a, b = latents(130, 2, seed=1), latents(130, 2, seed=2)
     quiet = geodesic(sphere, a, b, steps=4)
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""Exponential and logarithm map, transport and analogies, and the paper's own algorithms beside them."""
+"""Exponential and logarithm maps, parallel transport and analogies, and the algorithms of the paper."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def norm(surface: object, z: Tensor, v: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("surface", [sphere, cylinder, paraboloid, torus])
-def test_the_exponential_of_the_logarithm_returns(surface: object) -> None:
+def test_the_exponential_inverts_the_logarithm(surface: object) -> None:
     a, b = 0.7 * latents(8, 2, seed=1), 0.7 * latents(8, 2, seed=2)
     v = logarithm_map(surface, a, b)  # pyright: ignore[reportArgumentType]
     path = exponential_map(surface, a, v)  # pyright: ignore[reportArgumentType]
@@ -39,7 +39,7 @@ def test_the_exponential_of_the_logarithm_returns(surface: object) -> None:
     assert torch.equal(path[:, 0], a)
 
 
-def test_the_exponential_of_the_logarithm_returns_on_a_network_too() -> None:
+def test_the_exponential_inverts_the_logarithm_on_a_network() -> None:
     decoder = network(3, gain=1.5).double()
     a, b = latents(6, 3, seed=1), latents(6, 3, seed=2)
     path = exponential_map(decoder, a, logarithm_map(decoder, a, b, steps=40), steps=40)
@@ -69,13 +69,13 @@ def test_shooting_on_the_sphere_follows_the_great_circle() -> None:
     torch.testing.assert_close(sphere(path[:, -1]), expected, atol=1e-3, rtol=0)
 
 
-def test_a_shot_of_no_velocity_stays() -> None:
+def test_zero_velocity_stays_at_the_start() -> None:
     a = latents(2, 3)
     torch.testing.assert_close(exponential_map(sphere, a, 0 * a, steps=5), a[:, None].expand(-1, 5, -1))
 
 
-def test_steps_that_are_too_long_are_refused() -> None:
-    with pytest.raises(InputError, match=r"pair 0.*take more steps"):
+def test_too_long_steps_are_refused() -> None:
+    with pytest.raises(InputError, match=r"pair 0.*use more steps"):
         exponential_map(sphere, latents(1, 2), 100 * latents(1, 2, seed=1), steps=5)
 
 
@@ -89,7 +89,7 @@ def test_transport_keeps_lengths_and_angles() -> None:
         torch.testing.assert_close(norm(decoder, end, after), norm(decoder, path[:, 0], before))
 
 
-def test_a_geodesic_carries_its_own_velocity() -> None:
+def test_a_geodesic_transports_its_own_velocity() -> None:
     a, b = latents(5, 2, seed=1), latents(5, 2, seed=2)
     path = geodesic(sphere, a, b, steps=50, tolerance=1e-10).path
     carried = parallel_transport(sphere, path, logarithm_map(sphere, a, b, steps=50))
@@ -121,7 +121,7 @@ def test_an_analogy_on_a_flat_manifold_is_a_parallelogram() -> None:
     torch.testing.assert_close(path[:, -1], c + b - a, atol=1e-3, rtol=0)
 
 
-def test_a_logarithm_that_was_not_found_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_logarithm_warns_where_it_did_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     from interpzoo_riemannian import shooting
 
     def hasty(*arguments: object, **options: object) -> object:
@@ -134,7 +134,7 @@ def test_a_logarithm_that_was_not_found_is_warned_of(monkeypatch: pytest.MonkeyP
 
 class TestPaper:
     @pytest.mark.parametrize("encoder", [None, sphere_inverse])
-    def test_algorithm_1_finds_what_the_solver_finds(self, encoder: object) -> None:
+    def test_algorithm_1_agrees_with_the_solver(self, encoder: object) -> None:
         a, b = 0.6 * latents(6, 2, seed=1), 0.6 * latents(6, 2, seed=2)
         found = paper.geodesic_path(sphere, a, b, encoder=encoder, steps=12)  # pyright: ignore[reportArgumentType]
         assert bool(found.converged.all())
@@ -142,7 +142,7 @@ class TestPaper:
         assert bool((expected.iterations < found.iterations).all())
         torch.testing.assert_close(found.energy, expected.energy, rtol=1e-3, atol=0)
 
-    def test_algorithm_1_that_diverges_gives_the_straight_line(self) -> None:
+    def test_a_diverging_algorithm_1_gives_the_straight_line(self) -> None:
         a, b = latents(3, 2, seed=1), latents(3, 2, seed=2)
         found = paper.geodesic_path(sphere, a, b, step_size=50.0, max_iterations=50)
         assert not bool(found.converged.any())
@@ -160,7 +160,7 @@ class TestPaper:
             errors.append((translated - exact).norm())
         assert float(errors[0] / errors[1]) == pytest.approx(2, abs=0.3)
 
-    def test_algorithm_3_shoots_where_the_exponential_map_does(self) -> None:
+    def test_algorithm_3_agrees_with_the_exponential_map(self) -> None:
         a, v = latents(4, 2, seed=3), 0.5 * latents(4, 2, seed=4)
         shot = paper.geodesic_shooting(sphere, sphere_inverse, a, v, steps=100)
         torch.testing.assert_close(shot[:, -1], exponential_map(sphere, a, v, steps=100)[:, -1], rtol=0.04, atol=0.04)
