@@ -1,4 +1,4 @@
-"""What a plugin must keep to, as a test of five lines; the first-party plugins are held to the same.
+"""The rules for plugins, as a test of five lines; the first-party plugins pass it as well.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A data set: images in [0, 1], the fields that it says, and the same for the same question."""
+"""Checks of a data set: images in [0, 1], the declared fields, and the same images for the same request."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SIZES = ((1, 32, 32), (3, 64, 64), (3, 32, 32), (1, 64, 64))
 
 
 def check_dataset(name: str, component: ComponentSpec | None = None, image: ImageSpec | None = None) -> None:
-    """It gives batches as `DataSet` says; one whose files are not here, or that needs options, says so and passes.
+    """The data set gives batches as `DataSet` says. Passes if its files are missing or it needs options.
 
     Args:
-        name: of the data set.
-        component, image: as a recipe has them; without options and at a usual size where no recipe is known.
+        name: name of the data set.
+        component, image: what a recipe has; by default no options and usual image sizes.
     """
     component = component or ComponentSpec(name=name)
     images = [image] if image is not None else [ImageSpec(channels=c, height=h, width=w) for c, h, w in _SIZES]

@@ -1,4 +1,4 @@
-"""What a check says when something is not as it must be."""
+"""How a check reports a violated rule."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from interpzoo.errors import InterpzooError
 
 
 class ConformanceError(InterpzooError, AssertionError):
-    """A plugin does not keep to what CONTRIBUTING asks of it."""
+    """A plugin violates a rule of docs/plugins.md."""
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Raise a `ConformanceError` that says `otherwise`, unless it holds."""
+    """Raise a `ConformanceError` with the message `otherwise` unless `holds`."""
     if not holds:
         raise ConformanceError(otherwise)
 
@@ -25,5 +25,5 @@ def expect_shape(value: Tensor, shape: tuple[int, ...], what: str) -> None:
 
 
 def expect_equal(a: Tensor, b: Tensor, what: str) -> None:
-    """Expect two tensors to be the same, bit for bit."""
-    expect(a.shape == b.shape and torch.equal(a, b), f"{what}: expected the same, bit for bit")
+    """Expect two tensors to be equal bit for bit."""
+    expect(a.shape == b.shape and torch.equal(a, b), f"{what}: expected to be equal bit for bit")

@@ -37,7 +37,7 @@ _METHOD = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a plugin must keep to; calling it raises a `ConformanceError` where it does not."""
+    """One rule for a plugin; calling it raises a `ConformanceError` if the plugin violates it."""
 
     name: str
     run: Callable[[], None]
@@ -53,7 +53,7 @@ def conformance(plugin: str, changes: Sequence[str] = ()) -> list[Check]:
     """The checks of all that `plugin` registers.
 
     Args:
-        plugin: its name, which is that of its entry point.
+        plugin: its name, which is the name of its entry point.
         changes: to the recipes of its methods, such as ``encoder.width=2``, so that the checks are fast.
     """
     return [*_checks(plugin, changes)]
@@ -63,13 +63,13 @@ def check_plugin(plugin: str, changes: Sequence[str] = ()) -> None:
     """Run all checks of `conformance`.
 
     Raises:
-        ConformanceError: with a line for each check that did not pass.
+        ConformanceError: a check failed; the message has a line for each.
     """
     problems: list[str] = []
     for check in conformance(plugin, changes):
         try:
             check()
-        except Exception as error:  # a plugin may raise anything
+        except Exception as error:  # plugins may raise anything
             problems.append(f"{check}: {type(error).__name__}: {error}")
     if problems:
         raise ConformanceError(f"plugin {plugin!r} does not conform:\n" + "\n".join(problems))
@@ -103,7 +103,7 @@ def _of_recipe(check: Callable[[Recipe], None], method: str, changes: Sequence[s
 
 
 def _path(name: str) -> None:
-    """On small networks that come with the core's own distribution."""
+    """Check an interpolator on small networks of the core's own distribution."""
     recipe = Recipe.model_validate(
         {
             "name": "small",
@@ -119,7 +119,7 @@ def _path(name: str) -> None:
 
 
 def _use_of(dataset: str) -> tuple[ComponentSpec | None, ImageSpec | None]:
-    """The options and image of a recipe on this data set, if there is one."""
+    """The options and the image of a recipe on this data set, if there is one."""
     known = registry()
     row = known.components["dataset"].find(dataset)
     for recipe in known.recipes:

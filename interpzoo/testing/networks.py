@@ -1,4 +1,4 @@
-"""A model's networks: shapes at any size that they take, nothing random that is not asked for, saved as they are."""
+"""Checks of networks: shapes at every size that they take, no hidden randomness, exact saving and loading."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BATCH = 3
 
 @torch.no_grad()
 def check_shapes(recipe: Recipe) -> None:
-    """Codes and images have their shapes at the recipe's size, at others and with other channels, or are refused.
+    """Codes and images have the right shapes at the recipe's size, at other sizes and with other channels.
 
-    A size that the networks cannot take must be refused by an error that the user can mend, not fail somewhere inside.
+    A size that the networks cannot take must be an `InterpzooError` when they are built.
     """
     _check_shapes_of(create(recipe).eval())
     for image in _others(recipe.image):
@@ -69,41 +69,41 @@ def _check_shapes_of(model: InterpolationModel) -> None:
 
 @torch.no_grad()
 def check_determinism(recipe: Recipe) -> None:
-    """The same seed gives the same weights and the same call the same result, whatever the global random state is."""
+    """The same seed gives the same weights, and the same call the same result, whatever the global random state."""
     first, second = create(recipe, seed=3).eval(), create(recipe, seed=3).eval()
-    _expect_same_state(first, second, "the weights of two models of one seed")
+    _expect_same_state(first, second, "the weights of two models with one seed")
     x = random_images(_BATCH, recipe.image)
     before = torch.get_rng_state()
     codes, images = first.encode(x), first.reconstruct(x)
     expect_equal(torch.get_rng_state(), before, "the global random state before and after a reconstruction")
     expect_equal(first.encode(x), codes, "the codes of one image twice")
     expect_equal(first.reconstruct(x), images, "the reconstructions of one image twice")
-    expect_equal(second.reconstruct(x), images, "the reconstructions by two models of one seed")
+    expect_equal(second.reconstruct(x), images, "the reconstructions by two models with one seed")
     path = first.interpolate(x[:1], x[1:2], steps=3)
     expect_equal(first.interpolate(x[:1], x[1:2], steps=3), path, "one interpolation twice")
 
 
 @torch.no_grad()
 def check_saved_and_loaded(recipe: Recipe) -> None:
-    """What is loaded is what was saved: config, weights, codes and images, bit for bit."""
+    """A loaded model is the saved one: config, weights, codes and images, bit for bit."""
     model = create(recipe).eval()
     x = random_images(_BATCH, recipe.image)
     model.examples = model.encode(x)
     with TemporaryDirectory() as scratch:
         loaded = read_model(locate(model.save_pretrained(Path(scratch, "model"))))
-    expect(loaded.config == model.config, "the config is not the same when it was saved and loaded")
+    expect(loaded.config == model.config, "the config is not the same after saving and loading")
     again = ModelConfig.model_validate_json(model.config.model_dump_json(exclude_none=True))
     prose = {"summary": recipe.summary, "limitations": recipe.limitations}  # stand on the card alone
     same = again.model_copy(update=prose) == model.config
-    expect(same, "the config is not the same when it was written as JSON and read")
+    expect(same, "the config is not the same after it is written as JSON and read")
     _expect_same_state(model, loaded, "the weights saved and loaded")
-    expect_equal(loaded.encode(x), model.encode(x), "the codes of the saved model and the loaded one")
-    expect_equal(loaded.reconstruct(x), model.reconstruct(x), "the images of the saved model and the loaded one")
+    expect_equal(loaded.encode(x), model.encode(x), "the codes of the saved and the loaded model")
+    expect_equal(loaded.reconstruct(x), model.reconstruct(x), "the images of the saved and the loaded model")
 
 
 def _expect_same_state(a: nn.Module, b: nn.Module, what: str) -> None:
     left: dict[str, Tensor] = a.state_dict()
     right: dict[str, Tensor] = b.state_dict()
-    expect(left.keys() == right.keys(), f"{what} have other names")
+    expect(left.keys() == right.keys(), f"{what} have different names")
     for name, tensor in left.items():
         expect_equal(tensor, right[name], f"{what}: {name!r}")

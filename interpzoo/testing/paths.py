@@ -1,4 +1,4 @@
-"""An interpolator: exact ends, one pair as in a batch, positions of a pair's own, and no position that it guesses."""
+"""Checks of an interpolator: exact ends, pairs independent of their batch, positions per pair, errors outside."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PAIRS = 2
 
 
 def check_interpolator(name: str, model: InterpolationModel) -> None:
-    """It walks between codes of `model` as `Interpolator` says."""
+    """The path between codes of `model` is as `Interpolator` says."""
     with warnings.catch_warnings():
-        # A path that is searched for may say that it has not arrived: random networks are not its fault.
+        # A solver may warn that it has not converged, which is not its fault on random networks.
         warnings.simplefilter("ignore")
         _check(name, model)
 
@@ -38,9 +38,10 @@ def _check(name: str, model: InterpolationModel) -> None:
     expect_equal(path(z0, z1, t, model=model), codes, f"the path {name!r} twice")
     own = path(z0, z1, t.expand(_PAIRS, -1), model=model)
     close = torch.allclose(own, codes, rtol=1e-3, atol=1e-3)
-    expect(close, f"the path {name!r} is another at t of shape (B, T) than at the same t of shape (T,)")
+    expect(close, f"the path {name!r} differs between t of shape (B, T) and the same t of shape (T,)")
     alone = path(z0[:1], z1[:1], t, model=model)
-    expect(torch.allclose(alone, codes[:1], rtol=1e-3, atol=1e-3), f"the path {name!r} of a pair depends on the others")
+    close = torch.allclose(alone, codes[:1], rtol=1e-3, atol=1e-3)
+    expect(close, f"the path {name!r} of a pair depends on the other pairs")
     try:
         outside = path(z0, z1, torch.tensor([-0.5, 1.5]), model=model)
     except InputError:

@@ -1,4 +1,4 @@
-"""Random images and batches that stand for any data set: what is checked here is a method, not what it learns."""
+"""Random images and batches in place of a data set: the checks are about a method, not about what it learns."""
 
 from __future__ import annotations
 
@@ -35,12 +35,11 @@ class Noise(DataSet):
 
     def __init__(self, image: ImageSpec) -> None:
         super().__init__(ComponentConfig(), image)
-        self.image = image
 
     def train(self, indices: Tensor, generator: Generator) -> Batch:
         """As many as there are `indices`."""
         return random_batch(len(indices), self.image, generator)
 
     def test(self, limit: int | None = None) -> Batch:
-        """Eight, always the same."""
+        """Eight images, always the same."""
         return random_batch(min(limit or 8, 8), self.image, Generator().manual_seed(1))

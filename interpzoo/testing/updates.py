@@ -1,4 +1,4 @@
-"""A method's updates: each loss reaches what its update declares, and nothing else is touched."""
+"""Checks of a method's updates: each loss reaches what its update declares and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from interpzoo.config import Recipe
 from interpzoo.interfaces import Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
-from interpzoo.testing.samples import Noise, random_batch
+from interpzoo.testing.samples import Noise, random_batch, random_images
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 from interpzoo.untrained import create
@@ -26,10 +26,10 @@ _TOTAL = 12
 
 
 def check_gradients(recipe: Recipe) -> None:
-    """Each update's loss is of finite scalars and gives every parameter that the update declares a gradient.
+    """The loss of each update has finite terms and gives every parameter of the update a gradient.
 
-    At steps all over the run, for updates of a part of it. A loss leaves all weights and their ``grad``
-    as they were, and every weight of the model that can be trained is in some update.
+    Checked at steps all over the run, because some updates take part only for a while. A loss changes neither weights
+    nor their ``grad``, and every trainable weight of the model belongs to an update.
     """
     model, regularizer, updates = _method(recipe)
     owned = [*model.named_parameters(), *_of(regularizer)]
@@ -38,13 +38,13 @@ def check_gradients(recipe: Recipe) -> None:
     before = {name: parameter.detach().clone() for name, parameter in owned}
     reached: set[int] = set()
     for index in range(_TOTAL):
-        step = _step(recipe, model, index)
+        step = _step(recipe, model, regularizer, index)
         for update in updates:
             if index % update.every == 0 and update.active(step):
-                reached |= _reached(_total(regularizer, step, update), update)
+                reached |= {*_gradients(_total(regularizer, step, update), update)}
         if index == 0:
             for name, parameter in owned:
-                expect(parameter.grad is None, f"a loss leaves a gradient at {name!r}: return it, do not apply it")
+                expect(parameter.grad is None, f"a loss leaves a gradient at {name!r}: expected no backward pass")
                 expect_equal(parameter.detach(), before[name], f"{name!r} before and after the losses of a step")
         regularizer.after(step)
     for update in updates:
@@ -55,17 +55,45 @@ def check_gradients(recipe: Recipe) -> None:
     expect(not idle, f"no update trains {idle[:3]}")
 
 
-def _reached(total: Tensor, update: Update) -> set[int]:
-    """Of the update's parameters, those that `total` has a gradient for."""
+def _gradients(total: Tensor, update: Update) -> dict[int, Tensor]:
+    """The gradients of `total`, by the ids of those of the update's parameters that it reaches."""
     found: tuple[Tensor | None, ...] = torch.autograd.grad(
         total, list(update.parameters), retain_graph=True, allow_unused=True
     )
-    # Typed as always there; with `allow_unused` it is not.
-    return {id(p) for p, g in zip(update.parameters, found, strict=True) if g is not None}  # pyright: ignore[reportUnnecessaryComparison]
+    # Typed as never None, which is wrong with `allow_unused`.
+    return {id(p): g for p, g in zip(update.parameters, found, strict=True) if g is not None}  # pyright: ignore[reportUnnecessaryComparison]
+
+
+def check_first_step(recipe: Recipe) -> None:
+    """A model of the recipe gives finite images, and each active update has a gradient that is not 0 everywhere.
+
+    No two updates of a step move the same weights. The batch has the fields that the method requires and no others.
+    """
+    model, regularizer, updates = _method(recipe)
+    step = _step(recipe, model, regularizer, 0)
+    active = [update for update in updates if update.active(step)]
+    moved = [id(parameter) for update in active for parameter in update.parameters]
+    expect(len(set(moved)) == len(moved), "two updates of one step move the same weights")
+    for update in active:
+        found = _gradients(_total(regularizer, step, update), update)
+        some = any(bool(gradient.any()) for gradient in found.values())
+        expect(some, f"the gradient of update {update.name!r} is 0 everywhere")
+    _check_images(model, recipe)
+
+
+@torch.no_grad()
+def _check_images(model: InterpolationModel, recipe: Recipe) -> None:
+    model.eval()
+    codes = model.encode(random_images(2, recipe.image))
+    expect_shape(codes, (2, *model.latent_shape), "the codes")
+    expect_shape(model.decode(codes), (2, *recipe.image.shape), "the decoded images")
+    if model.prior is not None:
+        drawn = model.prior.sample(3, generator=Generator().manual_seed(0))
+        expect_shape(drawn, (3, *model.latent_shape), "the prior's sample")
 
 
 def check_training(recipe: Recipe) -> None:
-    """A few steps are finite, move the weights of updates that were due and no others, and are the same twice."""
+    """A few steps are finite, move the weights of the updates that are due and no others, and repeat exactly."""
     first, second = _trained(recipe), _trained(recipe)
     for name, tensor in first.items():
         expect_equal(tensor, second[name], f"{name!r} after the same {_STEPS} steps twice")
@@ -79,7 +107,7 @@ def _trained(recipe: Recipe) -> dict[str, Tensor]:
     with TemporaryDirectory() as scratch:
         trainer = Trainer(recipe, model, regularizer, Noise(recipe.image), Workers(), Path(scratch))
         for index in range(_STEPS):
-            step = _step(recipe, model, index)
+            step = _step(recipe, model, regularizer, index)
             due = [u for u in trainer.updates if index % u.every == 0 and u.active(step)]
             moving = {id(p) for update in due for p in update.parameters}
             still = {n: p.detach().clone() for n, p in _all(model, regularizer) if id(p) not in moving}
@@ -87,7 +115,7 @@ def _trained(recipe: Recipe) -> dict[str, Tensor]:
                 expect(math.isfinite(float(value)), f"{name} is {float(value)} at step {index}")
             for name, parameter in _all(model, regularizer):
                 if name in still:
-                    expect_equal(parameter.detach(), still[name], f"{name!r}, which no update due at step {index} has")
+                    expect_equal(parameter.detach(), still[name], f"{name!r}, of no update due at step {index}")
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
@@ -102,9 +130,10 @@ def _method(recipe: Recipe) -> tuple[InterpolationModel, Regularizer, list[Updat
     return model, regularizer, list(regularizer.updates(model))
 
 
-def _step(recipe: Recipe, model: InterpolationModel, index: int) -> Step:
+def _step(recipe: Recipe, model: InterpolationModel, regularizer: Regularizer, index: int) -> Step:
     generator = Generator().manual_seed(index)
-    batch = random_batch(_BATCH, recipe.image, generator)
+    given = random_batch(_BATCH, recipe.image, generator)
+    batch = {name: given[name] for name in ("image", *regularizer.requires)}
     return Step(batch=batch, model=model, generator=generator, index=index, total=_TOTAL)
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import textwrap
+import shutil
 from pathlib import Path
 
 import pytest
 
 from interpzoo.scaffold import new_plugin
 from interpzoo.testing import ConformanceError, check_plugin
-from tests.tiny import run_python
+from tests.tiny import python_json, write_distribution
 
 CHECK = """
-import sys
+import json, sys
 from interpzoo.testing import ConformanceError, check_plugin
 
-try:
-    check_plugin("faulty", ["encoder.width=2", "decoder.width=2"])
-except ConformanceError as error:
-    print(error)
+said = {}
+for plugin in sys.argv[1:]:
+    try:
+        check_plugin(plugin, ["encoder.width=2", "decoder.width=2"])
+        said[plugin] = ""
+    except ConformanceError as error:
+        said[plugin] = str(error)
+print(json.dumps(said))
+"""
+
+UPDATES = """
+    def updates(self, model):
+        return [Update("autoencoder", parameters_of(model.encoder))]
 """
 
 FAULTS = {
@@ -32,12 +41,15 @@ FAULTS = {
         "the loss of update 'autoencoder' never reaches ['decoder.",
     ),
     "weights that nobody trains": (
-        {", *model.decoder.parameters()": ""},
+        {
+            "Regularizer, Step": "Regularizer, Step, Update, parameters_of",
+            "kept short.": f'kept short."""\n{UPDATES}\n    """',
+        },
         "gradients: ConformanceError: no update trains",
     ),
     "a loss that moves weights": (
         {"return {": "next(step.model.encoder.parameters()).data.add_(1)\n        return {"},
-        "before and after the losses of a step: expected the same",
+        "before and after the losses of a step: expected to be equal",
     ),
     "a draw from the global state": (
         {
@@ -46,20 +58,26 @@ FAULTS = {
         },
         "training: ConformanceError: 'encoder.",
     ),
-    "a term that is not finite": ({"self.weight *": "float('nan') *"}, "term 'penalty' of update 'autoencoder'"),
-    "a heavy import": ({}, "imports nothing heavy: ConformanceError: registering 'faulty' imports torch"),
-    "a component that is none": ({"(Regularizer)": ""}, "expected a class of Regularizer"),
-    "a recipe of unknown networks": ({}, "recipe faulty:faulty-lines: UnknownNameError: unknown encoder 'no-such'"),
+    "a term that is not finite": ({"self.config.weight *": "float('nan') *"}, "term 'penalty' of update 'autoencoder'"),
+    "a loss without a gradient": (
+        {"step.reconstruction.float(), step.x": "0 * step.reconstruction.float(), step.x", "self.config.weight": "0"},
+        "lines: ConformanceError: the gradient of update 'autoencoder' is 0 everywhere",
+    ),
+    "a heavy import": ({}, "imports nothing heavy: ConformanceError: registering 'fault-8' imports torch"),
+    "a class of another kind": (
+        {"(Regularizer[Fault": "(ComponentConfig):\n    pass\n\n\nclass Other(Regularizer[Fault"},
+        "expected a class of Regularizer",
+    ),
+    "a recipe of unknown networks": ({}, "recipe fault-10:fault-10-lines: UnknownNameError: unknown encoder 'no-such'"),
 }
-"""What is replaced in the generated method, and what is said."""
+"""What is replaced in the generated method, and what the kit reports."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", FAULTS)
-def test_a_fault_is_named(kind: str, tmp_path: Path) -> None:
-    changes, expected = FAULTS[kind]
-    project = new_plugin("faulty", tmp_path)
-    package = project / "interpzoo_faulty"
+def write_fault(number: int, kind: str, site: Path) -> None:
+    """Lay down the generated plugin ``fault-NUMBER`` with one fault in it."""
+    changes, _ = FAULTS[kind]
+    plugin = f"fault-{number}"
+    package = new_plugin(plugin, site) / f"interpzoo_fault_{number}"
     method = (package / "method.py").read_text()
     for old, new in changes.items():
         assert old in method
@@ -68,18 +86,23 @@ def test_a_fault_is_named(kind: str, tmp_path: Path) -> None:
     if kind == "a heavy import":
         (package / "__init__.py").write_text("import torch\n" + (package / "__init__.py").read_text())
     if kind == "a recipe of unknown networks":
-        recipe = package / "recipes" / "faulty-lines.toml"
+        recipe = package / "recipes" / f"{plugin}-lines.toml"
         recipe.write_text(recipe.read_text().replace('"conv"', '"no-such"', 1))
-    info = project / "interpzoo_faulty-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: interpzoo-faulty\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text("[interpzoo]\nfaulty = interpzoo_faulty\n")
-    done = run_python(CHECK, site=project)
-    assert done.returncode == 0, textwrap.indent(done.stderr, "  ")
-    assert expected in done.stdout
-    assert bool(done.stdout) is bool(expected)
+    write_distribution(site, f"interpzoo-{plugin}", {}, plugin=plugin)
+    shutil.move(package, site)
 
 
-def test_a_plugin_that_is_not_there() -> None:
+@pytest.mark.slow
+def test_faults_are_named(tmp_path: Path) -> None:
+    for number, kind in enumerate(FAULTS):
+        write_fault(number, kind, tmp_path)
+    said = python_json(CHECK, *(f"fault-{number}" for number in range(len(FAULTS))), site=tmp_path)
+    for number, (kind, (_, expected)) in enumerate(FAULTS.items()):
+        text = said[f"fault-{number}"]
+        assert expected in text, kind
+        assert bool(text) is bool(expected), kind
+
+
+def test_an_unknown_plugin() -> None:
     with pytest.raises(ConformanceError, match="there is no plugin 'no-such': is its distribution installed"):
         check_plugin("no-such")
