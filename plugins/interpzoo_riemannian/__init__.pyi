@@ -1,4 +1,4 @@
-from interpzoo.plugins import Registrar
+import interpzoo.plugins  # `attach_stub` takes no other form
 
 from .density import density_aware as density_aware
 from .density import neighbor_path as neighbor_path
@@ -13,4 +13,4 @@ from .tangents import metric as metric
 
 INTERPZOO_API: int
 
-def register(registry: Registrar) -> None: ...
+def register(registry: interpzoo.plugins.Registrar) -> None: ...
