@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeVar
 
 from interpzoo.config import ComponentSpec, MethodConfig, validate
-from interpzoo.errors import PluginError
+from interpzoo.errors import ConfigError, PluginError, UnknownNameError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry
@@ -83,3 +83,22 @@ def build_parts(config: MethodConfig) -> Parts:
         prior=None if config.prior is None else build_component(Prior, config.prior, shape),
         interpolator=build_component(Interpolator, config.interpolator),
     )
+
+
+def check_registered(config: MethodConfig, encoder: Encoder, decoder: Decoder) -> None:
+    """Check that networks are the registered components that the config names.
+
+    Raises:
+        ConfigError: one is not, so that the model could not be loaded again.
+    """
+    networks: tuple[tuple[Encoder | Decoder, str], ...] = (encoder, config.encoder.name), (decoder, config.decoder.name)
+    for network, name in networks:
+        try:
+            same = registry().resolve(network.kind, name) is type(network)
+        except UnknownNameError:
+            same = False
+        if not same:
+            raise ConfigError(
+                f"cannot save this model: its {network.kind} {type(network).__name__!r} is not the registered "
+                f"component {name!r} and could not be loaded again. Register it in a plugin (see docs/plugins.md)"
+            )

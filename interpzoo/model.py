@@ -5,34 +5,28 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.build import build_component
+from interpzoo.autoencoder import Autoencoder
+from interpzoo.build import build_component, check_registered
 from interpzoo.config import ModelConfig, named
-from interpzoo.errors import ConfigError, InputError, UnknownNameError
-from interpzoo.geometry import project
-from interpzoo.images import ImageInput, as_batch, is_single
+from interpzoo.errors import InputError
+from interpzoo.images import ImageInput, is_single
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
-from interpzoo.plugins import registry
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.save import Contents, save
-from interpzoo.registry import Kind
-
-_CHUNK_ELEMENTS: Final = 1 << 19
-"""Values decoded at once by default: bounds the memory, and keeps activations in the caches."""
 
 _NEAR_ONE: Final = 1e-4
 """Largest difference from 1 of a sum of weights, for float32 and rounded input."""
 
 
-class InterpolationModel(nn.Module):
+class InterpolationModel(Autoencoder):
     """An encoder, a decoder and a path between codes, ready to use.
 
     Input images are in [0, 1]; output images are the decoder's own values, not clamped. In eval mode nothing here is
@@ -68,32 +62,6 @@ class InterpolationModel(nn.Module):
         self.examples = examples
         self.codes = codes
 
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.config.name
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one code."""
-        return self.encoder.latent_shape
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        return self._weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights; codes and images are float32 outside the networks, whatever the type."""
-        return self._weight.dtype
-
-    @property
-    def _weight(self) -> Tensor:
-        # A wrapped decoder may have no weights, and a whole model none.
-        tensors = chain(self.decoder.parameters(), self.parameters(), self.buffers())
-        return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.empty(0))
-
     @override
     def __repr__(self) -> str:
         weights = sum(parameter.numel() for parameter in self.parameters())
@@ -105,45 +73,6 @@ class InterpolationModel(nn.Module):
             "weights": f"{weights:,} in {str(self.dtype).removeprefix('torch.')} on {self.device}",
         }
         return "\n".join([f"{type(self).__name__}({self.name!r})", *(f"  {k + ':':9}{v}" for k, v in rows.items())])
-
-    @override
-    def forward(self, images: ImageInput) -> Tensor:
-        """Encode and decode, in the caller's gradient mode."""
-        return self.decode(self.encode(images))
-
-    def encode(self, images: ImageInput, *, refine: int = 0) -> Tensor:
-        """Codes (B, *latent_shape) in float32; one image gives B = 1.
-
-        Args:
-            images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
-                Other sizes are resized and other channels converted (see `interpzoo.images`).
-            refine: largest number of steps that move the encoder's code to one whose image is closer to the input in
-                squared error (see `interpzoo.geometry.project`). Refined codes track no gradients.
-
-        Raises:
-            ImageError: an image cannot be read or its values are not in [0, 1].
-            InputError: `refine` is negative, or the decoder is stochastic or not differentiable.
-        """
-        return self._encode(as_batch(images, self.config.image), refine)
-
-    def decode(self, codes: Tensor) -> Tensor:
-        """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
-
-        Raises:
-            InputError: the codes have another shape.
-        """
-        self._check_codes(codes)
-        z = codes.to(self.device, self.dtype)
-        noise_shape = self.decoder.noise_shape
-        if noise_shape is None:
-            return self.decoder(z).float().contiguous()
-        noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
-        return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float().contiguous()
-
-    @torch.no_grad()
-    def reconstruct(self, images: ImageInput, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
-        """Encode images, refined as in `encode`, and decode them to (B, C, H, W); tracks no gradients."""
-        return self._decode_in_chunks(self._encode_in_chunks(images, refine, batch_size), batch_size)
 
     @torch.no_grad()
     def interpolate(
@@ -297,20 +226,6 @@ class InterpolationModel(nn.Module):
         frames = self._decode_in_chunks(mixed, batch_size)
         return frames if shares.ndim == 2 else frames[0]
 
-    @torch.no_grad()
-    def sample(self, n: int, *, seed: int = 0, batch_size: int | None = None) -> Tensor:
-        """Draw n codes from the prior and decode them to (n, C, H, W).
-
-        Raises:
-            InputError: the model has no prior, or `n` is negative.
-        """
-        if self.prior is None:
-            raise InputError(f"{self.config.name!r} has no prior to sample from (method {self.config.method!r})")
-        if n < 0:
-            raise InputError(f"n = {n}: expected a number of images")
-        codes = self.prior.sample(n, generator=Generator().manual_seed(seed))
-        return self._decode_in_chunks(codes.to(self.device), batch_size)
-
     def save_pretrained(self, target: str | Path, *, dtype: torch.dtype | None = None) -> Path:
         """Write a folder that `load` reads.
 
@@ -323,7 +238,7 @@ class InterpolationModel(nn.Module):
             ConfigError: a network is not the registered component that the config names (as after `wrap`).
             OutputError: the folder holds something else or cannot be written.
         """
-        self._check_registered()
+        check_registered(self.config, self.encoder, self.decoder)
         if dtype is not None:
             # Rounded and cast back, as `load` will do.
             rounded = copy.deepcopy(self).to(dtype).float()
@@ -384,36 +299,6 @@ class InterpolationModel(nn.Module):
                 preview = self.example_strip()
         return Contents(self.config, weights, examples, self.codes, preview)
 
-    def _check_codes(self, codes: Tensor) -> None:
-        if codes.shape[1:] != self.latent_shape:
-            raise InputError(f"codes have shape {tuple(codes.shape)}, expected (B, {_dims(self.latent_shape)})")
-
-    def _check_registered(self) -> None:
-        networks: dict[Kind, tuple[nn.Module, str]] = {
-            "encoder": (self.encoder, self.config.encoder.name),
-            "decoder": (self.decoder, self.config.decoder.name),
-        }
-        for kind, (network, name) in networks.items():
-            try:
-                same = registry().resolve(kind, name) is type(network)
-            except UnknownNameError:
-                same = False
-            if not same:
-                raise ConfigError(
-                    f"cannot save this model: its {kind} {type(network).__name__!r} is not the registered component "
-                    f"{name!r} and could not be loaded again. Register it in a plugin (see docs/plugins.md)"
-                )
-
-    def _refined(self, x: Tensor, codes: Tensor, steps: int) -> Tensor:
-        if steps < 0:
-            raise InputError(f"refine = {steps}: expected a number of steps, 0 for the encoder's own codes")
-        if not self.decoder.differentiable or self.decoder.noise_shape is not None:
-            raise InputError(
-                f"refine = {steps}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
-                "so that codes cannot be refined"
-            )
-        return project(self.decoder, x, codes, steps=steps, batch_size=self._chunk)
-
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
             return build_component(Interpolator, named(interpolator, "interpolator"))
@@ -445,27 +330,6 @@ class InterpolationModel(nn.Module):
         path = self.interpolate_codes(z0, z1, t, interpolator=interpolator)
         return self._decode_in_chunks(path.flatten(0, 1), batch_size).unflatten(0, path.shape[:2])
 
-    @property
-    def _chunk(self) -> int:
-        return max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
-
-    def _encode(self, x: Tensor, refine: int) -> Tensor:
-        x = x.to(self.device)
-        codes = self.encoder(x.to(self.dtype)).float().contiguous()
-        return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
-
-    def _encode_in_chunks(self, images: ImageInput, refine: int, batch_size: int | None) -> Tensor:
-        x = as_batch(images, self.config.image)
-        return torch.cat([self._encode(part, refine) for part in x.split(self._at_once(batch_size))])
-
-    def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
-        return torch.cat([self.decode(part) for part in codes.split(self._at_once(batch_size))])
-
-    def _at_once(self, batch_size: int | None) -> int:
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size = {batch_size}: expected at least 1")
-        return self._chunk if batch_size is None else batch_size
-
 
 def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
     if len(z0) != len(z1) and 1 not in (len(z0), len(z1)):
@@ -483,7 +347,3 @@ def _numbers(name: str, values: object, device: torch.device) -> Tensor:
 
 def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
-
-
-def _dims(shape: Sequence[int]) -> str:
-    return ", ".join(map(str, shape))
