@@ -1,4 +1,4 @@
-"""``interpzoo benchmark`` as a user has it: folders of models, records, the page, pictures, faults."""
+"""``interpzoo benchmark`` as a command: folders of models, records, the page, pictures, errors."""
 
 from __future__ import annotations
 
@@ -8,29 +8,21 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-import interpzoo
 from interpzoo.benchmark.results import read_records
 from interpzoo.cli.app import run
+from tests.benchmark.conftest import own_training
 from tests.benchmark.test_run import absent as absent
 from tests.cli.conftest import Cli
 from tests.cli.conftest import refuses as refuses
 from tests.processes import TWO
 
-TINY = [
-    "training.samples=32",
-    "training.batch_size=8",
-    "encoder.width=2",
-    "decoder.width=2",
-    "training.precision=float32",
-]
-
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """In a folder with two trained models."""
+    """In a folder with two small models."""
     folder = tmp_path_factory.mktemp("benchmark")
-    for recipe in ("ae-lines", "acai-lines"):
-        interpzoo.train(recipe, output=folder / recipe, changes=TINY)
+    for seed, name in enumerate(("ae-lines", "acai-lines")):
+        own_training(folder / name, name, seed=seed)
     return Cli(folder, folder)
 
 
@@ -60,7 +52,7 @@ def test_models_and_controls_side_by_side(cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_figures_by_features_that_are_asked_for_have_their_own_table(cli: Cli) -> None:
+def test_scores_by_chosen_features_have_a_table_of_their_own(cli: Cli) -> None:
     asked = ("benchmark", "./ae-lines", "--metrics", "path-length", "--output", "compared")
     for features in ((), ("--features", "features-mnist")):
         done = cli(*asked, *features)
@@ -73,7 +65,7 @@ def test_figures_by_features_that_are_asked_for_have_their_own_table(cli: Cli) -
 
 
 @pytest.mark.slow
-def test_evaluate_is_the_same_on_one_model(cli: Cli) -> None:
+def test_evaluate_gives_the_same_scores(cli: Cli) -> None:
     done = cli("evaluate", "./ae-lines", "--metrics", "in-between-mse", "--metrics", "linear-probe")
     assert done.returncode == 0, done.stderr
     record = next(r for r in read_records(cli.folder / "scores") if r.candidate == "ae-lines")
@@ -81,7 +73,7 @@ def test_evaluate_is_the_same_on_one_model(cli: Cli) -> None:
     assert "linear probe accuracy: not applicable, the data set has no train set of known size" in done.stdout
 
 
-def test_mistakes_are_one_line(cli: Cli) -> None:
+def test_mistakes_are_reported_in_one_line(cli: Cli) -> None:
     assert "no model matches 'acai-linse'" in cli.refuses("benchmark", "acai-linse")
     assert "no metric or family matches 'speed'" in cli.refuses("benchmark", "./ae-lines", "--metrics", "speed")
     assert "there is no folder 'nowhere'" in cli.refuses("benchmark", "./nowhere")
@@ -91,14 +83,14 @@ def test_mistakes_are_one_line(cli: Cli) -> None:
     assert "are for images of 3x32x32, but the images to be compared are of 1x32x32" in told
 
 
-def test_plots_without_matplotlib_are_refused_before_the_work(
+def test_plots_without_matplotlib_are_refused_at_once(
     refuses: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "plots need matplotlib: pip install" in refuses("benchmark", "./nowhere", "--plots")
 
 
-def test_a_model_that_is_skipped_has_a_line(absent: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_skipped_model_is_reported(absent: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["benchmark", "absent-*", "./nowhere"]) == 2
     skipped, error = capsys.readouterr().err.splitlines()
     assert skipped == f"{absent} is skipped: it is registered, but its folder is not installed"
@@ -106,7 +98,7 @@ def test_a_model_that_is_skipped_has_a_line(absent: str, capsys: pytest.CaptureF
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_subjects(cli: Cli) -> None:
+def test_two_processes_share_the_candidates(cli: Cli) -> None:
     asked = ["benchmark", "./ae-lines", "--metrics", "in-between-mse", "--output", "shared"]
     done = cli.python(*TWO, "-m", "interpzoo", *asked)
     assert done.returncode == 0, done.stderr

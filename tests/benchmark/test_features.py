@@ -1,4 +1,4 @@
-"""What images are compared by: the features that are asked for by name, and figures that are never mixed."""
+"""Features: default ones, ones chosen by name, and scores by different features, which are never mixed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mine"
 
 
-def test_a_network_by_its_name_is_that_of_the_data_set() -> None:
+def test_a_named_network_equals_the_default_of_its_data_set() -> None:
     x = random_images(3, GREY)
     own, asked = default_features("mnist", GREY), features_named("features-mnist", GREY)
     assert own.name == asked.name == features_named("metrics:features-mnist", GREY).name == "features-mnist"
@@ -71,7 +71,7 @@ def test_a_network_by_its_name_is_that_of_the_data_set() -> None:
     assert default_features("lines", GREY).name == "random convolutions"
 
 
-def test_a_network_in_a_folder_is_told_by_its_weights(folder: Path) -> None:
+def test_a_network_in_a_folder_is_named_by_its_weights(folder: Path) -> None:
     x = random_images(3, GREY)
     same = features_named(folder, GREY)
     assert torch.equal(same(x), features_named("features-mnist", GREY)(x))
@@ -85,7 +85,7 @@ def test_a_network_in_a_folder_is_told_by_its_weights(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("means")
-def test_a_component_is_given_what_follows_the_colon() -> None:
+def test_a_component_gets_the_text_after_the_colon() -> None:
     x = random_images(300, OTHER)  # more than one part
     state = torch.get_rng_state()
     features = features_named("means:2", OTHER)
@@ -110,7 +110,7 @@ MISTAKES = [
 
 @pytest.mark.usefixtures("means")
 @pytest.mark.parametrize(("name", "error", "message"), MISTAKES, ids=[name[:20] for name, _, _ in MISTAKES])
-def test_a_mistake_is_told(name: str, error: type[Exception], message: str) -> None:
+def test_invalid_names(name: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
         features_named(name, OTHER)
     assert message in str(caught.value)
@@ -118,7 +118,7 @@ def test_a_mistake_is_told(name: str, error: type[Exception], message: str) -> N
 
 @pytest.mark.usefixtures("means")
 @pytest.mark.parametrize("name", ["features-mnist", "means:2"])
-def test_a_device_that_is_not_here_is_told(name: str) -> None:
+def test_invalid_devices(name: str) -> None:
     with pytest.raises(InputError, match="device = 'no-such' cannot be used"):
         features_named(name, GREY, device="no-such")
 
@@ -136,7 +136,7 @@ def lengths(records: list[Record]) -> list[float | None]:
 
 
 @pytest.mark.usefixtures("means")
-def test_figures_by_other_features_stand_beside_each_other(tmp_path: Path) -> None:
+def test_scores_by_different_features_are_kept_apart(tmp_path: Path) -> None:
     own = run(tmp_path, None)
     asked = {name: run(tmp_path, name) for name in ("features-mnist", "means:1")}
     assert [r.features for r in (own[0], *(records[0] for records in asked.values()))] == [
@@ -154,21 +154,21 @@ def test_figures_by_other_features_stand_beside_each_other(tmp_path: Path) -> No
     assert [p.parent.name for p in tmp_path.rglob("strips.png")] == ["lines-32-means_times_1"]
 
 
-def test_records_by_other_features_do_not_go_together(tmp_path: Path) -> None:
+def test_records_by_different_features_are_not_the_same(tmp_path: Path) -> None:
     record = run(tmp_path, None)[0]
     assert record.same_as(record.model_copy(update={"scores": {}}))
     assert not record.same_as(record.model_copy(update={"features": "features-mnist"}))
     assert not record.same_as(record.model_copy(update={"chosen": True}))
 
 
-def test_what_does_not_fit_one_data_set_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+def test_features_for_other_images_are_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="1x32x32, but the images to be compared are of 1x16x16"):
         run(tmp_path, "features-mnist", LINES, SMALL)
     assert read_records(tmp_path) == []
 
 
 @pytest.mark.usefixtures("means")
-def test_an_evaluation_says_what_images_were_compared_by() -> None:
+def test_scores_name_their_features() -> None:
     lines = ComponentSpec(name="lines")
     model = tiny_model()
     own = evaluate(model, dataset=lines, metrics=["path-length"], protocol=TINY)

@@ -1,4 +1,4 @@
-"""Metrics of plugins on models for which the figure can be worked out."""
+"""Metrics of plugins on models with known scores."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_straight_lines_are_geodesics_of_a_linear_decoder() -> None:
     assert figure("straightness", flat(stretch=3)).value == pytest.approx(1, rel=1e-5)
 
 
-def test_what_is_of_pairs_alone_says_so() -> None:
+def test_distortion_and_bending_need_pairs_at_known_distances() -> None:
     for name in ("distortion", "bending"):
         assert "no pairs at known distances" in figure(name, flat()).reason
         value = figure(name, flat(), "sundial").value

@@ -46,7 +46,7 @@ def board(nearest: float = 0.2) -> Leaderboard:
     return leaderboards(rows, [ERROR, JUMP])[0]
 
 
-def test_a_metric_is_fit_where_it_finds_the_controls_in_its_order() -> None:
+def test_a_metric_is_valid_where_it_ranks_the_controls_in_its_order() -> None:
     assert board().check(JUMP).valid
     assert board().headlines() == [ERROR, JUMP]
     unfit = board(nearest=0.01)
@@ -58,7 +58,7 @@ def test_a_metric_is_fit_where_it_finds_the_controls_in_its_order() -> None:
     assert "- truth, by in-between MSE: `m3`\n" in page
 
 
-def test_the_best_are_those_that_cannot_be_told_apart() -> None:
+def test_the_best_models_have_overlapping_intervals() -> None:
     assert board().best(JUMP) == ["m0", "m1"]  # 0.1 +- 0.06 meets 0.2 +- 0.06
     assert board().best(ERROR) == ["m3"]
 
@@ -71,7 +71,7 @@ def test_cells() -> None:
     assert cell(None) == "-"
 
 
-def test_metrics_that_rank_the_other_way_round() -> None:
+def test_rank_correlations() -> None:
     found = rank_correlations(board())
     assert found["in-between-mse", "in-between-mse"] == pytest.approx(1)
     assert found["in-between-mse", "largest-jump"] == pytest.approx(-1)

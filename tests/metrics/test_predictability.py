@@ -23,39 +23,39 @@ def measure(frames: Tensor, *, steps: int = 150, seed: int = 0) -> float:
     return alpha_predictability(frames, ALPHAS, generator=Generator().manual_seed(seed), steps=steps).value
 
 
-def test_a_path_that_dims_in_the_middle_is_told() -> None:
+def test_a_path_that_dims_is_predictable() -> None:
     dimmed = noise() * (1 - torch.minimum(ALPHAS, 1 - ALPHAS)).view(-1, 1, 1, 1)
     assert measure(dimmed) > 0.9
     assert measure(dimmed) == measure(dimmed)
 
 
-def test_frames_without_a_trace_of_alpha_are_not_told() -> None:
+def test_noise_is_not_predictable() -> None:
     assert measure(noise()) < 0.1
 
 
-def test_frames_of_other_pairs_may_be_tested_on() -> None:
+def test_held_out_frames() -> None:
     dim = 1 - torch.minimum(ALPHAS, 1 - ALPHAS).view(-1, 1, 1, 1)
-    told = {
+    found = {
         held_out: alpha_predictability(
             noise() * dim, ALPHAS, generator=Generator().manual_seed(0), steps=150, held_out=frames
         )
         for held_out, frames in (("dimmed", noise(5).flip(4) * dim), ("not dimmed", noise(5).flip(4)))
     }
-    assert told["dimmed"].value > 0.9
-    assert told["not dimmed"].value == 0
-    assert told["dimmed"].n == 5
+    assert found["dimmed"].value > 0.9
+    assert found["not dimmed"].value == 0
+    assert found["dimmed"].n == 5
 
 
-def test_constant_images_say_nothing() -> None:
+def test_constant_images_are_not_predictable() -> None:
     assert measure(torch.full((9, 9, 1, 16, 16), 0.5), steps=20) < 0.01
 
 
-def test_large_images_are_seen_smaller() -> None:
+def test_large_images_are_shrunk() -> None:
     large = noise(9).repeat_interleave(5, 3).repeat_interleave(5, 4)
     assert 0 <= measure(large, steps=2) <= 1
 
 
-def test_faults_are_told() -> None:
+def test_invalid_frames() -> None:
     with pytest.raises(InputError, match="at least 6 pairs"):
         measure(noise(5))
     broken = noise()

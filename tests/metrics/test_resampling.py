@@ -26,7 +26,7 @@ def test_a_mean_has_the_interval_of_its_standard_error() -> None:
     assert interval(measured, draws=2000, seed=1) != ends
 
 
-def test_a_figure_that_repetitions_make_smaller_stays_inside() -> None:
+def test_a_score_that_repetitions_lower_stays_inside_its_interval() -> None:
     """How many different pairs there are: all of 100, and about 63 of those that are drawn with repetition."""
     measured = Measured(100.0, lambda rows, generator: float(len(rows.unique())), 100)
     ends = interval(measured, draws=200)
@@ -35,12 +35,12 @@ def test_a_figure_that_repetitions_make_smaller_stays_inside() -> None:
     assert ends[1] - ends[0] < 20
 
 
-def test_one_pair_has_no_interval_nor_has_what_is_not_of_pairs() -> None:
+def test_scores_without_an_interval() -> None:
     assert interval(Measured.mean(torch.tensor([1.0]))) is None
     assert interval(Measured(1.0)) is None
     assert interval(Measured(1.0, lambda rows, generator: math.nan, 5)) is None
 
 
-def test_too_few_draws_are_refused() -> None:
+def test_too_few_draws() -> None:
     with pytest.raises(InputError, match="draws = 1"):
         interval(Measured(1.0), draws=1)

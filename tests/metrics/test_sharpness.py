@@ -15,7 +15,7 @@ def test_squared_gradient_by_hand() -> None:
     torch.testing.assert_close(squared_gradient(image), torch.tensor([7.0]).double())
 
 
-def test_a_fade_between_two_unlike_edges_is_half_as_sharp() -> None:
+def test_a_cross_fade_of_two_different_edges_is_half_as_sharp() -> None:
     first, last = torch.zeros(2, 1, 1, 8, 8)
     first[..., 2:, :] = 1
     last[..., :, 4:] = 1
@@ -33,7 +33,7 @@ def test_the_middle_third(frames: int, middle: list[int]) -> None:
     torch.testing.assert_close(middle_and_end_gradients(path)[0][0], expected)
 
 
-def test_faults_are_told() -> None:
+def test_invalid_images() -> None:
     with pytest.raises(InputError, match="T at least 3"):
         middle_and_end_gradients(torch.zeros(1, 2, 1, 4, 4))
     with pytest.raises(InputError, match="at least 2x2"):

@@ -45,7 +45,7 @@ def conduct(study: Path) -> Results:
     return Results.model_validate_json(study.with_suffix(".json").read_text())
 
 
-def test_a_study_is_trained_once_and_what_is_changed_anew(study: Path) -> None:
+def test_a_study_trains_only_what_is_new_or_changed(study: Path) -> None:
     first = conduct(study)
     assert [*first.runs] == ["narrow", "wide one"]
     values = [scored.scores["reconstruction-mse"].value for scored in first.runs.values()]
@@ -71,7 +71,7 @@ def test_a_study_is_trained_once_and_what_is_changed_anew(study: Path) -> None:
     assert "Samples seen: 64." in page
 
 
-def test_a_model_that_the_recipe_has_made_is_scored_as_it_is(study: Path) -> None:
+def test_a_model_of_the_same_recipe_is_not_trained_again(study: Path) -> None:
     """One that another recipe has made is not."""
     changes = [*CHANGES, "encoder.width=2", "decoder.width=2"]
     folders = [Path("runs/studies/width", name) for name in ("narrow", "wide-one")]
@@ -88,7 +88,7 @@ def test_a_model_that_the_recipe_has_made_is_scored_as_it_is(study: Path) -> Non
     assert (folders[0] / "config.json").stat().st_mtime_ns != narrow
 
 
-def test_what_is_scored_survives_a_run_that_fails(study: Path) -> None:
+def test_scores_survive_a_later_run_that_fails(study: Path) -> None:
     study.write_text(STUDY.replace("encoder.width=4", "encoder.width=0"))
     result = CliRunner().invoke(main, [str(study)])
     assert result.exit_code == 1
@@ -98,7 +98,7 @@ def test_what_is_scored_survives_a_run_that_fails(study: Path) -> None:
     assert [*kept.runs] == ["narrow"]
 
 
-def test_a_file_that_is_no_study_is_told(study: Path) -> None:
+def test_an_invalid_file(study: Path) -> None:
     study.write_text("title = 1\nruns = []")
     result = CliRunner().invoke(main, [str(study)])
     assert result.exit_code == 1
