@@ -1,26 +1,33 @@
-"""A Hub for each test, and this process's client kept to it."""
+"""A Hub, and a process that loads from it and pushes to it; both start once for all tests of the folder."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 
-from tests.hubserver import Hub
+from tests.hub.warm import Warm
+from tests.hubserver import Hub, environment
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Hub]:
+    with Hub() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def process(server: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """A process that has imported torch and this package."""
+    with Warm(environment(server, tmp_path_factory.mktemp("home"))) as process:
+        process("import torch")
+        yield process
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A fresh Hub, to be named to the client (``endpoint=hub.endpoint``) in each call."""
-    # With Xet the client uploads by a protocol of its own, and telemetry asks the real Hub, whatever the endpoint.
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    # The client's own way to upload a large file, of which its HTTP library disapproves.
-    warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
-    with Hub() as hub:
-        yield hub
+def hub(server: Hub) -> Hub:
+    """The Hub without repositories, faults and noted requests."""
+    server.heal()
+    server.requests.clear()
+    server.clear()
+    return server

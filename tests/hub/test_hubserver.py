@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import time
+import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import huggingface_hub
 import numpy as np
 import pytest
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_download, hf_hub_url
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import (
     BadRequestError,
     EntryNotFoundError,
@@ -32,6 +34,20 @@ httpx: Any = import_module("httpx" if huggingface_hub.__version__.startswith("1.
 WEIGHTS = save({"encoder.weight": np.arange(1000, dtype=np.float32)})
 CARD = b"---\nlicense: apache-2.0\nlibrary_name: interpzoo\n---\n# A model\n"
 FILES = {"config.json": b'{"kind": "interpolator"}', "model.safetensors": WEIGHTS, "README.md": CARD}
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A new Hub, to be named to this process's client (``endpoint=hub.endpoint``) in each call."""
+    # With Xet the client uploads by another protocol, and telemetry asks the real Hub, whatever the endpoint.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    # The client uploads large files in a way that its HTTP library has deprecated.
+    warnings.filterwarnings("ignore", "Use 'content=", DeprecationWarning)
+    with Hub() as hub:
+        yield hub
 
 
 def api(hub: Hub, user: str = "user") -> HfApi:

@@ -23,20 +23,6 @@ from tests.tiny import tiny_model, tiny_recipe
 WEIGHTS = "model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with Hub() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def process(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    """A process that has imported torch and this package."""
-    with Warm(environment(hub, tmp_path_factory.mktemp("home"))) as process:
-        process("import torch")
-        yield process
-
-
 def untrained(seed: int = 0) -> InterpolationModel:
     """A small model with examples and training codes."""
     model = tiny_model(seed=seed)
@@ -59,7 +45,6 @@ def files(hub: Hub, tmp_path: Path) -> dict[str, bytes]:
     """A pretrained folder; ``user/repo`` holds it, with strangers, and nothing goes wrong yet."""
     files = folder_of(untrained(), tmp_path / "model")
     strangers = {"modeling.py": b"raise SystemExit", "pytorch_model.bin": b"cos\nsystem\n", "sub/config.json": b"{}"}
-    hub.heal()
     hub.add_repo("user/repo", {**files, **strangers})
     hub.requests.clear()
     return files

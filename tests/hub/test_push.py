@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,27 +32,6 @@ from dataclasses import asdict
 from interpzoo.pretrained.push import push
 result = asdict(push(Path(folder), repository, **options))
 """
-
-
-@pytest.fixture
-def hub(server: Hub) -> Hub:
-    server.heal()
-    server.requests.clear()
-    for name in ("user/repo", "other/repo"):
-        server.remove_repo(name)
-    return server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Hub]:
-    with Hub() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def process(server: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    with Warm(environment(server, tmp_path_factory.mktemp("home"))) as process:
-        yield process
 
 
 def untrained(seed: int = 0, *, codes: bool = True) -> InterpolationModel:

@@ -100,10 +100,10 @@ class Hub:
             self._store.repositories[name] = Repository(name, private, gated)
             return self.commit(name, files or {})
 
-    def remove_repo(self, name: str) -> None:
-        """Remove a repository, if there is one of this name."""
+    def clear(self) -> None:
+        """Remove all repositories."""
         with self._store.lock:
-            self._store.repositories.pop(name, None)
+            self._store.repositories.clear()
 
     def commit(self, name: str, files: Mapping[str, bytes], *, revision: str = "main") -> str:
         """Commit `files` on top of a branch, behind the clients' backs; a new branch starts at ``main``.

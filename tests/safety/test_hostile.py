@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from interpzoo.errors import ConfigError, InterpzooError, WeightsError
 from interpzoo.pretrained.card import read_results
 from interpzoo.pretrained.folder import read_hashes
 from tests.hub.warm import RefusedError, Warm
-from tests.hubserver import Hub, environment
+from tests.hubserver import Hub
 from tests.safety.hostile import LISTS, REPOSITORIES, WEIGHTS, Files, good, pickled, sealed
 
 MOST_GROWTH = 200e6
@@ -40,18 +39,6 @@ else:
     message = "loaded"
 result = [message, memory("VmHWM") - before]
 """
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with Hub() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def process(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    with Warm(environment(hub, tmp_path_factory.mktemp("home"))) as process:
-        yield process
 
 
 @pytest.fixture(scope="module")
