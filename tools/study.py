@@ -1,9 +1,9 @@
 """Controlled runs: ``python -m tools.study benchmarks/studies/NAME.toml`` trains the runs of a study and scores them.
 
-A study is a table of recipes and changes to them, all else equal. Its results lie beside it as ``NAME.json``, and as a
-table in ``NAME.md``. A run that is there already, with the same recipe and changes, is not trained again, a training
-that was killed goes on from its checkpoint in ``runs/studies/NAME``, and a model that is there, trained by the same
-recipe here or elsewhere, is scored as it is.
+A study is a table of recipes and changes to them, all else equal. Its results are next to it as ``NAME.json``, and as a
+table in ``NAME.md``. A run with the same recipe and changes as before is not trained again. A training that was killed
+continues from its checkpoint in ``runs/studies/NAME``. A model of the same recipe that is already there, trained here or
+elsewhere, is only scored.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ class Run(Schema):
     name: str = Field(min_length=1)
     recipe: str
     changes: list[str] = Field(default_factory=list[str])
-    """``key=value``, after those of the whole study."""
+    """Changes ``key=value``, applied after those of the whole study."""
 
 
 class Study(Schema):
-    """Trainings that differ in one thing, and what they are scored by."""
+    """Trainings that differ in one thing, and the metrics that score them."""
 
     title: str
     question: str
-    """What is to be found out, and by which difference."""
+    """The question, and the difference between the runs that answers it."""
     answer: str = ""
-    """What the figures say."""
+    """What the scores show."""
     metrics: list[str]
-    """Names or patterns."""
+    """Names or patterns of metrics."""
     changes: list[str] = Field(default_factory=list[str])
-    """To every recipe."""
+    """Changes to every recipe."""
     protocol: EvaluationProtocol = Field(default_factory=EvaluationProtocol)
     runs: list[Run]
 
@@ -76,16 +76,16 @@ class Scored(Schema):
 
 
 class Results(Schema):
-    """What is known of a study, by the name of the run."""
+    """The scores of a study, by the name of the run."""
 
     runs: dict[str, Scored] = Field(default_factory=dict[str, Scored])
 
 
 def conduct(path: Path, *, data_root: Path | None = None) -> None:
-    """Train and score what is missing of the study in a TOML file; results are written after every run.
+    """Train and score the missing runs of the study in a TOML file; results are written after every run.
 
     Raises:
-        InterpzooError: the file, a recipe, a training or a metric.
+        InterpzooError: the file or a recipe is invalid, or a training or a metric failed.
     """
     study = validate(Study, parse_toml(path.read_text("utf-8"), str(path)), str(path))
     file = path.with_suffix(".json")
@@ -118,8 +118,8 @@ def page(study: Study, done: dict[str, Scored]) -> str:
     return (
         f"# {study.title}\n\n{study.question}\n\n{markdown_table(header, rows)}\n"
         + (f"{study.answer}\n\n" if study.answer else "")
-        + f"Changes to every recipe: {common}. Samples seen: {', '.join(f'{n:,}' for n in samples)}. In brackets the "
-        f"95 % interval over {study.protocol.pairs} pairs or fewer, which says nothing of other seeds. "
+        + f"Changes to every recipe: {common}. Samples seen: {', '.join(f'{n:,}' for n in samples)}. Brackets are "
+        f"95 % intervals over at most {study.protocol.pairs} pairs; they do not cover other seeds. "
         f"Versions: {'; '.join(made)}.\n"
     )
 
@@ -144,7 +144,7 @@ def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Pa
 
 
 def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
-    """The model in `folder`, if this recipe made it."""
+    """The model in `folder`, if it was trained by this recipe."""
     if (folder / CHECKPOINT).is_file() or not (folder / WEIGHTS).is_file():
         return None
     model = load(folder)
@@ -182,7 +182,7 @@ def _write(path: Path, text: str) -> None:
 @click.argument("study", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
 def main(study: Path, *, data_root: Path | None) -> None:
-    """Train and score what is missing of STUDY, a TOML file."""
+    """Train and score the missing runs of STUDY, a TOML file."""
     try:
         conduct(study, data_root=data_root)
     except InterpzooError as error:
