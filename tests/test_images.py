@@ -18,7 +18,7 @@ from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.images import as_batch, is_single, open_image, save_gif, save_image, save_strip, to_tensor
 
-GREY, COLOUR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
+GRAY, COLOR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
 
 
 def spec(channels: int, height: int, width: int) -> ImageSpec:
@@ -44,7 +44,7 @@ class TestToTensor:
     def test_same_size_is_the_pixels_over_255(self) -> None:
         pixels = noise(4, 4, 3)
         expected = torch.from_numpy(pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
-        assert torch.equal(to_tensor(Image.fromarray(pixels), COLOUR), expected)
+        assert torch.equal(to_tensor(Image.fromarray(pixels), COLOR), expected)
 
     def test_pad_puts_the_image_in_the_middle_of_black(self) -> None:
         tensor = to_tensor(Image.fromarray(noise(28, 28)), spec(1, 32, 32), "pad")
@@ -63,14 +63,14 @@ class TestToTensor:
         assert torch.equal(tensor, torch.tensor([[[1.5, 25.0]]]) / 255)
 
     @pytest.mark.parametrize("size", [(6, 6), (8, 4), (2, 2)])
-    def test_mean_refuses_what_is_no_multiple(self, size: tuple[int, int]) -> None:
+    def test_mean_needs_a_multiple_of_the_size(self, size: tuple[int, int]) -> None:
         with pytest.raises(ImageError, match="not a whole multiple of 4x4"):
-            to_tensor(Image.fromarray(noise(*size)), GREY, "mean")
+            to_tensor(Image.fromarray(noise(*size)), GRAY, "mean")
 
-    def test_resize_crops_the_centre_to_the_aspect_ratio(self) -> None:
+    def test_resize_crops_the_center_to_the_aspect_ratio(self) -> None:
         pixels = np.zeros((8, 20), dtype=np.uint8)
         pixels[:, 6:14] = 200
-        assert torch.equal(to_tensor(Image.fromarray(pixels), GREY), torch.full((1, 4, 4), 200 / 255))
+        assert torch.equal(to_tensor(Image.fromarray(pixels), GRAY), torch.full((1, 4, 4), 200 / 255))
 
     def test_resize_is_antialiased(self) -> None:
         stripes = np.zeros((64, 64), dtype=np.uint8)
@@ -78,7 +78,7 @@ class TestToTensor:
         assert (to_tensor(Image.fromarray(stripes), spec(1, 8, 8)) - 0.5).abs().max() < 0.02
 
     @pytest.mark.parametrize(
-        ("image", "grey"),
+        ("image", "gray"),
         [
             (Image.new("1", (4, 4), 1), 255),
             (Image.new("L", (4, 4), 7), 7),
@@ -95,27 +95,27 @@ class TestToTensor:
         ],
         ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
     )
-    def test_every_mode(self, image: Image.Image, grey: int) -> None:
-        for target in (GREY, COLOUR):
-            assert torch.equal(to_tensor(image, target), torch.full(target.shape, grey / 255))
+    def test_every_mode(self, image: Image.Image, gray: int) -> None:
+        for target in (GRAY, COLOR):
+            assert torch.equal(to_tensor(image, target), torch.full(target.shape, gray / 255))
 
-    def test_colours_become_grey_by_luma(self) -> None:
-        red = to_tensor(Image.new("RGB", (4, 4), (255, 0, 0)), GREY)
+    def test_colors_become_gray_by_luma(self) -> None:
+        red = to_tensor(Image.new("RGB", (4, 4), (255, 0, 0)), GRAY)
         assert torch.allclose(red, torch.full((1, 4, 4), 0.299), atol=0.5 / 255)
 
-    def test_transparent_palette_and_key_colour_turn_black(self) -> None:
+    def test_transparent_palette_and_key_color_turn_black(self) -> None:
         palette = Image.new("P", (4, 4), 1)
         palette.putpalette([0, 0, 0, 255, 255, 255])
         key = Image.new("RGB", (4, 4), (1, 2, 3))
         for image, transparency in ((palette, 1), (palette, b"\xff\x00"), (key, (1, 2, 3))):
             file = io.BytesIO()
             image.save(file, "PNG", transparency=transparency)
-            assert not to_tensor(open_image(file.getvalue()), COLOUR).any()
+            assert not to_tensor(open_image(file.getvalue()), COLOR).any()
 
     @pytest.mark.parametrize("image", [Image.new("F", (4, 4)), Image.new("I", (4, 4), 70_000)])
     def test_modes_without_a_range_are_refused(self, image: Image.Image) -> None:
         with pytest.raises(ImageError, match="no defined range"):
-            to_tensor(image, COLOUR)
+            to_tensor(image, COLOR)
 
     def test_only_1_or_3_channels(self) -> None:
         with pytest.raises(ImageError, match="4 channels"):
@@ -140,7 +140,7 @@ class TestOpenImage:
         with pytest.raises(ImageError, match=r"half': the image cannot be read|half': not an image"):
             open_image(path)
 
-    def test_file_that_is_no_image(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_an_image(self, tmp_path: Path) -> None:
         (tmp_path / "x.png").write_text("hello")
         with pytest.raises(ImageError, match=r"x\.png': not an image of a known format"):
             open_image(tmp_path / "x.png")
@@ -153,14 +153,14 @@ class TestOpenImage:
 
 
 class TestAsBatch:
-    def test_what_fits_is_not_copied(self) -> None:
+    def test_batches_of_the_right_shape_are_not_copied(self) -> None:
         images = torch.rand(5, 3, 4, 4)
-        assert as_batch(images, COLOUR) is images
-        assert as_batch(images[0], COLOUR).data_ptr() == images.data_ptr()
+        assert as_batch(images, COLOR) is images
+        assert as_batch(images[0], COLOR).data_ptr() == images.data_ptr()
 
     def test_range_within_the_tolerance_is_left_alone(self) -> None:
         images = torch.tensor([-1e-6, 1 + 9e-7]).repeat(1, 1, 4, 2)
-        assert as_batch(images, GREY) is images
+        assert as_batch(images, GRAY) is images
 
     @pytest.mark.parametrize(
         ("low", "high", "message"),
@@ -174,22 +174,22 @@ class TestAsBatch:
             (0, float("nan"), r"nan\], expected \[0, 1\]: they are not finite"),
         ],
     )
-    def test_range_is_quoted_and_mended(self, low: float, high: float, message: str) -> None:
+    def test_the_message_quotes_the_range_and_a_fix(self, low: float, high: float, message: str) -> None:
         with pytest.raises(ImageError, match=f"image values lie in .*{message}"):
-            as_batch(torch.tensor([low, high], dtype=torch.float32).repeat(1, 1, 4, 2), GREY)
+            as_batch(torch.tensor([low, high], dtype=torch.float32).repeat(1, 1, 4, 2), GRAY)
 
     def test_dtypes(self) -> None:
         pixels = torch.from_numpy(noise(2, 3, 4, 4))
-        assert torch.equal(as_batch(pixels, COLOUR), pixels / 255)
-        assert torch.equal(as_batch((pixels / 255).double(), COLOUR), pixels / 255)
+        assert torch.equal(as_batch(pixels, COLOR), pixels / 255)
+        assert torch.equal(as_batch((pixels / 255).double(), COLOR), pixels / 255)
         for dtype in (torch.int64, torch.bool, torch.complex64):
             with pytest.raises(ImageError, match=f"{dtype}: expected floats"):
-                as_batch(pixels.to(dtype), COLOUR)
+                as_batch(pixels.to(dtype), COLOR)
 
     @pytest.mark.parametrize("shape", [(4, 4), (1, 1, 3, 4, 4), (0, 3, 4, 4), (2, 5, 4, 4), (2, 3, 0, 4)])
     def test_wrong_shapes(self, shape: tuple[int, ...]) -> None:
         with pytest.raises(ImageError, match="expected"):
-            as_batch(torch.zeros(shape), COLOUR)
+            as_batch(torch.zeros(shape), COLOR)
 
     def test_any_number_of_channels_that_the_model_takes(self) -> None:
         assert as_batch(torch.zeros(2, 5, 4, 4), spec(5, 4, 4)).shape == (2, 5, 4, 4)
@@ -205,39 +205,39 @@ class TestAsBatch:
         assert tensor.min() >= 0
         assert tensor.max() <= 1
 
-    def test_grey_becomes_colour_and_alpha_lies_over_black(self) -> None:
-        grey = torch.rand(2, 1, 4, 4)
-        assert torch.equal(as_batch(grey, COLOUR), grey.repeat(1, 3, 1, 1))
-        assert torch.equal(as_batch(torch.full((4, 4, 4), 0.5), COLOUR), torch.full((1, 3, 4, 4), 0.25))
+    def test_gray_becomes_color_and_alpha_lies_over_black(self) -> None:
+        gray = torch.rand(2, 1, 4, 4)
+        assert torch.equal(as_batch(gray, COLOR), gray.repeat(1, 3, 1, 1))
+        assert torch.equal(as_batch(torch.full((4, 4, 4), 0.5), COLOR), torch.full((1, 3, 4, 4), 0.25))
 
     def test_arrays_in_every_layout(self) -> None:
         pixels = noise(4, 4, 3)
         expected = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
         for array in (pixels, pixels.transpose(2, 0, 1), pixels[None], pixels.transpose(2, 0, 1)[None], pixels / 255):
-            assert torch.allclose(as_batch(array, COLOUR), expected)
-        assert torch.allclose(as_batch(pixels[::-1], COLOUR), expected.flip(2))
-        assert torch.allclose(as_batch((pixels / 255).astype(">f8"), COLOUR), expected)
-        assert as_batch(pixels[..., 0], GREY).shape == (1, 1, 4, 4)
-        assert as_batch(noise(2, 1, 9, 9), COLOUR).shape == (2, 3, 4, 4)
-        assert as_batch(noise(2, 9, 9, 1), COLOUR).shape == (2, 3, 4, 4)
+            assert torch.allclose(as_batch(array, COLOR), expected)
+        assert torch.allclose(as_batch(pixels[::-1], COLOR), expected.flip(2))
+        assert torch.allclose(as_batch((pixels / 255).astype(">f8"), COLOR), expected)
+        assert as_batch(pixels[..., 0], GRAY).shape == (1, 1, 4, 4)
+        assert as_batch(noise(2, 1, 9, 9), COLOR).shape == (2, 3, 4, 4)
+        assert as_batch(noise(2, 9, 9, 1), COLOR).shape == (2, 3, 4, 4)
         with pytest.raises(ImageError, match="array of int64"):
-            as_batch(pixels.astype(np.int64), COLOUR)
+            as_batch(pixels.astype(np.int64), COLOR)
 
     def test_sequences_of_all_kinds(self, tmp_path: Path) -> None:
         image = Image.fromarray(noise(4, 4, 3))
         image.save(tmp_path / "x.png")
-        batch = as_batch([image, tmp_path / "x.png", str(tmp_path / "x.png"), noise(4, 4, 3)], COLOUR)
-        assert torch.equal(batch, to_tensor(image, COLOUR).expand(4, -1, -1, -1))
-        assert as_batch((torch.rand(2, 3, 4, 4), image), COLOUR).shape == (3, 3, 4, 4)
+        batch = as_batch([image, tmp_path / "x.png", str(tmp_path / "x.png"), noise(4, 4, 3)], COLOR)
+        assert torch.equal(batch, to_tensor(image, COLOR).expand(4, -1, -1, -1))
+        assert as_batch((torch.rand(2, 3, 4, 4), image), COLOR).shape == (3, 3, 4, 4)
 
     @pytest.mark.parametrize("images", [[], None, 3, [None], {"a": 1}])
-    def test_what_is_no_image(self, images: object) -> None:
+    def test_what_is_not_an_image(self, images: object) -> None:
         with pytest.raises(ImageError, match="is not an image"):
-            as_batch(images, COLOUR)  # type: ignore[arg-type]
+            as_batch(images, COLOR)  # type: ignore[arg-type]
 
     def test_gradients_pass_through_the_conversion(self) -> None:
         images = torch.rand(2, 1, 9, 7, requires_grad=True)
-        as_batch(images, COLOUR).sum().backward()
+        as_batch(images, COLOR).sum().backward()
         assert images.grad is not None
         assert images.grad.abs().sum() > 0
 
@@ -295,12 +295,12 @@ class TestPictures:
             torch.full((1, 4, 4), np.nan),
         ],
     )
-    def test_what_cannot_be_shown(self, tmp_path: Path, image: Tensor) -> None:
+    def test_images_that_cannot_be_saved(self, tmp_path: Path, image: Tensor) -> None:
         with pytest.raises(ImageError, match="cannot show"):
             save_image(tmp_path / "x.png", image)
         assert not os.listdir(tmp_path)
 
-    def test_strip_has_a_row_an_interpolation_and_white_between(self, tmp_path: Path) -> None:
+    def test_a_strip_has_one_row_per_interpolation_and_white_gaps(self, tmp_path: Path) -> None:
         frames = torch.tensor([[0.2, 0.4, 0.6], [0.0, 1.0, 0.8]]).view(2, 3, 1, 1, 1).expand(2, 3, 1, 2, 2)
         save_strip(tmp_path / "x.png", frames, scale=3)
         strip = np.array(open_image(tmp_path / "x.png"))
@@ -316,7 +316,7 @@ class TestPictures:
         save_strip(tmp_path / "x.png", torch.rand(2, 3, 128, 128))
         assert open_image(tmp_path / "x.png").size == (256, 128)
 
-    def test_gif_goes_there_and_back(self, tmp_path: Path) -> None:
+    def test_an_animation_runs_forward_and_back(self, tmp_path: Path) -> None:
         values = torch.tensor([0.0, 51 / 255, 102 / 255, 1.0])
         frames = torch.stack([values, 1 - values]).view(2, 4, 1, 1, 1).expand(2, 4, 1, 4, 4)
         save_gif(tmp_path / "x.gif", frames, scale=1, seconds=0.2)

@@ -98,8 +98,7 @@ class Lines(Drawn):
     @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Angles (n, 1) of 2 `n` random lines, the first half paired with the second, as in the paper."""
-        first, last = _ANGLES.sample(2 * n, generator).chunk(2)
-        return first, last
+        return _ANGLES.pairs(n, generator)
 
     @override
     def render(self, parameters: Tensor) -> Tensor:

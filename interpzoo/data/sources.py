@@ -49,7 +49,7 @@ def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
     folder, name = _locate(source, root)
     try:
         return datasets.load_dataset(**({"path": source} if folder is None else _arguments(folder)))
-    except Exception as error:  # of the library, of Arrow, of the network: whatever it is, there is no such data set
+    except Exception as error:  # from `datasets`, Arrow or the network: in any case, the data set cannot be read
         hint = f"; {_HINT}" if folder is None else ""
         raise DataError(f"data set {name} cannot be read: {_reason(error)}{hint}") from error
 

@@ -28,7 +28,7 @@ def flat_decoder(decoder: Decode, latent_shape: Sequence[int]) -> Decode:
 
     Raises:
         InputError: a layer makes an output random, or dependent on the rest of its batch (dropout or batch
-            normalisation in train mode); when called, also where the output is not one tensor a latent.
+            normalization in train mode); when called, also where the output is not one tensor a latent.
     """
     call = _pure(decoder) if isinstance(decoder, nn.Module) else decoder
     owner: object = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)

@@ -71,9 +71,8 @@ class SampledManifold(Manifold):
     @override
     def displacement(self, p: Tensor, q: Tensor) -> Tensor:
         """The difference of the coordinates, (..., P), scaled to the distance."""
-        difference = q - p
-        length = torch.linalg.vector_norm(difference, dim=-1).clamp(min=1e-12)
-        return difference * (self.distance(p, q) / length)[..., None]
+        length = torch.linalg.vector_norm(q - p, dim=-1).clamp(min=1e-12)
+        return (q - p) * (self.distance(p, q) / length)[..., None]
 
     @override
     @abstractmethod
@@ -82,9 +81,9 @@ class SampledManifold(Manifold):
 
 
 class Circle(Manifold):
-    """A circle: the first coordinate is an angle, in radians by default. Any others lie on straight lines.
+    """A circle: the first coordinate is an angle, in radians by default, not reduced to [0, `period`) on a path.
 
-    Angles on a path are not brought back to [0, `period`).
+    Any other coordinates lie on straight lines.
     """
 
     def __init__(self, period: float = 2 * math.pi) -> None:
@@ -101,12 +100,17 @@ class Circle(Manifold):
         return p[:, None] + t[:, None] * self.displacement(p, q)[:, None]
 
     def grid(self, n: int) -> Tensor:
-        """`n` angles (n, 1) evenly around the circle from 0 on."""
+        """`n` angles (n, 1) evenly around the circle, from 0."""
         return (torch.arange(n, dtype=torch.float64) * (self.period / n))[:, None]
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """`n` angles (n, 1), uniform in [0, `period`)."""
         return self.period * _uniform(n, 1, generator)
+
+    def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """`n` pairs of uniform angles, (n, 1) each: the first half of 2 `n` with the second."""
+        first, last = self.sample(2 * n, generator).chunk(2)
+        return first, last
 
 
 class Cylinder(SampledManifold):
@@ -130,7 +134,8 @@ class Cylinder(SampledManifold):
     @override
     def displacement(self, p: Tensor, q: Tensor) -> Tensor:
         """The difference of the angles the shorter way round, and that of the lengths times `weight`."""
-        return Circle().displacement(p, q) * self._scale()
+        angle, length = Circle().displacement(p, q).unbind(-1)
+        return torch.stack([angle, self.weight * length], -1)
 
     @override
     def distance(self, p: Tensor, q: Tensor) -> Tensor:
@@ -145,11 +150,8 @@ class Cylinder(SampledManifold):
         return (p[:, 1] >= self.low) & (p[:, 1] <= self.high)
 
     def _moved(self, p: Tensor, displacement: Tensor) -> Tensor:
-        angle, length = (p + displacement / self._scale()).unbind(-1)
-        return torch.stack([torch.remainder(angle, 2 * math.pi), length], -1)
-
-    def _scale(self) -> Tensor:
-        return torch.tensor([1, self.weight], dtype=torch.float64)
+        angle = torch.remainder(p[..., 0] + displacement[..., 0], 2 * math.pi)
+        return torch.stack([angle, p[..., 1] + displacement[..., 1] / self.weight], -1)
 
 
 class Cap(SampledManifold):
@@ -324,8 +326,7 @@ def _same_side(p: Tensor, q: Tensor) -> Tensor:
 def _product(p: Tensor, q: Tensor) -> Tensor:
     """The product of quaternions (N, 4)."""
     (pw, pv), (qw, qv) = p.split([1, 3], 1), q.split([1, 3], 1)
-    real = pw * qw - (pv * qv).sum(1, keepdim=True)
-    return torch.cat([real, pw * qv + qw * pv + torch.linalg.cross(pv, qv)], 1)
+    return torch.cat([pw * qw - (pv * qv).sum(1, keepdim=True), pw * qv + qw * pv + torch.linalg.cross(pv, qv)], 1)
 
 
 def _root(p: Tensor) -> Tensor:

@@ -104,9 +104,9 @@ def _check_range(images: Tensor) -> None:
         return
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ImageError(f"image values lie in [{low}, {high}], expected [0, 1]: they are not finite")
-    mend = "divide by 255" if high > 2 else "take (x + 1) / 2" if low < -0.5 else "clamp them"
+    fix = "divide by 255" if high > 2 else "take (x + 1) / 2" if low < -0.5 else "clamp them"
     digits = 2 if round(low, 2) < 0 or round(high, 2) > 1 else 7
-    raise ImageError(f"image values lie in [{low:.{digits}f}, {high:.{digits}f}], expected [0, 1]: {mend}")
+    raise ImageError(f"image values lie in [{low:.{digits}f}, {high:.{digits}f}], expected [0, 1]: {fix}")
 
 
 def _with_channels(images: Tensor, channels: int) -> Tensor:

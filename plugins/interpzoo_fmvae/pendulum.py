@@ -1,6 +1,6 @@
 """Pendulums: images whose only factor is an angle.
 
-Source: the papers' 15,000 grey images of 16x16, the angle uniform on the circle, with Gaussian pixel noise. Their
+Source: the papers' 15,000 gray images of 16x16, the angle uniform on the circle, with Gaussian pixel noise. Their
 renderer is not published, so every length here is a choice of ours.
 """
 
@@ -91,8 +91,7 @@ class Pendulum(Drawn[PendulumConfig]):
     @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Angles (n, 1) of starts and ends, uniform on the circle."""
-        first, last = _ANGLES.sample(2 * n, generator).chunk(2)
-        return first, last
+        return _ANGLES.pairs(n, generator)
 
     @override
     def render(self, parameters: Tensor) -> Tensor:

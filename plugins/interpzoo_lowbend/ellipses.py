@@ -42,6 +42,6 @@ class Ellipses(Pairs[EllipsesConfig]):
         a, b, c = points.view(-1, 3, 1, 1).unbind(1)
         determinant = a * c - b.square()
         u, v = (c * x - b * y) / determinant, (a * y - b * x) / determinant
-        # At the center of an image of odd size there is no direction to the edge, and it is far.
+        # The center pixel of an image of odd size has no nearest edge point, and lies far inside.
         inwards = (1 - x * u - y * v) / (2 * torch.hypot(u, v)).clamp(min=torch.finfo(torch.float64).tiny)
         return torch.special.ndtr(inwards / _EDGE)[:, None]

@@ -163,7 +163,7 @@ def _alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 def write_table(root: Path, rows: list[tuple[int, int]]) -> Path:
-    """Images of 4x4 pixels of the grey 100 object + view, in the layout of the Hub."""
+    """Images of 4x4 pixels of the gray 100 object + view, in the layout of the Hub."""
     images: list[dict[str, Any]] = []
     for label, angle in rows:
         file = io.BytesIO()
@@ -196,15 +196,15 @@ class TestTurntable:
         data = COIL20(COIL20Config(), GRAY4, write_table(tmp_path, ROWS))
         for batch in (data.train(torch.tensor([70, 3, 3]), Generator()), data.test(30)):
             view = torch.rad2deg(batch["angle"]) / 5
-            grey = (100 * batch["label"] + view) / 255
-            torch.testing.assert_close(batch["image"], grey.view(-1, 1, 1, 1).expand_as(batch["image"]))
+            gray = (100 * batch["label"] + view) / 255
+            torch.testing.assert_close(batch["image"], gray.view(-1, 1, 1, 1).expand_as(batch["image"]))
 
     def test_whole_turns_in_any_order_of_rows(self, tmp_path: Path) -> None:
         order = torch.randperm(len(ROWS), generator=Generator().manual_seed(0)).tolist()
         turns = COIL20(COIL20Config(), GRAY4, write_table(tmp_path, [ROWS[row] for row in order])).turns()
         assert turns.shape == (2, 72, 1, 4, 4)
-        greys = torch.tensor([[100], [200]]) - 100 + torch.arange(72)
-        torch.testing.assert_close(turns[..., 0, 0, 0], greys / 255)
+        grays = torch.tensor([[100], [200]]) - 100 + torch.arange(72)
+        torch.testing.assert_close(turns[..., 0, 0, 0], grays / 255)
 
     @pytest.mark.parametrize(
         ("rows", "part"),

@@ -116,7 +116,7 @@ def test_bad_angles_are_refused(bad: Tensor, size: int, message: str):
 
 
 @pytest.mark.parametrize(
-    ("channels", "height", "width"), [(3, 32, 32), (1, 32, 16), (1, 8, 8)], ids=["colour", "oblong", "small"]
+    ("channels", "height", "width"), [(3, 32, 32), (1, 32, 16), (1, 8, 8)], ids=["color", "oblong", "small"]
 )
 def test_images_that_hold_no_line_are_refused(channels: int, height: int, width: int):
     image = ImageSpec(channels=channels, height=height, width=width)

@@ -29,14 +29,14 @@ def data() -> Pendulum:
 
 class TestDrawing:
     def test_pixels_by_hand(self) -> None:
-        """At 0 the rod hangs from the centre down to 0.8; pixel centres are at (2 i + 1) / 16 - 1."""
+        """At 0 the rod hangs from the center down to 0.8; pixel centers are at (2 i + 1) / 16 - 1."""
         image = draw_pendulums(torch.zeros(1, dtype=torch.float64))[0, 0]
         beside = math.exp(-((1 / 16) ** 2) / (2 * 0.08**2))
         assert image[8:14, 7:9].flatten().tolist() == pytest.approx([beside] * 12)
         # Below its end: (x, y) = (1, 15) / 16 is off by (1/16, 15/16 - 0.8).
         end = math.exp(-((1 / 16) ** 2 + (15 / 16 - 0.8) ** 2) / (2 * 0.08**2))
         assert image[15, 8].item() == pytest.approx(end)
-        # Above the centre, by as much as beside.
+        # Above the center, by as much as beside.
         assert image[7, 8].item() == pytest.approx(math.exp(-2 * (1 / 16) ** 2 / (2 * 0.08**2)))
         assert image[0].max() < 1e-6
 

@@ -33,7 +33,7 @@ def test_it_finds_the_code_of_what_was_decoded(matrix_free: bool, monkeypatch: p
 
 @pytest.mark.parametrize("d", [3, 70])
 @pytest.mark.parametrize("steps", [1, 4])
-def test_it_never_leads_away(d: int, steps: int) -> None:
+def test_the_error_never_grows(d: int, steps: int) -> None:
     decoder, x, z = network(d), 3 * draw(9, 80), draw(9, d, seed=2)
     found = project(decoder, x, z, steps=steps)
 
@@ -45,7 +45,7 @@ def test_it_never_leads_away(d: int, steps: int) -> None:
     assert all(parameter.grad is None for parameter in decoder.parameters())
 
 
-def test_no_steps_change_nothing() -> None:
+def test_zero_steps_change_nothing() -> None:
     z = draw(4, 3)
     assert torch.equal(project(network(3), draw(4, 80), z, steps=0), z)
 
@@ -58,7 +58,7 @@ def test_half_precision_and_shapes() -> None:
     assert found.shape == z.shape
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_invalid_arguments() -> None:
     with pytest.raises(InputError, match="4 images x and 3 latents"):
         project(network(3), draw(4, 80), draw(3, 3))
     with pytest.raises(InputError, match="hold 80 values and the images x 79"):

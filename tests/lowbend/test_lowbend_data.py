@@ -153,7 +153,7 @@ def light(azimuth: float, altitude: float) -> tuple[float, float, float]:
 
 class TestSundial:
     def test_the_shadow_falls_away_from_the_light_and_ends_at_its_tip(self) -> None:
-        """From the right at 45 degrees: from the centre, 16, to 16 - 0.5 16 = 8 on the left."""
+        """From the right at 45 degrees: from the center, 16, to 16 - 0.5 16 = 8 on the left."""
         image = made("sundial").render(points(light(0, 45)))[0, 0]
         row = image[15:17].mean(0)
         assert row[10:15].max() < 0.4
@@ -173,7 +173,7 @@ class TestSundial:
     def test_at_the_zenith_it_is_a_point(self) -> None:
         image = made("sundial").render(points((0, 0, 1)))[0]
         torch.testing.assert_close(image, image.rot90(1, (1, 2)))
-        # 1 - 0.8 exp(-r^2 / (2 0.05^2)), the next pixels' centres half a pixel off in each direction
+        # 1 - 0.8 exp(-r^2 / (2 0.05^2)), the next pixels' centers half a pixel off in each direction
         assert image[0, 15, 15].item() == pytest.approx(1 - 0.8 * math.exp(-2 / 32**2 / (2 * 0.05**2)), abs=1e-5)
 
 
@@ -188,7 +188,7 @@ class TestRotatingObject:
         still, turned = made("rotating-object").render(points((1, 0, 0, 0), (half, 0, 0, half)))
         torch.testing.assert_close(turned, still.rot90(1, (1, 2)))
 
-    def test_the_ball_in_front_is_seen_in_its_colour(self) -> None:
+    def test_the_ball_in_front_is_seen_in_its_color(self) -> None:
         """Ball 0 is at z = 11 / 12, to the right; where half a turn about y takes it, ball 11 has come to the front."""
         data = made("rotating-object", 64)
         front, behind = data.render(points((1, 0, 0, 0), (0, 0, 1, 0)))

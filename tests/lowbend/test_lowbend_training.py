@@ -1,4 +1,4 @@
-"""Low bending in the trainer, its measures on codes known exactly, and its recipes beside their twins."""
+"""Low bending in the trainer, its measures on codes known exactly, and its recipes beside their baselines."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def test_a_few_steps_lower_the_losses(fraction: float | None, tmp_path: Path) ->
     assert bending[-1] < 0.7 * max(bending)
 
 
-def test_the_encoder_is_trained_first_and_then_stands_still(tmp_path: Path) -> None:
+def test_the_encoder_is_trained_first_and_then_frozen(tmp_path: Path) -> None:
     trainer = trainer_of(recipe(encoder_fraction=0.5), tmp_path)
     networks = [[*trainer.model.encoder.parameters()], [*trainer.model.decoder.parameters()]]
     for index in range(trainer.total):
         before = [copied(parameters) for parameters in networks]
         trainer.step(index)
-        still = [
+        frozen = [
             all(torch.equal(a, b) for a, b in zip(old, new, strict=True))
             for old, new in zip(before, networks, strict=True)
         ]
-        assert still == ([False, True] if index < 4 else [True, False]), index
+        assert frozen == ([False, True] if index < 4 else [True, False]), index
 
 
 @pytest.mark.parametrize("cut", [3, 6])
@@ -82,7 +82,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_in_either_stage(cut: int, tmp_pa
 
 
 class Written(Pairs):
-    """Points of the sphere as the greys of three pixels."""
+    """Points of the sphere as the grays of three pixels."""
 
     manifold = Cap(math.pi / 3)
 
@@ -128,7 +128,7 @@ class TestMeasures:
         assert found.scaled_bending == pytest.approx(1, abs=0.01)
         assert found.bending.mean().item() == pytest.approx(scale**2, rel=0.01)
 
-    def test_epsilon_is_the_datas_own_unless_told(self) -> None:
+    def test_epsilon_defaults_to_that_of_the_data(self) -> None:
         model, data = written(1.0)
         near, far = (score_embedding(model, data, epsilon=epsilon).mean_stretch for epsilon in (0.1, 1.0))
         assert far < score_embedding(model, data).mean_stretch < near
@@ -147,11 +147,11 @@ class TestMeasures:
 
 @pytest.mark.parametrize("data", ["sundial", "rotating-object"])
 class TestRecipes:
-    def test_they_differ_from_their_twins_in_the_method_alone(self, data: str) -> None:
-        ours, twin = load_recipe(f"lowbend-{data}"), load_recipe(f"ae-{data}")
+    def test_they_differ_from_their_baselines_in_the_method_alone(self, data: str) -> None:
+        ours, baseline = load_recipe(f"lowbend-{data}"), load_recipe(f"ae-{data}")
         own = {"name", "method", "summary", "limitations", "regularizer"}
-        assert ours.model_dump(exclude=own) == twin.model_dump(exclude=own)
-        assert (ours.regularizer.name, twin.regularizer.name) == ("lowbend", "ae")
+        assert ours.model_dump(exclude=own) == baseline.model_dump(exclude=own)
+        assert (ours.regularizer.name, baseline.regularizer.name) == ("lowbend", "ae")
 
     def test_epsilon_is_stated_and_the_data_sets_own(self, data: str) -> None:
         found: type[DataSet] = registry().resolve("dataset", data)
