@@ -2,8 +2,8 @@
 
 A study is a table of recipes and changes to them, all else equal. Its results are next to it as ``NAME.json``, and as a
 table in ``NAME.md``. A run with the same recipe and changes as before is not trained again. A training that was killed
-continues from its checkpoint in ``runs/studies/NAME``. A model of the same recipe that is already there, trained here or
-elsewhere, is only scored.
+continues from its checkpoint in ``runs/studies/NAME``. A model of the same recipe that is already there, trained here
+or elsewhere, is only scored.
 """
 
 from __future__ import annotations
