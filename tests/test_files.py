@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, whatever happens on the way."""
+"""Files are written whole or not at all, whatever goes wrong."""
 
 from __future__ import annotations
 

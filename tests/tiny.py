@@ -1,4 +1,4 @@
-"""Small models, data and plugin packages for tests of the core: built by the same doors as the real ones."""
+"""Small models, data and plugin packages for tests, built by the public functions."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def random_images(n: int, image: ImageSpec, seed: int = 0) -> Tensor:
 
 
 class Noted(DataSet):
-    """`size` images in memory, each of one grey that tells its index; every index that is asked for is kept."""
+    """`size` images in memory, each of one grey that identifies it; requested indices are recorded."""
 
     fields = frozenset({"image"})
 
@@ -100,7 +100,7 @@ def write_distribution(
     plugin: str,
     version: str = "1.0",
 ) -> str:
-    """Lay down an installed distribution with one entry point, as pip leaves it; gives its import package."""
+    """Write an installed distribution with one entry point, as pip would; gives its import package."""
     package = name.replace("-", "_")
     for path, text in files.items():
         target = site / package / path
@@ -131,7 +131,7 @@ def run_python(
 
 
 def python_json(code: str, *arguments: str, site: Path | None = None, **variables: str) -> Any:
-    """What `code` prints as JSON in a fresh interpreter, which must end well."""
+    """The JSON that `code` prints in a new interpreter, which must succeed."""
     done = run_python(code, *arguments, site=site, **variables)
     if done.returncode:
         raise AssertionError(done.stderr)

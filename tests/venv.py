@@ -1,4 +1,4 @@
-"""Fresh virtual environments, made without a network: what is installed is a wheel, and what it needs is at hand."""
+"""New virtual environments, made without a network: wheels are installed, dependencies come from this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas: what is written down is validated, bounded, and blamed by component and field."""
+"""Schemas: values are validated and bounded, and errors name component and field."""
 
 from __future__ import annotations
 

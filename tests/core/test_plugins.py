@@ -1,4 +1,4 @@
-"""Plugins, as real distributions on the import path: found, checked, blamed, switched off, and never in the way."""
+"""Plugins, as distributions on the import path: found, checked, blamed, switched off."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ FIRST_PARTY = {entry.name for entry in distribution("interpzoo").entry_points if
 
 
 def status(zoo: Zoo) -> dict[str, str]:
-    """What became of each plugin."""
+    """The status of each plugin."""
     return {plugin.owner.plugin: plugin.status for plugin in zoo.plugins}
 
 

@@ -1,4 +1,4 @@
-"""Names: whose they are, which is found, and what is left behind when a registration goes wrong."""
+"""The registry: owners, look-up, and failed registrations, which leave it unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading from the Hub: what is asked for, what is believed, and what is left in the cache when things go wrong."""
+"""Loading from the Hub: requests, checks, and the state of the cache after errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def frames_of(model: InterpolationModel) -> list[float]:
 
 @pytest.fixture
 def files(hub: Hub, tmp_path: Path) -> dict[str, bytes]:
-    """A pretrained folder; ``user/repo`` holds it, with strangers, and nothing goes wrong yet."""
+    """A pretrained folder, which ``user/repo`` holds beside other files."""
     files = folder_of(untrained(), tmp_path / "model")
     strangers = {"modeling.py": b"raise SystemExit", "pytorch_model.bin": b"cos\nsystem\n", "sub/config.json": b"{}"}
     hub.add_repo("user/repo", {**files, **strangers})
@@ -52,7 +52,7 @@ def files(hub: Hub, tmp_path: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def frames() -> list[float]:
-    """What ``user/repo`` gives."""
+    """The frames of the model in ``user/repo``."""
     return frames_of(untrained())
 
 
@@ -62,12 +62,12 @@ def cache(tmp_path: Path) -> str:
 
 
 def asked(hub: Hub) -> list[str]:
-    """The paths that were asked for, in order; not the client's own survey of where it runs."""
+    """The requested paths, in order, without the client's own telemetry."""
     return [request.path for request in hub.requests if request.path != "/api/agent-harnesses"]
 
 
 def stored(cache: str) -> list[Path]:
-    """The contents in a cache."""
+    """The files in a cache."""
     return [path for path in Path(cache).rglob("blobs/*") if path.suffix != ".incomplete"]
 
 
@@ -122,7 +122,7 @@ def test_the_newest_commit_of_a_branch_is_loaded(
 
 
 def test_fine_tuning_a_repository(hub: Hub, process: Warm, files: dict[str, bytes], cache: str, tmp_path: Path) -> None:
-    """The card names it, at the revision that was asked for, and the Hub its base."""
+    """The card names the repository and its revision, and the metadata the base model."""
     code = """
 import interpzoo
 from interpzoo.config import Recipe

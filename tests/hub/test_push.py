@@ -1,4 +1,4 @@
-"""Pushing to the Hub: one commit or none, cards that people edited, and models that load from there as they were."""
+"""Pushing to the Hub: one commit or none, edited cards, and models that load from there unchanged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def contents(folder: Path, repository: str = "user/repo") -> dict[str, bytes]:
-    """The folder's files, and the card as it is in a repository: that is where the model is loaded from."""
+    """The folder's files, with a card that loads the model from the repository."""
     found = {path.name: path.read_bytes() for path in folder.iterdir()}
     there = re.sub(rb'interpzoo\.load\("[^"]*"\)', f'interpzoo.load("{repository}")'.encode(), found["README.md"])
     assert there != found["README.md"]
@@ -55,7 +55,7 @@ def contents(folder: Path, repository: str = "user/repo") -> dict[str, bytes]:
 
 
 def on_hub(hub: Hub, revision: str = "main") -> dict[str, bytes]:
-    """What ``user/repo`` holds but for the Hub's own file."""
+    """The files in ``user/repo``, without the Hub's own."""
     return {name: data for name, data in hub.files("user/repo", revision).items() if name != ".gitattributes"}
 
 
@@ -288,7 +288,7 @@ def register(registry):
 
 
 def interpzoo(*arguments: str, hub: Hub, home: Path, module: str = "interpzoo", **variables: str) -> str:
-    """What the command prints, which must end well."""
+    """The output of a command, which must succeed."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         env={**environment(hub, home), "OMP_NUM_THREADS": "1", **variables},
@@ -302,7 +302,7 @@ def interpzoo(*arguments: str, hub: Hub, home: Path, module: str = "interpzoo", 
 
 @pytest.mark.slow
 def test_train_push_and_load_by_repository_revision_and_registered_name(hub: Hub, folder: Path, tmp_path: Path) -> None:
-    """Each in a process of its own with an empty cache; loaded again, it asks the network for nothing."""
+    """Each in a new process with an empty cache; the second load makes no request."""
     changes = [f"--set={change}" for change in ("training.samples=32", "encoder.width=2", "decoder.width=2")]
     run, home = tmp_path / "run", tmp_path / "home"
     interpzoo("train", "ae-lines", "--output", str(run), *changes, hub=hub, home=home)

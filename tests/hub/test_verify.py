@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def problems(folder: Path) -> dict[str, str]:
-    """What is wrong, by name."""
+    """The problems, by file name."""
     return {finding.name: finding.problem for finding in verify(folder) if finding.problem}
 
 

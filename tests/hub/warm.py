@@ -1,4 +1,4 @@
-"""A process that has imported everything already and knows only the Hub for tests: what it is told, it runs."""
+"""A process that has imported everything already and knows only the Hub for tests; it runs the code that it is sent."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ result = model.example_strip(2, 3).flatten().tolist()
 
 
 class RefusedError(Exception):
-    """What was raised in the other process: its class and its message."""
+    """An error in the other process: its class and message."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
 
 
 class Warm:
-    """The process; `seconds` is what the last call took in it."""
+    """The process; `seconds` is the duration of the last call in it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         command = [sys.executable, "-c", _LOOP]
@@ -61,7 +61,7 @@ class Warm:
         self.process.communicate()
 
     def start(self, code: str, **variables: Any) -> None:
-        """Begin to run `code` with `variables`, which JSON can tell."""
+        """Start to run `code` with `variables`, which must be JSON values."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"code": code, **variables}) + "\n")
         self.process.stdin.flush()

@@ -44,7 +44,7 @@ def model_info(context: Context, repo: str, revision: str) -> Answer:
 
 
 def _card_data(commit: Commit) -> dict[str, object] | None:
-    """The card's metadata; a card that has none, or spoilt ones, is no reason to hide the model."""
+    """The card's metadata; a card without valid metadata does not hide the model."""
     try:
         return metadata(commit.files["README.md"].content.decode())
     except (KeyError, ValueError):

@@ -32,7 +32,7 @@ class Fault:
         if self.transfer and self.method is None:
             self.method = "GET"
         if self.transfer in ("truncate", "corrupt", "trickle") and self.method != "GET":
-            raise ValueError(f"only what the Hub sends can be spoilt in this way (method 'GET'); got {self}")
+            raise ValueError(f"only what the Hub sends can be damaged in this way (method 'GET'); got {self}")
 
     @property
     def spoils_answer(self) -> bool:

@@ -154,7 +154,7 @@ class Hub:
         under the endpoint, so ``*/resolve/*/model.safetensors`` matches the look-up (HEAD) and the download (GET).
 
         Args:
-            pattern: as in `fnmatch`, held against the decoded path; ``*`` matches slashes as well.
+            pattern: as in `fnmatch`, matched with the decoded path; ``*`` matches slashes as well.
             status: answered in place of the Hub's own answer, and nothing is done.
             retry_after: seconds, sent as ``Retry-After`` with `status`.
             anonymous: the token is lost on the way.

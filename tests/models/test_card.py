@@ -1,4 +1,4 @@
-"""The card of a model: what it says, and that the Hub reads it."""
+"""The card of a model: its text, and its metadata as the Hub reads it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_data_sets_have_their_names_on_the_hub(data: ComponentSpec, hub_id: str 
     [(None, None), ("ae-lines", None), ("somebody/faces", "somebody/faces"), ("somebody/faces@v2", "somebody/faces")],
 )
 def test_a_fine_tuned_repository_is_the_base_model(start: str | None, base: str | None) -> None:
-    """The Hub's tree of models knows repositories, not names of the zoo."""
+    """The Hub's tree of models has repositories, not registered names."""
     config = config_of()
     assert config.trained is not None
     trained = config.trained.model_copy(update={"started_from": start})

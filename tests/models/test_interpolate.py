@@ -89,7 +89,7 @@ def grey(value: float) -> Tensor:
 
 
 class TestShapes:
-    """Which pairs are walked and how the frames are laid out."""
+    """Pairs of images and the shape of the frames."""
 
     @pytest.mark.parametrize(
         ("a", "b", "expected"),
@@ -151,7 +151,7 @@ class TestShapes:
 
 
 class TestEnds:
-    """A path begins and ends at the images that were given."""
+    """A path begins and ends at the reconstructions of the given images."""
 
     @pytest.mark.parametrize("method", ["ae", "vae"])
     @pytest.mark.parametrize("interpolator", ["linear", "slerp"])
@@ -228,7 +228,7 @@ class TestPositions:
 
 
 class TestInterpolator:
-    """Which path is taken."""
+    """The choice of the path."""
 
     def test_a_path_is_given_by_name_or_as_an_object(self) -> None:
         model = tiny_model()
@@ -272,7 +272,7 @@ class TestInterpolator:
 
 
 class TestBatches:
-    """How many images are decoded at once."""
+    """The number of images decoded at once."""
 
     @pytest.mark.parametrize(
         ("batch_size", "expected"), [(1, [1] * 15), (4, [4, 4, 4, 3]), (15, [15]), (100, [15]), (None, [15])]
@@ -337,7 +337,7 @@ class TestBatches:
 
 
 class TestMorph:
-    """A walk through several images."""
+    """Interpolation through several images."""
 
     def test_a_morph_shows_each_image_once(self, greys: InterpolationModel) -> None:
         walk = greys.morph([grey(0), grey(1), grey(0.5)], steps=3)
@@ -360,7 +360,7 @@ class TestMorph:
 
 
 class TestGrid:
-    """A plane between four images."""
+    """A grid between four images."""
 
     def test_a_grid_computed_by_hand(self, greys: InterpolationModel) -> None:
         """Top left 0, top right 1, bottom left 0.5, bottom right 1: bilinear between them."""
@@ -388,7 +388,7 @@ class TestGrid:
 
 
 class TestExamples:
-    """Walks between the codes that came with a model."""
+    """Paths between the codes that were saved with a model."""
 
     def test_examples_are_paired_in_order(self, greys: InterpolationModel) -> None:
         greys.examples = torch.tensor([[0.0], [1.0], [0.5], [0.25], [9.0]])

@@ -46,26 +46,26 @@ class Warm(Decoder):
 
 
 class Forgetful(Warm):
-    """Its warmth is not written down."""
+    """Its warmth is not saved."""
 
     persistent = False
 
 
 def with_decoder(name: str) -> InterpolationModel:
-    """A small model of a decoder that a test has registered."""
+    """A small model with a decoder that a test has registered."""
     recipe = tiny_recipe()
     decoder = ComponentSpec(name=name, width=4)  # pyright: ignore[reportCallIssue]
     return create(recipe.model_copy(update={"decoder": decoder})).eval()
 
 
 def with_examples(model: InterpolationModel, n: int = 4) -> InterpolationModel:
-    """The model with codes of its own."""
+    """The model with example codes."""
     model.examples = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0))
     return model
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """What is in a folder, by name."""
+    """The files in a folder, by name."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -92,7 +92,7 @@ def test_a_loaded_model_is_ready_to_use_and_to_train(model: InterpolationModel, 
 
 
 def test_a_failed_save_leaves_the_old_model_intact(model: InterpolationModel, tmp_path: Path) -> None:
-    """All of the new one is written before the first file takes its place."""
+    """All new files are written before the first old one is replaced."""
     with_examples(model).save_pretrained(tmp_path / "model")
     examples = tmp_path / "model" / "examples.safetensors"
     examples.unlink()
@@ -171,7 +171,7 @@ def test_a_buffer_that_is_not_in_the_file_is_refused_by_name(register: Register,
 
 
 class TestOptions:
-    """What `load` may be told."""
+    """The arguments of `load`."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -231,7 +231,7 @@ class TestOptions:
 
 
 class TestReducedWeights:
-    """A model that is saved in 16 bits."""
+    """A model saved in 16 bits."""
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
     def test_it_takes_half_the_space_and_is_computed_in_float32(self, dtype: torch.dtype, tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ class TestReducedWeights:
 
 
 class TestFolder:
-    """What `save_pretrained` writes, and where."""
+    """The folder that `save_pretrained` writes."""
 
     def test_the_same_model_gives_the_same_files(self, tmp_path: Path) -> None:
         for name in ("a", "b"):
@@ -321,7 +321,7 @@ class TestFolder:
 
 
 class TestDamage:
-    """Folders that are not what they say, beside those that the tests of the command line damage."""
+    """Damaged folders, beside those in the tests of the command line."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -329,7 +329,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "examples.safetensors"])
     def test_one_changed_byte_is_found(self, name: str, folder: Path) -> None:
-        """In a word of the config or in the last of the numbers: the file is as good as before, and not the same."""
+        """In a text of the config or in the last weight, so that the file stays valid."""
         data = (folder / name).read_bytes()
         data = data.replace(b'"ae-tiny"', b'"ae-tine"') if name == "config.json" else data[:-1] + bytes([data[-1] ^ 1])
         (folder / name).write_bytes(data)
@@ -395,7 +395,7 @@ class TestDamage:
             load(tmp_path)
 
     def test_other_files_are_never_read(self, folder: Path) -> None:
-        """Pickles beside the weights, code beside the config: as if they were not there."""
+        """Pickles beside the weights and code beside the config are ignored."""
         for name in ("pytorch_model.bin", "model.pt", "examples.pt", "modeling.py", "__init__.py", "adapter.pkl"):
             (folder / name).write_bytes(b"cos\nabort\n(tR.")
         moved = folder.rename(folder.parent / "moved")
@@ -412,7 +412,7 @@ def test_a_created_model_is_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def test_loading_a_bundled_model_visits_seven_modules() -> None:
-    """Find, check, build and fill; not counted are the classes of the components themselves."""
+    """Find, check, build, fill. The classes of the components are not counted."""
     load("acai-mnist")
     visited: set[str] = set()
 

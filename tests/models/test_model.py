@@ -116,7 +116,7 @@ def test_codes_of_another_shape_are_quoted(model: InterpolationModel, shape: tup
 
 
 class TestGradients:
-    """`encode` and `decode` are as differentiable as the caller wants; everything made of them tracks nothing."""
+    """`encode` and `decode` follow the caller's gradient mode; all other methods track no gradients."""
 
     def test_encode_and_decode_follow_the_caller(self, any_model: InterpolationModel) -> None:
         images = random_images(2, any_model.config.image).requires_grad_()
@@ -218,7 +218,7 @@ class TestSample:
 
 
 class TestModulesWithoutWeights:
-    """Where a model is and what it computes in, where its decoder cannot say."""
+    """Device and type of a model whose decoder has no weights."""
 
     def test_buffers_determine_device_and_type(self) -> None:
         model = wrap(nn.Identity(), Table(), image=(1, 4, 4))

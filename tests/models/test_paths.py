@@ -1,4 +1,4 @@
-"""The closed-form paths against their formulas, and at the edges where these fail."""
+"""The closed-form paths: values of their formulas, and degenerate cases."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_slerp_of_unequal_norms_is_shoemakes_formula() -> None:
 
 @pytest.mark.parametrize("angle", [10.0**-k for k in range(9)])
 def test_slerp_of_nearly_parallel_codes_is_stable(angle: float) -> None:
-    """On the circle whatever the angle, and never farther from the chord than the arc rises over it."""
+    """On the circle for any angle, and no farther from the chord than the arc."""
     z0 = torch.tensor([[1.0, 0]], dtype=torch.float64)
     z1 = torch.tensor([[math.cos(angle), math.sin(angle)]], dtype=torch.float64)
     t = torch.linspace(0, 1, 11, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""LatentModel of one's own as a model."""
+"""Wrapping one's own networks as a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE = (1, 4, 4)
 
 
 class Pair(nn.Module):
-    """What a variational encoder often gives: mean and log-variance."""
+    """Mean and log-variance, as many variational encoders return them."""
 
     def forward(self, x: Tensor) -> Any:
         return x, x
@@ -72,7 +72,7 @@ def test_the_modules_stay_in_their_mode(training: bool) -> None:
 
 
 def test_wrapping_leaves_the_modules_unchanged() -> None:
-    """The blank image is neither counted by a normalisation nor does dropout draw for it."""
+    """The blank image changes no batch statistics and draws no dropout mask."""
     encoder = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 3))
     decoder = linear_pair()[1].eval()
     statistics = [buffer.clone() for buffer in encoder.buffers()]

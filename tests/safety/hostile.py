@@ -27,7 +27,7 @@ def good(folder: Path) -> Files:
 
 
 def sealed(files: Files) -> Files:
-    """The files with the list that says they are as they should be: hashes hold up none of what is tested here."""
+    """The files with a valid list of hashes, so that the hashes are not what refuses them."""
     listed = {name: data for name, data in files.items() if name not in ("README.md", "SHA256SUMS")}
     lines = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in listed.items())
     return {**files, "SHA256SUMS": "".join(lines).encode()}
@@ -91,7 +91,7 @@ _F32 = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
 
 
 class Hostile(NamedTuple):
-    """What is changed, and what is said of it."""
+    """A change and the message that refuses it."""
 
     change: Callable[[Files], Files]
     expected: str
@@ -183,15 +183,15 @@ REPOSITORIES: Mapping[str, Hostile] = {
     "a name that drives the terminal": Hostile(config(lambda c: c.update(name="\x1b[2J")), "name = '\\x1b[2J'"),
     "the name of another file": Hostile(text(CONFIG, b"../../../../etc/passwd"), "is not valid JSON"),
 }
-"""Each is refused with its message when it is loaded, from a folder and from the Hub alike."""
+"""Each is refused with its message, from a folder and from the Hub alike."""
 
 LISTS: Mapping[str, bytes] = {
     "a path to elsewhere": b"0" * 64 + b"  ../../etc/passwd\n",
     "an absolute path": b"0" * 64 + b"  /etc/passwd\n",
-    "a file that is none of ours": b"0" * 64 + b"  modeling.py\n",
+    "a file that a pretrained folder cannot hold": b"0" * 64 + b"  modeling.py\n",
     "a file that stands twice": (b"0" * 64 + b"  config.json\n") * 2,
     "no hash": b"xyz  config.json\n",
     "no text": b"\xff\xfe\x00",
     "a megabyte": b"0" * (1 << 20),
 }
-"""Lists of checksums that are none; each is refused."""
+"""Invalid lists of hashes; each is refused."""

@@ -1,4 +1,4 @@
-"""Random configs and safetensors files: whatever is in them, it loads or is refused as one that the user can mend."""
+"""Random configs and safetensors files: each loads or is refused with an error of this package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOUNDED = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-"""The same examples every time, and few enough for every run of the tests."""
+"""The same examples in every run, and few of them."""
 
 PARTS = [
     "name",
@@ -64,7 +64,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 @pytest.fixture(scope="module")
 def folder(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good folder without a list of checksums, to be written over."""
+    """A valid folder without a list of hashes, to be overwritten."""
     folder = tmp_path_factory.mktemp("fuzz")
     for name, data in files.items():
         (folder / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""Hostile folders and repositories: each is refused with a clear error, runs nothing and fills no memory."""
+"""Hostile folders and repositories: each is refused with a clear error, runs no code and uses little memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ result = [message, memory("VmHWM") - before]
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """A good folder's."""
+    """The files of a valid folder."""
     return good(tmp_path_factory.mktemp("good") / "model")
 
 
@@ -119,7 +119,7 @@ def test_paths_outside_the_folder_are_never_downloaded(hub: Hub, process: Warm, 
 @pytest.mark.parametrize("name", ["config.json", WEIGHTS, "examples.safetensors", "codes.safetensors", "SHA256SUMS"])
 @pytest.mark.parametrize("kind", ["link", "link to a device", "pipe", "folder"])
 def test_only_regular_files_are_read(files: Files, tmp_path: Path, name: str, kind: str) -> None:
-    """A link may lead anywhere, a pipe is waited for, and a device never ends."""
+    """A link may lead anywhere, a pipe blocks, and a device never ends."""
     folder = write(tmp_path / "model", sealed(files))
     (folder / name).unlink()
     if kind == "pipe":
@@ -169,7 +169,15 @@ def _laughs(depth: int) -> str:
         f"{_laughs(12)}\nmodel-index: *a11",
         "model-index:\n- name: x\n  results: 7",
     ],
-    ids=["an object", "no YAML", "a list", "deep nesting", "a number", "a billion laughs", "results that are none"],
+    ids=[
+        "an object",
+        "invalid YAML",
+        "a list",
+        "deep nesting",
+        "a number",
+        "a billion laughs",
+        "results of another type",
+    ],
 )
 def test_invalid_metadata_is_refused(
     tmp_path: Path, files: Files, metadata: str, monkeypatch: pytest.MonkeyPatch
