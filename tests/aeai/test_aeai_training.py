@@ -47,19 +47,18 @@ def test_the_autoencoder_moves_at_each_step_and_the_discriminator_as_it_is_set(e
 
 
 class Halves(DataSet):
-    """Endless images of two greys, side by side: learnt in a few steps, and far apart."""
+    """Endless images of two gray values side by side, which are learned in a few steps and far apart."""
 
     def __init__(self, image: ImageSpec) -> None:
         super().__init__(ComponentConfig(), image)
-        self._image = image
 
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        """Fresh ones."""
+        """Fresh images."""
         greys = torch.rand(len(indices), 1, 1, 2, generator=generator)
-        return {"image": greys.repeat_interleave(self._image.width // 2, 3).repeat(1, 1, self._image.height, 1)}
+        return {"image": greys.repeat_interleave(self.image.width // 2, 3).repeat(1, 1, self.image.height, 1)}
 
     def test(self, limit: int | None = None) -> Batch:
-        """As many."""
+        """The same images each time."""
         return self.train(torch.arange(limit or 8), Generator().manual_seed(0))
 
 
@@ -110,7 +109,7 @@ def test_the_four_terms_balance(tmp_path: Path) -> None:
     assert max(summed.values()) > 1000 * min(summed.values()), summed
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(precision: str, tmp_path: Path) -> None:
     """Also in the middle of the discriminator's turn."""
     run = recipe({"samples": 10 * 8, "precision": precision, "ema_decay": 0.9}, discriminator_every=3)
@@ -122,25 +121,18 @@ def test_partners_of_the_same_label_need_labels(tmp_path: Path) -> None:
         trainer_of(recipe(partner="same-label"), tmp_path)
 
 
-@pytest.mark.parametrize("method", ["aeai", "ae"])
-@pytest.mark.parametrize("data", ["lines", "mnist", "coil20", "pole-shadow"])
-def test_recipes_differ_from_acais_in_the_method_alone(data: str, method: str) -> None:
-    """The same networks, codes and samples, so that figures can be compared."""
-    ours, acai = load_recipe(f"{method}-{data}"), load_recipe(f"acai-{data}")
-    for name in ("image", "encoder", "decoder", "prior", "interpolator", "data", "license"):
-        assert getattr(ours, name) == getattr(acai, name), name
-    assert ours.limitations.startswith(acai.limitations)
-    # What became of the paper's claims stands on the cards of the models that were trained for them.
-    assert ours.limitations == acai.limitations or ours.name in ("aeai-coil20", "aeai-lines", "aeai-pole-shadow")
-    training = acai.training
-    if ours.name == "aeai-lines":  # which the method draws only where it begins with some
-        assert ours.start_from == "ae-lines"
-        training = training.model_copy(update={"samples": ours.training.samples, "ema_decay": 0.999})
-    for name in ("samples", "batch_size", "seed"):
-        assert getattr(ours.training, name) == getattr(training, name), name
-    if method == "aeai":
+def test_recipes_have_acais_training_and_limitations() -> None:
+    for data in ("lines", "mnist", "coil20", "pole-shadow"):
+        acai = load_recipe(f"acai-{data}")
+        for ours in (load_recipe(f"aeai-{data}"), load_recipe(f"ae-{data}")):
+            assert ours.limitations.startswith(acai.limitations)
+            # The cards of models that were trained for the paper's claims add what became of them.
+            claims = ours.name in ("aeai-coil20", "aeai-lines", "aeai-pole-shadow")
+            assert claims or ours.limitations == acai.limitations
+        ours, training = load_recipe(f"aeai-{data}"), acai.training
+        if data == "lines":
+            training = training.model_copy(update={"samples": ours.training.samples, "ema_decay": 0.999})
         assert ours.training == training
-        assert ours.regularizer.options["discriminator"] == acai.regularizer.options["critic"]
 
 
 @pytest.mark.parametrize(("data", "smoothness"), [("coil20", 1e-1), ("pole-shadow", 1e-3)])

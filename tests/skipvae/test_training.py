@@ -44,7 +44,7 @@ def recipe(decoder: str, steps: int, *, skip: bool = True, **regularizer: Any) -
     return found.model_copy(update=changes)
 
 
-@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("skip", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_some_steps_raise_the_bound(decoder: str, skip: bool, tmp_path: Path) -> None:
     trainer = trainer_of(recipe(decoder, 60, skip=skip), tmp_path)

@@ -62,15 +62,15 @@ def random_images(model: InterpolationModel, n: int = 4) -> Tensor:
     "changes",
     [
         ("encoder.backbone=resnet10t",),
-        ("encoder.backbone=resnet18", "image.channels=3"),
+        pytest.param(("encoder.backbone=resnet18", "image.channels=3"), marks=pytest.mark.slow),
         ("encoder.backbone=convnext_atto", "image.height=48"),
-        ("encoder.backbone=vit_tiny_patch16_224",),
+        pytest.param(("encoder.backbone=vit_tiny_patch16_224",), marks=pytest.mark.slow),
         ("encoder.backbone=vit_tiny_patch16_224", "encoder.patch_size=8", "image.channels=3", "image.height=48"),
         # Tables of relative positions that timm does not save,
-        ("encoder.backbone=efficientvit_m0",),
+        pytest.param(("encoder.backbone=efficientvit_m0",), marks=pytest.mark.slow),
         ("encoder.backbone=test_vit_relpos",),
-        # and such that get their shape from the first image.
-        ("encoder.backbone=convit_tiny",),
+        # and tables that get their shape from the first image.
+        pytest.param(("encoder.backbone=convit_tiny",), marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )
@@ -233,7 +233,7 @@ def test_a_smooth_activation_gives_the_decoder_curvature(activation: Activation,
 
 
 def test_a_short_training_learns_and_loads(tmp_path: Path):
-    changes = (*SMALL, "training.samples=1280", "training.batch_size=32", "training.optimizer.learning_rate=3e-3")
+    changes = (*SMALL, "training.samples=640", "training.batch_size=32", "training.optimizer.learning_rate=3e-3")
     recipe = load_recipe("ae-resnet-mnist", (*changes, "training.ema_decay=null"))
     x = draw_lines(torch.arange(0, 6, 0.4, dtype=torch.float64)).float()
     untrained = mse_loss(interpzoo.create(recipe).eval().reconstruct(x), x)
