@@ -1,7 +1,5 @@
 """Building components from configs: look up the class, validate its options, create it."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, TypeVar
 
 from interpzoo.config import ComponentSpec, MethodConfig, validate

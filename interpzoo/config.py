@@ -4,8 +4,6 @@ Unknown fields are errors and sizes are bounded, so that a config from an untrus
 import path nor ask for a module that fills the memory. No torch is imported here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 

@@ -4,8 +4,6 @@ All derive from `InterpzooError`, so that one ``except`` (and the command line) 
 bugs through. Each also derives from the built-in error that a Python user would expect.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

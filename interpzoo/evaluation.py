@@ -1,7 +1,5 @@
 """`evaluate`: the scores of one model on held-out data by the registered metrics."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

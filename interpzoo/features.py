@@ -1,7 +1,5 @@
 """Feature networks: what images are compared by where pixels say little."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Files: written whole or not at all, measured, and parsed as TOML."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

@@ -1,7 +1,5 @@
 """What there is: models, recipes and components by name; imports no torch."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from interpzoo.errors import UnknownNameError

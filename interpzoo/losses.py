@@ -1,7 +1,5 @@
 """Losses that several methods share."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution

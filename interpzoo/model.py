@@ -1,7 +1,5 @@
 """The model that `load` returns: encode, decode, reconstruct, interpolate, morph, grid, sample, save."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Mapping, Sequence

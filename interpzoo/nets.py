@@ -6,8 +6,6 @@ no output non-linearity. Source: official ACAI code, lib/layers.py. The networks
 the conversion from and to [0, 1] is inside.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

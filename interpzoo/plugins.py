@@ -15,8 +15,6 @@ Environment variables: ``INTERPZOO_PLUGINS`` (comma-separated names: only these)
 these), ``INTERPZOO_STRICT_PLUGINS=1`` (the first failure is raised).
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

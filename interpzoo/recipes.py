@@ -1,7 +1,5 @@
 """Recipes: finding them, reading them and changing single values."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from contextlib import suppress

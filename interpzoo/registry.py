@@ -4,8 +4,6 @@ A component is registered as ``"package.module:Class"`` and imported on first us
 Names of several plugins live side by side: ``plugin:name`` always resolves, a bare name only while it is unambiguous.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import importlib
 import re

@@ -1,7 +1,5 @@
 """Intermediate results that are computed once and shared by all who need them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

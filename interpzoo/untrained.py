@@ -1,7 +1,5 @@
 """`create`: the untrained model of a recipe."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -1,7 +1,5 @@
 """Any encoder and decoder as a model, without writing a plugin."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from typing_extensions import override

@@ -1,7 +1,5 @@
 """The candidates of a benchmark: models, and the controls that every metric is checked against."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What a metric is given: a candidate and its frames on a task."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 import torch

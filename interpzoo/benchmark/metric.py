@@ -1,7 +1,5 @@
 """The interface of metrics, and the controls that every metric is checked against."""
 
-from __future__ import annotations
-
 import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

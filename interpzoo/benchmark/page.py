@@ -1,7 +1,5 @@
 """The page of a benchmark: for each task the best models, all scores, and which metrics are valid."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator, Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Pictures of a benchmark: the same pairs by all candidates, scores with intervals, and how far metrics agree."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product

@@ -1,7 +1,5 @@
 """Work sharing between the processes that torchrun or accelerate has started."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import os

@@ -1,7 +1,5 @@
 """How much is measured: numbers of pairs, frames and images, and the seed."""
 
-from __future__ import annotations
-
 from pydantic import ConfigDict, Field
 
 from interpzoo.config import Schema

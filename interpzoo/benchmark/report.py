@@ -1,7 +1,5 @@
 """What records say together: which metrics are valid on which task, and which models are best by each."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Scoring: every metric on every candidate, resumable and shared by several processes."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import platform

@@ -1,7 +1,5 @@
 """What is benchmarked: the models that a user asks for, grouped by the data that they were trained on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

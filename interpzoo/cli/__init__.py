@@ -3,8 +3,6 @@
 Modules that take long to import are imported inside the functions that need them, so that help and listing are instant.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import NoReturn
 

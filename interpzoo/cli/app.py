@@ -1,7 +1,5 @@
 """The group of commands, and how their errors are reported."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """Plain text for terminals and pipes: aligned columns, labeled values, sizes and JSON."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import textwrap

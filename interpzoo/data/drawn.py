@@ -1,7 +1,5 @@
 """Data sets that draw their images from parameters."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import ClassVar
 

@@ -4,8 +4,6 @@ Source: Berthelot et al. 2019 and the official code, lib/data.py, whose images i
 one. Nothing is downloaded; every image is drawn.
 """
 
-from __future__ import annotations
-
 import math
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Finds a data set of images and opens its splits as tables of the `datasets` library."""
 
-from __future__ import annotations
-
 import glob
 import importlib
 import os

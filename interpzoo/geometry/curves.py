@@ -1,7 +1,5 @@
 """Discrete curves in latent space, measured where they are decoded."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

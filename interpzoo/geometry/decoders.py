@@ -1,7 +1,5 @@
 """Any decoder as a pure function of flat latents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import cast
 

@@ -1,7 +1,5 @@
 """Derivatives of batched decoders: forward mode, reverse mode and the whole Jacobian."""
 
-from __future__ import annotations
-
 import functools
 import warnings
 from collections.abc import Callable

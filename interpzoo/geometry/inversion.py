@@ -1,7 +1,5 @@
 """Inversion of a decoder: the latent whose image is closest to a given one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -3,8 +3,6 @@
 Points are (..., P) in float64, in the coordinates that each class states.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from typing import Final

@@ -1,7 +1,5 @@
 """Nearest neighbors among codes, and shortest paths through them."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

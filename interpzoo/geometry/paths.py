@@ -1,7 +1,5 @@
 """Closed-form paths between codes."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

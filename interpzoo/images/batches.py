@@ -1,7 +1,5 @@
 """Images of any kind to batches that a model takes."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

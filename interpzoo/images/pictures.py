@@ -1,7 +1,5 @@
 """PIL images to tensors of the size and channels that a model takes."""
 
-from __future__ import annotations
-
 import io
 import os
 import struct

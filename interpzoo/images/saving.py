@@ -1,7 +1,5 @@
 """A model's images to files: single images, strips and animations."""
 
-from __future__ import annotations
-
 import math
 import os
 import struct

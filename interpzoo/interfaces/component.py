@@ -1,7 +1,5 @@
 """What every component has in common: a config, validated before the component is built."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Generic, get_args, get_origin
 
 from typing_extensions import TypeVar

@@ -1,7 +1,5 @@
 """Data sets, and the ground truth that some of them have."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path

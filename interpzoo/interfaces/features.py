@@ -1,7 +1,5 @@
 """Feature networks, which metrics compare images by where pixels say little."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar
 

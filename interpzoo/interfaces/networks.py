@@ -1,7 +1,5 @@
 """Encoder, decoder and prior, and the model that they make as other components see it."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
 

@@ -1,7 +1,5 @@
 """Training: one step, the updates that it makes, and the regularizer that gives their losses."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

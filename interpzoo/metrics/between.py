@@ -4,8 +4,6 @@ Source: Oring, Yakhini and Hel-Or, arXiv 2008.01487, sections 4.2 and 4.3 in the
 paper's project page, whose figures are of the ICML version. There is no official code.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

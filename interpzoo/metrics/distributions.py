@@ -5,8 +5,6 @@ Sources: Heusel et al. 2017 (arXiv 1706.08500); Chong and Forsyth 2020 (arXiv 19
 features and give no interval over pairs of images, whose frames are not independent samples.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

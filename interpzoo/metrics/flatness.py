@@ -4,8 +4,6 @@ Source: Chen et al., arXiv 2002.04881, section 4, whose definitions leave some r
 geometry_metrics.py), whose condition number is G's.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

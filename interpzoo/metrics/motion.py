@@ -5,8 +5,6 @@ There e is 1e-4, and a jump is hit by one sample in 10,000, that is never. Here 
 nothing is missed between them.
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from interpzoo.errors import InputError

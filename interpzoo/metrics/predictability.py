@@ -4,8 +4,6 @@ The idea is that of the critic of Berthelot et al. 2019 (arXiv 1807.07543), whic
 coefficient from an interpolant. Here a network is trained afterwards, on frames of some pairs, and tested on others.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

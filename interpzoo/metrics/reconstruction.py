@@ -1,7 +1,5 @@
 """Errors of reconstructions: MSE, PSNR and SSIM."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

@@ -4,8 +4,6 @@ Source: Berthelot et al. 2019, section 5, and the official code (lib/classifiers
 `train` extra.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

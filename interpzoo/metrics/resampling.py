@@ -1,7 +1,5 @@
 """Confidence intervals by the bootstrap: how far a score would move with other pairs."""
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

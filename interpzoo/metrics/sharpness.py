@@ -1,7 +1,5 @@
 """Sharpness of the frames inside a path: what fades or blurs loses its gradients. No network is needed."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from interpzoo.errors import InputError

@@ -3,8 +3,6 @@
 These are Mean Distance and Mean Smoothness of the ACAI paper: Berthelot et al. 2019 and the official code, lib/eval.py.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

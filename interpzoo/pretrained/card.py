@@ -3,8 +3,6 @@
 It is generated from the config and the results of ``interpzoo evaluate``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ All requests go through the Hub's own client, so that ``HF_ENDPOINT``, ``HF_TOKE
 ``hf auth login`` work as they do elsewhere.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Downloading a pretrained folder from the Hub into its client's cache, each file checked against its hash."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """`load`: find a model's folder, check it, build its networks and fill them with its weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Finding a model's folder: on this disk, inside an installed package, or on the Hub."""
 
-from __future__ import annotations
-
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Uploading a pretrained folder to the Hub in one commit, so that a repository never mixes two models."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,7 +1,5 @@
 """`verify`: check the files of a pretrained folder against their hashes, and its frames against new ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

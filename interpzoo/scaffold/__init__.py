@@ -1,7 +1,5 @@
 """A new plugin from a template: a package that can be installed, tested and trained as it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from importlib.metadata import version

@@ -1,7 +1,5 @@
 """Checks of a data set: images in [0, 1], the declared fields, and the same images for the same request."""
 
-from __future__ import annotations
-
 import torch
 from torch import Generator, Tensor
 

@@ -1,7 +1,5 @@
 """How a check reports a violated rule."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

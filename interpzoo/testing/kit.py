@@ -1,7 +1,5 @@
 """All checks of a plugin, one by one or in one call."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Checks of networks: shapes at every size that they take, no hidden randomness, exact saving and loading."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory

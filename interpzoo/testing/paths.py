@@ -1,7 +1,5 @@
 """Checks of an interpolator: exact ends, pairs independent of their batch, positions per pair, errors outside."""
 
-from __future__ import annotations
-
 import warnings
 
 import torch

@@ -1,7 +1,5 @@
 """A plugin is registered without heavy imports, and its components and recipes can be built."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Random images and batches in place of a data set: the checks are about a method, not about what it learns."""
 
-from __future__ import annotations
-
 import torch
 from torch import Generator, Tensor
 

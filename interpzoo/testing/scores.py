@@ -1,7 +1,5 @@
 """Metrics on a model of the method."""
 
-from __future__ import annotations
-
 import math
 
 from interpzoo.benchmark import Task

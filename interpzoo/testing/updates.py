@@ -1,7 +1,5 @@
 """Checks of a method's updates: each loss reaches what its update declares and nothing else."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from pathlib import Path

@@ -3,8 +3,6 @@
 Nothing is pickled. The file is replaced in one step, so a killed run always finds the last complete checkpoint.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

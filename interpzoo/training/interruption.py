@@ -1,7 +1,5 @@
 """Ctrl-C takes effect between two steps, not within one."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Generator

@@ -1,7 +1,5 @@
 """The optimizer of an update: how it is built, its learning rate at each step, and the memory layout that it needs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

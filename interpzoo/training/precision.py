@@ -1,7 +1,5 @@
 """Full float32 precision in convolutions on an accelerator."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Progress of a training: a bar with the loss terms on a terminal, one line a minute elsewhere."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Final

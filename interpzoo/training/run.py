@@ -1,7 +1,5 @@
 """`train`: from a recipe to a folder that `load` reads."""
 
-from __future__ import annotations
-
 import json
 import platform
 import re

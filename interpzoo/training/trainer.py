@@ -4,8 +4,6 @@ Every random draw depends on (seed, step, process) only, and every image on (see
 run sees what an uninterrupted run would see, and several processes share the batches that one process would see.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence

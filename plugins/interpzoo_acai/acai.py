@@ -3,8 +3,6 @@
 Source: arXiv 1807.07543, eqs. 1 and 2; official code acai.py, which decides where the two differ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field

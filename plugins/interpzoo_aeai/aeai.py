@@ -3,8 +3,6 @@
 Source: arXiv 2008.01487, section 2, in the text of its ICLR submission (eq. 1). There is no official code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -4,8 +4,6 @@ Source: Nene, Nayar and Murase, Columbia Object Image Library (COIL-20), technic
 size-normalized set. (The paper has COIL-100, of the same turntable in color.)
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from functools import cached_property

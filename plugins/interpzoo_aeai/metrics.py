@@ -1,7 +1,5 @@
 """The paper's alpha prediction as a metric, on every data set with ground-truth paths."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable

@@ -6,8 +6,6 @@ unknown size and colors, and are not published. Here the view is orthographic, t
 length a choice of ours.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import ClassVar, Final

@@ -3,8 +3,6 @@
 Source: arXiv 1903.02709, section 2; official code, models/swapgan.py, twogan.py and kgan.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal
 

@@ -4,8 +4,6 @@ Source: arXiv 1903.02709, section 2; official code, models/swapgan.py, threegan.
 one slice of a code along its first dimension: a channel (H, W), or a single number if codes are flat.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Final
 

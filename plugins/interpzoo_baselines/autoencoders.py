@@ -1,7 +1,5 @@
 """The baselines of the ACAI paper, on the same networks (official: autoencoder.py, denoising.py, vae.py, aae.py)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Paths that need nothing but the two codes."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from typing_extensions import override
 

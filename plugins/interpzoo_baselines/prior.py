@@ -1,7 +1,5 @@
 """The standard normal prior."""
 
-from __future__ import annotations
-
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Normal

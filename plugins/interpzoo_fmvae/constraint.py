@@ -3,8 +3,6 @@
 Source: Klushyn et al., arXiv 1905.04982, algorithm 1 ("REWO"), as the flat-manifold VAE uses it.
 """
 
-from __future__ import annotations
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn

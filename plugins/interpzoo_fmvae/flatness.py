@@ -4,8 +4,6 @@ Source: Chen et al., arXiv 2002.04881, eq. 7; there is no official code. The squ
 comes from the batch, as in its successor FlatVI (theislab/FlatVI, geometric_vae.py).
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -4,8 +4,6 @@ Source: Chen et al., arXiv 2002.04881, eq. 7, on the constrained VAE of Klushyn 
 official code.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 

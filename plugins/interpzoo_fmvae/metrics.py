@@ -1,7 +1,5 @@
 """The paper's measures of flatness as metrics for any model with a differentiable decoder."""
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

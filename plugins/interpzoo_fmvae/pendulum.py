@@ -4,8 +4,6 @@ Source: the papers' 15,000 gray images of 16x16, the angle uniform on the circle
 renderer is not published, so every length here is a choice of ours.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import ClassVar, Final

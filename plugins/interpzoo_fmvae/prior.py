@@ -3,8 +3,6 @@
 Source: Klushyn, Chen, Kurle, Cseke and van der Smagt, arXiv 1905.04982, where the flat-manifold VAE takes it from.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -4,8 +4,6 @@ Source: arXiv 1807.06650; official code of the paper (timsainb/GAIA, network.py,
 same author's later notebook has other losses and calls itself an experiment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal

@@ -4,8 +4,6 @@ After the data set of arXiv 2104.13189; whether its ellipses have this metric is
 choice of ours.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

@@ -1,7 +1,5 @@
 """What low bending embeddings promise, measured on held-out pairs of any encoder: lengths, bending, straight paths."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

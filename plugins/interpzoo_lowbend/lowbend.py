@@ -3,8 +3,6 @@
 Source: arXiv 2104.13189 and its theory, arXiv 2208.10193. There is no official code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

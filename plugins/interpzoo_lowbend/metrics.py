@@ -1,7 +1,5 @@
 """Distortion and bending of any encoder, on the data sets of pairs at known distances."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable

@@ -1,7 +1,5 @@
 """Data sets of image pairs at known distance, with the image halfway between."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import ClassVar, Final
 

@@ -3,8 +3,6 @@
 After the data set of arXiv 2104.13189, whose object is not published; this one needs no file.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Sums of round Gaussian blots: images that depend smoothly on the positions of the blots."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 

@@ -3,8 +3,6 @@
 After the data set of arXiv 2104.13189, whose renderer is not published: every length here is a choice of ours.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Final
 

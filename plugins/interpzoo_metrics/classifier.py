@@ -1,7 +1,5 @@
 """Feature networks: small classifiers whose codes images are compared by."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Metrics of how evenly a path moves, in feature space and in small steps."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from typing_extensions import override
 

@@ -1,7 +1,5 @@
 """Metrics of whether the frames between the ends look like the data."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from typing import Final

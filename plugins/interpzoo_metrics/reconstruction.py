@@ -1,7 +1,5 @@
 """Metrics of reconstructions of held-out images, which are the ends of every path."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import override

@@ -1,7 +1,5 @@
 """Metrics of how well codes separate classes that they were trained without."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from typing_extensions import override

@@ -1,7 +1,5 @@
 """Metrics that compare with the ground-truth path, on data sets that know it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import torch

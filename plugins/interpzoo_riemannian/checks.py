@@ -1,7 +1,5 @@
 """Checks of arguments that the functions of this package share, and the default batch size."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

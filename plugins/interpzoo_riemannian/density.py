@@ -6,8 +6,6 @@ frames along a path must look like data and the decoder has no variance that mar
 `neighbor_path` as a start where straight lines lead through such gaps or there are several local minima.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

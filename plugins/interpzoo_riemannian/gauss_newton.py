@@ -1,7 +1,5 @@
 """Levenberg-Marquardt on the chords of many curves at once."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

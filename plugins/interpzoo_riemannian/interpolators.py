@@ -1,7 +1,5 @@
 """Geodesics as paths between codes."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Literal
 

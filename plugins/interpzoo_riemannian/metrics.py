@@ -1,7 +1,5 @@
 """Metrics that compare straight lines with geodesics."""
 
-from __future__ import annotations
-
 import warnings
 from typing import ClassVar, Final
 

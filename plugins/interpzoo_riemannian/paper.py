@@ -4,8 +4,6 @@ Shao, Kumar, Fletcher 2018. There is no official code. Where the paper is silent
 Gauss-Seidel), and the docstrings state the step lengths and thresholds.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The report on geodesics, and the warning about those that did not converge."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Geodesics from a point and a velocity, vectors transported along curves, and analogies built from both."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

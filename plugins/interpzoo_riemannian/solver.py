@@ -1,7 +1,5 @@
 """Geodesics between codes: the curves that are shortest when measured by the decoder's outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal

@@ -4,8 +4,6 @@ Source: Dieng et al., arXiv 1807.04863: h_1 = f_1(z), h_{l+1} = g_l(h_l, z), and
 h_L and z again. Without the skips only h_1 depends on z: the baseline of the same depth and width.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

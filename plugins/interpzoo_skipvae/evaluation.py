@@ -3,8 +3,6 @@
 Source: Dieng et al., arXiv 1807.04863; official code, train_img_skip.py (eval, get_agg_kl).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final

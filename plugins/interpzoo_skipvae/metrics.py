@@ -1,7 +1,5 @@
 """The paper's measures as metrics for models that are trained by its loss."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Final
 

@@ -4,8 +4,6 @@ Source: Lake, Salakhutdinov and Tenenbaum, Human-level concept learning through 
 Science 350, 2015.
 """
 
-from __future__ import annotations
-
 from PIL import Image, ImageOps
 from typing_extensions import override
 

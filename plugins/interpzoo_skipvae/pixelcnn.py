@@ -4,8 +4,6 @@ Source: Dieng et al., arXiv 1807.04863, official code models_img_skip.py (Stacke
 of van den Oord et al., arXiv 1606.05328. As there, convolutions have torch's default initial weights.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import ClassVar

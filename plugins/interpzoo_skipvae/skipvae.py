@@ -3,8 +3,6 @@
 Source: Dieng et al., arXiv 1807.04863; official code, train_img_skip.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

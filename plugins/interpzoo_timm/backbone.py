@@ -3,8 +3,6 @@
 timm (and with it torchvision) is imported when an encoder is built, not before.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from types import ModuleType

@@ -1,7 +1,5 @@
 """Any backbone of timm, with the weights that timm has for it, as a network of features to compare images by."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """timm itself: imported on demand, and its refusals in the zoo's own words."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import ModuleType

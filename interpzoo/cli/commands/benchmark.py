@@ -1,7 +1,5 @@
 """``interpzoo benchmark``: the scores of models and controls, side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

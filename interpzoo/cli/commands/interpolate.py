@@ -1,7 +1,5 @@
 """``interpzoo interpolate``: a picture of the path between two images."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

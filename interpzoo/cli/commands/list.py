@@ -1,7 +1,5 @@
 """``interpzoo list``: the pretrained models, listed without importing torch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

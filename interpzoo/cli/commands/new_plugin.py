@@ -1,7 +1,5 @@
 """``interpzoo new-plugin``: create a plugin project from a template."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """``interpzoo plugins``: what each plugin registers, and which could not be loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``interpzoo push``: upload a model to the Hugging Face Hub."""
 
-from __future__ import annotations
-
 import click
 
 from interpzoo.cli.options import model_argument

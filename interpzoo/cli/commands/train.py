@@ -1,7 +1,5 @@
 """``interpzoo train``: train a recipe and write a folder that ``load`` reads."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

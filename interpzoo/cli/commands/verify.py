@@ -1,7 +1,5 @@
 """``interpzoo verify``: check that the files of a model are intact."""
 
-from __future__ import annotations
-
 import click
 
 from interpzoo.cli.console import echo_json
