@@ -7,7 +7,7 @@ from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, jacobian
 from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float, numbers
 from interpzoo_riemannian.report import warn_unless_converged
-from interpzoo_riemannian.solver import geodesic, solve
+from interpzoo_riemannian.solver import geodesic
 from interpzoo_riemannian.tangents import Tangents
 
 _CORRECTIONS = 30
@@ -67,7 +67,7 @@ def logarithm_map(
     if tolerance is None:
         tolerance = 1e-10 if z0.dtype == torch.float64 else 1e-7
     # With free nodes, because `exponential_map` shoots those.
-    found = solve(decoder, z0, z1, steps, tolerance=tolerance, batch_size=batch_size, midpoints=False)
+    found = geodesic(decoder, z0, z1, steps=steps, tolerance=tolerance, batch_size=batch_size, midpoints=False)
     warn_unless_converged(found)
     flat, batch_size = checked_decoder(decoder, z0, batch_size)
     at_once = max(1, batch_size // (1 + z0[0].numel()))

@@ -49,6 +49,7 @@ def geodesic(
     tolerance: float = 1e-4,
     max_iterations: int = 100,
     batch_size: int | None = None,
+    midpoints: bool = True,
     progress: bool = False,
 ) -> Geodesic:
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
@@ -77,33 +78,14 @@ def geodesic(
         max_iterations: iterations of a minimizer at most, for each number of nodes.
         batch_size: latents decoded at once, which bounds the memory for any number of pairs; by default as many as give
             a million output values.
+        midpoints: whether the chain includes the points between the nodes. Without them it is the curve that
+            `exponential_map` shoots.
         progress: show a progress bar on standard error.
 
     Raises:
         InputError: shapes that do not fit; fewer than two steps; ends that are NaN or infinite; a decoder whose
             outputs are NaN or infinite, random, dependent on their batch, or not differentiable.
     """
-    return solve(
-        decoder, z0, z1, steps, init=init, method=method, tolerance=tolerance, max_iterations=max_iterations,
-        batch_size=batch_size, progress=progress, midpoints=True,
-    )  # fmt: skip
-
-
-def solve(
-    decoder: Decode,
-    z0: Tensor,
-    z1: Tensor,
-    steps: int,
-    *,
-    init: Tensor | None = None,
-    method: Method = "auto",
-    tolerance: float,
-    max_iterations: int = 100,
-    batch_size: int | None = None,
-    progress: bool = False,
-    midpoints: bool,
-) -> Geodesic:
-    """As `geodesic`; without `midpoints`, for chains whose points are all free."""
     check_latents(z0=z0, z1=z1)
     check_steps(steps)
     if init is not None:

@@ -16,7 +16,6 @@ from interpzoo_riemannian import (
     paper,
     parallel_transport,
 )
-from interpzoo_riemannian.solver import solve
 from torch import Tensor
 
 from interpzoo.errors import InputError
@@ -125,9 +124,9 @@ def test_the_logarithm_warns_where_it_did_not_converge(monkeypatch: pytest.Monke
     from interpzoo_riemannian import shooting
 
     def hasty(*arguments: object, **options: object) -> object:
-        return solve(*arguments, **{**options, "max_iterations": 1})  # pyright: ignore[reportArgumentType]
+        return geodesic(*arguments, **{**options, "max_iterations": 1})  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(shooting, "solve", hasty)
+    monkeypatch.setattr(shooting, "geodesic", hasty)
     with pytest.warns(NotConvergedWarning, match="2 of 2 geodesics did not converge: pair 0, 1"):
         logarithm_map(torus, latents(2, 2), 2 + latents(2, 2, seed=1))
 
