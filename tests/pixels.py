@@ -21,7 +21,7 @@ def pixelwise(weight: float, bias: float = 0.0) -> nn.Conv2d:
     layer = nn.Conv2d(1, 1, 1)
     with torch.no_grad():
         layer.weight.fill_(weight)
-        layer.bias.fill_(bias)  # pyright: ignore[reportOptionalMemberAccess]
+        layer.bias.fill_(bias)
     return layer
 
 

@@ -156,7 +156,7 @@ def test_an_unknown_component_suggests_the_nearest() -> None:
 
 def test_schemas_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        TrainingConfig().seed = 3  # pyright: ignore[reportAttributeAccessIssue]
+        TrainingConfig().seed = 3
 
 
 def test_a_recipe_survives_json() -> None:

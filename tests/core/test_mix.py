@@ -86,7 +86,7 @@ def test_a_path_that_is_no_mixer_is_refused(model: InterpolationModel, images: T
 @pytest.mark.parametrize("weights", [[0.5, 0.5], [[0.5, 0.5]], [[[1.0, 0.0, 0.0]]], 1.0])
 def test_as_many_weights_as_images(weights: object, model: InterpolationModel, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"expected \(3,\) or \(N, 3\)"):
-        model.mix(images, weights, mixer=AVERAGING)  # pyright: ignore[reportArgumentType]
+        model.mix(images, weights, mixer=AVERAGING)
 
 
 @pytest.mark.parametrize(

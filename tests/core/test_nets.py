@@ -105,7 +105,7 @@ def test_leaky_relu_has_the_slope_of_tensorflow() -> None:
 @pytest.mark.parametrize("name", ["elu", "silu"])
 def test_smooth_activations_have_a_second_derivative(name: str) -> None:
     x = torch.tensor([-0.5], requires_grad=True)
-    (first,) = torch.autograd.grad(activation(name)(x).sum(), x, create_graph=True)  # pyright: ignore[reportArgumentType]
+    (first,) = torch.autograd.grad(activation(name)(x).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
     assert second != 0
 

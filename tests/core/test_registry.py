@@ -149,7 +149,7 @@ def test_invalid_targets(target: str) -> None:
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(PluginError, match=r"'encoders': expected one of encoder, decoder, prior"):
-        Registrar(MINE).add("encoders", "x", "json:JSONEncoder")  # pyright: ignore[reportArgumentType]
+        Registrar(MINE).add("encoders", "x", "json:JSONEncoder")
 
 
 def test_nothing_is_registered_before_commit() -> None:

@@ -146,7 +146,7 @@ class TestRefused:
 
     def test_a_decoder_without_a_derivative(self) -> None:
         model = toy()
-        model.decoder.differentiable = False  # pyright: ignore[reportAttributeAccessIssue]
+        model.decoder.differentiable = False
         with pytest.raises(ConfigError, match="needs the Jacobian of the decoder, and LinearDecoder has none"):
             fmvae().setup(model, {"image": X}, Generator())
 

@@ -24,9 +24,9 @@ def linear_prior(spread: float = 1.0) -> HierarchicalPrior:
     # Orthogonal columns under V^-1, so that the exact posterior of zeta has a diagonal covariance.
     basis = torch.diag(VARIANCE.sqrt()) @ torch.linalg.qr(A)[0] @ torch.diag(torch.tensor([1.5, 0.7]))
     precision = 1 + torch.tensor([1.5, 0.7]).square()
-    prior.generative = Affine(basis, VARIANCE)  # pyright: ignore[reportAttributeAccessIssue]
+    prior.generative = Affine(basis, VARIANCE)
     back = torch.diag(1 / precision) @ basis.mT @ torch.diag(1 / VARIANCE)
-    prior.recognition = Affine(back, spread / precision)  # pyright: ignore[reportAttributeAccessIssue]
+    prior.recognition = Affine(back, spread / precision)
     return prior
 
 

@@ -66,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: Server  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: Server
 
     def _serve(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

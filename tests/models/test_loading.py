@@ -54,7 +54,7 @@ class Forgetful(Warm):
 def with_decoder(name: str) -> InterpolationModel:
     """A small model with a decoder that a test has registered."""
     recipe = tiny_recipe()
-    decoder = ComponentSpec(name=name, width=4)  # pyright: ignore[reportCallIssue]
+    decoder = ComponentSpec(name=name, width=4)
     return create(recipe.model_copy(update={"decoder": decoder})).eval()
 
 

@@ -61,7 +61,7 @@ def test_a_warning_names_pairs_that_did_not_converge(model: InterpolationModel) 
     path = Shortest(ShortestConfig(nodes=8, max_iterations=1, tolerance=1e-12))
     with pytest.warns(NotConvergedWarning, match=r"3 of 3 geodesics did not converge: pair 0, 1, 2") as caught:
         found = model.solve(*ends(model), [0.5], interpolator=path)
-    assert caught[0].message.report is found.report  # pyright: ignore[reportAttributeAccessIssue]
+    assert caught[0].message.report is found.report
 
 
 def test_paths_in_closed_form_have_no_report(model: InterpolationModel) -> None:

@@ -25,15 +25,15 @@ from tests.riemannian.test_geodesics import latents, network
 
 
 def norm(surface: object, z: Tensor, v: Tensor) -> Tensor:
-    G = metric(surface, z)  # pyright: ignore[reportArgumentType]
+    G = metric(surface, z)
     return (v[:, None] @ G @ v[:, :, None]).flatten().sqrt()
 
 
 @pytest.mark.parametrize("surface", [sphere, cylinder, paraboloid, torus])
 def test_the_exponential_inverts_the_logarithm(surface: object) -> None:
     a, b = 0.7 * latents(8, 2, seed=1), 0.7 * latents(8, 2, seed=2)
-    v = logarithm_map(surface, a, b)  # pyright: ignore[reportArgumentType]
-    path = exponential_map(surface, a, v)  # pyright: ignore[reportArgumentType]
+    v = logarithm_map(surface, a, b)
+    path = exponential_map(surface, a, v)
     torch.testing.assert_close(path[:, -1], b, atol=1e-3, rtol=0)
     assert torch.equal(path[:, 0], a)
 
@@ -54,8 +54,8 @@ def test_the_logarithm_is_as_long_as_the_geodesic() -> None:
 @pytest.mark.parametrize("surface", [sphere, paraboloid, torus])
 def test_shooting_has_constant_speed(surface: object) -> None:
     a, v = 0.5 * latents(8, 2, seed=3), 0.5 * latents(8, 2, seed=4)
-    path = exponential_map(surface, a, v, steps=50)  # pyright: ignore[reportArgumentType]
-    speed = 49 * segment_lengths(surface, path)  # pyright: ignore[reportArgumentType]
+    path = exponential_map(surface, a, v, steps=50)
+    speed = 49 * segment_lengths(surface, path)
     torch.testing.assert_close(speed, norm(surface, a, v)[:, None].expand_as(speed), rtol=5e-3, atol=0)
 
 
@@ -106,7 +106,7 @@ def test_around_a_triangle_a_vector_turns_by_its_area(carry: object) -> None:
     steps = 50 if exact else 200
     for start, end in ((0, 1), (1, 2), (2, 0)):
         path = geodesic(sphere, corners[start : start + 1], corners[end : end + 1], steps=steps, tolerance=1e-8).path
-        turned = carry(sphere, path, turned)  # pyright: ignore[reportCallIssue]
+        turned = carry(sphere, path, turned)
     # The chart keeps angles.
     angle = math.atan2(float(v[0, 0] * turned[0, 1] - v[0, 1] * turned[0, 0]), float((v * turned).sum()))
     assert abs(angle) == pytest.approx(math.pi / 2, abs=1e-4 if exact else 1e-2)
@@ -124,7 +124,7 @@ def test_the_logarithm_warns_where_it_did_not_converge(monkeypatch: pytest.Monke
     from interpzoo_riemannian import shooting
 
     def hasty(*arguments: object, **options: object) -> object:
-        return geodesic(*arguments, **{**options, "max_iterations": 1})  # pyright: ignore[reportArgumentType]
+        return geodesic(*arguments, **{**options, "max_iterations": 1})
 
     monkeypatch.setattr(shooting, "geodesic", hasty)
     with pytest.warns(NotConvergedWarning, match="2 of 2 geodesics did not converge: pair 0, 1"):
@@ -135,7 +135,7 @@ class TestPaper:
     @pytest.mark.parametrize("encoder", [None, sphere_inverse])
     def test_algorithm_1_agrees_with_the_solver(self, encoder: object) -> None:
         a, b = 0.6 * latents(6, 2, seed=1), 0.6 * latents(6, 2, seed=2)
-        found = paper.geodesic_path(sphere, a, b, encoder=encoder, steps=12)  # pyright: ignore[reportArgumentType]
+        found = paper.geodesic_path(sphere, a, b, encoder=encoder, steps=12)
         assert bool(found.converged.all())
         expected = geodesic(sphere, a, b, steps=12)
         assert bool((expected.iterations < found.iterations).all())

@@ -72,11 +72,11 @@ class TestTwins:
         for alone in range(len(layers)):
             for i, layer in enumerate(layers):
                 layer.weight.data.copy_(kept[i] if i == alone else torch.zeros_like(kept[i]))
-            first, second = decoder.log_prob(x, torch.tensor([[-1.0, 0.5, 1.0], [2.0, 0.0, -1.0]]).view(2, *LATENT))  # pyright: ignore[reportGeneralTypeIssues]
+            first, second = decoder.log_prob(x, torch.tensor([[-1.0, 0.5, 1.0], [2.0, 0.0, -1.0]]).view(2, *LATENT))
             assert first != second, alone
         for layer in layers:
             layer.weight.data.zero_()
-        first, second = decoder.log_prob(x, torch.randn(2, *LATENT))  # pyright: ignore[reportGeneralTypeIssues]
+        first, second = decoder.log_prob(x, torch.randn(2, *LATENT))
         assert first == second
 
     def test_codes_of_any_shape_are_flattened(self, name: str) -> None:
@@ -92,7 +92,7 @@ def test_a_perceptron_by_hand() -> None:
     decoder = build_component(Decoder, component, image, (1,))
     assert isinstance(decoder, SkipMLP)
     for layer, weight in zip([decoder.first, *decoder.layers, *decoder.skips], (2.0, 3.0, 7.0, 5.0, 11.0), strict=True):
-        nn.init.constant_(layer.weight, weight)  # pyright: ignore[reportArgumentType]
+        nn.init.constant_(layer.weight, weight)
     assert decoder.logits(torch.ones(1, 1)).item() == pytest.approx(88)
     assert made("skip-mlp", layers=1)(torch.zeros(2, *LATENT)).shape == (2, *IMAGE.shape)
 
@@ -133,7 +133,7 @@ def test_the_convolutions_begin_small_and_end_at_the_image() -> None:
     decoder = made("skip-conv", image=image, scales=3, width=4)
     assert isinstance(decoder, SkipConv)
     assert decoder.start == (16, 4, 2)
-    assert [layer.conv.out_channels for layer in decoder.layers] == [16, 16, 8, 8, 4, 4, 4, 1]  # pyright: ignore[reportAttributeAccessIssue]
+    assert [layer.conv.out_channels for layer in decoder.layers] == [16, 16, 8, 8, 4, 4, 4, 1]
     assert [layer.resolution for layer in decoder.layers] == 2 * [(4, 2)] + 2 * [(8, 4)] + 2 * [(16, 8)] + 2 * [
         (32, 16)
     ]

@@ -56,7 +56,7 @@ def test_the_whole_gradient_is_clipped(tmp_path: Path) -> None:
     """Of both networks together: the mean of Adam's first moment is a tenth of the clipped gradient."""
     trainer = trainer_of(recipe("skip-conv", 4), tmp_path)
     assert float(trainer.step(0)["autoencoder gradient"]) > 5
-    state = trainer._optimizers["autoencoder"].state.values()  # pyright: ignore[reportPrivateUsage]
+    state = trainer._optimizers["autoencoder"].state.values()
     moments = torch.cat([10 * moment["exp_avg"].flatten() for moment in state])
     assert moments.norm().item() == pytest.approx(5, rel=1e-4)
     assert len(state) == len([*trainer.model.encoder.parameters(), *trainer.model.decoder.parameters()])
