@@ -1,7 +1,7 @@
 """Networks that several methods share: the convolutional encoder and decoder of the ACAI paper.
 
-Stride-1 3x3 convolutions with "same" zero padding and biases, average pooling and nearest-neighbour upsampling, leaky
-ReLU of slope 0.2, no normalisation (so that pairs never share batch statistics and forward-mode derivatives are exact),
+Stride-1 3x3 convolutions with "same" zero padding and biases, average pooling and nearest-neighbor upsampling, leaky
+ReLU of slope 0.2, no normalization (so that pairs never share batch statistics and forward-mode derivatives are exact),
 no output non-linearity. Source: official ACAI code, lib/layers.py. The networks work in that code's units, [-1, 1];
 the conversion from and to [0, 1] is inside.
 """

@@ -11,21 +11,21 @@ ConfigT = TypeVar("ConfigT", bound=ComponentConfig, default=ComponentConfig, cov
 
 
 class Configured(Generic[ConfigT]):
-    """A component with a config: its class is the type argument, as in ``class Mine(Interpolator[MineConfig])``.
+    """A component with a config, whose class is the type argument, as in ``class Mine(Interpolator[MineConfig])``.
 
-    Without a type argument the config is that of the parent class; in the end it is `ComponentConfig`, which is empty.
+    Without a type argument a component has the config of its parent class, ultimately the empty `ComponentConfig`.
     """
 
     Config: ClassVar[type[ComponentConfig]] = ComponentConfig
     """What a recipe may set of this component."""
 
     kind: ClassVar[Kind]
-    """What an interface's components are registered as."""
+    """The kind under which components of this interface are registered."""
 
     config: ConfigT
 
     def __init__(self, config: ConfigT, /, *shapes: Any) -> None:
-        """Take the validated config and what else the interface says."""
+        """Take the validated config, and what else the constructor of the interface takes."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -33,6 +33,6 @@ class Configured(Generic[ConfigT]):
             origin = get_origin(base)
             if isinstance(origin, type) and issubclass(origin, Configured):
                 for argument in get_args(base):
-                    config = getattr(argument, "__bound__", argument)  # of a parent class that leaves it to others
+                    config = getattr(argument, "__bound__", argument)  # a type variable has its bound
                     if isinstance(config, type) and issubclass(config, ComponentConfig):
                         cls.Config = config

@@ -1,4 +1,4 @@
-"""Feature networks, which metrics compare images by where pixels say little."""
+"""Feature networks, whose features metrics compare images by."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -11,16 +11,16 @@ from interpzoo.registry import Kind
 
 
 class FeatureNetwork(nn.Module, Configured[FeatureNetworkConfig], ABC):
-    """Images to the features that metrics compare them by, where a user asks for ``--features COMPONENT:NETWORK``.
+    """Images to features for comparing them, selected by a user with ``--features COMPONENT:NETWORK``.
 
-    It comes with weights of its own, is put into eval mode, and is neither trained nor saved.
+    It has its own weights, is put into eval mode, and is neither trained nor saved.
     """
 
     kind: ClassVar[Kind] = "features"
 
     network: str
-    """What the features are of, in full: the same text for the same weights and no others. It stands in every record,
-    for figures of different features are not compared."""
+    """Full name of the weights: the same text for the same weights and for no others. Every record has it, because
+    scores with different features are not comparable."""
 
     def __init__(self, config: FeatureNetworkConfig, image: ImageSpec) -> None:
         super().__init__()
@@ -30,4 +30,4 @@ class FeatureNetwork(nn.Module, Configured[FeatureNetworkConfig], ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [0, 1] to features (B, D); no image knows of the others in its batch."""
+        """Images (B, C, H, W) in [0, 1] to features (B, D); each image independently of its batch."""

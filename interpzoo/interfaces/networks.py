@@ -1,4 +1,4 @@
-"""Encoder, decoder and prior, and the model that they make as other components see it."""
+"""Encoder, decoder and prior, and the model made of them as other components see it."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
@@ -41,7 +41,7 @@ class Decoder(nn.Module, Configured[ConfigT], ABC):
     differentiable: ClassVar[bool] = True
     """Whether ``forward`` is a differentiable function of the code (geodesics need it)."""
     noise_shape: tuple[int, ...] | None = None
-    """Shape of the noise that ``sample`` takes for one image, where decoding is stochastic."""
+    """Shape of the noise for one image that ``sample`` takes, if decoding is stochastic."""
 
     def __init__(self, config: ConfigT, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class Decoder(nn.Module, Configured[ConfigT], ABC):
         return None
 
     def sample(self, z: Tensor, noise: Tensor) -> Tensor:
-        """Images of `z` for a given `noise` (B, *noise_shape): common random numbers keep a path smooth."""
+        """Images of `z` made with `noise` (B, *noise_shape); the same noise for a whole path keeps it smooth."""
         return self(z)
 
 
 class Prior(nn.Module, Configured[ConfigT], ABC):
-    """A density over codes that new ones can be drawn from."""
+    """A density over codes, from which new codes can be drawn."""
 
     kind: ClassVar[Kind] = "prior"
 
@@ -86,7 +86,7 @@ class LatentModel(Protocol):
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """The model's name, for messages."""
         ...
 
     @property
@@ -97,5 +97,5 @@ class LatentModel(Protocol):
     def prior(self) -> Prior | None: ...
     @property
     def codes(self) -> Tensor | None:
-        """Training codes (n, *latent_shape), for paths that keep to the data."""
+        """Codes (n, *latent_shape) of training images, for paths that stay near the data."""
         ...

@@ -70,7 +70,7 @@ class AEAI(Regularizer[AEAIConfig]):
     - Nothing is detached in the autoencoder's loss: the cycle reaches the encoder through z^(alpha) and through
       z(alpha).
     - The smoothness is the exact derivative, in forward mode.
-    - The networks are the core's, without the paper's batch normalisation: images and interpolants share no
+    - The networks are the core's, without the paper's batch normalization: images and interpolants share no
       statistics, and the derivative along a path depends on that path alone.
     """
 

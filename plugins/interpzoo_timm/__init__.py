@@ -1,4 +1,4 @@
-"""timm backbones as encoders, with a fitting decoder, and as networks of features."""
+"""timm backbones as encoders, with a matching decoder, and as feature networks."""
 
 from interpzoo.plugins import Registrar, hookimpl
 

@@ -21,25 +21,25 @@ from interpzoo_timm.library import check_known, fetching, import_timm, line, spr
 
 
 class TimmEncoderConfig(ComponentConfig):
-    """Which backbone, and how long its code is."""
+    """The backbone and the length of its code."""
 
     backbone: str = Field(min_length=1, max_length=96)
     """A name of ``timm.list_models()``, with or without a tag: ``resnet10t``, ``resnet18.a1_in1k``."""
     latent_dim: Width = 64
     patch_size: int | None = Field(default=None, ge=1, le=256)
-    """Patch of a vision transformer; its own, by default, leaves a small image with very few tokens."""
+    """Patch size of a vision transformer. By default its own, which gives very few tokens for a small image."""
     pretrained: bool = False
-    """Whether training starts from timm's weights, fetched from the Hub; a trained model has all of its own."""
+    """Whether training starts from timm's weights, fetched from the Hub. A trained model contains all its weights."""
 
 
 class TimmEncoder(Encoder[TimmEncoderConfig]):
     """A backbone's pooled features, mapped linearly to the code.
 
-    Images are normalised inside, by the mean and deviation that the backbone was made for.
+    Images are normalized inside, by the mean and deviation that the backbone was trained with.
 
     Raises:
-        MissingDependencyError: timm is not installed, or torchvision is not made for the installed torch.
-        ConfigError: timm does not know the backbone, or it does not take such images or patches.
+        MissingDependencyError: timm is not installed, or torchvision does not match the installed torch.
+        ConfigError: timm does not know the backbone, or the backbone does not take such images or patches.
         WeightsError: timm has no weights for the backbone, or they cannot be fetched.
     """
 
@@ -72,15 +72,15 @@ class UpsamplingDecoderConfig(ComponentConfig):
 
 
 class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
-    """A dense layer to a small map, then nearest-neighbour upsampling and two 3x3 convolutions for each doubling.
+    """A dense layer to a small map, then nearest-neighbor upsampling and two 3x3 convolutions for each doubling.
 
-    It takes codes of any shape and gives images of any size; no normalisation, no output non-linearity. The layers
+    It takes codes of any shape and gives images of any size; no normalization, no output non-linearity. The layers
     work in [-1, 1].
     """
 
     def __init__(self, config: UpsamplingDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
-        # Coarse to fine; each size is half of the next, rounded up, so that the last is the image's even if odd.
+        # Coarse to fine; each size is half of the next, rounded up, so that the last is the image size, even or odd.
         factors = [2**scale for scale in reversed(range(config.scales + 1))]
         sizes = [(-(-image.height // factor), -(-image.width // factor)) for factor in factors]
         widths = [config.width * factor for factor in factors]
@@ -104,9 +104,9 @@ class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
 
 
 def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tuple[nn.Module, int]:
-    """The backbone in torch's current default device, and the number of its features."""
+    """The backbone on torch's current default device, and the number of its features."""
     check_known(timm, config.backbone)
-    # The meta device takes no memory, so that what does not fit is told before anything is allocated or fetched.
+    # The meta device takes no memory: a mismatch is reported before anything is allocated or fetched.
     with torch.device("meta"):
         try:
             backbone, features = _create(timm, config, image)
@@ -119,7 +119,7 @@ def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tup
     state = backbone.state_dict(keep_vars=True)
     if len({id(tensor) for tensor in state.values()}) < len(state):
         raise ConfigError(f"timm's {config.backbone!r} uses weights in several layers: such models cannot be saved")
-    # A model that is being loaded has weights of its own, and fetching timm's would be for nothing.
+    # A model that is being loaded has its own weights and does not need timm's.
     if torch.get_default_device().type == "meta":
         return backbone, features
     if not config.pretrained:
@@ -131,7 +131,7 @@ def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tup
 def _create(
     timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec, *, pretrained: bool = False
 ) -> tuple[nn.Module, int]:
-    """The backbone as the zoo wants it: every buffer saved, every parameter trained, nothing drawn at random."""
+    """The backbone as the zoo needs it: every buffer saved, every parameter trained, nothing random."""
     options: dict[str, Any] = {"in_chans": image.channels, "num_classes": 0}
     source = timm.get_pretrained_cfg(config.backbone)
     if source is not None and source.fixed_input_size:
@@ -139,13 +139,13 @@ def _create(
     if config.patch_size is not None:
         options["patch_size"] = config.patch_size
     backbone: nn.Module = timm.create_model(config.backbone, pretrained=pretrained, **options)
-    with torch.no_grad():  # some backbones give their buffers the final shapes only when they see an image
+    with torch.no_grad():  # some buffers get their final shapes from the first image
         _, features = backbone.eval()(torch.zeros(1, *image.shape)).shape
     for module in backbone.modules():
-        # A buffer that is not saved (of relative positions, say) would stay on the meta device when loaded.
+        # A buffer that is not saved, such as relative positions, would stay on the meta device when loaded.
         for name, buffer in list(module.named_buffers(recurse=False)):
             module.register_buffer(name, buffer, persistent=True)
-        # Dropout and stochastic depth draw from the global random state, which a resumed training does not have.
+        # Dropout and stochastic depth draw from the global random state, which a resumed run cannot restore.
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         for rate in ("drop_rate", "drop_prob"):

@@ -1,4 +1,4 @@
-"""Any backbone of timm, with the weights that timm has for it, as a network of features to compare images by."""
+"""Any backbone of timm with timm's own weights, as a network whose features images are compared by."""
 
 from types import ModuleType
 from typing import Any, Final
@@ -14,20 +14,20 @@ from interpzoo.interfaces import FeatureNetwork
 from interpzoo_timm.library import check_known, fetching, import_timm, line, spread
 
 _BATCH: Final = 32
-"""Images at once: at the size of a backbone's own images its maps are large."""
+"""Images per forward pass: at the size that a backbone was trained at, its maps are large."""
 
 
 class TimmFeatures(FeatureNetwork):
     """A backbone's pooled features, asked for as ``timm:BACKBONE``, such as ``timm:resnet18.a1_in1k``.
 
-    Images are stretched to the size that the backbone was trained at (bilinear, antialiased, nothing is cut off), grey
-    ones are given its channels, and all are normalised by its mean and deviation. A backbone without a tag is that of
-    timm's default weights, and `network` has their tag.
+    Images are stretched to the size that the backbone was trained at (bilinear, antialiased, not cropped), gray images
+    are repeated for all channels, and all are normalized by its mean and deviation. A backbone without a tag has timm's
+    default weights, and `network` has their tag.
 
     Raises:
-        MissingDependencyError: timm is not installed, or torchvision is not made for the installed torch.
+        MissingDependencyError: timm is not installed, or torchvision does not match the installed torch.
         ConfigError: no backbone is given, timm does not know it or its tag, it has no pooled features, or images have
-            neither one channel nor as many as it takes.
+            neither one channel nor as many as the backbone takes.
         WeightsError: timm has no weights for the backbone, or they cannot be fetched.
     """
 
@@ -38,7 +38,7 @@ class TimmFeatures(FeatureNetwork):
         super().__init__(config, image)
         if not config.network:
             raise ConfigError(
-                "features 'timm' are those of a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"
+                "features 'timm' need a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"
             )
         timm = import_timm()
         made_for = _made_for(timm, config.network)
@@ -46,8 +46,8 @@ class TimmFeatures(FeatureNetwork):
         self._channels, *self._size = made_for.input_size
         if image.channels not in (1, self._channels):
             raise ConfigError(
-                f"timm's {config.network!r} takes images of {self._channels} channels, and those to be compared have "
-                f"{image.channels}: expected as many, or 1"
+                f"timm's {config.network!r} takes images of {self._channels} channels, and the images to compare "
+                f"have {image.channels}: expected {self._channels} or 1"
             )
         with fetching(self.network):
             self.backbone: nn.Module = timm.create_model(self.network, pretrained=True, num_classes=0).eval()
@@ -75,11 +75,11 @@ class TimmFeatures(FeatureNetwork):
 
 
 def _made_for(timm: ModuleType, backbone: str) -> Any:
-    """What timm knows of a backbone's weights: their tag, and the images that they were trained on."""
+    """What timm knows about a backbone's weights: their tag, and the images that they were trained on."""
     check_known(timm, backbone)
     try:
         found = timm.get_pretrained_cfg(backbone, allow_unregistered=False)
-    except RuntimeError as error:  # of the tag
+    except RuntimeError as error:  # the tag is unknown
         known = timm.list_models(f"{backbone.partition('.')[0]}.*", include_tags=True)
         raise ConfigError(f"timm: {line(error)}{did_you_mean(backbone, known)}") from None
     return found

@@ -1,4 +1,4 @@
-"""timm itself: imported on demand, and its refusals in the zoo's own words."""
+"""timm itself: imported on demand, with its errors mapped to the zoo's."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,18 +11,18 @@ from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, 
 
 
 def import_timm() -> ModuleType:
-    """timm.
+    """Import timm.
 
     Raises:
-        MissingDependencyError: it is not installed, or torchvision is not made for the installed torch.
+        MissingDependencyError: it is not installed, or torchvision does not match the installed torch.
     """
     try:
         import timm
-    except (ImportError, RuntimeError, AttributeError, OSError) as error:  # torchvision alone fails in all these ways
+    except (ImportError, RuntimeError, AttributeError, OSError) as error:  # torchvision can raise any of these
         if isinstance(error, ModuleNotFoundError) and error.name == "timm":
             raise MissingDependencyError("timm backbones need timm: pip install timm") from None
         major, minor = torch.__version__.split(".")[:2]
-        # torchvision 0.15 belongs to torch 2.0, and both have been counted on together since.
+        # torchvision 0.15 belongs to torch 2.0, and their minor versions have advanced together since.
         wanted = f"torchvision==0.{int(minor) + 15}.*" if major == "2" else "the newest torchvision"
         raise MissingDependencyError(
             f"timm cannot be imported ({line(error)}): torch {torch.__version__} needs {wanted} of the same build; "
@@ -32,10 +32,10 @@ def import_timm() -> ModuleType:
 
 
 def check_known(timm: ModuleType, backbone: str) -> None:
-    """Refuse a backbone that timm does not have; its tag is not looked at.
+    """Check that timm has a backbone; its tag is not checked.
 
     Raises:
-        ConfigError: with the nearest names.
+        ConfigError: it does not; the message suggests similar names.
     """
     if not timm.is_model(backbone):
         known = [*timm.list_models(), *timm.list_models(include_tags=True)]
@@ -47,22 +47,22 @@ def fetching(backbone: str) -> Generator[None]:
     """A context in which timm fetches its weights of a backbone.
 
     Raises:
-        WeightsError: there are none, they cannot be fetched, or what came is damaged.
+        WeightsError: there are none, they cannot be fetched, or they are damaged.
     """
     try:
         yield
-    except Exception as error:  # of the network, the Hub's client, safetensors or timm, each in its own way
-        raise WeightsError(f"timm's weights of {backbone!r} cannot be had: {line(error)}") from error
+    except Exception as error:  # the network, the Hub's client, safetensors and timm raise different types
+        raise WeightsError(f"timm's weights of {backbone!r} cannot be loaded: {line(error)}") from error
 
 
 def spread(values: tuple[float, ...], channels: int) -> Tensor:
-    """Values of red, green and blue as (C, 1, 1), as timm spreads the first layer's weights over other channels."""
+    """Values of red, green and blue as (C, 1, 1), repeated like timm repeats the first layer's weights."""
     if channels == 1:
         values = (sum(values) / len(values),)
     return torch.tensor([values[channel % len(values)] for channel in range(channels)]).view(-1, 1, 1)
 
 
 def line(error: Exception) -> str:
-    """The first line of what an error says."""
+    """The first line of an error's message."""
     text = str(error).strip().splitlines()
     return text[0] if text else type(error).__name__

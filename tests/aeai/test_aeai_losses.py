@@ -149,7 +149,7 @@ def test_nothing_is_detached_in_the_autoencoders_loss(term: str) -> None:
         assert gradient.item() == pytest.approx(slope, rel=1e-3), name
 
 
-def test_the_discriminators_loss_reaches_the_discriminator_alone() -> None:
+def test_the_discriminators_loss_reaches_only_the_discriminator() -> None:
     found, model, step = Pixels().built()
     terms = found.loss(step, "discriminator")
     loss = torch.stack([*terms.values()]).sum()

@@ -112,7 +112,7 @@ def test_the_order_of_the_losses_does_not_matter() -> None:
     assert first == second[::-1]
 
 
-def test_the_discriminators_loss_reaches_the_discriminator_alone() -> None:
+def test_the_discriminators_loss_reaches_only_the_discriminator() -> None:
     found, model, step = by_hand()
     loss = sum(found.loss(step, "discriminator").values(), torch.zeros(()))
     reached = torch.autograd.grad(loss, [*model.parameters(), *found.parameters()], allow_unused=True)
@@ -145,7 +145,7 @@ def test_updates_move_disjoint_parameters() -> None:
     assert (autoencoder.every, discriminator.every) == (3, 1)
 
 
-def test_the_generator_is_due_at_every_fifth_step_unless_told_otherwise() -> None:
+def test_the_generator_is_due_at_every_fifth_step_by_default() -> None:
     model = wrap(pixelwise(1.0), pixelwise(1.0), PIXEL.shape)
     assert amr().updates(model)[0].every == 5
 

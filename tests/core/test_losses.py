@@ -317,7 +317,7 @@ def test_adversarial_targets_by_hand() -> None:
     }
 
 
-def test_the_adversarial_term_pulls_the_encoder_and_leaves_the_decoder_alone() -> None:
+def test_the_adversarial_term_pulls_the_encoder_and_not_the_decoder() -> None:
     model, found = linear_model(), aae(0.5, 0.0)
     term = found.loss(step_of(model), "autoencoder")["adversarial"]
     encoder = torch.autograd.grad(term, list(model.encoder.parameters()), retain_graph=True)

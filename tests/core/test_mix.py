@@ -74,7 +74,7 @@ def test_a_registered_mixer_by_name_or_as_the_models_own(name: str, model: Inter
     assert torch.equal(own.mix(images, weights), named)
 
 
-def test_a_path_that_is_no_mixer_is_refused(model: InterpolationModel, images: Tensor) -> None:
+def test_a_path_that_is_not_a_mixer(model: InterpolationModel, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"'Linear' is a path between two codes, not a mixer.*mixer='mixup'"):
         model.mix(images, [0.5, 0.25, 0.25])
     with pytest.raises(InputError, match="'Slerp'"):
@@ -92,9 +92,7 @@ def test_as_many_weights_as_images(weights: object, model: InterpolationModel, i
 @pytest.mark.parametrize(
     "row", [[0.5, 0.25, 0.2], [1.0, 1.0, 1.0], [-0.5, 0.5, 1.0], [float("nan"), 0.5, 0.5], [0.0, 0.0, 0.0]]
 )
-def test_weights_off_the_simplex_are_refused_and_quoted(
-    row: list[float], model: InterpolationModel, images: Tensor
-) -> None:
+def test_weights_off_the_simplex_are_quoted(row: list[float], model: InterpolationModel, images: Tensor) -> None:
     with pytest.raises(InputError, match=r"weights \[.*\]: expected shares of at least 0 that sum to 1"):
         model.mix(images, [[1.0, 0.0, 0.0], row], mixer=AVERAGING)
 

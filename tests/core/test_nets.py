@@ -119,7 +119,7 @@ def test_networks_work_in_the_official_units() -> None:
     torch.testing.assert_close(2 * decoder(z) - 1, decoder.layers(z))
 
 
-def test_pictures_of_a_batch_do_not_meet() -> None:
+def test_images_do_not_depend_on_their_batch() -> None:
     encoder, decoder = networks(4, 2, 2, 1)
     x = torch.rand(3, 1, 32, 32, generator=Generator().manual_seed(0))
     images = decoder(encoder(x))
@@ -204,13 +204,13 @@ def test_any_size_that_halves(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 32), (32, 28), (4, 8)])
-def test_a_size_that_does_not_halve_is_refused(height: int, width: int) -> None:
+def test_sizes_that_cannot_be_halved(height: int, width: int) -> None:
     image = ImageSpec(channels=1, height=height, width=width)
     with pytest.raises(ConfigError, match=rf"scales = 3 halvings of {height}x{width} images.*multiples of 8"):
         ConvEncoder(ConvEncoderConfig(width=2, scales=3, latent_channels=2), image)
 
 
-def test_no_scales_leaves_the_resolution_alone() -> None:
+def test_no_scales_keep_the_resolution() -> None:
     image = ImageSpec(channels=1, height=5, width=7)
     encoder = ConvEncoder(ConvEncoderConfig(width=2, scales=0, latent_channels=3), image)
     decoder = ConvDecoder(ConvDecoderConfig(width=2), image, encoder.latent_shape)

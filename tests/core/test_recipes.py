@@ -23,7 +23,7 @@ def test_every_method_stands_for_its_recipe() -> None:
 
 
 @pytest.mark.parametrize("method", ["amr", "gaia", "aeai", "ae"])
-def test_recipes_on_one_data_set_differ_in_the_method_alone(method: str) -> None:
+def test_recipes_on_one_data_set_differ_only_in_the_method(method: str) -> None:
     """The same networks, codes and samples as ACAI, so that scores can be compared."""
     fourth = "celeba" if method in ("amr", "gaia") else "pole-shadow"
     for data in ("lines", "mnist", "coil20", fourth):
@@ -41,7 +41,7 @@ def test_recipes_on_one_data_set_differ_in_the_method_alone(method: str) -> None
             assert getattr(ours.training, name) == getattr(acai.training, name), (data, name)
 
 
-def test_create_is_a_function_of_the_seed_and_leaves_the_global_random_state_alone() -> None:
+def test_create_is_a_function_of_the_seed_and_keeps_the_global_random_state() -> None:
     before = torch.get_rng_state()
     first, same = interpzoo.create("ae-mnist"), interpzoo.create("ae-mnist")
     other = interpzoo.create("ae-mnist", seed=1)

@@ -47,13 +47,13 @@ class TestTwins:
         gradients = torch.autograd.grad(log_prob(decoder).sum(), [*decoder.parameters()])
         assert all(gradient.abs().max() > 0 for gradient in gradients)
 
-    def test_the_code_goes_into_all_layers_or_the_first_alone(self, name: str) -> None:
+    def test_the_code_goes_into_all_layers_or_only_the_first(self, name: str) -> None:
         """The MLP's 3 layers and output; the convolutions of 2 scales, the last two and the dense one; 4 and output."""
         layers = {"skip-mlp": 4, "skip-conv": 7, "gated-pixelcnn": 5}[name]
         assert len(code_layers(made(name))) == layers
         assert len(code_layers(made(name, skip=False))) == 1
 
-    def test_twins_have_the_same_layers_but_for_what_takes_the_code(self, name: str) -> None:
+    def test_without_skips_only_the_layers_of_the_code_differ(self, name: str) -> None:
         """As many, of as many outputs."""
 
         def shapes(decoder: Decoder) -> list[tuple[int, int]]:

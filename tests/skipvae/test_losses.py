@@ -116,7 +116,7 @@ class TestDraws:
             assert torch.equal(a, b)
             assert not torch.equal(a, c)
 
-    def test_the_global_random_state_is_left_alone(self) -> None:
+    def test_the_global_random_state_does_not_change(self) -> None:
         before = torch.get_rng_state()
         self.drawn(0)
         assert torch.equal(torch.get_rng_state(), before)
@@ -131,7 +131,7 @@ class TestWarmUp:
         betas = [skipvae(warmup_steps=10).beta(index) for index in range(12)]
         assert betas == pytest.approx([0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1, 1, 1])
 
-    def test_it_weighs_the_divergence_alone(self) -> None:
+    def test_it_weights_only_the_divergence(self) -> None:
         x = torch.ones(8, 1, 2, 2)
         whole = values(skipvae().loss(step_of(Toy(), x, index=3), "autoencoder"))
         step = step_of(Toy(), x, index=3)

@@ -1,4 +1,4 @@
-"""Skip-VAE from training to frames, resumed exactly; its recipes beside their twins."""
+"""Skip-VAE from training to frames, resumed exactly; its recipes compared with their baselines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DECODERS: dict[str, dict[str, Any]] = {
     "skip-conv": {"width": 4, "scales": 2, "activation": "silu"},
     "gated-pixelcnn": {"width": 6, "layers": 2},
 }
-TWINS = {
+BASELINES = {
     "skipvae-mnist": "vae-mnist-deep",
     "skipvae-pixelcnn-mnist": "vae-pixelcnn-mnist",
 }
@@ -94,24 +94,24 @@ def without(component: ComponentSpec, *fields: str) -> dict[str, Any]:
     return {name: value for name, value in component.model_dump().items() if name not in fields}
 
 
-@pytest.mark.parametrize(("ours", "twin"), TWINS.items())
+@pytest.mark.parametrize(("ours", "baseline"), BASELINES.items())
 class TestRecipes:
-    def test_twins_differ_in_the_skips_alone(self, ours: str, twin: str) -> None:
-        a, b = load_recipe(ours), load_recipe(twin)
+    def test_a_baseline_differs_only_in_the_skips(self, ours: str, baseline: str) -> None:
+        a, b = load_recipe(ours), load_recipe(baseline)
         own = {"name", "method", "summary", "limitations", "decoder"}
         assert a.model_dump(exclude=own) == b.model_dump(exclude=own)
         assert without(a.decoder, "skip") == without(b.decoder, "skip")
         assert (a.decoder.options["skip"], b.decoder.options["skip"]) == (True, False)
         assert (a.method, b.method) == ("skipvae", "vae")
 
-    def test_they_are_the_papers_in_code_and_loss(self, ours: str, twin: str) -> None:
+    def test_they_are_the_papers_in_code_and_loss(self, ours: str, baseline: str) -> None:
         found = load_recipe(ours)
         assert torch.Size(interpzoo.create(ours).latent_shape).numel() == 20
         assert found.training.optimizer.clip_norm == 5
         assert found.training.optimizer.learning_rate == 1e-3
         assert found.regularizer.options == {}  # no warm-up
 
-    def test_half_precision_makes_them_small_enough(self, ours: str, twin: str) -> None:
+    def test_half_precision_makes_them_small_enough(self, ours: str, baseline: str) -> None:
         model = interpzoo.create(ours)
         assert 2 * sum(parameter.numel() for parameter in model.parameters()) < 2_900_000
 

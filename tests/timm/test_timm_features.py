@@ -28,8 +28,8 @@ def spec(channels: int = 1, height: int = 32, width: int = 32) -> ImageSpec:
 
 
 MISTAKES = [
-    ("timm:", "features 'timm' are those of a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"),
-    ("timm", "features 'timm' are those of a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"),
+    ("timm:", "features 'timm' need a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"),
+    ("timm", "features 'timm' need a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"),
     ("timm:resnt18", "timm has no backbone 'resnt18'. Did you mean 'resnet18'"),
     ("timm:resnet18.a1_in2k", "Invalid pretrained tag (a1_in2k) for resnet18. Did you mean 'resnet18.a1_in1k'"),
     ("timm:hf-hub:timm/resnet18.a1_in1k", "timm has no backbone 'hf-hub:timm/resnet18.a1_in1k'"),
@@ -37,7 +37,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("name", "message"), MISTAKES, ids=[name for name, _ in MISTAKES])
-def test_a_backbone_that_is_not_there_is_told(name: str, message: str) -> None:
+def test_unknown_backbones(name: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         features_named(name, spec())
     assert message in str(caught.value)
@@ -45,16 +45,16 @@ def test_a_backbone_that_is_not_there_is_told(name: str, message: str) -> None:
 
 
 def test_images_of_other_channels_are_refused_before_weights_are_fetched() -> None:
-    with pytest.raises(ConfigError, match="takes images of 3 channels, and those to be compared have 2"):
+    with pytest.raises(ConfigError, match="takes images of 3 channels, and the images to compare have 2"):
         features_named("timm:resnet18", spec(channels=2))
 
 
-def test_a_backbone_without_weights_is_told() -> None:
-    with pytest.raises(WeightsError, match=r"timm's weights of 'resnetaa34d.*' cannot be had: No pretrained weights"):
+def test_a_backbone_without_weights() -> None:
+    with pytest.raises(WeightsError, match=r"'resnetaa34d.*' cannot be loaded: No pretrained weights"):
         features_named("timm:resnetaa34d", spec())
 
 
-def test_a_missing_timm_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_timm_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingDependencyError, match="pip install timm"):
         features_named("timm:resnet18", spec())
@@ -154,4 +154,4 @@ print(run(["evaluate", *asked]), run(["benchmark", *asked, "--output", {str(tmp_
     lines = done.stderr.splitlines()
     assert len(lines) == 2
     assert not (tmp_path / "scores").exists()
-    assert all(line.startswith("Error: timm's weights of 'test_resnet.r160_in1k' cannot be had: ") for line in lines)
+    assert all(line.startswith("Error: timm's weights of 'test_resnet.r160_in1k' cannot be loaded: ") for line in lines)

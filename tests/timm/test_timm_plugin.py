@@ -1,4 +1,4 @@
-"""timm backbones as encoders, the decoder beside them, and what is said where timm cannot be had."""
+"""timm backbones as encoders, the decoder beside them, and errors where timm is not available."""
 
 from __future__ import annotations
 
@@ -89,16 +89,16 @@ def test_a_trained_backbone_comes_back_bit_for_bit(changes: tuple[str, ...], tmp
     assert torch.equal(copy.deepcopy(loaded).reconstruct(x), model.reconstruct(x))
 
 
-def test_images_are_normalised_as_the_backbone_was_trained():
+def test_images_are_normalized_as_the_backbone_was_trained():
     import timm
 
     known = timm.get_pretrained_cfg("resnet18")
     assert known is not None
     mean, deviation = torch.tensor(known.mean), torch.tensor(known.std)
-    colour = encoder("resnet18", channels=3).eval()
+    color = encoder("resnet18", channels=3).eval()
     x = torch.rand(2, 3, 32, 32)
-    expected = colour.head(colour.backbone((x - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)))
-    torch.testing.assert_close(colour(x), expected)
+    expected = color.head(color.backbone((x - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)))
+    torch.testing.assert_close(color(x), expected)
     grey, five = encoder("resnet18", channels=1), encoder("resnet18", channels=5)
     torch.testing.assert_close(grey.mean.flatten(), mean.mean(0, keepdim=True))
     torch.testing.assert_close(five.deviation.flatten(), deviation[[0, 1, 2, 0, 1]])
@@ -134,7 +134,7 @@ def test_the_seed_settles_the_weights():
         (("encoder.latent_dim=0",), "encoder 'timm': latent_dim = 0"),
     ],
 )
-def test_a_backbone_that_does_not_fit_is_refused(changes: tuple[str, ...], message: str):
+def test_invalid_backbones(changes: tuple[str, ...], message: str):
     with pytest.raises(ConfigError) as caught:
         create(*changes)
     assert message in str(caught.value)
@@ -172,8 +172,10 @@ for backbone in ("resnet10t", "resnetaa34d"):
         print(type(error).__name__, error)
 """
         absent, without = on(hub, tmp_path / "cache", train).splitlines()
-        assert absent.startswith("WeightsError timm's weights of 'resnet10t' cannot be had: ")
-        assert without.startswith("WeightsError timm's weights of 'resnetaa34d' cannot be had: No pretrained weights")
+        assert absent.startswith("WeightsError timm's weights of 'resnet10t' cannot be loaded: ")
+        assert without.startswith(
+            "WeightsError timm's weights of 'resnetaa34d' cannot be loaded: No pretrained weights"
+        )
         assert hub.transfers("model.safetensors") == 1
 
         prefix, first = "encoder.backbone.", "conv1.0.weight"
@@ -244,7 +246,7 @@ def test_a_short_training_learns_and_loads(tmp_path: Path):
     assert mse_loss(loaded.reconstruct(x), x) < untrained / 4
 
 
-# What is imported, and what is said where that fails
+# What is imported, and errors where that fails
 
 
 def test_neither_listing_nor_recipes_nor_the_plugin_import_timm():
@@ -262,7 +264,7 @@ print(sorted({"timm", "torchvision"} & {*sys.modules}))
 
 
 @pytest.mark.slow
-def test_a_torchvision_for_another_torch_is_told_in_one_line():
+def test_a_torchvision_for_another_torch_is_reported_in_one_line():
     if run("import torchvision").returncode == 0:
         pytest.skip("the installed torchvision matches torch")
     code = """
@@ -281,7 +283,7 @@ for _ in range(2):
     assert f"torch {torch.__version__} needs torchvision==0.{minor + 15}.* of the same build" in lines[0]
 
 
-def test_a_timm_that_fails_to_import_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_timm_that_fails_to_import_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
     monkeypatch.delitem(sys.modules, "timm", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
@@ -290,7 +292,7 @@ def test_a_timm_that_fails_to_import_is_told(monkeypatch: pytest.MonkeyPatch, tm
     assert f"torch {torch.__version__} needs torchvision" in str(caught.value)
 
 
-def test_a_missing_timm_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_timm_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingDependencyError, match="pip install timm"):
         create()
