@@ -1,58 +1,57 @@
 """Metrics of reconstructions of held-out images, which are the ends of every path."""
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.metrics.reconstruction import psnr, reconstruction_mse, ssim
+from interpzoo.metrics import reconstruction
 
 _BATCH = 500
 
 
-class ReconstructionError(Metric):
+class ReconstructionMetric(Metric):
+    """The mean of `compare` over all held-out images; fewer where decoding is slow."""
+
+    family = "reconstruction"
+    needs = frozenset({"model"})
+    compare: ClassVar[Callable[[Tensor, Tensor], Tensor]]
+    """Images and their reconstructions, (M, C, H, W) each, to one value for each, (M,)."""
+
+    @override
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        values = type(self).compare(*evaluation.shared("reconstructed", lambda: _reconstructed(evaluation)))
+        mean = Measured.mean(values)
+        # In float32, as the values on the cards.
+        return Measured(float(values.mean()), mean.resample, mean.n)
+
+
+class ReconstructionError(ReconstructionMetric):
     """Mean squared error of the reconstructions of all held-out images, in [0, 1] units."""
 
     title = "reconstruction MSE"
-    family = "reconstruction"
     better = "lower"
     leading = True
-    needs = frozenset({"model"})
-
-    @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        return _mean(reconstruction_mse(*reconstructed(evaluation)))
+    compare = reconstruction.reconstruction_mse
 
 
-class PSNR(Metric):
+class PSNR(ReconstructionMetric):
     """Peak signal-to-noise ratio of the reconstructions of all held-out images."""
 
     title = "reconstruction PSNR (dB)"
-    family = "reconstruction"
     better = "higher"
-    needs = frozenset({"model"})
-
-    @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        return _mean(psnr(*reconstructed(evaluation)))
+    compare = reconstruction.psnr
 
 
-class SSIM(Metric):
+class SSIM(ReconstructionMetric):
     """Structural similarity of the reconstructions of all held-out images, see `interpzoo.metrics.reconstruction`."""
 
     title = "reconstruction SSIM"
-    family = "reconstruction"
     better = "higher"
-    needs = frozenset({"model"})
-
-    @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        return _mean(ssim(*reconstructed(evaluation)))
-
-
-def reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
-    """Held-out images and their reconstructions, (M, C, H, W) each; fewer where decoding is slow."""
-    return evaluation.shared("reconstructed", lambda: _reconstructed(evaluation))
+    compare = reconstruction.ssim
 
 
 def _reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
@@ -60,9 +59,3 @@ def _reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     if not model.decoder.differentiable:
         images = images[: 4 * len(evaluation.pairs)]
     return images, torch.cat([model.reconstruct(x.clamp(0, 1)).cpu() for x in images.split(_BATCH)])
-
-
-def _mean(values: Tensor) -> Measured:
-    # In float32, as the values on the cards.
-    mean = Measured.mean(values)
-    return Measured(float(values.mean()), mean.resample, mean.n)
