@@ -15,12 +15,15 @@ from interpzoo.files import is_leftover
 from interpzoo.pretrained.folder import (
     check_hash,
     claim_folder,
+    fingerprint,
+    read_config,
     read_hashes,
     read_tensors,
     sha256,
     write_hashes,
     write_tensors,
 )
+from tests.tiny import tiny_model
 
 
 @pytest.mark.parametrize(
@@ -107,3 +110,42 @@ def test_an_empty_or_a_model_folder_is_claimed(tmp_path: Path) -> None:
 )
 def test_leftovers_are_known_by_name(name: str, expected: bool) -> None:
     assert is_leftover(Path("somewhere") / name) == expected
+
+
+def test_prose_changes_no_hash(tmp_path: Path) -> None:
+    model = tiny_model()
+    prose = {"summary": "Lines, mostly.", "limitations": "Draws lines.\n\nAnd nothing else."}
+    model.save_pretrained(tmp_path / "short")
+    model.config = model.config.model_copy(update=prose)
+    model.save_pretrained(tmp_path / "long")
+    assert read_hashes(tmp_path / "long") == read_hashes(tmp_path / "short")
+    assert fingerprint(tmp_path / "long") == fingerprint(tmp_path / "short")
+    # It comes back from the card.
+    assert read_config(tmp_path / "long") == model.config
+
+
+def test_the_fingerprint_follows_what_decides_the_frames(tmp_path: Path) -> None:
+    model = tiny_model()
+    found = {"saved": fingerprint(model.save_pretrained(tmp_path / "saved"))}
+    model.config = model.config.model_copy(update={"license": "mit", "name": "other"})
+    assert fingerprint(model.save_pretrained(tmp_path / "renamed")) == found["saved"]
+    slerp = model.config.interpolator.model_copy(update={"name": "slerp"})
+    model.config = model.config.model_copy(update={"interpolator": slerp})
+    found["path"] = fingerprint(model.save_pretrained(tmp_path / "path"))
+    model.codes = torch.zeros(2, *model.latent_shape)
+    found["codes"] = fingerprint(model.save_pretrained(tmp_path / "codes"))
+    next(model.parameters()).data.add_(1)
+    found["weights"] = fingerprint(model.save_pretrained(tmp_path / "weights"))
+    assert len(set(found.values())) == len(found)
+
+
+def test_a_card_that_people_edited_is_read_safely(tmp_path: Path) -> None:
+    folder = tiny_model().save_pretrained(tmp_path / "model")
+    card = folder / "README.md"
+    card.write_text(f"# Mine\n\n{'x' * 500}\x1b[31m\n\n## Limits\n\n{'y' * 3000}", "utf-8")
+    config = read_config(folder)
+    assert (config.summary, config.limitations) == ("x" * 400, "y" * 2000)
+    card.write_bytes(b"\xff\xfe")
+    assert read_config(folder).summary == ""
+    card.unlink()
+    assert read_config(folder).limitations == ""
