@@ -1,7 +1,5 @@
 """The networks of a model: images to codes and codes to images, in batches that bound the memory."""
 
-from __future__ import annotations
-
 import math
 from itertools import chain
 from typing import Final
@@ -113,16 +111,6 @@ class Autoencoder(nn.Module):
                 f"codes have shape {tuple(codes.shape)}, expected (B, {', '.join(map(str, self.latent_shape))})"
             )
 
-    def _refined(self, x: Tensor, codes: Tensor, steps: int) -> Tensor:
-        if steps < 0:
-            raise InputError(f"refine = {steps}: expected a number of steps, 0 for the encoder's own codes")
-        if not self.decoder.differentiable or self.decoder.noise_shape is not None:
-            raise InputError(
-                f"refine = {steps}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
-                "so that codes cannot be refined"
-            )
-        return project(self.decoder, x, codes, steps=steps, batch_size=self._chunk)
-
     @property
     def _chunk(self) -> int:
         return max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
@@ -130,7 +118,16 @@ class Autoencoder(nn.Module):
     def _encode(self, x: Tensor, refine: int) -> Tensor:
         x = x.to(self.device)
         codes = self.encoder(x.to(self.dtype)).float().contiguous()
-        return codes if refine == 0 else self._refined(x.float(), codes.detach(), refine)
+        if refine == 0:
+            return codes
+        if refine < 0:
+            raise InputError(f"refine = {refine}: expected a number of steps, 0 for the encoder's own codes")
+        if not self.decoder.differentiable or self.decoder.noise_shape is not None:
+            raise InputError(
+                f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
+                "so that codes cannot be refined"
+            )
+        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=self._chunk)
 
     def _encode_in_chunks(self, images: ImageInput, refine: int, batch_size: int | None) -> Tensor:
         x = as_batch(images, self.config.image)

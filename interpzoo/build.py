@@ -1,5 +1,6 @@
 """Building components from configs: look up the class, validate its options, create it."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from interpzoo.config import ComponentSpec, MethodConfig, validate
@@ -48,17 +49,12 @@ def fully_named(config: MethodConfig) -> dict[Kind, ComponentSpec]:
     Raises:
         UnknownNameError, AmbiguousNameError: as `Table.find`.
     """
-    named: dict[Kind, ComponentSpec | None] = {
-        "encoder": config.encoder,
-        "decoder": config.decoder,
-        "prior": config.prior,
-        "interpolator": config.interpolator,
-    }
+    kinds: tuple[Kind, ...] = ("encoder", "decoder", "prior", "interpolator")
     components = registry().components
     return {
         kind: component.model_copy(update={"name": components[kind].find(component.name).qualified})
-        for kind, component in named.items()
-        if component is not None
+        for kind in kinds
+        if (component := getattr(config, kind)) is not None
     }
 
 
@@ -89,12 +85,10 @@ def check_registered(config: MethodConfig, encoder: Encoder, decoder: Decoder) -
     Raises:
         ConfigError: one is not, so that the model could not be loaded again.
     """
-    networks: tuple[tuple[Encoder | Decoder, str], ...] = (encoder, config.encoder.name), (decoder, config.decoder.name)
-    for network, name in networks:
-        try:
+    for network, name in ((encoder, config.encoder.name), (decoder, config.decoder.name)):
+        same = False
+        with suppress(UnknownNameError):
             same = registry().resolve(network.kind, name) is type(network)
-        except UnknownNameError:
-            same = False
         if not same:
             raise ConfigError(
                 f"cannot save this model: its {network.kind} {type(network).__name__!r} is not the registered "

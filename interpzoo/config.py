@@ -29,8 +29,7 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 """A fraction."""
 
-_MOST_ERRORS = 5
-"""Validation errors reported in one message."""
+_MOST_ERRORS = 5  # reported in one message
 
 
 class Schema(BaseModel):

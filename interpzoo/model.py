@@ -18,7 +18,7 @@ from interpzoo.errors import InputError
 from interpzoo.images import ImageInput, is_single
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
 from interpzoo.pretrained.push import Pushed, push
-from interpzoo.pretrained.save import Contents, save
+from interpzoo.pretrained.save import save
 
 _NEAR_ONE: Final = 1e-4
 """Largest difference from 1 of a sum of weights, for float32 and rounded input."""
@@ -103,12 +103,11 @@ class InterpolationModel(Autoencoder):
             InputError: there are fewer than two steps, or the numbers of images cannot be paired; or as `encode`.
             ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
         """
-        positions = self._positions(steps, t)
+        positions = _even_positions(steps) if t is None else t
         z0, z1 = (self._encode_in_chunks(images, refine, batch_size) for images in (a, b))
-        frames = self._decode_path(z0, z1, positions, interpolator, batch_size)
+        frames = self._decode_paths(self.interpolate_codes(z0, z1, positions, interpolator=interpolator), batch_size)
         return frames[0] if is_single(a) and is_single(b) else frames
 
-    @torch.no_grad()
     def interpolate_codes(
         self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
     ) -> Tensor:
@@ -157,7 +156,7 @@ class InterpolationModel(Autoencoder):
         codes = self._encode_in_chunks(images, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph needs at least two images, got {len(codes)}")
-        path = self.interpolate_codes(codes[:-1], codes[1:], self._positions(steps, None), interpolator=interpolator)
+        path = self.interpolate_codes(codes[:-1], codes[1:], _even_positions(steps), interpolator=interpolator)
         return self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
 
     @torch.no_grad()
@@ -181,8 +180,9 @@ class InterpolationModel(Autoencoder):
             InputError: there are fewer than two rows or columns.
         """
         top, bottom = self._corners(x00, x01), self._corners(x10, x11)
-        sides = self.interpolate_codes(top, bottom, self._positions(rows, None, "rows"), interpolator=interpolator)
-        return self._decode_path(sides[0], sides[1], self._positions(cols, None, "cols"), interpolator, batch_size)
+        sides = self.interpolate_codes(top, bottom, _even_positions(rows, "rows"), interpolator=interpolator)
+        across = self.interpolate_codes(sides[0], sides[1], _even_positions(cols, "cols"), interpolator=interpolator)
+        return self._decode_paths(across, batch_size)
 
     @torch.no_grad()
     def mix(
@@ -237,12 +237,12 @@ class InterpolationModel(Autoencoder):
             OutputError: the folder holds something else or cannot be written.
         """
         check_registered(self.config, self.encoder, self.decoder)
-        if dtype is not None:
-            # Rounded and cast back, as `load` will do.
-            rounded = copy.deepcopy(self).to(dtype).float()
-            weights = {name: _cast(tensor, dtype) for name, tensor in rounded.state_dict().items()}
-            return save(rounded._contents(weights), target)
-        return save(self._contents(self.state_dict()), target)
+        if dtype is None:
+            return self._save(target, self.state_dict())
+        # Rounded and cast back, as `load` will do.
+        rounded = copy.deepcopy(self).to(dtype).float()
+        stored = {name: t.to(dtype) if t.is_floating_point() else t for name, t in rounded.state_dict().items()}
+        return rounded._save(target, stored)
 
     def push_to_hub(
         self,
@@ -285,9 +285,10 @@ class InterpolationModel(Autoencoder):
         if self.examples is None or len(self.examples) < 2:
             raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
-        return self._decode_path(codes[::2], codes[1::2], self._positions(steps, None), interpolator, batch_size)
+        paths = self.interpolate_codes(codes[::2], codes[1::2], _even_positions(steps), interpolator=interpolator)
+        return self._decode_paths(paths, batch_size)
 
-    def _contents(self, weights: Mapping[str, Tensor]) -> Contents:
+    def _save(self, target: str | Path, weights: Mapping[str, Tensor]) -> Path:
         examples = preview = None
         if self.examples is not None:
             with torch.no_grad():
@@ -295,21 +296,12 @@ class InterpolationModel(Autoencoder):
             # A path needs two images, and a picture one channel or three.
             if len(self.examples) > 1 and self.config.image.channels in (1, 3):
                 preview = self.example_strip()
-        return Contents(self.config, weights, examples, self.codes, preview)
+        return save(target, self.config, weights, examples=examples, codes=self.codes, preview=preview)
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
             return build_component(Interpolator, named(interpolator, "interpolator"))
         return self.interpolator if interpolator is None else interpolator
-
-    def _positions(
-        self, steps: int, t: Tensor | Sequence[float] | None, what: str = "steps"
-    ) -> Tensor | Sequence[float]:
-        if t is not None:
-            return t
-        if steps < 2:
-            raise InputError(f"{what} = {steps}: a path has at least 2 frames, its two ends")
-        return torch.linspace(0, 1, steps)
 
     def _corners(self, left: ImageInput, right: ImageInput) -> Tensor:
         corners = torch.cat([self.encode(left), self.encode(right)])
@@ -317,16 +309,14 @@ class InterpolationModel(Autoencoder):
             raise InputError(f"a grid takes one image per corner, got {len(corners)} for two corners")
         return corners
 
-    def _decode_path(
-        self,
-        z0: Tensor,
-        z1: Tensor,
-        t: Tensor | Sequence[float],
-        interpolator: str | Interpolator | None,
-        batch_size: int | None,
-    ) -> Tensor:
-        path = self.interpolate_codes(z0, z1, t, interpolator=interpolator)
-        return self._decode_in_chunks(path.flatten(0, 1), batch_size).unflatten(0, path.shape[:2])
+    def _decode_paths(self, codes: Tensor, batch_size: int | None) -> Tensor:
+        return self._decode_in_chunks(codes.flatten(0, 1), batch_size).unflatten(0, codes.shape[:2])
+
+
+def _even_positions(steps: int, what: str = "steps") -> Tensor:
+    if steps < 2:
+        raise InputError(f"{what} = {steps}: a path has at least 2 frames, its two ends")
+    return torch.linspace(0, 1, steps)
 
 
 def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
@@ -341,7 +331,3 @@ def _numbers(name: str, values: object, device: torch.device) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=device)
     except (ValueError, TypeError, RuntimeError):  # rows of different lengths, words, or not a list
         raise InputError(f"{name} = {values!r:.100}: expected numbers, as many in each row") from None
-
-
-def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor

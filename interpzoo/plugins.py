@@ -81,6 +81,7 @@ def discover() -> Zoo:
         PluginError: a plugin failed or a name clashes, and ``INTERPZOO_STRICT_PLUGINS`` is set.
     """
     zoo = Zoo()
+    strict = os.environ.get("INTERPZOO_STRICT_PLUGINS", "") not in ("", "0")
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(Hooks)
     allowed, blocked = _names("INTERPZOO_PLUGINS"), _names("INTERPZOO_DISABLE_PLUGINS") or set()
@@ -95,12 +96,12 @@ def discover() -> Zoo:
         try:
             _load(entry, owner, manager, zoo.registry)
         except (Exception, SystemExit) as error:  # a plugin may raise anything and must not break the zoo
-            if _strict():
+            if strict:
                 raise PluginError(f"{owner} failed: {_line(error)}") from error
             zoo.plugins.append(Plugin(owner, "failed", _line(error)))
         else:
             zoo.plugins.append(Plugin(owner, "loaded", milliseconds=(time.perf_counter() - start) * 1e3))
-    if _strict() and (problems := zoo.problems()):
+    if strict and (problems := zoo.problems()):
         raise PluginError(problems[0])
     return zoo
 
@@ -152,10 +153,6 @@ def _owner(entry: EntryPoint) -> Owner:
 def _names(variable: str) -> set[str] | None:
     value = os.environ.get(variable)
     return None if value is None else {name.strip() for name in value.split(",") if name.strip()}
-
-
-def _strict() -> bool:
-    return os.environ.get("INTERPZOO_STRICT_PLUGINS", "") not in ("", "0")
 
 
 def _line(error: BaseException) -> str:

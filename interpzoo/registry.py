@@ -194,7 +194,8 @@ class Table(Generic[E]):
                 choices = " or ".join(repr(row.qualified) for row in rows)
                 raise AmbiguousNameError(f"{self.kind} {name!r} is registered by {owners}: write {choices}")
         if row is None:
-            raise UnknownNameError(f"unknown {self.kind} {name!r}.{did_you_mean(name, self._every_name())}")
+            names = [*self._rows, *(row.qualified for row in self)]
+            raise UnknownNameError(f"unknown {self.kind} {name!r}.{did_you_mean(name, names)}")
         return row
 
     def _bare(self, name: str) -> Registration[E] | None:
@@ -203,9 +204,6 @@ class Table(Generic[E]):
             ours = [row for row in rows if row.owner.distribution == FIRST_PARTY]
             rows = ours or rows
         return rows[0] if len(rows) == 1 else None
-
-    def _every_name(self) -> list[str]:
-        return [*self._rows, *(row.qualified for row in self)]
 
 
 @dataclass

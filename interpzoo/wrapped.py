@@ -78,18 +78,9 @@ def wrap(
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     latent_shape = tuple(code.shape[1:])
     nameless = ComponentSpec(name=WRAPPED)
+    path = named(interpolator, "interpolator")
     config = ModelConfig(
-        image=spec,
-        encoder=nameless,
-        decoder=nameless,
-        interpolator=named(interpolator, "interpolator"),
-        name=WRAPPED,
-        method=WRAPPED,
+        name=WRAPPED, method=WRAPPED, image=spec, encoder=nameless, decoder=nameless, interpolator=path
     )
-    return InterpolationModel(
-        config,
-        WrappedEncoder(encoder, spec, latent_shape),
-        WrappedDecoder(decoder, spec, latent_shape),
-        None,
-        build_component(Interpolator, config.interpolator),
-    )
+    networks = WrappedEncoder(encoder, spec, latent_shape), WrappedDecoder(decoder, spec, latent_shape)
+    return InterpolationModel(config, *networks, None, build_component(Interpolator, path))

@@ -220,14 +220,12 @@ class CelebA(Images, source="flwrlabs/celeba", fit="mean"):
 
     @override
     def frame(self, image: Image.Image) -> Image.Image:
-        """The 64x64 frame."""
         if image.size == (178, 218):
             return image.crop((15, 35, 163, 183)).resize((64, 64), Image.Resampling.BICUBIC)
         return image
 
     @override
     def label_columns(self, features: Mapping[str, Any]) -> Sequence[str]:
-        """The attributes."""
         if self.config.label_column is not None:
             return super().label_columns(features)
         return [name for name, feature in features.items() if getattr(feature, "dtype", None) == "bool"]

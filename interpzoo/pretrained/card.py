@@ -12,10 +12,10 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from interpzoo.config import ComponentSpec, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
+from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
 from interpzoo.pretrained.locate import is_hub_id
-from interpzoo.registry import Method
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ def render_card(
         f"![Interpolations between pairs of codes, one pair a row](./{PREVIEW})" if preview else "",
         f'```python\nimport interpzoo\n\nmodel = interpzoo.load("{name or config.name}")\n'
         "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
-        _method(method),
+        f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else ""),
         "## Architecture\n\n" + _table(describe_architecture(config)),
         "" if config.trained is None else "## Training\n\n" + _table(describe_training(config.trained)),
-        _results(results),
+        _results(results) if results else "",
         f"{LIMITS}\n\n{config.limitations}" if config.limitations else "",
         f"## License of the weights\n\n{config.license}",
         f"## Citation\n\n```bibtex\n{method.citation.strip()}\n```" if method.citation else "",
@@ -145,10 +145,6 @@ def _hub_id(data: ComponentSpec) -> str | None:
         return None
 
 
-def _method(method: Method) -> str:
-    return f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else "")
-
-
 def describe_architecture(config: ModelConfig) -> dict[str, str]:
     """The parts of a model, in words."""
     image = config.image
@@ -182,13 +178,10 @@ def describe_training(trained: TrainedWith) -> dict[str, str]:
 
 
 def _results(results: Sequence[Result]) -> str:
-    if not results:
-        return ""
-    rows = "\n".join(f"| {r.metric} | {r.dataset} | {r.value:.4g}{r.unit} |" for r in results)
-    return (
-        "## Results\n\nMeasured by `interpzoo evaluate` on held-out data.\n\n"
-        f"| metric | data | value |\n| --- | --- | --- |\n{rows}"
+    table = markdown_table(
+        ("metric", "data", "value"), ((r.metric, r.dataset, f"{r.value:.4g}{r.unit}") for r in results)
     )
+    return f"## Results\n\nMeasured by `interpzoo evaluate` on held-out data.\n\n{table.rstrip()}"
 
 
 def _component(component: ComponentSpec) -> str:

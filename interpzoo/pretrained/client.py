@@ -59,18 +59,15 @@ def ask(request: Callable[[], T], repository: str, revision: str | None = None, 
         HubUnreachableError: the Hub does not answer, or may not be asked.
         HubError: the Hub refuses.
     """
-    for wait in _WAITS:
+    waits = iter(_WAITS)
+    while True:
         try:
             return request()
         except Exception as error:  # from the client or its HTTP library, which differs between its versions
-            pause = _pause(error) or wait
-            if not _is_transient(error, again) or pause > _LONGEST_WAIT:
+            wait = next(waits, None)
+            if wait is None or not _is_transient(error, again) or (pause := _pause(error) or wait) > _LONGEST_WAIT:
                 raise _explained(error, repository, revision) from error
             time.sleep(pause)
-    try:
-        return request()
-    except Exception as error:
-        raise _explained(error, repository, revision) from error
 
 
 def _is_transient(error: Exception, again: bool) -> bool:
@@ -98,17 +95,15 @@ def _pause(error: Exception) -> float:
 def _explained(error: Exception, repository: str, revision: str | None) -> InterpzooError:
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    status = _status(error)
+    status, hint = _status(error), f"For a folder write './{repository}'"
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if isinstance(error, HFValidationError):
-        return UnknownNameError(
-            f"{repository!r} is not a valid name of a repository, 'user/repo'. {_folder_hint(repository)}"
-        )
+        return UnknownNameError(f"{repository!r} is not a valid name of a repository, 'user/repo'. {hint}")
     if isinstance(error, GatedRepoError):
         return HubError(f"{repository!r} is gated: ask for access on its page, then log in with 'hf auth login'")
     if isinstance(error, RepositoryNotFoundError):
         private = "or it is private and needs a token: log in with 'hf auth login' or set HF_TOKEN"
-        return UnknownNameError(f"the Hub has no repository {repository!r}, {private}. {_folder_hint(repository)}")
+        return UnknownNameError(f"the Hub has no repository {repository!r}, {private}. {hint}")
     if isinstance(error, RevisionNotFoundError):
         return UnknownNameError(f"{repository!r} has no revision {revision!r}: expected a branch, a tag or a commit")
     if status in (401, 403):
@@ -120,7 +115,3 @@ def _explained(error: Exception, repository: str, revision: str | None) -> Inter
     if isinstance(error, ValueError) or (isinstance(error, HfHubHTTPError) and status not in _TRANSIENT):
         return HubError(f"the Hub refuses a request about {repository!r}: {reason}")
     return HubUnreachableError(f"the Hub cannot be reached: {reason}")
-
-
-def _folder_hint(repository: str) -> str:
-    return f"For a folder write './{repository}'"

@@ -1,7 +1,6 @@
 """Downloading a pretrained folder from the Hub into its client's cache, each file checked against its hash."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from interpzoo.errors import HubError, HubUnreachableError, WeightsError
 from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, read_hashes, sha256
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _AT_ONCE: Final = 4
 """Files downloaded at the same time."""
 
@@ -36,15 +34,13 @@ def fetch(repository: str, revision: str | None = None, *, pin: str | None = Non
         UnknownNameError, HubUnreachableError, HubError: as `ask`; also if a file is missing or too large.
         WeightsError: a file had another hash twice.
     """
-    cached = _cached(repository, revision, access)
-    if cached is not None and not _is_whole(cached, pin):
-        cached = None
+    cached = _cached(repository, revision, pin, access)
     if cached is not None and (access.local_files_only or cached.name == revision):
         return cached
     if access.local_files_only:
         raise HubUnreachableError(f"{_shown(repository, revision)} is not in the cache (local_files_only)")
     try:
-        remote = _describe(repository, revision, access)
+        remote = _describe(repository, revision, pin, access)
     except HubUnreachableError as error:
         if cached is not None:
             return cached
@@ -53,19 +49,10 @@ def fetch(repository: str, revision: str | None = None, *, pin: str | None = Non
         ) from error
     if cached is not None and cached.name == remote.commit:
         return cached
-    return _Download(repository, remote, pin, access).run(revision)
+    return remote.download(revision)
 
 
-@dataclass(frozen=True)
-class _Remote:
-    """The pretrained files of a commit on the Hub."""
-
-    commit: str
-    hashes: Mapping[str, str]
-    """Hash by file: SHA-256 of those that the Hub stores as large files, git's own (SHA-1) of the others."""
-
-
-def _describe(repository: str, revision: str | None, access: Access) -> _Remote:
+def _describe(repository: str, revision: str | None, pin: str | None, access: Access) -> "_Remote":
     timeout = constants.HF_HUB_ETAG_TIMEOUT
     info = ask(
         lambda: access.api().model_info(repository, revision=revision, files_metadata=True, timeout=timeout),
@@ -80,23 +67,25 @@ def _describe(repository: str, revision: str | None, access: Access) -> _Remote:
         if name in files and (size := files[name].size or 0) > most:
             raise HubError(f"{where} has {name} of {size:,} bytes, expected at most {most:,}")
     hashes = {name: file.lfs.sha256 if file.lfs else file.blob_id or "" for name, file in files.items()}
-    return _Remote(info.sha or "", hashes)
+    return _Remote(repository, info.sha or "", hashes, pin, access)
 
 
 @dataclass(frozen=True)
-class _Download:
-    """The download of one commit."""
+class _Remote:
+    """The pretrained files of a commit on the Hub."""
 
     repository: str
-    remote: _Remote
+    commit: str
+    hashes: Mapping[str, str]
+    """Hash by file: SHA-256 of those that the Hub stores as large files, git's own (SHA-1) of the others."""
     pin: str | None
     access: Access
 
-    def run(self, revision: str | None) -> Path:
+    def download(self, revision: str | None) -> Path:
         """Download everything; gives the folder in the cache."""
         # Under the requested name, so that the cache remembers which commit it stood for.
-        listed = self._get(SUMS, self.pin or self.remote.hashes[SUMS], revision or constants.DEFAULT_REVISION)
-        if (folder := listed.parent).name != self.remote.commit:
+        listed = self._get(SUMS, self.pin or self.hashes[SUMS], revision or constants.DEFAULT_REVISION)
+        if (folder := listed.parent).name != self.commit:
             # There has been a commit since: this list belongs to the newer one.
             return fetch(self.repository, folder.name, pin=self.pin, access=self.access)
         wanted = self._wanted(read_hashes(folder))
@@ -106,8 +95,8 @@ class _Download:
 
     def _wanted(self, listed: Mapping[str, str]) -> dict[str, str]:
         """The expected hash of every file, on which the folder's list and the Hub must agree."""
-        hashes = {name: found for name, found in self.remote.hashes.items() if name != SUMS}
-        where = _shown(self.repository, self.remote.commit)
+        hashes = {name: found for name, found in self.hashes.items() if name != SUMS}
+        where = _shown(self.repository, self.commit)
         if odd := sorted((hashes.keys() - {CARD}) ^ listed.keys()):
             raise WeightsError(f"{where} and its {SUMS} have different files: {odd[0]} is in only one of the two")
         for name, found in listed.items():
@@ -123,56 +112,51 @@ class _Download:
                     lambda: hf_hub_download(
                         self.repository,
                         name,
-                        revision=revision or self.remote.commit,
+                        revision=revision or self.commit,
                         cache_dir=self.access.cache_dir,
                         token=self.access.token,
                         library_name="interpzoo",
                     ),
                     self.repository,
-                    self.remote.commit,
+                    self.commit,
                     again=True,
                 )
             )
-            if _has_hash(path, expected) or path.parent.name != self.remote.commit:
+            if _has_hash(path, expected) or path.parent.name != self.commit:
                 return path
             for part in (path.resolve(), path):
                 part.unlink(missing_ok=True)
         raise WeightsError(
-            f"{_shown(self.repository, self.remote.commit)}: {name} was downloaded twice with another hash than "
+            f"{_shown(self.repository, self.commit)}: {name} was downloaded twice with another hash than "
             f"{expected[:12]}...; it was deleted"
         )
 
 
-def _cached(repository: str, revision: str | None, access: Access) -> Path | None:
+def _cached(repository: str, revision: str | None, pin: str | None, access: Access) -> Path | None:
+    """The folder in the cache, if it is whole."""
     try:
         path = try_to_load_from_cache(repository, SUMS, cache_dir=access.cache_dir, revision=revision)
-    except HFValidationError:
-        return None  # not a valid name, which the Hub will report
-    return Path(path).parent if isinstance(path, str) else None
-
-
-def _is_whole(folder: Path, pin: str | None) -> bool:
-    try:
+        if not isinstance(path, str):
+            return None
+        folder = Path(path).parent
         check_hash(folder, SUMS, {} if pin is None else {SUMS: pin})
         listed = read_hashes(folder)
         for name in listed:
             check_hash(folder, name, listed)
-    except WeightsError:
-        return False
-    return {CONFIG, WEIGHTS} <= listed.keys()
+    except (HFValidationError, WeightsError):
+        return None  # not a valid name, which the Hub will report, or damaged
+    return folder if {CONFIG, WEIGHTS} <= listed.keys() else None
 
 
 def _has_hash(path: Path, expected: str) -> bool:
+    """Whether a file has this SHA-256, or its content this SHA-1 of git."""
     try:
-        return expected == (sha256(path) if len(expected) == 64 else _git_hash(path))
+        if len(expected) == 64:
+            return sha256(path) == expected
+        content = path.read_bytes()
     except FileNotFoundError:  # another process has found it damaged, too, and deleted it
         return False
-
-
-def _git_hash(path: Path) -> str:
-    """Git's hash of a file's content."""
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == expected
 
 
 def _shown(repository: str, revision: str | None) -> str:

@@ -46,9 +46,11 @@ _MOST_HEADER_BYTES: Final = 1 << 20
 LIMITS: Final = "## Limits"
 """Heading of the card's section on known weaknesses."""
 
-_SUMMARY: Final = re.compile(r"^# .*\n\n((?!!\[|```|## )\S.*)$", re.MULTILINE)
-_LIMITS: Final = re.compile(rf"^{LIMITS}\n\n((?:.|\n)*?)(?=\n\n## |\Z)", re.MULTILINE)
-_MOST_PROSE: Final = {"summary": 400, "limitations": 2000}
+_PROSE: Final = {
+    "summary": (re.compile(r"^# .*\n\n((?!!\[|```|## )\S.*)$", re.MULTILINE), 400),
+    "limitations": (re.compile(rf"^{LIMITS}\n\n((?:.|\n)*?)(?=\n\n## |\Z)", re.MULTILINE), 2000),
+}
+"""Where each text stands on a card, and its largest length."""
 
 _HASH_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 
@@ -67,8 +69,6 @@ def read_config(folder: Path) -> ModelConfig:
     except FileNotFoundError:
         raise ConfigError(f"{folder} is not a pretrained folder: it has no {CONFIG}") from None
     except (ValueError, RecursionError) as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds a {type(value).__name__}, expected an object")
@@ -84,11 +84,10 @@ def _read_prose(folder: Path) -> dict[str, str]:
         text = read_text(folder / CARD)
     except (FileNotFoundError, WeightsError, UnicodeDecodeError):
         return {}
-    found = {"summary": _SUMMARY.search(text), "limitations": _LIMITS.search(text)}
     return {
-        name: "".join(c for c in match[1].strip() if c.isprintable() or c == "\n")[: _MOST_PROSE[name]]
-        for name, match in found.items()
-        if match is not None
+        name: "".join(c for c in match[1].strip() if c.isprintable() or c == "\n")[:most]
+        for name, (pattern, most) in _PROSE.items()
+        if (match := pattern.search(text))
     }
 
 
@@ -144,8 +143,15 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = No
     Raises:
         WeightsError: the file is missing or damaged, or its names or shapes differ from `expected`.
     """
-    _check_header(path)
+    _check_regular(path)
     try:
+        with path.open("rb") as file:  # a header that is too large cannot be parsed safely
+            size = int.from_bytes(file.read(8), "little")
+        if size > _MOST_HEADER_BYTES:
+            raise WeightsError(
+                f"{path} is not a whole safetensors file: its header would have {size:,} bytes, "
+                f"expected at most {_MOST_HEADER_BYTES:,}"
+            )
         with safe_open(path, framework="pt") as file:
             if expected is not None:
                 shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -155,20 +161,6 @@ def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = No
         raise WeightsError(f"{path.parent} has no {path.name}") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is not a whole safetensors file: {error}") from None
-
-
-def _check_header(path: Path) -> None:
-    """Refuse a header that is too large to be parsed safely."""
-    _check_regular(path)
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-    if size > _MOST_HEADER_BYTES:
-        raise WeightsError(
-            f"{path} is not a whole safetensors file: its header would have {size:,} bytes, "
-            f"expected at most {_MOST_HEADER_BYTES:,}"
-        )
 
 
 def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
@@ -292,19 +284,13 @@ def claim_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))
         strangers = [name for name in names if name not in (*FILES, CHECKPOINT, LOGS)]
-        if not strangers and CHECKPOINT not in names and not _has_config(folder):
-            # A README.md or config.json alone may belong to anything.
-            strangers = [name for name in names if name in FILES]
+        if not strangers and CHECKPOINT not in names:
+            try:
+                read_config(folder)
+            except ConfigError:  # a README.md or config.json alone may belong to anything
+                strangers = [name for name in names if name in FILES]
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     if strangers:
         raise OutputError(f"{folder} already holds {strangers[0]!r}: choose an empty or a new folder")
     return folder
-
-
-def _has_config(folder: Path) -> bool:
-    try:
-        read_config(folder)
-    except ConfigError:
-        return False
-    return True

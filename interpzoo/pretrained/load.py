@@ -57,8 +57,7 @@ def load(
     if dtype is not None and not dtype.is_floating_point:
         raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
     source = locate(name, revision, Access(cache_dir, local_files_only, token))
-    config = read_config(source.path)
-    _check_plugins(config)
+    config = _usable_config(source.path)
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     if interpolator is not None:
@@ -85,9 +84,7 @@ def read_model(source: Source) -> InterpolationModel:
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError, WeightsError: as `load`.
     """
-    config = read_config(source.path)
-    _check_plugins(config)
-    return _read(source, config)
+    return _read(source, _usable_config(source.path))
 
 
 def _read(source: Source, config: ModelConfig) -> InterpolationModel:
@@ -105,13 +102,14 @@ def _read(source: Source, config: ModelConfig) -> InterpolationModel:
     return model.eval()
 
 
-def _check_plugins(config: ModelConfig) -> None:
-    """Check that the model's plugins are loaded, before any of their names is looked up.
+def _usable_config(folder: Path) -> ModelConfig:
+    """The folder's config; checks that its plugins are loaded, before any of their names is looked up.
 
     Raises:
         PluginError: a plugin is not installed or not loaded; the message names its distribution and version.
         UnknownNameError: the plugins have no method of the model's method name.
     """
+    config = read_config(folder)
     found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
     for name, distribution in config.plugins.items():
         plugin = found.get(name)
@@ -123,6 +121,7 @@ def _check_plugins(config: ModelConfig) -> None:
         if plugin.status != "loaded":
             raise PluginError(f"{config.name!r} needs {plugin.owner}, which is {plugin.status}: {plugin.reason}")
     registry().methods.find(config.method, prefer=config.plugins)
+    return config
 
 
 def _check_finite(path: Path, name: str, tensor: Tensor) -> None:

@@ -10,7 +10,7 @@ from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.download import fetch
 from interpzoo.pretrained.folder import SUMS, check_hash, check_links, read_hashes
-from interpzoo.registry import Alias, PretrainedModel, Registration, bundled_folder
+from interpzoo.registry import PretrainedModel, Registration, bundled_folder
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,10 @@ def _find(name: str) -> Registration[PretrainedModel]:
         return known.models.find(name)
     except UnknownNameError as error:
         with suppress(UnknownNameError):
-            return _renamed(name, known.renamed.find(name))
+            alias = known.renamed.find(name)
+            found = known.models.find(f"{alias.owner.plugin}:{alias.entry.to}")
+            warnings.warn(f"model {name!r} is now called {known.models.shown(found)!r}", FutureWarning, stacklevel=2)
+            return found
         absent = [p for p in zoo().plugins if p.status != "loaded" and p.owner.plugin == name.partition("-")[0]]
         if absent:
             plugin = absent[0]
@@ -100,12 +103,6 @@ def _find(name: str) -> Registration[PretrainedModel]:
                 f"model {name!r} is a recipe without pretrained weights: train it with 'interpzoo train {name}'"
             ) from None
         raise
-
-
-def _renamed(name: str, row: Registration[Alias]) -> Registration[PretrainedModel]:
-    found = registry().models.find(f"{row.owner.plugin}:{row.entry.to}")
-    warnings.warn(f"model {name!r} is now called {registry().models.shown(found)!r}", FutureWarning, stacklevel=2)
-    return found
 
 
 def _locate_registered(row: Registration[PretrainedModel], access: Access) -> Source:

@@ -1,7 +1,6 @@
 """Writing a pretrained folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,22 +23,23 @@ from interpzoo.pretrained.folder import (
 )
 
 
-@dataclass(frozen=True)
-class Contents:
-    """Everything that is written into a pretrained folder."""
-
-    config: ModelConfig
-    weights: Mapping[str, Tensor]
-    examples: Mapping[str, Tensor] | None = None
-    """``codes`` (n, *latent_shape) and the ``frames`` (n, C, H, W) decoded from them."""
-    codes: Tensor | None = None
-    """Training codes (n, *latent_shape)."""
-    preview: Tensor | None = None
-    """Images (rows, columns, C, H, W) for the picture on the card."""
-
-
-def save(contents: Contents, target: str | Path) -> Path:
+def save(
+    target: str | Path,
+    config: ModelConfig,
+    weights: Mapping[str, Tensor],
+    *,
+    examples: Mapping[str, Tensor] | None,
+    codes: Tensor | None,
+    preview: Tensor | None,
+) -> Path:
     """Write a folder that `load` reads; a model that is already there is replaced.
+
+    Args:
+        target: the folder.
+        config, weights: what `load` builds the model from.
+        examples: ``codes`` (n, *latent_shape) and the ``frames`` (n, C, H, W) decoded from them.
+        codes: training codes (n, *latent_shape).
+        preview: images (rows, columns, C, H, W) for the picture on the card.
 
     Raises:
         OutputError: the folder holds something else or cannot be written.
@@ -47,15 +47,15 @@ def save(contents: Contents, target: str | Path) -> Path:
     folder = claim_folder(Path(target))
     with TemporaryDirectory() as scratch:
         made = Path(scratch)
-        write_text(made / CONFIG, contents.config.model_dump_json(indent=2, exclude_none=True) + "\n")
-        write_tensors(made / WEIGHTS, contents.weights)
-        if contents.examples is not None:
-            write_tensors(made / EXAMPLES, contents.examples)
-        if contents.codes is not None:
-            write_tensors(made / CODES, {"codes": contents.codes})
-        if contents.preview is not None:
-            save_strip(made / PREVIEW, contents.preview)
-        write_card(made, contents.config)
+        write_text(made / CONFIG, config.model_dump_json(indent=2, exclude_none=True) + "\n")
+        write_tensors(made / WEIGHTS, weights)
+        if examples is not None:
+            write_tensors(made / EXAMPLES, examples)
+        if codes is not None:
+            write_tensors(made / CODES, {"codes": codes})
+        if preview is not None:
+            save_strip(made / PREVIEW, preview)
+        write_card(made, config)
         write_hashes(made)
         replace_files(folder, made)
     return folder
