@@ -20,8 +20,7 @@ from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
 from interpzoo.errors import ConfigError, InterpzooError
 from interpzoo.features import features_named
-from interpzoo.metrics.measured import NotApplicable
-from interpzoo.metrics.resampling import interval
+from interpzoo.metrics.measured import NotApplicable, interval
 from interpzoo.pretrained.folder import fingerprint
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate

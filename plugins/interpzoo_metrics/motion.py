@@ -1,13 +1,32 @@
 """Metrics of how evenly a path moves, in feature space and in small steps."""
 
+from abc import abstractmethod
+
 from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.metrics.motion import largest_jumps, path_lengths, speed_variation, step_lengths
+from interpzoo.errors import InputError
 
 
-class PathLength(Metric):
+class Motion(Metric):
+    """A metric of the lengths of the steps of each path, in feature space, where the data has mean variance 1."""
+
+    family = "motion"
+
+    @staticmethod
+    @abstractmethod
+    def values(steps: Tensor) -> Tensor:
+        """The value of each path, (N,), from the lengths of its T - 1 steps, (N, T - 1); NaN where it has none."""
+
+    @override
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        values = self.values(evaluation.shared("steps", lambda: step_lengths(evaluation.fine_features)))
+        found = values[~values.isnan()]
+        return Measured.mean(found) if len(found) else NotApplicable("no path moves")
+
+
+class PathLength(Motion):
     """Perceptual path length: the mean squared step over the squared step in t, over the whole path.
 
     Karras et al. 2019 (arXiv 1812.04948), but with steps of 1/64 instead of 1/10,000, so that no jump is missed, and in
@@ -16,50 +35,55 @@ class PathLength(Metric):
     """
 
     title = "path length"
-    family = "motion"
     better = "lower"
     order = (("truth", "jump"), ("nearest", "jump"))
 
+    @staticmethod
     @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        return Measured.mean(path_lengths(steps(evaluation)))
+    def values(steps: Tensor) -> Tensor:
+        """The squared length of the path if the speed is constant, and up to T - 1 times as much if not."""
+        return steps.square().mean(1) * steps.shape[1] ** 2
 
 
-class SpeedVariation(Metric):
+class SpeedVariation(Motion):
     """Standard deviation over mean of the speed along each path; 0 is even. Paths that stand still are left out."""
 
     title = "speed variation"
-    family = "motion"
     better = "lower"
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
+    @staticmethod
     @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        return _moving(speed_variation(steps(evaluation)))
+    def values(steps: Tensor) -> Tensor:
+        """A constant speed has 0, a single jump (T - 2)^1/2."""
+        return steps.std(1, correction=0) / steps.mean(1)
 
 
-class LargestJump(Metric):
+class LargestJump(Motion):
     """Longest step as a share of the whole path; 1 is a single jump, 1/64 an even path of 64 steps.
 
     Paths that stand still are left out.
     """
 
     title = "largest jump"
-    family = "motion"
     better = "lower"
     leading = True
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
+    @staticmethod
     @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        return _moving(largest_jumps(steps(evaluation)))
+    def values(steps: Tensor) -> Tensor:
+        return steps.amax(1) / steps.sum(1)
 
 
-def steps(evaluation: Evaluation) -> Tensor:
-    """(n, F - 1): lengths of the small steps in feature space, where the data has mean variance 1."""
-    return evaluation.shared("steps", lambda: step_lengths(evaluation.fine_features))
+def step_lengths(path: Tensor) -> Tensor:
+    """Root mean square difference of each point of a path from the next: (N, T, ...) to (N, T - 1), float64.
 
-
-def _moving(values: Tensor) -> Measured | NotApplicable:
-    found = values[~values.isnan()]
-    return Measured.mean(found) if len(found) else NotApplicable("no path moves")
+    Raises:
+        InputError: a path has fewer than 2 points, or a value is not finite.
+    """
+    if path.ndim < 3 or path.shape[1] < 2:
+        raise InputError(f"paths of shape {tuple(path.shape)}: expected (N, T, ...), T at least 2")
+    if not bool(path.isfinite().all()):
+        raise InputError("a path is not finite: expected values without NaN or inf")
+    return path.double().flatten(2).diff(dim=1).square().mean(2).sqrt()

@@ -1,20 +1,23 @@
-"""Metrics of whether the frames between the ends look like the data."""
+"""Metrics of whether single frames between the ends look like the data. None needs a feature network."""
 
 import math
-from abc import abstractmethod
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
+from torch.nn.functional import avg_pool2d, mse_loss
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.metrics import distributions
-from interpzoo.metrics.predictability import alpha_predictability
-from interpzoo.metrics.sharpness import middle_and_end_gradients
+from interpzoo.errors import InputError
+from interpzoo_metrics.sets import FEWEST
 
-_FEWEST: Final = 7
-"""With fewer pairs, sets of frames are not compared."""
+_LARGEST: Final = 32
+_WIDTH: Final = 16
+_BATCH: Final = 64
+_RATE: Final = 8e-3
+_HELD_OUT: Final = 3
+"""One in so many pairs is held out."""
 _STEPS: Final = 1000
 """Training steps of the network that predicts alpha."""
 _UNLIKE: Final = 0.9
@@ -24,10 +27,10 @@ _UNLIKE: Final = 0.9
 class AlphaPredictability(Metric):
     """How well a small network predicts from a single frame how far it is from the ends, in [0, 1]; near 0 is faithful.
 
-    See `interpzoo.metrics.predictability`. The network is trained on paths of the same model between training images,
-    or on two thirds of the pairs where decoding is slow. The tenth of the pairs whose ends are most alike is left out,
-    as there is nothing to see between them. It notices whatever fades, blurs or dims along a path, and needs no feature
-    network. It does not notice a jump from one real image to another, nor frames that are as unreal as the ends.
+    See `alpha_predictability`. The network is trained on paths of the same model between training images, or on two
+    thirds of the pairs where decoding is slow. The tenth of the pairs whose ends are most alike is left out, as there
+    is nothing to see between them. It notices whatever fades, blurs or dims along a path, and needs no feature network.
+    It does not notice a jump from one real image to another, nor frames that are as unreal as the ends.
     """
 
     title = "alpha predictability"
@@ -39,13 +42,13 @@ class AlphaPredictability(Metric):
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         pairs, t = evaluation.pairs, evaluation.task.positions
-        if len(pairs) < _FEWEST:
-            return NotApplicable(f"{len(pairs)} pairs, of which none can be held out: it takes {_FEWEST}")
+        if len(pairs) < FEWEST:
+            return NotApplicable(f"{len(pairs)} pairs, of which none can be held out: it takes {FEWEST}")
         apart = (pairs.first - pairs.last).square().flatten(1).mean(1)
         kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * len(pairs))]
         frames, generator = evaluation.frames[kept], evaluation.generator("predictability")
         training = evaluation.training_frames
-        if len(training) < _FEWEST:
+        if len(training) < FEWEST:
             return alpha_predictability(frames, t, generator=generator)
         return alpha_predictability(training, t, generator=generator, steps=_STEPS, held_out=frames)
 
@@ -53,8 +56,8 @@ class AlphaPredictability(Metric):
 class Sharpness(Metric):
     """Mean squared gradient of the middle third of the paths over that of their ends; 1 is as sharp.
 
-    See `interpzoo.metrics.sharpness`; all pairs are taken together. It notices whatever fades or blurs along a path,
-    and needs no feature network. It takes noise for detail.
+    All pairs are taken together. It notices whatever fades or blurs along a path, and needs no feature network. It
+    takes noise for detail.
     """
 
     title = "sharpness"
@@ -70,88 +73,6 @@ class Sharpness(Metric):
         return Measured(
             float(middle.sum() / ends.sum()), lambda rows, _: float(middle[rows].sum() / ends[rows].sum()), len(ends)
         )
-
-
-class SetMetric(Metric):
-    """A metric that compares the frames between the ends with held-out images, as sets of features."""
-
-    family = "realism"
-
-    @abstractmethod
-    def compare(self, evaluation: Evaluation) -> Measured:
-        """The score, given enough pairs."""
-
-    @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        if (n := len(evaluation.pairs)) < _FEWEST:
-            return NotApplicable(f"{n} pairs are too few to compare with a set of images: it takes {_FEWEST}")
-        return self.compare(evaluation)
-
-
-class FrechetDistance(SetMetric):
-    """Frechet distance between the frames inside the paths and held-out images, in the data set's features.
-
-    See `interpzoo.metrics.distributions.frechet_distance`: it is corrected for its bias, so that real frames come near
-    0 and may be negative. It compares means and covariances of features. A jump, whose frames are all real, is ideal.
-    """
-
-    title = "Frechet distance"
-    better = "lower"
-    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
-
-    @override
-    def compare(self, evaluation: Evaluation) -> Measured:
-        generator = evaluation.generator("frechet")
-        return distributions.frechet_distance(
-            evaluation.between_features, evaluation.task.reference_features, generator=generator
-        )
-
-
-class KernelDistance(SetMetric):
-    """Kernel distance between the frames inside the paths and held-out images, in the data set's features.
-
-    See `interpzoo.metrics.distributions.kernel_distance`: it is unbiased, so that real frames come near 0 and may be
-    negative. It compares the first three moments of features. A jump, whose frames are all real, is ideal.
-    """
-
-    title = "kernel distance"
-    better = "lower"
-    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
-
-    @override
-    def compare(self, evaluation: Evaluation) -> Measured:
-        return distributions.kernel_distance(evaluation.between_features, evaluation.task.reference_features)
-
-
-class Density(SetMetric):
-    """How dense the frames inside the paths are where held-out images are, in the data set's features; 1 is as dense.
-
-    Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the most common image score best of all.
-    """
-
-    title = "density"
-    better = "higher"
-    order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
-
-    @override
-    def compare(self, evaluation: Evaluation) -> Measured:
-        return distributions.density(evaluation.between_features, evaluation.task.reference_features)
-
-
-class Coverage(SetMetric):
-    """Share of the held-out images that have a frame of the inside of a path nearby, in the data set's features.
-
-    Naeem et al. 2020 (arXiv 2002.09797), k = 5. It grows with the number of frames, and a path that jumps has few
-    different ones.
-    """
-
-    title = "coverage"
-    better = "higher"
-    order = (("truth", "blend"), ("nearest", "blend"))
-
-    @override
-    def compare(self, evaluation: Evaluation) -> Measured:
-        return distributions.coverage(evaluation.between_features, evaluation.task.reference_features)
 
 
 class CycleError(Metric):
@@ -184,3 +105,118 @@ def _encode(evaluation: Evaluation, frames: Tensor) -> Tensor:
     flat = frames.clamp(0, 1).flatten(0, 1)
     codes = torch.cat([evaluation.model.encode(part).cpu() for part in flat.split(500)])
     return codes.unflatten(0, frames.shape[:2])
+
+
+def alpha_predictability(
+    frames: Tensor, alphas: Tensor, *, generator: Generator, steps: int = 500, held_out: Tensor | None = None
+) -> Measured:
+    """Share of the variance of min(alpha, 1 - alpha) that a small network explains on pairs it was not trained on.
+
+    Near 0, frames in the middle look like those at the ends; a cross-fade of two images comes near 1. A low value does
+    not prove that there is nothing to see: the network is small and briefly trained. If it does worse than the mean,
+    the value is 0.
+
+    Args:
+        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images larger than 32 are shrunk
+            to half their size, or a quarter, and so on.
+        alphas: (T,) in [0, 1], the positions of the frames.
+        generator: draws the weights, the batches and the held-out pairs.
+        steps: training steps, in batches of 64.
+        held_out: (M, T, C, H, W), frames of other pairs to test on; by default a third of `frames` is held out.
+
+    Raises:
+        InputError: there are too few frames, or one is not finite.
+    """
+    if frames.ndim != 5 or len(frames) < 2 * _HELD_OUT or frames.shape[1] < 3 or alphas.shape != frames.shape[1:2]:
+        raise InputError(
+            f"frames of shape {tuple(frames.shape)} at alphas of shape {tuple(alphas.shape)}: expected (N, T, C, H, W) "
+            f"and (T,), N at least {2 * _HELD_OUT} pairs, to train on some and test on others, and T at least 3"
+        )
+    if not bool(frames.isfinite().all()):
+        raise InputError("frames are not finite: expected values without NaN or inf")
+    t = frames.shape[1]
+    folded = torch.minimum(alphas, 1 - alphas).float()
+    targets = (folded - folded.mean()) / folded.std(correction=0)
+    if held_out is None:
+        order = torch.randperm(len(frames), generator=generator)
+        held_out, frames = frames[order[: len(order) // _HELD_OUT]], frames[order[len(order) // _HELD_OUT :]]
+    x, unseen = (_small(part.float().flatten(0, 1)) for part in (frames, held_out))
+    mean, deviation = x.mean(), x.std().clamp(min=1e-6)
+    network = _fit((x - mean) / deviation, targets.repeat(len(frames)), steps, generator)
+    with torch.no_grad():
+        guesses = torch.cat([network((part - mean) / deviation) for part in unseen.split(512)]).view(-1, t)
+    # Targets have variance 1; this is the unexplained part for each pair.
+    left = (guesses - targets).square().mean(1).double()
+    return Measured(
+        max(0.0, 1 - float(left.mean())),
+        lambda rows, generator: 1 - float(left[rows].mean()),
+        len(left),
+    )
+
+
+class _Reader(nn.Module):
+    """Three convolutions, pooled over the image: local structure counts, wherever it is."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, _WIDTH, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(_WIDTH, 2 * _WIDTH, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * _WIDTH, 2 * _WIDTH, 3, padding=1),
+            nn.LeakyReLU(0.2),
+        )
+        self.read = nn.Sequential(nn.Linear(4 * _WIDTH, _WIDTH), nn.LeakyReLU(0.2), nn.Linear(_WIDTH, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.layers(x)
+        return self.read(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)).flatten()
+
+
+def _fit(x: Tensor, y: Tensor, steps: int, generator: Generator) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+        network = _Reader(x.shape[1])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)
+    with torch.enable_grad():
+        for _ in range(steps):
+            rows = torch.randint(len(x), (_BATCH,), generator=generator)
+            optimizer.zero_grad()
+            mse_loss(network(x[rows]), y[rows]).backward()
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+def _small(images: Tensor) -> Tensor:
+    while min(images.shape[2:]) > _LARGEST:
+        images = avg_pool2d(images, 2)
+    return images
+
+
+def squared_gradient(images: Tensor) -> Tensor:
+    """(B,) in float64: mean squared difference of neighboring pixels, down and across, of images (B, C, H, W).
+
+    Raises:
+        InputError: the images are smaller than 2x2.
+    """
+    if images.ndim != 4 or min(images.shape[2:]) < 2:
+        raise InputError(f"images of shape {tuple(images.shape)}: expected (B, C, H, W) of at least 2x2 pixels")
+    x = images.double()
+    return sum((x.diff(dim=side).square().flatten(1).mean(1) for side in (2, 3)), start=x.new_zeros(len(x)))
+
+
+def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """`squared_gradient` of the middle third of each path and of its two ends: (N,) each, of (N, T, C, H, W).
+
+    Raises:
+        InputError: a path has fewer than 3 frames, or images are smaller than 2x2.
+    """
+    if frames.ndim != 5 or frames.shape[1] < 3:
+        raise InputError(f"frames of shape {tuple(frames.shape)}: expected (N, T, C, H, W), T at least 3")
+    found = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+    last = frames.shape[1] - 1
+    middle = found[:, (last + 2) // 3 : last - (last + 2) // 3 + 1]
+    return middle.mean(1), found[:, [0, -1]].mean(1)

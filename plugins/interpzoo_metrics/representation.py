@@ -1,17 +1,28 @@
-"""Metrics of how well codes separate classes that they were trained without."""
+"""How well codes separate classes that they were trained without: the two probes of the ACAI paper.
 
+Source: Berthelot et al. 2019, section 5, and the official code (lib/classifiers.py, train.py, cluster.py). Needs the
+`train` extra.
+"""
+
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.metrics.representation import kmeans_accuracy, linear_probe
+from interpzoo.errors import InputError, MissingDependencyError
 
 _BATCH = 500
+_EPSILON = 1e-5
+_MAX_ITERATIONS = 1000
+_MISSING = "probes need scikit-learn: pip install 'interpzoo[train]'"
 
 
 class LinearProbe(Metric):
-    """Accuracy of a linear classifier on the codes of the whole train set, see `interpzoo.metrics.representation`.
+    """Accuracy of a linear classifier on the codes of the whole train set, see `linear_probe`.
 
     Berthelot et al. 2019, section 5. It shows how useful the codes are, not how interpolations look.
     """
@@ -29,7 +40,7 @@ class LinearProbe(Metric):
 
 
 class KMeans(Metric):
-    """Accuracy of K-means clusters of whitened codes, matched to classes, see `interpzoo.metrics.representation`.
+    """Accuracy of K-means clusters of whitened codes, matched to classes, see `kmeans_accuracy`.
 
     Berthelot et al. 2019, section 5, with 20 starts.
     """
@@ -49,10 +60,10 @@ class KMeans(Metric):
 
 def codes(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor]:
     """Codes (n, D) and labels (n,) of the train set, and codes (m, D) of the test set."""
-    return evaluation.shared("codes", lambda: _codes(evaluation))
+    return evaluation.shared("codes", lambda: _encode_all(evaluation))
 
 
-def _codes(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor]:
+def _encode_all(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor]:
     data = evaluation.task.data
     generator = torch.Generator().manual_seed(evaluation.task.protocol.seed)
     found: list[Tensor] = []
@@ -68,3 +79,107 @@ def _codes(evaluation: Evaluation) -> tuple[Tensor, Tensor, Tensor]:
 @torch.no_grad()
 def _encode(evaluation: Evaluation, images: Tensor) -> Tensor:
     return evaluation.model.encode(images).flatten(1).cpu()
+
+
+def linear_probe(train_codes: Tensor, train_labels: Tensor, test_codes: Tensor, test_labels: Tensor) -> float:
+    """Accuracy in [0, 1] of a linear classifier on frozen codes.
+
+    Multinomial logistic regression with scikit-learn's default penalty (C = 1), fitted to convergence on codes that are
+    standardized by the training codes. The paper instead trains a dense layer together with the autoencoder, on codes
+    that still change, by Adam without a penalty, and reports the median of the last 20 evaluations: the numbers mean
+    nearly the same, but are not equal.
+
+    Args:
+        train_codes: (N, *latent_shape), flattened here.
+        train_labels: (N,) whole numbers.
+        test_codes: (M, *latent_shape).
+        test_labels: (M,).
+
+    Raises:
+        InputError: the shapes do not match, a code is not finite, or there is only one class.
+        MissingDependencyError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        raise MissingDependencyError(_MISSING) from None
+    x, y = _codes("train", train_codes), _labels("train", train_labels, len(train_codes))
+    x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
+    if len(np.unique(y)) < 2:
+        raise InputError(f"train_labels are all {y[0]}: expected at least 2 classes")
+    probe: Any = make_pipeline(StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS))
+    return float(probe.fit(x, y).score(x_test, y_test))
+
+
+def kmeans_accuracy(
+    train_codes: Tensor, test_codes: Tensor, test_labels: Tensor, *, clusters: int = 10, n_init: int = 20, seed: int = 0
+) -> float:
+    """Accuracy in [0, 1] of K-means clusters as classes, under the best assignment of one to the other.
+
+    As the paper: codes are whitened (see `whiten`), K-means from random starts is fitted to the training codes and
+    predicts the test codes, and the Hungarian algorithm matches clusters and classes on the test codes' confusion
+    matrix. The paper takes the best of `n_init` = 1000 starts; 20 cost a fiftieth and may end in a worse optimum.
+
+    Args:
+        train_codes: (N, *latent_shape), flattened here; the paper takes the first 60,000 of the data set.
+        test_codes: (M, *latent_shape).
+        test_labels: (M,) whole numbers.
+        clusters: number of clusters, the paper's number of classes.
+        n_init: random starts; the one with the lowest inertia counts.
+        seed: seed of the starts.
+
+    Raises:
+        InputError: the shapes do not match, a code is not finite, or there are fewer codes than clusters.
+        MissingDependencyError: scikit-learn is not installed.
+    """
+    try:
+        from scipy.optimize import linear_sum_assignment
+        from sklearn.cluster import KMeans
+    except ImportError:
+        raise MissingDependencyError(_MISSING) from None
+    x = _codes("train", train_codes)
+    x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
+    if not 1 <= clusters <= len(x):
+        raise InputError(f"clusters = {clusters}: expected 1 to {len(x)}, the number of training codes")
+    x, x_test = whiten(x, x_test)
+    settings: dict[str, Any] = {"init": "random", "n_init": n_init, "max_iter": _MAX_ITERATIONS, "random_state": seed}
+    kmeans: Any = KMeans(clusters, **settings)
+    predicted = kmeans.fit(x).predict(x_test)
+    classes, y_test = np.unique(y_test, return_inverse=True)
+    confusion = np.zeros((clusters, len(classes)), dtype=np.int64)
+    np.add.at(confusion, (predicted, y_test), 1)
+    matched: Any = linear_sum_assignment(confusion, maximize=True)
+    return float(confusion[matched].sum() / len(y_test))
+
+
+def whiten(train: NDArray[np.float64], test: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Decorrelate codes (N, d) and (M, d): centered by the training mean, projected on V and divided by s + 1e-5.
+
+    V and s are of the centered training codes' SVD, U diag(s) V^T, as in the official cluster.py: s grows with sqrt(N),
+    so that columns come out with unit norm, not unit variance, and 1e-5 quiets only directions that are all but dead.
+    K-means does not mind the common scale.
+    """
+    mean = train.mean(0)
+    # U is not needed, and the triangle has the same s and V as the tall matrix.
+    _, s, vt = np.linalg.svd(np.linalg.qr(train - mean, mode="r"), full_matrices=False)
+    basis: NDArray[np.float64] = np.transpose(vt) / (s + _EPSILON)
+    return (train - mean) @ basis, (test - mean) @ basis
+
+
+def _codes(name: str, codes: Tensor, width: int | None = None) -> NDArray[np.float64]:
+    if codes.ndim < 2 or not codes.numel():
+        raise InputError(f"{name}_codes of shape {tuple(codes.shape)}: expected (N, *latent_shape), N at least 1")
+    x = codes.detach().flatten(1).double().cpu()
+    if not x.isfinite().all():
+        raise InputError(f"{name}_codes hold values that are not finite")
+    if width is not None and x.shape[1] != width:
+        raise InputError(f"{name}_codes have {x.shape[1]} dimensions, the training codes {width}")
+    return x.numpy()
+
+
+def _labels(name: str, labels: Tensor, n: int) -> NDArray[np.int64]:
+    if labels.shape != (n,) or labels.is_floating_point():
+        raise InputError(f"{name}_labels are {labels.dtype} of shape {tuple(labels.shape)}: expected integers ({n},)")
+    return labels.cpu().long().numpy()

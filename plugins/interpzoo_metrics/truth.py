@@ -1,19 +1,26 @@
 """Metrics that compare with the ground-truth path, on data sets that know it."""
 
+import math
 from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
+from interpzoo.errors import InputError
 from interpzoo.interfaces import GroundTruth
-from interpzoo.metrics.between import between_errors, path_deviation
-from interpzoo.metrics.templates import Templates, step_smoothness
+from interpzoo_metrics.reconstruction import ReconstructionError
 
 _STILL: Final = 1e-4
 """Share of the mean ground-truth length that a path must cover to have a smoothness; on `lines` nearly the official
 1e-4."""
+_TIE = 1e-12
+"""Templates whose distances differ by less are equally near: the rounding of a matrix product, which depends on the
+machine and the batch size, must not choose between mirror images."""
+_CHUNK = 2**22
+"""Number of similarities held at a time: 32 MiB."""
 
 
 class MeanDistance(Metric):
@@ -33,8 +40,7 @@ class MeanDistance(Metric):
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        distances, _ = matches(evaluation)
-        return Measured.mean(distances.mean(1))
+        return Measured.mean(matches(evaluation)[0].mean(1))
 
 
 class MeanSmoothness(Metric):
@@ -67,7 +73,7 @@ class ParameterDeviation(Metric):
     """How far the matched parameters deviate from an even path, as a share of its length.
 
     Oring et al. 2021 (arXiv 2008.01487), section 4.2, which plots the distances to both ends without a number for them;
-    see `interpzoo.metrics.between.path_deviation`. 0 is ideal, a jump halfway has nearly 1/4. The resolution of the
+    see `path_deviation`. 0 is ideal, a jump halfway has nearly 1/4. The resolution of the
     reference grid limits it, and where frames look like nothing in the data it is arbitrary.
     """
 
@@ -109,6 +115,53 @@ class InBetweenError(Metric):
         return Measured.mean(between_errors(evaluation.frames[:, 1:-1], evaluation.truth_frames[:, 1:-1]).mean(1))
 
 
+class Templates:
+    """Images that the data can have, among which the nearest to a frame is looked up.
+
+    Args:
+        images: (n, C, H, W) in [0, 1], kept and compared in float64 on their own device; 80 MB for 10,000 lines.
+
+    Raises:
+        InputError: the shape is another one, there is no image, or a value is not finite.
+    """
+
+    def __init__(self, images: Tensor) -> None:
+        if images.ndim != 4 or not len(images):
+            raise InputError(f"templates of shape {tuple(images.shape)}: expected (n, C, H, W), n at least 1")
+        _check_finite("templates", images)
+        self.image_shape = tuple(images.shape[1:])
+        self._directions = _directions(images)
+
+    def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the nearest template of each image.
+
+        The distance is the cosine distance of the flattened pixels in the paper's units, [-1, 1], neither centered nor
+        clamped. Of templates that are equally near, to 1e-12, the last is taken. An image that is mid-grey everywhere
+        has no direction; its distance to every template is 1.
+
+        Args:
+            images: (B, C, H, W) in [0, 1], unclamped.
+
+        Returns:
+            (B,) distances, float64, and (B,) rows of the nearest templates, both on the CPU.
+
+        Raises:
+            InputError: the images do not have the shape of the templates, or a pixel is not finite.
+        """
+        if images.shape[1:] != self.image_shape:
+            raise InputError(f"images of shape {tuple(images.shape)}: templates are of shape {self.image_shape}")
+        _check_finite("images", images)
+        distances: list[Tensor] = []
+        nearest: list[Tensor] = []
+        n = len(self._directions)
+        for chunk in torch.split(images.detach(), max(1, _CHUNK // n)):
+            similarity = _directions(chunk.to(self._directions.device)) @ self._directions.T
+            best = similarity.amax(1, keepdim=True)
+            distances.append(1 - best.flatten().cpu())
+            nearest.append(n - 1 - (similarity >= best - _TIE).flip(1).byte().argmax(1).cpu())
+        return torch.cat(distances), torch.cat(nearest)
+
+
 def matches(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     """Distances (N, T) of the frames from the nearest reference images, and the parameters (N, T, P) of these images.
 
@@ -139,3 +192,55 @@ def _references(truth: GroundTruth) -> dict[int, tuple[Templates, Tensor]]:
     groups = truth.groups(grid)
     parts = {group: grid[groups == group] for group in groups.unique().tolist()}
     return {group: (Templates(truth.render(part)), part) for group, part in parts.items()}
+
+
+def between_errors(frames: Tensor, truths: Tensor) -> Tensor:
+    """Mean squared error of each frame (N, T, C, H, W), unclamped, and the ground-truth image at its position: (N, T).
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    return ReconstructionError.values(truths.flatten(0, 1), frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+
+
+def path_deviation(from_start: Tensor, from_end: Tensor, length: Tensor, positions: Tensor) -> Tensor:
+    """How far paths deviate from an even one, by their distances to both ends.
+
+    An even path is t times `length` away from its start and 1 - t times from its end. The paper plots both curves;
+    their mean absolute difference from these straight lines is ours. A path that jumps halfway has nearly 1 / 4.
+
+    Args:
+        from_start: (N, T) float64: distance of each frame's parameters to those of the start.
+        from_end: (N, T) float64: distance to those of the end.
+        length: (N,) float64: distance from start to end.
+        positions: (T,) float64: position t of each frame.
+
+    Returns:
+        (N,): mean deviation as a share of the length; 0 is ideal.
+    """
+    start = (from_start / length[:, None] - positions).abs()
+    end = (from_end / length[:, None] - (1 - positions)).abs()
+    return ((start + end) / 2).mean(1)
+
+
+def step_smoothness(steps: Tensor, *, still: float) -> Tensor:
+    """Longest step over the length of the whole path, less the share of an even step: (N,), 0 is ideal.
+
+    Args:
+        steps: (N, T - 1, D) displacements in parameter space, the shorter way round each.
+        still: paths whose displacements add up to less have no smoothness: NaN.
+    """
+    length = torch.linalg.vector_norm(steps.sum(1), dim=1)
+    smoothness = torch.linalg.vector_norm(steps, dim=2).amax(1) / length - 1 / steps.shape[1]
+    smoothness[length < still] = math.nan
+    return smoothness
+
+
+def _directions(images: Tensor) -> Tensor:
+    return normalize((2 * images.double() - 1).flatten(1), dim=1)
+
+
+def _check_finite(name: str, values: Tensor) -> None:
+    finite = values.isfinite()
+    if not finite.all():
+        raise InputError(f"{name}[{int((~finite).nonzero()[0, 0])}] is not finite: expected values without NaN or inf")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from interpzoo_aeai.metrics import predict_alpha
+from interpzoo_metrics.truth import between_errors, path_deviation
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.between import between_errors, path_deviation, predict_alpha
 
 ALPHAS = torch.linspace(0, 1, 5, dtype=torch.float64)
 
@@ -30,9 +31,10 @@ class TestErrors:
 
     @pytest.mark.parametrize("shape", [(2, 3, 1, 4, 4), (2, 3, 4, 4)])
     def test_shapes_that_differ(self, shape: tuple[int, ...]) -> None:
-        for measure in (between_errors, predict_alpha):
-            with pytest.raises(InputError, match=r"frames of shape \(2, 5, 1, 4, 4\) and truths"):
-                measure(noise(2, 5, 1, 4, 4), noise(*shape))
+        with pytest.raises(InputError, match=r"frames of shape \(2, 5, 1, 4, 4\) and truths"):
+            predict_alpha(noise(2, 5, 1, 4, 4), noise(*shape))
+        with pytest.raises(InputError, match=r"reconstructions of shape \(10, 1, 4, 4\)"):
+            between_errors(noise(2, 5, 1, 4, 4), noise(*shape))
 
 
 class TestPredictedAlpha:

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from interpzoo_metrics.sets import Coverage, Density, FrechetDistance, KernelDistance, SetMetric, gaussian_distance
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.distributions import coverage, density, frechet_distance, gaussian_distance, kernel_distance
-from interpzoo.metrics.measured import Measured
-from interpzoo.metrics.resampling import interval
+from interpzoo.metrics.measured import Measured, interval
 
 Distance = Callable[[Tensor, Tensor], Measured]
 
@@ -30,8 +29,11 @@ def halves(noise: float = 0.0, seed: int = 0) -> tuple[Tensor, Tensor]:
     return first.view(150, 4, 8), x[600:]
 
 
-def frechet(frames: Tensor, real: Tensor) -> Measured:
-    return frechet_distance(frames, real, generator=Generator().manual_seed(0))
+def seeded(metric: type[SetMetric]) -> Distance:
+    return lambda frames, real: metric.compare(frames, real, Generator().manual_seed(0))
+
+
+frechet, kernel_distance, density, coverage = map(seeded, (FrechetDistance, KernelDistance, Density, Coverage))
 
 
 def test_gaussians_whose_distance_is_known() -> None:

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
+from interpzoo_metrics.realism import alpha_predictability
 from torch import Generator, Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.predictability import alpha_predictability
 
 ALPHAS = torch.linspace(0, 1, 9)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from interpzoo_metrics.reconstruction import PSNR, ReconstructionError
+from interpzoo_metrics.representation import kmeans_accuracy, linear_probe, whiten
 from torch import Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.reconstruction import psnr, reconstruction_mse
-from interpzoo.metrics.representation import kmeans_accuracy, linear_probe, whiten
 
 
 def clusters(n: int, seed: int, centres: int = 4, spread: float = 0.05) -> tuple[Tensor, Tensor]:
@@ -145,12 +145,12 @@ def test_arguments_that_do_not_fit(change: dict[str, Tensor], message: str) -> N
 def test_reconstruction_is_scored_image_by_image() -> None:
     images = torch.zeros(3, 1, 2, 2)
     reconstructions = torch.tensor([0.0, 0.1, -1.0]).view(3, 1, 1, 1).expand(3, 1, 2, 2)
-    assert torch.allclose(reconstruction_mse(images, reconstructions), torch.tensor([0, 0.01, 1]))
-    assert torch.allclose(psnr(images, reconstructions), torch.tensor([torch.inf, 20, 0]), atol=1e-4)
+    assert torch.allclose(ReconstructionError.values(images, reconstructions), torch.tensor([0, 0.01, 1]))
+    assert torch.allclose(PSNR.values(images, reconstructions), torch.tensor([torch.inf, 20, 0]), atol=1e-4)
 
 
 def test_reconstruction_of_another_shape() -> None:
     with pytest.raises(InputError, match="expected the same"):
-        reconstruction_mse(torch.zeros(2, 1, 4, 4), torch.zeros(1, 1, 4, 4))
+        ReconstructionError.values(torch.zeros(2, 1, 4, 4), torch.zeros(1, 1, 4, 4))
     with pytest.raises(InputError, match="expected the same"):
-        psnr(torch.zeros(4, 4), torch.zeros(4, 4))
+        PSNR.values(torch.zeros(4, 4), torch.zeros(4, 4))

@@ -9,8 +9,7 @@ import torch
 from torch import Generator
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.measured import Measured
-from interpzoo.metrics.resampling import interval
+from interpzoo.metrics.measured import Measured, interval
 
 
 def test_a_mean_has_the_interval_of_its_standard_error() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from interpzoo_metrics.truth import Templates, step_smoothness
 from torch import Tensor
 
 from interpzoo.benchmark import Candidate, Evaluation, Measured, NotApplicable, Pairs, Task
@@ -16,7 +17,6 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.data.lines import draw_lines
 from interpzoo.errors import InputError
-from interpzoo.metrics.templates import Templates, step_smoothness
 
 START, END, STEPS = 5 * math.pi / 7, 3 * math.pi / 2, 16
 T = torch.arange(STEPS, dtype=torch.float64) / (STEPS - 1)
