@@ -15,13 +15,24 @@ from interpzoo.autoencoder import Autoencoder
 from interpzoo.build import build_component, check_registered
 from interpzoo.config import ModelConfig, named
 from interpzoo.errors import InputError
-from interpzoo.images import ImageInput, is_single
+from interpzoo.images import ImageInput, is_single, save_strip
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
+from interpzoo.pretrained.card import write_card
+from interpzoo.pretrained.folder import (
+    CODES,
+    CONFIG,
+    EXAMPLES,
+    PREVIEW,
+    WEIGHTS,
+    claim_folder,
+    replace_files,
+    write_hashes,
+    write_tensors,
+    write_text,
+)
 from interpzoo.pretrained.push import Pushed, push
-from interpzoo.pretrained.save import save
 
-_NEAR_ONE: Final = 1e-4
-"""Largest difference from 1 of a sum of weights, for float32 and rounded input."""
+_NEAR_ONE: Final = 1e-4  # largest difference from 1 of a sum of weights, for float32 and rounded input
 
 
 class InterpolationModel(Autoencoder):
@@ -253,10 +264,7 @@ class InterpolationModel(Autoencoder):
         create_pr: bool = False,
         token: str | bool | None = None,
     ) -> Pushed:
-        """Save the model to a repository on the Hub, in one commit.
-
-        Args:
-            repository, private, revision, create_pr, token: as for `interpzoo.push`.
+        """Save the model to a repository on the Hub, in one commit; takes the arguments of `interpzoo.push`.
 
         Raises:
             ConfigError: as `save_pretrained`.
@@ -289,14 +297,23 @@ class InterpolationModel(Autoencoder):
         return self._decode_paths(paths, batch_size)
 
     def _save(self, target: str | Path, weights: Mapping[str, Tensor]) -> Path:
-        examples = preview = None
-        if self.examples is not None:
-            with torch.no_grad():
-                examples = {"codes": self.examples, "frames": self._decode_in_chunks(self.examples, None)}
-            # A path needs two images, and a picture one channel or three.
-            if len(self.examples) > 1 and self.config.image.channels in (1, 3):
-                preview = self.example_strip()
-        return save(target, self.config, weights, examples=examples, codes=self.codes, preview=preview)
+        folder = claim_folder(Path(target))
+        with TemporaryDirectory() as scratch, torch.no_grad():
+            made = Path(scratch)
+            write_text(made / CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
+            write_tensors(made / WEIGHTS, weights)
+            if self.examples is not None:
+                frames = self._decode_in_chunks(self.examples, None)
+                write_tensors(made / EXAMPLES, {"codes": self.examples, "frames": frames})
+                # A path needs two images, and a picture one channel or three.
+                if len(self.examples) > 1 and self.config.image.channels in (1, 3):
+                    save_strip(made / PREVIEW, self.example_strip())
+            if self.codes is not None:
+                write_tensors(made / CODES, {"codes": self.codes})
+            write_card(made, self.config)
+            write_hashes(made)
+            replace_files(folder, made)
+        return folder
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):

@@ -1,0 +1,341 @@
+"""Images in and out: anything that shows an image to what a model takes, and a model's images to files."""
+
+import io
+import math
+import os
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate, pad
+
+from interpzoo.config import ImageSpec
+from interpzoo.errors import ImageError, InputError, OutputError
+from interpzoo.files import atomic_write
+
+ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
+"""A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""
+
+ImageInput: TypeAlias = ImageLike | Sequence[ImageLike]
+"""One image or several, as `as_batch` takes them."""
+
+Fit = Literal["resize", "pad", "mean"]
+"""How an image is brought to the size that a model takes.
+
+``resize``: center crop to the aspect ratio, then antialiased bicubic. ``pad``: an equal black border. ``mean``: exact
+means of k x k pixels, of an image k times as large.
+"""
+
+_TOLERANCE = 1e-6
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow converts RGB to L
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
+_ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
+_VISIBLE = 96  # pixels that the longer side is enlarged to
+_GAP = 2  # pixels between rows
+_MOST_PIXELS = 1 << 26  # in one picture, which takes 800 MB while it is made
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""What Pillow raises for damaged bytes."""
+
+
+def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
+    """`images` as a batch that a model of `spec` takes: (B, C, H, W), float32 in [0, 1].
+
+    A float tensor (C, H, W) or (B, C, H, W) of the right shape comes back as it is, on its device, without a copy.
+    Other sizes are cropped and resized and other channels converted as in `to_tensor`.
+
+    Args:
+        images: a tensor in [0, 1], or of uint8 in [0, 255]; a NumPy array of the same ranges, channels first where it
+            has the model's shape or its last axis is not 1, 3 or 4, otherwise channels last, or one gray image (H, W);
+            a PIL image; the path of an image file; or a sequence of these, which are concatenated.
+        spec: the shape of the model's images.
+
+    Raises:
+        ImageError: values that are not finite or more than 1e-6 outside [0, 1], an unreadable file, a wrong shape or
+            type.
+    """
+    if isinstance(images, Tensor):
+        return _checked(images, spec)
+    if isinstance(images, np.ndarray):
+        return _checked(_channels_first(images, spec), spec)
+    if isinstance(images, Image.Image):
+        return to_tensor(images, spec)[None]
+    if isinstance(images, (str, os.PathLike)):
+        return to_tensor(open_image(images), spec)[None]
+    if isinstance(images, Sequence) and images:  # pyright: ignore[reportUnnecessaryIsInstance]
+        return torch.cat([as_batch(image, spec) for image in images])
+    raise ImageError(
+        f"{type(images).__name__} is not an image: give a tensor, an array, a PIL image, a path, or several of them"
+    )
+
+
+def is_single(images: ImageInput) -> bool:
+    """Whether `images` is one image, not a batch or sequence of them."""
+    if isinstance(images, Tensor):
+        return images.ndim == 3
+    if isinstance(images, np.ndarray):
+        return images.ndim in (2, 3)
+    return isinstance(images, (Image.Image, str, os.PathLike))
+
+
+def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
+    """A NumPy image or batch of images as a tensor, channels first."""
+    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(f"an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
+    # A copy: read-only, reversed and byte-swapped arrays cannot be shared with torch.
+    images = torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
+    if images.ndim == 2:
+        return images[None]
+    last = images.ndim > 2 and images.shape[-3:] != spec.shape and images.shape[-1] in (1, 3, 4)
+    return images.movedim(-1, -3) if last else images
+
+
+def _checked(images: Tensor, spec: ImageSpec) -> Tensor:
+    """Images as a checked batch of the model's shape."""
+    shape = tuple(images.shape)
+    if images.ndim not in (3, 4) or 0 in shape:
+        raise ImageError(f"images of shape {shape}: expected (C, H, W) or (B, C, H, W), as {spec.shape}")
+    if images.dtype == torch.uint8:
+        images = images.float() / 255
+    elif images.is_floating_point():
+        images = images.float()
+        _check_range(images)
+    else:
+        raise ImageError(f"images of {images.dtype}: expected floats in [0, 1] or uint8 in [0, 255]")
+    images = images if images.ndim == 4 else images[None]
+    if shape[-3:] == spec.shape:
+        return images
+    return _with_size(_with_channels(images, spec.channels), spec)
+
+
+def _check_range(images: Tensor) -> None:
+    low, high = (bound.item() for bound in images.detach().aminmax())
+    if low >= -_TOLERANCE and high <= 1 + _TOLERANCE:
+        return
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ImageError(f"image values lie in [{low}, {high}], expected [0, 1]: they are not finite")
+    fix = "divide by 255" if high > 2 else "take (x + 1) / 2" if low < -0.5 else "clamp them"
+    digits = 2 if round(low, 2) < 0 or round(high, 2) > 1 else 7
+    raise ImageError(f"image values lie in [{low:.{digits}f}, {high:.{digits}f}], expected [0, 1]: {fix}")
+
+
+def _with_channels(images: Tensor, channels: int) -> Tensor:
+    given = images.shape[1]
+    if given == channels:
+        return images
+    if given not in (1, 3, 4) or channels not in (1, 3):
+        raise ImageError(f"images of {given} channels: expected {channels}")
+    if given == 4:
+        images = images[:, :3] * images[:, 3:]
+    if images.shape[1] == 3 and channels == 1:
+        return (images * images.new_tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    return images.expand(-1, channels, -1, -1)
+
+
+def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
+    top, left, height, width = center_box(images.shape[2], images.shape[3], spec)
+    images = images[..., top : top + height, left : left + width]
+    if (height, width) == (spec.height, spec.width):
+        return images.contiguous()
+    # Bicubic overshoots at edges.
+    return interpolate(images, (spec.height, spec.width), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    """The image in a file (or in a file's bytes), fully read and turned upright by its EXIF orientation.
+
+    Raises:
+        ImageError: there is no such file, or no readable image in it.
+    """
+    name = "" if isinstance(source, bytes) else f"{os.fspath(source)!r}: "
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        with image:
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"{name}not an image of a known format") from None
+    except _UNREADABLE as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise ImageError(f"{name}the image cannot be read: {reason}") from error
+    return image
+
+
+def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
+    """`image` as a model of `spec` takes it: (C, H, W), float32 in [0, 1].
+
+    Every mode works: transparency is composed over black, 16-bit grays are scaled to 8 bit, colors become gray by
+    ITU-R 601, and gray is repeated in all three channels of a color model.
+
+    Raises:
+        ImageError: `fit` cannot bring this size to that of `spec`, `spec` has other than 1 or 3 channels, or the mode
+            has no defined range (32-bit).
+    """
+    return from_pixels(to_pixels(image, spec, fit), spec)
+
+
+def to_pixels(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
+    """The 8-bit half of `to_tensor`: uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``)."""
+    image = _convert(image, spec.channels)
+    if fit == "resize":
+        image = _resize(image, spec)
+    pixels = torch.from_numpy(np.array(image))
+    pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0).contiguous()
+    _, height, width = pixels.shape
+    across, down = spec.width - width, spec.height - height
+    if fit == "pad":
+        if min(across, down) < 0 or across % 2 or down % 2:
+            raise ImageError(
+                f"an image of {width}x{height} cannot be padded equally to {spec.width}x{spec.height}; use fit 'resize'"
+            )
+        return pad(pixels, (across // 2, across // 2, down // 2, down // 2))
+    if fit == "mean" and (width % spec.width or height % spec.height or width * spec.height != height * spec.width):
+        raise ImageError(
+            f"an image of {width}x{height} is not a whole multiple of {spec.width}x{spec.height}; use fit 'resize'"
+        )
+    return pixels
+
+
+def from_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:
+    """uint8 (..., C, kH, kW) to float32 (..., C, H, W) in [0, 1]: block means, computed in float, over 255."""
+    values = pixels.float()
+    block = pixels.shape[-1] // spec.width
+    if block > 1:
+        values = avg_pool2d(values, block)
+    return values.div_(255)
+
+
+def center_box(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the largest central part with the aspect ratio of `spec`."""
+    h = max(1, min(height, round(width * spec.height / spec.width)))
+    w = max(1, min(width, round(height * spec.width / spec.height)))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def _convert(image: Image.Image, channels: int) -> Image.Image:
+    """`image` in mode L or RGB."""
+    if channels not in (1, 3):
+        raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        # Pillow would cut 16 bit at 255.
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ImageError(f"a 32-bit image with values up to {values.max()} has no defined range: give a tensor")
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ImageError("a 32-bit float image has no defined range: give a tensor in [0, 1]")
+    try:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        return image.convert(mode)
+    except ValueError as error:
+        raise ImageError(f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {error}") from error
+
+
+def _resize(image: Image.Image, spec: ImageSpec) -> Image.Image:
+    top, left, height, width = center_box(image.height, image.width, spec)
+    if (height, width) != (image.height, image.width):
+        image = image.crop((left, top, left + width, top + height))
+    if (height, width) == (spec.height, spec.width):
+        return image
+    return image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
+
+
+def save_image(path: str | os.PathLike[str], image: Tensor) -> None:
+    """Write one image (C, H, W), C 1 or 3, in the format of the suffix; values are clamped to [0, 1].
+
+    Raises:
+        ImageError: a wrong shape, or values that are not finite.
+        OutputError: the suffix is unknown or the file cannot be written; an existing file is then left as it was.
+    """
+    _save(path, _PICTURES, [_picture(image)])
+
+
+def save_strip(path: str | os.PathLike[str], frames: Tensor, *, scale: int | None = None) -> None:
+    """Write interpolations as one picture, one per row.
+
+    Args:
+        path: the file; its suffix is the format.
+        frames: (rows, T, C, H, W), or (T, C, H, W) for one row; values are clamped to [0, 1].
+        scale: how many times each pixel is repeated; ``None`` enlarges small images to at least 96 pixels.
+
+    Raises:
+        ImageError, OutputError: as `save_image`.
+    """
+    rows = [torch.cat(list(row), dim=-1) for row in _enlarge(frames, scale)]
+    _save(path, _PICTURES, [_picture(_join(rows, dim=-2))])
+
+
+def save_gif(path: str | os.PathLike[str], frames: Tensor, *, scale: int | None = None, seconds: float = 0.1) -> None:
+    """Write interpolations as an endless animation, forward and back, with all rows side by side.
+
+    Args:
+        path: the file, ``.gif`` or ``.webp``.
+        frames: (rows, T, C, H, W), or (T, C, H, W) for one row; values are clamped to [0, 1].
+        scale: as in `save_strip`.
+        seconds: duration of a frame.
+
+    Raises:
+        ImageError, OutputError: as `save_image`.
+    """
+    there = [_picture(_join(list(column), dim=-1)) for column in _enlarge(frames, scale).transpose(0, 1)]
+    _save(path, _ANIMATIONS, there + there[-2:0:-1], duration=round(1000 * seconds), loop=0)
+
+
+def _picture(image: Tensor) -> Image.Image:
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape or not image.is_floating_point():
+        raise ImageError(f"cannot show {image.dtype} of shape {tuple(image.shape)}: expected floats (1 or 3, H, W)")
+    image = image.detach().float().cpu()
+    if not image.isfinite().all():
+        raise ImageError("cannot show an image with values that are not finite")
+    pixels = image.clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
+
+
+def _enlarge(frames: Tensor, scale: int | None) -> Tensor:
+    """Frames (rows, T, C, sH, sW) of (rows, T, C, H, W) or (T, C, H, W)."""
+    frames = frames[None] if frames.ndim == 4 else frames
+    if frames.ndim != 5 or 0 in frames.shape:
+        raise ImageError(f"frames of shape {tuple(frames.shape)}: expected (rows, T, C, H, W) or (T, C, H, W)")
+    scale = math.ceil(_VISIBLE / max(frames.shape[-2:])) if scale is None else scale
+    if scale < 1:
+        raise InputError(f"scale = {scale}: expected 1 or more")
+    if (pixels := frames[:, :, 0].numel() * scale**2) > _MOST_PIXELS:
+        raise InputError(
+            f"scale = {scale}: the picture would have {pixels:,} pixels, expected at most {_MOST_PIXELS:,}: choose a "
+            "smaller scale or fewer frames"
+        )
+    return frames.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+
+
+def _join(parts: list[Tensor], dim: int) -> Tensor:
+    """`parts` (C, H, W) below (-2) or beside (-1) each other, with white between them."""
+    gap = list(parts[0].shape)
+    gap[dim] = _GAP
+    white = parts[0].new_ones(gap)
+    return torch.cat([parts[0], *(piece for part in parts[1:] for piece in (white, part))], dim)
+
+
+def _save(
+    path: str | os.PathLike[str], formats: Mapping[str, str], pictures: Sequence[Image.Image], **options: Any
+) -> None:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in formats:
+        raise OutputError(f"cannot write {os.fspath(path)!r}: the suffix is {suffix!r}, expected {', '.join(formats)}")
+    if len(pictures) > 1:
+        options |= {"save_all": True, "append_images": pictures[1:]}
+    with atomic_write(path) as temporary:
+        try:
+            pictures[0].save(temporary, format=formats[suffix], quality=95, **options)
+        except (ValueError, struct.error) as error:
+            size = "x".join(map(str, pictures[0].size))
+            raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {formats[suffix]}: {error}") from error
