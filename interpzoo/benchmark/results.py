@@ -50,7 +50,7 @@ class Record(Schema):
     control: bool = False
     method: str = ""
     weights: str = ""
-    """SHA-256 of the model's ``SHA256SUMS``; empty for a control or a model without one."""
+    """`interpzoo.pretrained.folder.fingerprint` of the model; empty for a control."""
     samples: int = Field(default=0, ge=0)
     """Number of training images that the model has seen."""
     data: ComponentSpec
