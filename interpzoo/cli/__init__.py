@@ -15,7 +15,6 @@ def main() -> NoReturn:
     try:
         from interpzoo.cli.app import run
 
-        code = run(sys.argv[1:])
+        sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    sys.exit(code)
+        sys.exit(INTERRUPTED)

@@ -77,30 +77,23 @@ def group(ctx: click.Context) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; warnings, and errors that the user can fix, are one line on stderr."""
-    with warnings.catch_warnings():
-        warnings.showwarning = _warn
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
     if not sys.stderr.isatty():
         for library in ("HF_HUB", "HF_DATASETS"):
             os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
     try:
-        code = group.main(list(arguments), prog_name="interpzoo", standalone_mode=False)
-        # A closed pipe must be noticed here: at the interpreter's exit the error can no longer be handled.
-        sys.stdout.flush()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = group.main(list(arguments), prog_name="interpzoo", standalone_mode=False)
+            # A closed pipe must be noticed here: at the interpreter's exit the error can no longer be handled.
+            sys.stdout.flush()
     except click.Abort:
         return INTERRUPTED
-    except click.ClickException as error:
-        return _fail(_explain_usage(error))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except InterpzooError as error:
-        return _fail(str(error))
-    except OSError as error:
-        return _fail(_explain_os(error))
+    except (click.ClickException, InterpzooError, OSError) as error:
+        click.echo(f"Error: {' '.join(_explain(error).split())}", err=True)
+        return _USER_ERROR
     return code if isinstance(code, int) else 0
 
 
@@ -109,20 +102,13 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
 
-def _fail(message: str) -> int:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
-    return _USER_ERROR
-
-
-def _explain_usage(error: click.ClickException) -> str:
-    message = error.format_message()
+def _explain(error: Exception) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
+        message = error.format_message()
         stop = "" if message.endswith((".", "?")) else "."
-        message += f"{stop} See '{error.ctx.command_path} --help'."
-    return message
-
-
-def _explain_os(error: OSError) -> str:
-    if error.filename is None or error.strerror is None:
-        return str(error) or type(error).__name__
-    return f"{os.fsdecode(error.filename)!r}: {error.strerror}"
+        return f"{message}{stop} See '{error.ctx.command_path} --help'."
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{os.fsdecode(error.filename)!r}: {error.strerror}"
+    return str(error) or type(error).__name__

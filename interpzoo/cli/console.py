@@ -1,5 +1,6 @@
 """Plain text for terminals and pipes: aligned columns, labeled values, sizes and JSON."""
 
+import json
 import shutil
 import sys
 import textwrap
@@ -16,8 +17,6 @@ _LEAST: Final = 12
 
 def echo_json(value: Any) -> None:
     """Print a value as JSON."""
-    import json
-
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -86,15 +86,30 @@ def train(
     if start_from is not None and not resume:
         _copy_weights(start_from, networks)
     started_from = None if start_from is None else recorded_name(start_from)
-    trainer = Trainer(recipe, networks, _regularizer(recipe, networks), data, workers, folder, started_from)
-    _run(trainer, resume=resume)
+    trainer = Trainer(recipe, networks, build_regularizer(recipe, networks), data, workers, folder, started_from)
+    workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
+    with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
+
+        def report(done: int, values: Mapping[str, float]) -> None:
+            progress.report(done, values)
+            workers.track(values, done)
+
+        trainer.run(report, resume=resume)
+    workers.close()
     trained = trainer.trained()
-    trained.examples = _examples(trained, data)
-    trained.codes = _codes(trained, data, recipe.training)
+    with torch.no_grad():
+        trained.examples = trained.encode(data.test(_EXAMPLES)["image"]).cpu()
+        trained.codes = _codes(trained, data, recipe.training)
     if model is None:
         trained.config = _described(trained.config, recipe, trainer)
     if workers.is_main:
-        _write(trained, folder, weights_only=model is not None)
+        if model is None:
+            trained.save_pretrained(folder)
+        else:
+            write_tensors(folder / WEIGHTS, trained.state_dict())
+        # The checkpoint, and temporary files of processes that were killed.
+        for leftover in [path for path in folder.iterdir() if path.name == CHECKPOINT or is_leftover(path)]:
+            leftover.unlink()
     workers.wait()
     return trained
 
@@ -162,29 +177,11 @@ def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
     model.load_state_dict(state)
 
 
-def _regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
+def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
+    """The recipe's regularizer for the codes of `model`, with weights drawn by the recipe's seed."""
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed + 1)  # a critic shaped like the encoder must not get the same weights
         return build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
-
-
-def _run(trainer: Trainer, *, resume: bool) -> None:
-    """Train to the end of the recipe, with a progress bar and trackers."""
-    workers, recipe = trainer.workers, trainer.recipe
-    workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
-    with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
-
-        def report(done: int, values: Mapping[str, float]) -> None:
-            progress.report(done, values)
-            workers.track(values, done)
-
-        trainer.run(report, resume=resume)
-    workers.close()
-
-
-def _examples(model: InterpolationModel, data: DataSet) -> torch.Tensor:
-    with torch.no_grad():
-        return model.encode(data.test(_EXAMPLES)["image"]).cpu()
 
 
 def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
@@ -193,16 +190,14 @@ def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -
         return None
     generator = torch.Generator().manual_seed(training.seed)
     order = torch.arange(training.codes) if data.size is None else torch.randperm(data.size, generator=generator)
-    with torch.no_grad():
-        batches = order[: training.codes].split(training.batch_size)
-        return torch.cat([model.encode(data.train(rows, generator)["image"]).cpu() for rows in batches])
+    batches = order[: training.codes].split(training.batch_size)
+    return torch.cat([model.encode(data.train(rows, generator)["image"]).cpu() for rows in batches])
 
 
 def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:
     """The config with full component names, their distributions, and how the model was trained."""
-    components = fully_named(config)
-    owners = [registry().components[kind].find(c.name).owner for kind, c in components.items()]
-    owners.append(registry().methods.find(recipe.method).owner)
+    components, known = fully_named(config), registry()
+    rows = [*(known.components[kind].find(c.name) for kind, c in components.items()), known.methods.find(recipe.method)]
     trained = TrainedWith(
         recipe=recipe.name,
         regularizer=recipe.regularizer,
@@ -212,16 +207,5 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
         started_from=trainer.started_from,
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )
-    plugins = {owner.plugin: f"{owner.distribution} {owner.version}" for owner in owners}
+    plugins = {row.owner.plugin: f"{row.owner.distribution} {row.owner.version}" for row in rows}
     return config.model_copy(update={**components, "plugins": plugins, "trained": trained})
-
-
-def _write(trained: InterpolationModel, folder: Path, *, weights_only: bool) -> None:
-    """Write the trained model, and remove the checkpoint and temporary files of processes that were killed."""
-    if weights_only:
-        write_tensors(folder / WEIGHTS, trained.state_dict())
-    else:
-        trained.save_pretrained(folder)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    for leftover in [*filter(is_leftover, folder.iterdir())]:
-        leftover.unlink()

@@ -8,6 +8,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +23,8 @@ from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
 from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
-from interpzoo.training.interruption import deferred
+from interpzoo.training.contexts import deferred, exact_float32
 from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate
-from interpzoo.training.precision import exact_float32
 from interpzoo.training.workers import Workers
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -88,12 +88,14 @@ class Trainer:
         asked = workers.has_fast_bfloat16 if config.precision == "auto" else workers.has_bfloat16
         self._autocast = asked and not self._exact
         self._path = output / CHECKPOINT
-        self._permutations: dict[int, Tensor] = {}
-        self._setup()
+        with torch.no_grad(), exact_float32(self._exact):
+            regularizer.setup(model, self._batch(0), _generator(config.seed, "setup", 0))
         self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
         self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
         decay = config.ema_decay
         self.average = None if decay is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        modules: dict[str, nn.Module | None] = {"model": model, "regularizer": regularizer, "average": self.average}
+        self._state = State({n: module for n, module in modules.items() if module is not None}, self._optimizers)
 
     def run(self, report: Report, *, resume: bool = False, stop_after: int | None = None) -> None:
         """Train to the end of the recipe, or for `stop_after` steps.
@@ -103,7 +105,7 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C, after the current step was finished and saved. A second Ctrl-C stops at once.
         """
         if resume:
-            self.done, self.started_from = restore_checkpoint(self._path, self._state(), recipe=self.recipe)
+            self.done, self.started_from = restore_checkpoint(self._path, self._state, recipe=self.recipe)
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
         alone, stopping = self.workers.count == 1, False
@@ -125,15 +127,8 @@ class Trainer:
 
     def trained(self) -> InterpolationModel:
         """The trained model in eval mode, with averaged weights if the recipe asks for an average."""
-        average: Any = self.average
-        model: InterpolationModel = self.model if average is None else average.module
+        model: Any = self.model if self.average is None else self.average.module
         return model.eval()
-
-    def _setup(self) -> None:
-        batch = self._batch(0)
-        generator = _generator(self.recipe.training.seed, "setup", 0, 0)
-        with torch.no_grad(), exact_float32(self._exact):
-            self.regularizer.setup(self.model, batch, generator)
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Take step `index` and return its loss terms, gradient norms and logged values by name."""
@@ -148,14 +143,13 @@ class Trainer:
             mean=self.workers.mean_of,
         )
         due = [u for u in self.updates if index % u.every == 0 and u.active(step)]
-        device = self.workers.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=self._autocast):
             terms = {u.name: self.regularizer.loss(step, u.name) for u in due}
         losses = {name: torch.stack([t.float() for t in parts.values()]).sum() for name, parts in terms.items()}
         # First all gradients, then all moves: no update sees what another update did in this step.
         gradients: dict[str, list[Tensor | None]] = {}
-        for position, update in enumerate(due):
-            keep = position < len(due) - 1
+        for update in due:
+            keep = update is not due[-1]
             found = torch.autograd.grad(losses[update.name], update.parameters, retain_graph=keep, allow_unused=True)
             gradients[update.name] = self.workers.mean(list(found))
         values = {name: value.detach() for parts in terms.values() for name, value in parts.items()} | step.logged
@@ -198,47 +192,33 @@ class Trainer:
     def _batch(self, index: int) -> Batch:
         """This process's part of batch `index`."""
         size = self.recipe.training.batch_size
-        share = slice(
-            self.workers.rank * size // self.workers.count, (self.workers.rank + 1) * size // self.workers.count
-        )
+        part = size // self.workers.count
+        share = slice(self.workers.rank * part, (self.workers.rank + 1) * part)
         positions = torch.arange(index * size, (index + 1) * size)
-        generator = _generator(self.recipe.training.seed, "data", index, 0)
+        generator = _generator(self.recipe.training.seed, "data", index)
         if self.data.size is None:
-            drawn = self.data.train(positions, generator)
-            batch = {name: value[share] for name, value in drawn.items()}
+            drawn = {name: value[share] for name, value in self.data.train(positions, generator).items()}
         else:
-            batch = dict(self.data.train(self._shuffled(positions[share], self.data.size), generator))
-        device = self.workers.device
-        batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+            drawn = self.data.train(self._shuffled(positions[share], self.data.size), generator)
+        batch = {name: value.to(self.workers.device, non_blocking=True) for name, value in drawn.items()}
         return batch | {"image": batch["image"].contiguous(memory_format=self._layout)}
 
     def _shuffled(self, positions: Tensor, size: int) -> Tensor:
         epochs = positions // size
         indices = torch.empty_like(positions)
         for epoch in epochs.unique().tolist():
-            if epoch not in self._permutations:
-                generator = _generator(self.recipe.training.seed, "epoch", epoch, 0)
-                self._permutations = {
-                    **{e: p for e, p in self._permutations.items() if e == epoch - 1},
-                    epoch: torch.randperm(size, generator=generator),
-                }
             of_epoch = epochs == epoch
-            indices[of_epoch] = self._permutations[epoch][positions[of_epoch] % size]
+            order = _permutation(size, self.recipe.training.seed, epoch)
+            indices[of_epoch] = order[positions[of_epoch] % size]
         return indices
 
     def _config(self, update: Update) -> OptimizerConfig:
         return update.optimizer or self.recipe.training.optimizer
 
-    def _state(self) -> State:
-        modules: dict[str, nn.Module] = {"model": self.model, "regularizer": self.regularizer}
-        if self.average is not None:
-            modules["average"] = self.average
-        return State(modules, self._optimizers)
-
     def _save(self) -> None:
         if self.workers.is_main:
-            state = self._state()
-            save_checkpoint(self._path, state, steps=self.done, recipe=self.recipe, started_from=self.started_from)
+            recipe, started_from = self.recipe, self.started_from
+            save_checkpoint(self._path, self._state, steps=self.done, recipe=recipe, started_from=started_from)
         self.workers.wait()
 
 
@@ -247,9 +227,14 @@ def _placed(module: M, device: torch.device, layout: torch.memory_format) -> M:
     return to(device, memory_format=layout).train()
 
 
-def _generator(seed: int, purpose: str, index: int, rank: int) -> Generator:
+def _generator(seed: int, purpose: str, index: int, rank: int = 0) -> Generator:
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}/{rank}".encode()).digest()
     return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+@lru_cache(maxsize=2)
+def _permutation(size: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(size, generator=_generator(seed, "epoch", epoch))
 
 
 def _trainable(update: Update) -> Update:

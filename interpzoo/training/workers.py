@@ -1,15 +1,12 @@
 """The processes of a run, by accelerate: the device and number of this one, and means over all of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError, MissingDependencyError
-
-if TYPE_CHECKING:
-    pass
 
 _CPU_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
 """Instruction sets of x86 and ARM that multiply in bfloat16."""

@@ -35,21 +35,17 @@ def command(
     found = {name: registry().models.find(name) for name in names}
     if as_json:
         echo_json([_described(name, row) for name, row in found.items()])
-        return
-    if not found:
+    elif found:
+        header = ("NAME", "METHOD", "DATA", "LICENSE", "WHERE", "SUMMARY")
+        entries = [(name, row.entry, row) for name, row in found.items()]
+        rows = [(name, e.method, e.dataset, e.license, _where(row), summary_of(row)) for name, e, row in entries]
+        click.echo("\n".join(columns(header, rows)))
+    else:
         click.echo("No pretrained model matches.", err=True)
-        return
-    header = ("NAME", "METHOD", "DATA", "LICENSE", "WHERE", "SUMMARY")
-    rows = [
-        (name, entry.method, entry.dataset, entry.license, _where(row), summary_of(row))
-        for name, row in found.items()
-        for entry in [row.entry]
-    ]
-    click.echo("\n".join(columns(header, rows)))
 
 
 def _described(name: str, row: Registration[PretrainedModel]) -> Mapping[str, Any]:
-    entry = row.entry
+    entry, folder = row.entry, bundled_folder(row)
     return {
         "name": name,
         "method": entry.method,
@@ -57,20 +53,15 @@ def _described(name: str, row: Registration[PretrainedModel]) -> Mapping[str, An
         "license": entry.license,
         "summary": summary_of(row),
         "plugin": row.owner.plugin,
-        "bundled": bundled_folder(row) is not None,
-        "bytes": _bytes(row),
+        "bundled": folder is not None,
+        "bytes": None if folder is None else folder_bytes(folder),
         "repository": entry.repository,
         "revision": entry.revision,
     }
 
 
 def _where(row: Registration[PretrainedModel]) -> str:
-    bytes_ = _bytes(row)
-    if bytes_ is not None:
-        return f"bundled, {size(bytes_)}"
-    return "Hub" if row.entry.repository else "not installed"
-
-
-def _bytes(row: Registration[PretrainedModel]) -> int | None:
     folder = bundled_folder(row)
-    return None if folder is None else folder_bytes(folder)
+    if folder is not None:
+        return f"bundled, {size(folder_bytes(folder))}"
+    return "Hub" if row.entry.repository else "not installed"

@@ -1,7 +1,7 @@
 """``interpzoo train``: train a recipe and write a folder that ``load`` reads."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -41,17 +41,7 @@ Examples:
     metavar="TRACKER",
     help="Log to tensorboard, wandb, and so on. Can be repeated.",
 )
-def command(
-    recipe: str,
-    *,
-    changes: Sequence[str],
-    dataset: str | None,
-    data_root: Path | None,
-    output: Path | None,
-    resume: bool,
-    start_from: str | None,
-    trackers: Sequence[str],
-) -> None:
+def command(recipe: str, *, output: Path | None, **options: Any) -> None:
     """Train RECIPE: the name of a recipe or method ('interpzoo plugins' lists them), or a TOML file.
 
     A training that was stopped or killed can be continued with --resume; the result is the same as without the break.
@@ -60,16 +50,7 @@ def command(
     from interpzoo.training.run import train
 
     try:
-        model = train(
-            recipe,
-            output=output,
-            changes=changes,
-            data_root=data_root,
-            dataset=dataset,
-            resume=resume,
-            start_from=start_from,
-            trackers=trackers,
-        )
+        model = train(recipe, output=output, **options)
     except KeyboardInterrupt as stop:
         if stop.args:  # raised by the trainer, which has saved a checkpoint
             _say(str(stop), err=True)
