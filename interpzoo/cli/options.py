@@ -32,32 +32,43 @@ data_root_option = click.option(
     show_default="INTERPZOO_DATA, or else the Hub",
 )
 
-metrics_option = click.option(
-    "--metrics",
-    multiple=True,
-    metavar="PATTERN",
-    help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
+_SCORING = (
+    click.option(
+        "--metrics",
+        multiple=True,
+        metavar="PATTERN",
+        help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
+    ),
+    data_root_option,
+    click.option(
+        "--features",
+        metavar="NAME",
+        help="Feature network to compare images with: its name, its folder, or timm:BACKBONE.",
+        show_default="the one for the data set",
+    ),
+    click.option("--full", is_flag=True, help="Use more pairs and images; takes about five times as long."),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Seed of the image pairs and of all other random choices.",
+    ),
+    device_option,
 )
 
-features_option = click.option(
-    "--features",
-    metavar="NAME",
-    help="Feature network to compare images with: its name, its folder, or timm:BACKBONE.",
-    show_default="the one for the data set",
-)
 
-full_option = click.option("--full", is_flag=True, help="Use more pairs and images; takes about five times as long.")
-
-seed_option = click.option(
-    "--seed", default=0, show_default=True, metavar="N", help="Seed of the image pairs and of all other random choices."
-)
+def scoring_options(function: F) -> F:
+    """What to score by, on which data and how thoroughly."""
+    for option in reversed(_SCORING):
+        function = option(function)
+    return function
 
 
 def writable(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
     """A callback for an option that names an output file; it refuses what cannot be written before the work starts.
 
-    Args:
-        suffixes: the file name extensions to accept; all if there are none.
+    Only the file name extensions `suffixes` are accepted, or all if there are none.
     """
 
     def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:

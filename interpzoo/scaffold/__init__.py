@@ -1,18 +1,17 @@
 """A new plugin from a template: a package that can be installed, tested and trained as it is."""
 
 import re
-from collections.abc import Iterator
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any, Final
+from typing import Final
 
 from interpzoo.errors import InputError, OutputError
 from interpzoo.files import atomic_write
 from interpzoo.plugins import API_VERSION, registry, zoo
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_TEMPLATES: Final = Path(__file__).with_name("template")
 _SUFFIX: Final = ".in"
 """Ending of a template's name, so that no tool takes the template for the file that it becomes."""
 
@@ -51,28 +50,14 @@ def new_plugin(name: str, output: Path) -> Path:
     project = output / words["distribution"]
     try:
         project.mkdir()
-        for path, text in _rendered(words):
-            (project / path).parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(project / path) as temporary:
-                temporary.write_text(text, "utf-8")
+        for template in _TEMPLATES.rglob(f"*{_SUFFIX}"):
+            path = str(template.relative_to(_TEMPLATES)).removesuffix(_SUFFIX)
+            path = project / path.replace("package", words["package"]).replace("NAME", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as temporary:
+                temporary.write_text(Template(template.read_text("utf-8")).substitute(words), "utf-8")
     except FileExistsError:
         raise OutputError(f"{project} already exists: choose another name or folder") from None
     except OSError as error:
         raise OutputError(f"cannot write {project}: {error.strerror or error}") from None
     return project
-
-
-def _rendered(words: dict[str, str]) -> Iterator[tuple[Path, str]]:
-    """Paths and texts of the project's files."""
-    for parts, template in _templates(files("interpzoo.scaffold").joinpath("template"), ()):
-        path = Path(*parts[:-1], parts[-1].removesuffix(_SUFFIX))
-        named = str(path).replace("package", words["package"]).replace("NAME", words["name"])
-        yield Path(named), Template(template).substitute(words)
-
-
-def _templates(folder: Any, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _templates(entry, (*above, entry.name))
-        elif entry.name.endswith(_SUFFIX):
-            yield (*above, entry.name), entry.read_text("utf-8")

@@ -9,27 +9,19 @@ from interpzoo.config import ComponentSpec, ImageSpec, Recipe
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Table
-from interpzoo.testing.data import check_dataset
+from interpzoo.testing import methods
+from interpzoo.testing.components import check_dataset, check_interpolator
 from interpzoo.testing.expect import ConformanceError
-from interpzoo.testing.networks import check_determinism, check_saved_and_loaded, check_shapes
-from interpzoo.testing.paths import check_interpolator
-from interpzoo.testing.registration import (
-    check_component,
-    check_imports_nothing_heavy,
-    check_loaded,
-    check_recipe,
-)
-from interpzoo.testing.scores import check_metrics
-from interpzoo.testing.updates import check_gradients, check_training
+from interpzoo.testing.registration import check_component, check_imports_nothing_heavy, check_loaded, check_recipe
 from interpzoo.untrained import create
 
 _METHOD = {
-    "shapes": check_shapes,
-    "determinism": check_determinism,
-    "saved and loaded": check_saved_and_loaded,
-    "gradients": check_gradients,
-    "training": check_training,
-    "metrics": check_metrics,
+    "shapes": methods.check_shapes,
+    "determinism": methods.check_determinism,
+    "saved and loaded": methods.check_saved_and_loaded,
+    "gradients": methods.check_gradients,
+    "training": methods.check_training,
+    "metrics": methods.check_metrics,
 }
 
 

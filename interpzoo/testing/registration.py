@@ -16,7 +16,7 @@ from interpzoo.plugins import zoo
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Kind
 from interpzoo.testing.expect import expect
-from interpzoo.testing.updates import check_first_step
+from interpzoo.testing.methods import check_first_step
 
 INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {
     "encoder": Encoder,

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.interfaces import Batch, DataSet
@@ -27,17 +28,17 @@ def random_batch(n: int, image: ImageSpec, generator: Generator) -> Batch:
 
 
 class Noise(DataSet):
-    """Endless noise, with every field."""
+    """Endless noise, with every field; the eight held-out images are always the same."""
 
     fields = frozenset(random_batch(2, ImageSpec(channels=1, height=1, width=1), Generator()))
 
     def __init__(self, image: ImageSpec) -> None:
         super().__init__(ComponentConfig(), image)
 
+    @override
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        """As many as there are `indices`."""
         return random_batch(len(indices), self.image, generator)
 
+    @override
     def test(self, limit: int | None = None) -> Batch:
-        """Eight images, always the same."""
         return random_batch(min(limit or 8, 8), self.image, Generator().manual_seed(1))

@@ -6,14 +6,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import columns
-from interpzoo.cli.options import (
-    data_root_option,
-    device_option,
-    features_option,
-    full_option,
-    metrics_option,
-    seed_option,
-)
+from interpzoo.cli.options import scoring_options
 
 
 @click.command(
@@ -28,8 +21,7 @@ Examples:
 """,
 )
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
-@metrics_option
-@data_root_option
+@scoring_options
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -38,11 +30,7 @@ Examples:
     metavar="DIR",
     help="Folder for the scores; scores that are there already are not computed again.",
 )
-@features_option
-@full_option
-@seed_option
 @click.option("--plots", is_flag=True, help="Also draw pictures: paths, bar charts and the agreement of metrics.")
-@device_option
 def command(
     patterns: Sequence[str],
     *,

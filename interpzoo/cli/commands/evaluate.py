@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from interpzoo.cli.console import columns
-from interpzoo.cli.options import (
-    data_root_option,
-    device_option,
-    features_option,
-    full_option,
-    metrics_option,
-    model_argument,
-    seed_option,
-    writable,
-)
+from interpzoo.cli.options import model_argument, scoring_options, writable
+from interpzoo.files import atomic_write
 
 if TYPE_CHECKING:
     from interpzoo.evaluation import Scores
@@ -37,11 +29,7 @@ Examples:
 """,
 )
 @model_argument
-@metrics_option
-@data_root_option
-@features_option
-@full_option
-@seed_option
+@scoring_options
 @click.option(
     "--json",
     "output",
@@ -51,7 +39,6 @@ Examples:
     help="Also write the scores to FILE as JSON.",
 )
 @click.option("--card", is_flag=True, help="Also write the scores to the card in the model's folder.")
-@device_option
 def command(
     name: str,
     *,
@@ -123,13 +110,7 @@ class _WritableError(Exception):
 
 
 def _check_writable(path: Path) -> None:
-    """Find out before the work whether a file can be written.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    from interpzoo.files import atomic_write
-
+    """Find out before the work whether a file can be written; if not, raise an `OutputError`."""
     with suppress(_WritableError), atomic_write(path):
         raise _WritableError
 
