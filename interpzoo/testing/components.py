@@ -6,27 +6,32 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import ComponentSpec, ImageSpec, Recipe
 from interpzoo.errors import DataError, InputError, InterpzooError
 from interpzoo.interfaces import Batch, DataSet, Interpolator
 from interpzoo.model import InterpolationModel
+from interpzoo.plugins import registry
+from interpzoo.recipes import load_recipe
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
+from interpzoo.untrained import create
 
 _BATCH = 4
 _PAIRS = 2
 _SIZES = ((1, 32, 32), (3, 64, 64), (3, 32, 32), (1, 64, 64))
+_SMALL = {
+    "name": "small",
+    "method": "ae",
+    "image": {"channels": 1, "height": 16, "width": 16},
+    "encoder": {"name": "conv", "width": 2, "scales": 3, "latent_channels": 2, "activation": "elu"},
+    "decoder": {"name": "conv", "width": 2, "activation": "elu"},
+    "regularizer": {"name": "ae"},
+    "data": {"name": "lines"},
+}
 
 
-def check_dataset(name: str, component: ComponentSpec | None = None, image: ImageSpec | None = None) -> None:
-    """The data set gives batches as `DataSet` says. Passes if its files are missing or it needs options.
-
-    Args:
-        name: name of the data set.
-        component, image: what a recipe has; by default no options and usual image sizes.
-    """
-    component = component or ComponentSpec(name=name)
-    images = [image] if image is not None else [ImageSpec(channels=c, height=h, width=w) for c, h, w in _SIZES]
-    for spec in images:
+def check_dataset(name: str) -> None:
+    """The data set gives batches as `DataSet` says. Passes if its files are missing or it needs options."""
+    for component, spec in _uses(name):
         try:
             data = build_component(DataSet, component, spec, None)
             batch = _train(data)
@@ -47,6 +52,17 @@ def check_dataset(name: str, component: ComponentSpec | None = None, image: Imag
         return
 
 
+def _uses(dataset: str) -> list[tuple[ComponentSpec, ImageSpec]]:
+    """The options and the image of a recipe on this data set, or without one no options and usual image sizes."""
+    known = registry()
+    row = known.components["dataset"].find(dataset)
+    for recipe in known.recipes:
+        read = load_recipe(recipe.qualified)
+        if known.components["dataset"].find(read.data.name) is row:
+            return [(read.data, read.image)]
+    return [(ComponentSpec(name=dataset), ImageSpec(channels=c, height=h, width=w)) for c, h, w in _SIZES]
+
+
 def _train(data: DataSet) -> Batch:
     return data.train(torch.arange(_BATCH), Generator().manual_seed(0))
 
@@ -58,15 +74,15 @@ def _check_images(name: str, images: Tensor, spec: ImageSpec, n: int) -> None:
     expect(inside, f"data set {name!r} gives images outside [0, 1]: {float(images.min())} to {float(images.max())}")
 
 
-def check_interpolator(name: str, model: InterpolationModel) -> None:
-    """The path between codes of `model` is as `Interpolator` says."""
+def check_interpolator(name: str) -> None:
+    """The path between codes of small networks is as `Interpolator` says."""
     with warnings.catch_warnings():
         # A solver may warn that it has not converged, which is not its fault on random networks.
         warnings.simplefilter("ignore")
-        _check(name, model)
+        _check_path(name, create(Recipe.model_validate(_SMALL)).eval())
 
 
-def _check(name: str, model: InterpolationModel) -> None:
+def _check_path(name: str, model: InterpolationModel) -> None:
     path = build_component(Interpolator, ComponentSpec(name=name))
     z0, z1 = torch.randn(2, _PAIRS, *model.latent_shape, generator=Generator().manual_seed(0))
     t = torch.tensor([0.0, 0.25, 0.5, 1.0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from interpzoo.config import ComponentSpec, ImageSpec, Recipe
+from interpzoo.config import Recipe
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Table
@@ -13,7 +13,6 @@ from interpzoo.testing import methods
 from interpzoo.testing.components import check_dataset, check_interpolator
 from interpzoo.testing.expect import ConformanceError
 from interpzoo.testing.registration import check_component, check_imports_nothing_heavy, check_loaded, check_recipe
-from interpzoo.untrained import create
 
 _METHOD = {
     "shapes": methods.check_shapes,
@@ -78,10 +77,9 @@ def _checks(plugin: str, changes: Sequence[str]) -> Iterator[Check]:
         for what, check in _METHOD.items():
             yield Check(f"method {method}: {what}", partial(_of_recipe, check, method, changes))
     for name in _own(known.components["interpolator"], plugin):
-        yield Check(f"interpolator {name}: path", partial(_path, name))
+        yield Check(f"interpolator {name}: path", partial(check_interpolator, name))
     for name in _own(known.components["dataset"], plugin):
-        component, image = _use_of(name)
-        yield Check(f"dataset {name}: images", partial(check_dataset, name, component, image))
+        yield Check(f"dataset {name}: images", partial(check_dataset, name))
 
 
 def _own(table: Table[Any], plugin: str) -> list[str]:
@@ -90,30 +88,3 @@ def _own(table: Table[Any], plugin: str) -> list[str]:
 
 def _of_recipe(check: Callable[[Recipe], None], method: str, changes: Sequence[str]) -> None:
     check(load_recipe(method, changes))
-
-
-def _path(name: str) -> None:
-    """Check an interpolator on small networks of the core's own distribution."""
-    recipe = Recipe.model_validate(
-        {
-            "name": "small",
-            "method": "ae",
-            "image": {"channels": 1, "height": 16, "width": 16},
-            "encoder": {"name": "conv", "width": 2, "scales": 3, "latent_channels": 2, "activation": "elu"},
-            "decoder": {"name": "conv", "width": 2, "activation": "elu"},
-            "regularizer": {"name": "ae"},
-            "data": {"name": "lines"},
-        }
-    )
-    check_interpolator(name, create(recipe).eval())
-
-
-def _use_of(dataset: str) -> tuple[ComponentSpec | None, ImageSpec | None]:
-    """The options and the image of a recipe on this data set, if there is one."""
-    known = registry()
-    row = known.components["dataset"].find(dataset)
-    for recipe in known.recipes:
-        read = load_recipe(recipe.qualified)
-        if known.components["dataset"].find(read.data.name) is row:
-            return read.data, read.image
-    return None, None

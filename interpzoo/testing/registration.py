@@ -18,16 +18,8 @@ from interpzoo.registry import Kind
 from interpzoo.testing.expect import expect
 from interpzoo.testing.methods import check_first_step
 
-INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {
-    "encoder": Encoder,
-    "decoder": Decoder,
-    "prior": Prior,
-    "regularizer": Regularizer,
-    "interpolator": Interpolator,
-    "dataset": DataSet,
-    "metric": Metric,
-    "features": FeatureNetwork,
-}
+_COMPONENTS = (Encoder, Decoder, Prior, Regularizer, Interpolator, DataSet, Metric, FeatureNetwork)
+_INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {interface.kind: interface for interface in _COMPONENTS}
 
 _HEAVY: Final = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "matplotlib")
 
@@ -65,7 +57,7 @@ def check_imports_nothing_heavy(plugin: str) -> None:
 
 def check_component(kind: Kind, name: str) -> None:
     """The component can be imported, is a class of its interface, and has a docstring."""
-    cls = component_class(INTERFACES[kind], name)
+    cls = component_class(_INTERFACES[kind], name)
     expect(bool(cls.__doc__), f"{kind} {name!r} has no docstring: listings and the documentation show it")
 
 

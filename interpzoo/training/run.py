@@ -3,11 +3,14 @@
 import json
 import platform
 import re
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
@@ -22,7 +25,6 @@ from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import as_path, recorded_name
 from interpzoo.recipes import load_recipe
 from interpzoo.training.checkpoint import check_exists
-from interpzoo.training.progress import TrainingProgress
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 from interpzoo.untrained import create
@@ -32,6 +34,9 @@ _EXAMPLES = 8
 
 _FREE = ("apache-2.0", "mit", "cc0-1.0")
 """Licenses of images that do not restrict the license of the weights; under any other, the weights take it over."""
+
+_LINE_SECONDS, _REFRESH_SECONDS = 60.0, 0.5
+"""Least time between two lines of progress, and between two updates of its bar on a terminal."""
 
 
 def train(
@@ -74,7 +79,13 @@ def train(
         KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds all steps until then.
     """
     root = None if data_root is None else Path(data_root)
-    recipe = _requested(recipe, changes, dataset, root, model)
+    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': str(dataset)})}",)
+    recipe = load_recipe(recipe, [*images, *changes])
+    registry().methods.find(recipe.method)  # an unknown method is an error now, not when the card is written
+    if dataset is not None:
+        recipe = load_recipe(_for_own_data(recipe, root), changes)
+    if model is not None:
+        recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
     start_from = start_from or recipe.start_from
     folder = Path("runs", recipe.name) if output is None else Path(output)
     _claim(folder, resume=resume)
@@ -88,7 +99,7 @@ def train(
     started_from = None if start_from is None else recorded_name(start_from)
     trainer = Trainer(recipe, networks, build_regularizer(recipe, networks), data, workers, folder, started_from)
     workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
-    with TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
+    with _TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
 
         def report(done: int, values: Mapping[str, float]) -> None:
             progress.report(done, values)
@@ -112,24 +123,6 @@ def train(
             leftover.unlink()
     workers.wait()
     return trained
-
-
-def _requested(
-    recipe: str | Path | Recipe,
-    changes: Sequence[str],
-    dataset: str | Path | None,
-    root: Path | None,
-    model: InterpolationModel | None,
-) -> Recipe:
-    """The recipe with the changes, and with the images and networks of the user's own."""
-    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': str(dataset)})}",)
-    recipe = load_recipe(recipe, [*images, *changes])
-    registry().methods.find(recipe.method)  # an unknown method is an error now, not when the card is written
-    if dataset is not None:
-        recipe = load_recipe(_for_own_data(recipe, root), changes)
-    if model is not None:
-        recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
-    return recipe
 
 
 def _for_own_data(recipe: Recipe, root: Path | None) -> Recipe:
@@ -209,3 +202,33 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
     )
     plugins = {row.owner.plugin: f"{row.owner.distribution} {row.owner.version}" for row in rows}
     return config.model_copy(update={**components, "plugins": plugins, "trained": trained})
+
+
+class _TrainingProgress(Progress):
+    """Progress of a training: a bar with the loss terms on a terminal, one line a minute elsewhere."""
+
+    def __init__(self, name: str, total: int, *, quiet: bool = False) -> None:
+        console = Console(stderr=True, quiet=quiet)
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._name, self._total = name, total
+        self._task = self.add_task(name, total=total, losses="")
+        self._next = time.monotonic()
+
+    def report(self, done: int, values: Mapping[str, float]) -> None:
+        """Show the number of steps done and the loss terms."""
+        if done < self._total and time.monotonic() < self._next:
+            return
+        terminal = self.console.is_terminal
+        self._next = time.monotonic() + (_REFRESH_SECONDS if terminal else _LINE_SECONDS)
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.update(self._task, completed=done, losses=losses)
+        if not terminal:
+            self.console.print(f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False)

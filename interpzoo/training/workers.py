@@ -40,26 +40,13 @@ class Workers:
         # Without cpu=True, accelerate leaves processes on the CPU unconnected.
         on_cpu = not torch.accelerator.is_available()
         self._accelerator: Accelerator = Accelerator(cpu=on_cpu, log_with=list(trackers) or None, project_dir=folder)
-
-    @property
-    def device(self) -> torch.device:
-        """This process's device."""
-        return self._accelerator.device
-
-    @property
-    def rank(self) -> int:
+        self.device: torch.device = self._accelerator.device
+        self.rank: int = self._accelerator.process_index
         """Number of this process, from 0."""
-        return self._accelerator.process_index
-
-    @property
-    def count(self) -> int:
+        self.count: int = self._accelerator.num_processes
         """Number of processes."""
-        return self._accelerator.num_processes
-
-    @property
-    def is_main(self) -> bool:
+        self.is_main: bool = self._accelerator.is_main_process
         """Whether this is the process that writes files and prints messages."""
-        return self._accelerator.is_main_process
 
     @property
     def has_bfloat16(self) -> bool:

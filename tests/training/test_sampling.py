@@ -22,15 +22,7 @@ class Share(Workers):
 
     def __init__(self, rank: int, count: int) -> None:
         super().__init__()
-        self._place = rank, count
-
-    @property
-    def rank(self) -> int:
-        return self._place[0]
-
-    @property
-    def count(self) -> int:
-        return self._place[1]
+        self.rank, self.count = rank, count
 
 
 def visits(size: int, steps: int, folder: Path, *, seed: int = 0, workers: Workers | None = None) -> list[list[int]]:
