@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -17,40 +17,28 @@ from interpzoo.registry import Kind
 from interpzoo.shared import Shared
 
 
-def _own(value: Tensor) -> Tensor:
-    return value
-
-
+@dataclass(kw_only=True, eq=False)
 class Step(Shared):
     """One training step: its batch, and what its losses share, computed once on demand.
 
     All due losses of a step are computed from one `Step` before any optimizer moves.
     """
 
-    def __init__(
-        self,
-        *,
-        batch: Batch,
-        model: LatentModel,
-        generator: Generator,
-        index: int,
-        total: int,
-        epoch: int = 0,
-        mean: Callable[[Tensor], Tensor] = _own,
-    ) -> None:
+    batch: Batch
+    model: LatentModel
+    generator: Generator
+    """On the CPU and seeded by run, step and process: draw from it and move the result to the device."""
+    index: int
+    """Number of this step from 0; `total` is the number of steps of the run."""
+    total: int
+    epoch: int = 0
+    mean: Callable[[Tensor], Tensor] = lambda value: value
+    """Mean of a tensor over all processes, each of which must call it. Use it for what steers the run, such as a
+    multiplier or the end of a phase: all processes have to agree on it."""
+    logged: dict[str, Tensor] = field(default_factory=dict[str, Tensor], init=False)
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self.batch = batch
-        self.model = model
-        self.generator = generator
-        """On the CPU and seeded by run, step and process: draw from it and move the result to the device."""
-        self.index = index
-        """Number of this step from 0; `total` is the number of steps of the run."""
-        self.total = total
-        self.epoch = epoch
-        self.mean = mean
-        """Mean of a tensor over all processes, each of which must call it. Use it for what steers the run, such as a
-        multiplier or the end of a phase: all processes have to agree on it."""
-        self.logged: dict[str, Tensor] = {}
 
     @property
     def x(self) -> Tensor:
@@ -92,14 +80,6 @@ class Step(Shared):
         return mean + deviation * self.normal(*mean.shape)
 
 
-def _unscaled(step: Step) -> float:
-    return 1.0
-
-
-def _always(step: Step) -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Update:
     """One optimizer's part of a training step."""
@@ -111,9 +91,9 @@ class Update:
     """``None``: the recipe's."""
     every: int = 1
     """The update is due at steps 0, every, 2 every, ..."""
-    learning_rate_scale: Callable[[Step], float] = _unscaled
+    learning_rate_scale: Callable[[Step], float] = lambda step: 1.0
     """Factor of this step's learning rate. All processes must compute the same one, see `Step.mean`."""
-    active: Callable[[Step], bool] = _always
+    active: Callable[[Step], bool] = lambda step: True
     """Whether the update takes part in this step, for methods with phases."""
 
 

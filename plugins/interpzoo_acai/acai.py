@@ -35,10 +35,7 @@ class ACAI(Regularizer[ACAIConfig]):
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
         """Autoencoder and critic, each once a step."""
-        return [
-            Update("autoencoder", parameters_of(model.encoder, model.decoder)),
-            Update("critic", parameters_of(self.critic)),
-        ]
+        return [*super().updates(model), Update("critic", parameters_of(self.critic))]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """Images in [-1, 1]; alpha ~ U(0, 1/2); an image's partner comes from the reversed batch.

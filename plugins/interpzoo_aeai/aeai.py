@@ -85,10 +85,8 @@ class AEAI(Regularizer[AEAIConfig]):
     def updates(self, model: LatentModel) -> Sequence[Update]:
         """The autoencoder at every step, the discriminator at steps 0, `discriminator_every`, ..."""
         discriminator = parameters_of(self.discriminator)
-        return [
-            Update("autoencoder", parameters_of(model.encoder, model.decoder)),
-            Update("discriminator", discriminator, every=self.config.discriminator_every),
-        ]
+        every = self.config.discriminator_every
+        return [*super().updates(model), Update("discriminator", discriminator, every=every)]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """Images in [0, 1]; D a probability; sum_d over the dimensions of a code, means over everything else.

@@ -77,10 +77,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
     def updates(self, model: LatentModel) -> Sequence[Update]:
         """Encoder and decoder (phi, theta), and after the initial phase the prior (Theta, Phi) as well."""
         prior = parameters_of(_prior(model))
-        return [
-            *super().updates(model),
-            Update("prior", prior, active=lambda step: not self.constraint.is_initial),
-        ]
+        return [*super().updates(model), Update("prior", prior, active=lambda _: not self.constraint.is_initial)]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """In nats, with the bound b(z) of `HierarchicalPrior.bound` and g(z_i, z_j) of `mix`:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.interfaces import LatentModel, Regularizer, Step, Update
+from interpzoo.interfaces import LatentModel, Regularizer, Step, Update, parameters_of
 
 
 class ClassifierConfig(ComponentConfig):
@@ -33,8 +33,7 @@ class Classifier(Regularizer[ClassifierConfig]):
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
         """Everything moves together; the decoder's loss does not reach the encoder."""
-        networks = (model.encoder, model.decoder, self.head)
-        return [Update("classifier", [parameter for network in networks for parameter in network.parameters()])]
+        return [Update("classifier", parameters_of(model.encoder, model.decoder, self.head))]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
         """L = CE(head(z), y) + mean (x - g(z))^2, z detached in the second term."""

@@ -1,7 +1,6 @@
 """The paper's measures as metrics for models that are trained by its loss."""
 
-from abc import abstractmethod
-from typing import Final
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
@@ -17,14 +16,13 @@ class Information(Metric):
     better = "higher"
     needs = frozenset({"model"})
 
-    @abstractmethod
-    def value(self, scores: InformationScores) -> float:
-        """The value among `scores`."""
+    score: ClassVar[str]
+    """Attribute of the scores."""
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         scores = scored(evaluation)
-        return scores if isinstance(scores, NotApplicable) else Measured(self.value(scores))
+        return scores if isinstance(scores, NotApplicable) else Measured(getattr(scores, self.score))
 
 
 class Bound(Information):
@@ -32,10 +30,7 @@ class Bound(Information):
 
     title = "ELBO (nats)"
     family = "reconstruction"
-
-    @override
-    def value(self, scores: InformationScores) -> float:
-        return scores.elbo
+    score = "elbo"
 
 
 class Divergence(Information):
@@ -47,10 +42,7 @@ class Divergence(Information):
 
     title = "KL (nats)"
     family = "representation"
-
-    @override
-    def value(self, scores: InformationScores) -> float:
-        return scores.kl
+    score = "kl"
 
 
 class MutualInformation(Information):
@@ -61,10 +53,7 @@ class MutualInformation(Information):
 
     title = "mutual information (nats)"
     family = "representation"
-
-    @override
-    def value(self, scores: InformationScores) -> float:
-        return scores.mutual_information
+    score = "mutual_information"
 
 
 class ActiveUnits(Information):
@@ -72,10 +61,7 @@ class ActiveUnits(Information):
 
     title = "active units"
     family = "representation"
-
-    @override
-    def value(self, scores: InformationScores) -> float:
-        return scores.active_units
+    score = "active_units"
 
 
 def scored(evaluation: Evaluation) -> InformationScores | NotApplicable:

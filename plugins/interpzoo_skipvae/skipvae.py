@@ -4,6 +4,7 @@ Source: Dieng et al., arXiv 1807.04863; official code, train_img_skip.py.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from pydantic import Field
@@ -49,12 +50,4 @@ def _binarize(step: Step) -> Step:
     """The same step on binary images, drawn with the gray values of its own as probabilities."""
     x = step.x
     binary = torch.bernoulli(x.cpu().clamp(0, 1), generator=step.generator).to(x)
-    return Step(
-        batch={**step.batch, "image": binary},
-        model=step.model,
-        generator=step.generator,
-        index=step.index,
-        total=step.total,
-        epoch=step.epoch,
-        mean=step.mean,
-    )
+    return replace(step, batch={**step.batch, "image": binary})
