@@ -9,11 +9,11 @@ from .listing import list_metrics as list_metrics
 from .listing import list_models as list_models
 from .listing import list_recipes as list_recipes
 from .model import InterpolationModel as InterpolationModel
+from .own import create as create
+from .own import wrap as wrap
 from .pretrained.load import load as load
 from .pretrained.push import push as push
 from .pretrained.verify import verify as verify
 from .training.run import train as train
-from .untrained import create as create
-from .wrapped import wrap as wrap
 
 __version__: str

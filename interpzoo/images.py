@@ -138,7 +138,7 @@ def _with_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
-    top, left, height, width = center_box(images.shape[2], images.shape[3], spec)
+    top, left, height, width = _center_box(images.shape[2], images.shape[3], spec)
     images = images[..., top : top + height, left : left + width]
     if (height, width) == (spec.height, spec.width):
         return images.contiguous()
@@ -183,7 +183,11 @@ def to_pixels(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tenso
     """The 8-bit half of `to_tensor`: uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``)."""
     image = _convert(image, spec.channels)
     if fit == "resize":
-        image = _resize(image, spec)
+        top, left, height, width = _center_box(image.height, image.width, spec)
+        if (height, width) != (image.height, image.width):
+            image = image.crop((left, top, left + width, top + height))
+        if (height, width) != (spec.height, spec.width):
+            image = image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image))
     pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0).contiguous()
     _, height, width = pixels.shape
@@ -210,7 +214,7 @@ def from_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:
     return values.div_(255)
 
 
-def center_box(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
+def _center_box(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
     """Top, left, height and width of the largest central part with the aspect ratio of `spec`."""
     h = max(1, min(height, round(width * spec.height / spec.width)))
     w = max(1, min(width, round(height * spec.width / spec.height)))
@@ -239,15 +243,6 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
         return image.convert(mode)
     except ValueError as error:
         raise ImageError(f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {error}") from error
-
-
-def _resize(image: Image.Image, spec: ImageSpec) -> Image.Image:
-    top, left, height, width = center_box(image.height, image.width, spec)
-    if (height, width) != (image.height, image.width):
-        image = image.crop((left, top, left + width, top + height))
-    if (height, width) == (spec.height, spec.width):
-        return image
-    return image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
 
 
 def save_image(path: str | os.PathLike[str], image: Tensor) -> None:

@@ -7,7 +7,7 @@ All requests go through the Hub's own client, so that ``HF_ENDPOINT``, ``HF_TOKE
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
@@ -82,13 +82,11 @@ def _is_disk_error(error: Exception) -> bool:
 
 
 def _status(error: Exception) -> int:
-    response: Any = getattr(error, "response", None)
-    return 0 if response is None else response.status_code
+    return getattr(getattr(error, "response", None), "status_code", 0)
 
 
 def _pause(error: Exception) -> float:
-    response: Any = getattr(error, "response", None)
-    asked: str = "" if response is None else response.headers.get("Retry-After", "")
+    asked: str = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
     return float(asked) if asked.isdecimal() else 0.0
 
 

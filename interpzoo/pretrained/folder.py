@@ -225,8 +225,8 @@ def read_hashes(folder: Path) -> dict[str, str]:
 
 def write_hashes(folder: Path) -> None:
     """Write ``SHA256SUMS``, the hashes of all files but itself and the card, which people may edit."""
-    names = [name for name in FILES if name not in (CARD, SUMS) and (folder / name).is_file()]
-    write_text(folder / SUMS, "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
+    files = [folder / name for name in FILES if name not in (CARD, SUMS) and (folder / name).is_file()]
+    write_text(folder / SUMS, "".join(f"{sha256(file)}  {file.name}\n" for file in files))
 
 
 def replace_files(folder: Path, made: Path) -> None:

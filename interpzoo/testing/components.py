@@ -10,10 +10,10 @@ from interpzoo.config import ComponentSpec, ImageSpec, Recipe
 from interpzoo.errors import DataError, InputError, InterpzooError
 from interpzoo.interfaces import Batch, DataSet, Interpolator
 from interpzoo.model import InterpolationModel
+from interpzoo.own import create
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
-from interpzoo.untrained import create
 
 _BATCH = 4
 _PAIRS = 2

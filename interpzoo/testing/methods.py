@@ -16,6 +16,7 @@ from interpzoo.config import ModelConfig, Recipe
 from interpzoo.errors import DataError, InterpzooError
 from interpzoo.interfaces import Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
+from interpzoo.own import create
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
 from interpzoo.testing.expect import expect, expect_equal, expect_shape
@@ -23,7 +24,6 @@ from interpzoo.testing.samples import Noise, random_batch, random_images
 from interpzoo.training.run import build_regularizer
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
-from interpzoo.untrained import create
 
 _BATCH = 4
 _STEPS = 4

@@ -19,6 +19,7 @@ from interpzoo.errors import ConfigError, OutputError
 from interpzoo.files import is_leftover
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.model import InterpolationModel
+from interpzoo.own import create
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim_folder, write_tensors
 from interpzoo.pretrained.load import load
@@ -27,7 +28,6 @@ from interpzoo.recipes import load_recipe
 from interpzoo.training.checkpoint import check_exists
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
-from interpzoo.untrained import create
 
 _EXAMPLES = 8
 """Number of held-out images whose codes are saved with a model."""

@@ -1,17 +1,40 @@
-"""Any encoder and decoder as a model, without writing a plugin."""
+"""Models of one's own: the untrained one of a recipe, and any encoder and decoder, without writing a plugin."""
+
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, named, validate
+from interpzoo.build import build_component, build_parts
+from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
+from interpzoo.recipes import load_recipe
 
 WRAPPED = "wrapped"
 """The name of a wrapped model, its method and its networks, which no plugin registered."""
+
+
+def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> InterpolationModel:
+    """The untrained model of a recipe, in train mode.
+
+    Args:
+        recipe: a registered recipe or method, a TOML file, or a `Recipe`.
+        seed: seed of the initial weights; the recipe's by default.
+
+    Raises:
+        UnknownNameError: there is no such recipe.
+        ConfigError: the recipe is invalid.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.training.seed if seed is None else seed)
+        parts = build_parts(recipe)
+    shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
+    return InterpolationModel(ModelConfig.model_validate(shared), *parts)
 
 
 class WrappedEncoder(Encoder):
