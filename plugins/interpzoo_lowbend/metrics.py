@@ -1,46 +1,109 @@
-"""Distortion and bending of any encoder, on the data sets of pairs at known distances."""
+"""What low bending embeddings promise, measured on held-out pairs of any encoder: lengths, bending, straight paths."""
 
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo_lowbend.evaluation import EmbeddingScores, score_embedding
+from interpzoo.errors import InputError
+from interpzoo.model import InterpolationModel
+from interpzoo_lowbend.lowbend import first_difference, second_difference
 from interpzoo_lowbend.pairs import Pairs
 
 
-class Distortion(Metric):
-    """Ratio of the largest to the smallest stretch |f(x) - f(y)| / d(x, y) of near pairs; 1 preserves all distances."""
+@dataclass(frozen=True, eq=False)
+class EmbeddingScores:
+    """How the codes of N pairs lie, see `LowBending`."""
 
-    title = "distortion"
+    stretch: Tensor
+    """(N,): |D1|, 1 where distances are kept."""
+    bending: Tensor
+    """(N,): |D2|^2."""
+
+    @property
+    def mean_stretch(self) -> float:
+        """Mean |D1|."""
+        return float(self.stretch.mean())
+
+    @property
+    def distortion(self) -> float:
+        """Largest |D1| to smallest: at least 1, whatever the scale of the codes."""
+        return float(self.stretch.max() / self.stretch.min())
+
+    @property
+    def scaled_bending(self) -> float:
+        """Mean |D2|^2 of the codes scaled to mean |D1| = 1, so that encoders can be compared."""
+        return float(self.bending.mean()) / self.mean_stretch**2
+
+
+@torch.no_grad()
+def score_embedding(
+    model: InterpolationModel, data: Pairs, *, epsilon: float | None = None, n: int = 1000, seed: int = 1
+) -> EmbeddingScores:
+    """Measure how the model's codes keep distances and straighten geodesics.
+
+    Args:
+        model: of the data's images.
+        data: whose points are paired.
+        epsilon: largest distance of a pair; the data's own by default.
+        n: number of pairs.
+        seed: of the pairs.
+
+    Raises:
+        InputError: `n` is less than 1.
+    """
+    if n < 1:
+        raise InputError(f"n = {n}: expected at least 1 pair")
+    p, q = data.manifold.pairs(n, epsilon or data.config.epsilon, Generator().manual_seed(seed))
+    d = data.manifold.distance(p, q).float()
+    x, y, m = model.encode(data.render(torch.cat([p, q, data.manifold.midpoint(p, q)]))).cpu().chunk(3)
+    return EmbeddingScores(
+        stretch=torch.linalg.vector_norm(first_difference(x, y, d), dim=1),
+        bending=second_difference(x, y, m, d).square().sum(1),
+    )
+
+
+class EmbeddingMetric(Metric):
+    """A score of the codes of a data set's pairs, see `EmbeddingScores`."""
+
     family = "geometry"
     better = "lower"
     needs = frozenset({"model", "truth"})
 
+    @abstractmethod
+    def value(self, scores: EmbeddingScores) -> float:
+        """The score."""
+
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        scores = _scores(evaluation)
-        return scores if isinstance(scores, NotApplicable) else Measured(scores.distortion)
+        data, seed = evaluation.task.data, evaluation.task.protocol.seed + 1
+        if not isinstance(data, Pairs):
+            return NotApplicable("the data set has no pairs at known distances with the image halfway")
+        scores = evaluation.shared("embedding", lambda: score_embedding(evaluation.model, data, seed=seed))
+        return Measured(self.value(scores))
 
 
-class Bending(Metric):
+class Distortion(EmbeddingMetric):
+    """Ratio of the largest to the smallest stretch |f(x) - f(y)| / d(x, y) of near pairs; 1 preserves all distances."""
+
+    title = "distortion"
+
+    @override
+    def value(self, scores: EmbeddingScores) -> float:
+        return scores.distortion
+
+
+class Bending(EmbeddingMetric):
     """Mean squared second difference of codes over near pairs, with codes scaled to a mean stretch of 1.
 
     0 puts the code of every midpoint halfway between two codes; a curved manifold cannot have it, see the data sets.
     """
 
     title = "bending"
-    family = "geometry"
-    better = "lower"
-    needs = frozenset({"model", "truth"})
 
     @override
-    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        scores = _scores(evaluation)
-        return scores if isinstance(scores, NotApplicable) else Measured(scores.scaled_bending)
-
-
-def _scores(evaluation: Evaluation) -> EmbeddingScores | NotApplicable:
-    data = evaluation.task.data
-    if not isinstance(data, Pairs):
-        return NotApplicable("the data set has no pairs at known distances with the image halfway")
-    seed = evaluation.task.protocol.seed + 1
-    return evaluation.shared("embedding", lambda: score_embedding(evaluation.model, data, seed=seed))
+    def value(self, scores: EmbeddingScores) -> float:
+        return scores.scaled_bending

@@ -23,10 +23,10 @@ REACH: Final = 2.0
 
 
 class PairsConfig(ComponentConfig):
-    """Largest distance of a pair; each data set has its own default and upper bound."""
+    """Settings of data sets of pairs; each has its own default and upper bound."""
 
     epsilon: float
-    """Largest distance, in the units of the data set's own; the nearest pairs are a tenth of it apart."""
+    """Largest distance of a pair, in the units of the data set's own; the nearest pairs are a tenth of it apart."""
 
 
 PairsT = TypeVar("PairsT", bound=PairsConfig, default=PairsConfig, covariant=True)

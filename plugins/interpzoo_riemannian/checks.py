@@ -1,5 +1,7 @@
 """Checks of arguments that the functions of this package share, and the default batch size."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -14,11 +16,8 @@ def check_latents(**latents: Tensor) -> None:
     """Raise an `InputError` unless latents (B, *latent), B >= 1, have one shape and type and are finite floats."""
     first = next(iter(latents.values()))
     shown = " and ".join(f"{name} is {z.dtype} {tuple(z.shape)}" for name, z in latents.items())
-    if (
-        first.ndim < 2
-        or not len(first)
-        or any(z.shape != first.shape or z.dtype != first.dtype for z in latents.values())
-    ):
+    alike = all(z.shape == first.shape and z.dtype == first.dtype for z in latents.values())
+    if first.ndim < 2 or not len(first) or not alike:
         raise InputError(
             f"{shown}, expected (B, *latent) of at least one{' and the same of each' * (len(latents) > 1)}"
         )
@@ -50,6 +49,12 @@ def numbers(pairs: Tensor) -> str:
 def flat_float(z: Tensor) -> Tensor:
     """Latents (B, *latent) as (B, d) in float32, or in float64 if they are."""
     return z.flatten(1).to(torch.promote_types(z.dtype, torch.float32))
+
+
+def linearizable_parts(batch_size: int, *points: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Flat latents (B, ..., d), in parts of as many rows as `batch_size` allows, where a latent counts as d + 1."""
+    at_once = max(1, batch_size // (1 + points[0].shape[-1]))
+    return zip(*(z.split(at_once) for z in points), strict=True)
 
 
 def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple[Decode, int]:

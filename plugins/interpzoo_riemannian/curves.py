@@ -127,11 +127,7 @@ class Curves:
 
     def _pulled(self, gradient: Tensor, nodes: Tensor) -> Tensor:
         """Gradient with respect to the free `nodes` (B, n, d), from that with respect to all points (B, m, d)."""
-        return self._inner(nodes.shape[1], gradient).mT @ gradient if self.midpoints else gradient
-
-    def _inner(self, n: int, like: Tensor) -> Tensor:
-        """S (m, n): how the points between the ends move with n free nodes."""
-        return _weights(n + 2)[1:-1, 1:-1].to(like)
+        return _inner_weights(nodes.shape[1], gradient).mT @ gradient if self.midpoints else gradient
 
     def _bands(self, metric: Tensor, coupling: Tensor, n: int) -> tuple[Tensor, ...]:
         """Bands of the Gauss-Newton matrix in n free nodes, from J_k^T J_k and J_k^T J_{k+1} of all m points.
@@ -141,7 +137,7 @@ class Curves:
         segments = metric.shape[1] + 1
         if not self.midpoints:
             return 2 * segments * metric, -segments * coupling
-        S = self._inner(n, metric)
+        S = _inner_weights(n, metric)
         bands: list[Tensor] = []
         for k in range(min(_REACH, n - 1) + 1):
             left, right = S[:, : n - k], S[:, k:]
@@ -180,6 +176,11 @@ def _zeros(like: Tensor, *shape: int) -> Tensor:
 def _weighted(weights: Tensor, blocks: Tensor) -> Tensor:
     """sum_k weights_ki blocks_k: (B, n, d, d) of weights (m, n) and blocks (B, m, d, d)."""
     return (weights.mT @ blocks.flatten(2)).unflatten(2, blocks.shape[2:])
+
+
+def _inner_weights(n: int, like: Tensor) -> Tensor:
+    """S (m, n): how the points between the ends move with n free nodes."""
+    return _weights(n + 2)[1:-1, 1:-1].to(like)
 
 
 @cache

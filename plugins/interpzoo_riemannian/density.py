@@ -80,12 +80,9 @@ def neighbor_path(
     nearest to one end to the code nearest to the other; nodes are at equal decoded distances.
 
     Args:
-        decoder: a map of latents (B, *latent) to outputs (B, ...).
+        decoder, z0, z1, steps, batch_size: as in `geodesic`.
         codes: training codes (N, *latent).
-        z0, z1: the ends, (B, *latent).
-        steps: nodes of a path, both ends included.
         neighbors: edges of each code.
-        batch_size: latents decoded at once.
 
     Raises:
         InputError: as `geodesic`; fewer codes than `neighbors` + 1; pairs without a path, which the message names.
@@ -96,7 +93,9 @@ def neighbor_path(
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     points, starts, ends = flat_float(codes), flat_float(z0), flat_float(z1)
     graph = NeighborGraph(points, neighbors)
-    graph.lengths = _decoded_lengths(flat, graph, batch_size)
+    start, slot = graph.lengths.isfinite().nonzero().unbind(1)
+    edges = torch.stack([points[start], points[graph.neighbors[start, slot]]], 1)
+    graph.lengths[start, slot] = segment_lengths(flat, edges, batch_size=batch_size).squeeze(1).to(points)
     first, last = (nearest_neighbors(points, z, 1)[1][:, 0] for z in (starts, ends))
     routes = graph.shortest_paths(first, last)
     apart = torch.tensor([pair for pair, route in enumerate(routes) if not route])
@@ -105,19 +104,8 @@ def neighbor_path(
             f"no path of neighboring codes joins the ends of pair {numbers(apart)}: they lie in parts of the data "
             f"that {neighbors} neighbors do not connect; use more neighbors or more codes"
         )
-    paths: list[Tensor] = []
-    for pair, route in enumerate(routes):
-        through = torch.cat([starts[pair, None], points[route], ends[pair, None]])[None]
-        paths.append(constant_speed(flat, through, steps, batch_size=batch_size))
+    through = [torch.cat([z[None], points[route], w[None]]) for z, route, w in zip(starts, routes, ends, strict=True)]
+    paths = [constant_speed(flat, curve[None], steps, batch_size=batch_size) for curve in through]
     path = torch.cat(paths).unflatten(2, z0.shape[1:]).to(z0.dtype)
     path[:, 0], path[:, -1] = z0, z1
     return path
-
-
-def _decoded_lengths(flat: Decode, graph: NeighborGraph, batch_size: int) -> Tensor:
-    """Decoded chords of a graph's edges, (N, degree); infinite where there is none."""
-    start, slot = graph.lengths.isfinite().nonzero().unbind(1)
-    edges = torch.stack([graph.codes[start], graph.codes[graph.neighbors[start, slot]]], 1)
-    lengths = torch.full_like(graph.lengths, torch.inf)
-    lengths[start, slot] = segment_lengths(flat, edges, batch_size=batch_size).squeeze(1).to(lengths)
-    return lengths

@@ -53,12 +53,24 @@ class Curve(Interpolator[CurveT]):
                 f"t goes from {float(t.min()):g} to {float(t.max()):g}: a geodesic between two codes is defined in "
                 "[0, 1]; to go on beyond an end, shoot with interpzoo_riemannian.exponential_map"
             )
-        found = self.curves(checked_decoder_of(model), z0, z1, model)
+        for unfit, why in (
+            (not model.decoder.differentiable, "not differentiable, and a geodesic needs its derivative"),
+            (
+                model.decoder.noise_shape is not None,
+                "stochastic, so that images have no length between them to measure",
+            ),
+        ):
+            if unfit:
+                raise InputError(
+                    f"the decoder {type(model.decoder).__name__!r} of {model.name!r} is {why}; take "
+                    "interpolator='linear' or 'slerp'"
+                )
+        found = self.curves(z0, z1, model)
         warn_unless_converged(found)
         return Solution(at(found.path, t, smooth=True), found)
 
     @abstractmethod
-    def curves(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
+    def curves(self, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         """The curves between codes (B, *latent_shape)."""
 
 
@@ -78,8 +90,9 @@ class Shortest(Curve[ShortestConfig]):
     """The shortest curve as the decoded images measure it; see `interpzoo_riemannian.geodesic`."""
 
     @override
-    def curves(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
+    def curves(self, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         config = self.config
+        decoder: Decode = model.decoder
         if config.density:
             if model.codes is None:
                 raise InputError(
@@ -114,9 +127,9 @@ class PaperShortest(Curve[PaperConfig]):
     """The shortest curve as Algorithm 1 of Shao, Kumar and Fletcher finds it: a slow reference for `geodesic`."""
 
     @override
-    def curves(self, decoder: Decode, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
+    def curves(self, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         return geodesic_path(
-            decoder,
+            model.decoder,
             z0,
             z1,
             encoder=model.encoder if self.config.direction == "encoder" else None,
@@ -124,23 +137,3 @@ class PaperShortest(Curve[PaperConfig]):
             step_size=self.config.step_size,
             max_iterations=self.config.max_iterations,
         )
-
-
-def checked_decoder_of(model: LatentModel) -> Decode:
-    """The model's decoder, for geodesics.
-
-    Raises:
-        InputError: it is not a differentiable function of the code.
-    """
-    decoder = model.decoder
-    if not decoder.differentiable:
-        raise InputError(
-            f"the decoder {type(decoder).__name__!r} of {model.name!r} is not differentiable, and a geodesic "
-            "needs its derivative; take interpolator='linear' or 'slerp'"
-        )
-    if decoder.noise_shape is not None:
-        raise InputError(
-            f"the decoder {type(decoder).__name__!r} of {model.name!r} is stochastic, so that images have no "
-            "length between them to measure; take interpolator='linear' or 'slerp'"
-        )
-    return decoder

@@ -7,19 +7,20 @@ Gauss-Seidel), and the docstrings state the step lengths and thresholds.
 import torch
 from torch import Tensor
 
-from interpzoo.geometry import Decode, decode, flat_decoder, jacobian, jvp, resample
+from interpzoo.geometry import Decode, decode, flat_decoder, jvp, resample
 from interpzoo_riemannian.checks import (
     check_finite,
     check_latents,
     check_steps,
     checked_decoder,
     flat_float,
+    linearizable_parts,
 )
 from interpzoo_riemannian.curves import Curves
-from interpzoo_riemannian.minimum import Minimum
+from interpzoo_riemannian.minimizers import Minimum
 from interpzoo_riemannian.report import Geodesic
 from interpzoo_riemannian.solver import checked_against_line
-from interpzoo_riemannian.tangents import Tangents
+from interpzoo_riemannian.tangents import Tangents, metrics
 
 _THRESHOLD = 1e-6
 """Default threshold, in energies per largest stable step: about 1e-4 of the energy is then left to gain."""
@@ -45,15 +46,13 @@ def geodesic_path(
     threshold is on the gradient in both cases, so that ``converged`` does not depend on the encoder.
 
     Args:
-        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
-        z0, z1: the ends, (B, *latent).
+        decoder, z0, z1, batch_size: as in `geodesic`.
         encoder: a differentiable map from the decoder's outputs to latents.
         steps: nodes of a path, both ends included; at least 3.
         step_size: alpha; half of the largest stable one by default: dt / (4 lambda) with the largest eigenvalue lambda
             of the metric on the straight line, and dt / 4 with an encoder.
         threshold: eps; by default 1e-6 E / (dt / 4 lambda), with the energy E of the straight line.
         max_iterations: iterations at most.
-        batch_size: latents decoded at once.
 
     Raises:
         InputError: as `geodesic`.
@@ -67,13 +66,13 @@ def geodesic_path(
     curves = Curves(flat, ends, decoded_ends, batch_size)
     h = None if encoder is None else flat_decoder(encoder, decoder(z0[:1]).shape[1:])
     nodes = resample(ends, steps)[:, 1:-1]
-    stable = 1 / (4 * (steps - 1) * _largest_eigenvalue(curves, nodes))
+    G = metrics(flat, nodes.flatten(0, 1), batch_size).double().nan_to_num()
+    largest = torch.linalg.eigvalsh(G)[:, -1].unflatten(0, nodes.shape[:2]).amax(1)
+    stable = 1 / (4 * (steps - 1) * largest.clamp_min(torch.finfo(torch.float32).tiny))
     alpha = stable if h is None else torch.full_like(stable, 0.25 / (steps - 1))
     if step_size is not None:
         alpha = torch.full_like(stable, step_size)
-    eps = _THRESHOLD * curves.energy(nodes)[0] / stable
-    if threshold is not None:
-        eps = torch.full_like(stable, threshold)
+    eps = _THRESHOLD * curves.energy(nodes)[0] / stable if threshold is None else torch.full_like(stable, threshold)
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
     for iteration in range(max_iterations + 1):
@@ -110,9 +109,8 @@ def parallel_translation(
     flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
     h = None if encoder is None else flat_decoder(encoder, decoder(path[:1, 0]).shape[1:])
     nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
-    at_once = max(1, batch_size // (1 + nodes.shape[2]))
     translated: list[Tensor] = []
-    for z, vector in zip(nodes.split(at_once), flat_float(v).split(at_once), strict=True):
+    for z, vector in linearizable_parts(batch_size, nodes, flat_float(v)):
         here = Tangents.at(flat, z[:, 0])
         u = here.embed(here.push(vector))
         for node in z.unbind(1)[1:]:
@@ -140,10 +138,8 @@ def geodesic_shooting(
     check_steps(steps)
     flat, batch_size = checked_decoder(decoder, z, batch_size)
     h = flat_decoder(encoder, decoder(z[:1]).shape[1:])
-    start = flat_float(z)
-    at_once = max(1, batch_size // (1 + start.shape[1]))
     paths: list[Tensor] = []
-    for node, vector in zip(start.split(at_once), flat_float(v).split(at_once), strict=True):
+    for node, vector in linearizable_parts(batch_size, flat_float(z), flat_float(v)):
         here = Tangents.at(flat, node)
         u = here.embed(here.push(vector))
         nodes = [node]
@@ -173,11 +169,3 @@ def _through_encoder(curves: Curves, h: Decode, nodes: Tensor) -> Tensor:
         bend = y[2:] - 2 * y[1:-1] + y[:-2]
         eta.append(-(nodes.shape[1] + 1) * jvp(h, y[1:-1], bend)[1].double())
     return torch.stack(eta)
-
-
-def _largest_eigenvalue(curves: Curves, nodes: Tensor) -> Tensor:
-    """Largest eigenvalue of the metric over a curve's `nodes`, (B,) in float64."""
-    at_once = max(1, curves.batch_size // (1 + nodes.shape[2]))
-    parts = [jacobian(curves.decoder, part)[1] for part in nodes.flatten(0, 1).split(at_once)]
-    largest = torch.cat([torch.linalg.eigvalsh((J.mT @ J).double().nan_to_num())[:, -1] for J in parts])
-    return largest.unflatten(0, nodes.shape[:2]).amax(1).clamp_min(torch.finfo(torch.float32).tiny)

@@ -5,7 +5,15 @@ from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, jacobian
-from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float, numbers
+from interpzoo_riemannian.checks import (
+    check_finite,
+    check_latents,
+    check_steps,
+    checked_decoder,
+    flat_float,
+    linearizable_parts,
+    numbers,
+)
 from interpzoo_riemannian.report import warn_unless_converged
 from interpzoo_riemannian.solver import geodesic
 from interpzoo_riemannian.tangents import Tangents
@@ -25,7 +33,7 @@ def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, b
     the velocity of `logarithm_map` gives the curve that `geodesic` finds.
 
     Args:
-        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        decoder: as in `geodesic`.
         z: the starts, (B, *latent).
         v: velocities (B, *latent); the curve is as long as `v` is by the metric at `z`.
         steps: nodes of a path, `z` included; at least 2.
@@ -37,9 +45,9 @@ def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, b
     check_latents(z=z, v=v)
     check_steps(steps)
     flat, batch_size = checked_decoder(decoder, z, batch_size)
-    at_once = max(1, batch_size // (1 + z[0].numel()))
-    parts = zip(flat_float(z).split(at_once), flat_float(v).split(at_once), strict=True)
-    paths = [_shoot(flat, *part, steps, first) for first, part in zip(range(0, len(z), at_once), parts, strict=True)]
+    paths: list[Tensor] = []
+    for start, velocity in linearizable_parts(batch_size, flat_float(z), flat_float(v)):
+        paths.append(_shoot(flat, start, velocity, steps, sum(map(len, paths))))
     path = torch.cat(paths).unflatten(2, z.shape[1:]).to(z.dtype)
     path[:, 0] = z
     return path
@@ -70,10 +78,11 @@ def logarithm_map(
     found = geodesic(decoder, z0, z1, steps=steps, tolerance=tolerance, batch_size=batch_size, midpoints=False)
     warn_unless_converged(found)
     flat, batch_size = checked_decoder(decoder, z0, batch_size)
-    at_once = max(1, batch_size // (1 + z0[0].numel()))
-    first, second = (flat_float(found.path[:, i]).split(at_once) for i in (0, 1))
-    v = torch.cat([_velocity(flat, *ends) for ends in zip(first, second, strict=True)]) * (steps - 1)
-    return v.reshape(z0.shape).to(z0.dtype)
+    velocities: list[Tensor] = []
+    for start, following in linearizable_parts(batch_size, *(flat_float(found.path[:, i]) for i in (0, 1))):
+        here = Tangents.at(flat, start)
+        velocities.append(here.pull(here.project(flat(following) - here.output)) * (steps - 1))
+    return torch.cat(velocities).reshape(z0.shape).to(z0.dtype)
 
 
 @torch.no_grad()
@@ -91,10 +100,9 @@ def parallel_transport(decoder: Decode, path: Tensor, v: Tensor, *, batch_size: 
     check_latents(path=path)
     check_steps(path.shape[1])
     flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
-    at_once = max(1, batch_size // (1 + v[0].numel()))
     nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
-    parts = zip(nodes.split(at_once), flat_float(v).split(at_once), strict=True)
-    carried = torch.cat([_carry(flat, *part) for part in parts])
+    parts = linearizable_parts(batch_size, nodes, flat_float(v))
+    carried = torch.cat([_carry(flat, curves, vectors) for curves, vectors in parts])
     check_finite(carried)
     return carried.reshape(v.shape).to(v.dtype)
 
@@ -108,11 +116,7 @@ def analogy(
     Shao et al. 2018: the velocity of the geodesic from `a` to `b` is carried along the geodesic from `a` to `c`, and a
     geodesic shot with it from there.
 
-    Args:
-        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
-        a, b, c: latents (B, *latent).
-        steps: nodes of each path.
-        batch_size: latents decoded at once.
+    The latents `a`, `b` and `c` are (B, *latent); all else is as in `exponential_map`.
 
     Raises:
         InputError: as `exponential_map`.
@@ -165,11 +169,6 @@ def _solve(flat: Decode, here: Tangents, ahead: Tensor, guess: Tensor, first: in
             "manifold, or the decoder's output there is not finite; use more steps or a shorter velocity"
         )
     return z
-
-
-def _velocity(flat: Decode, z: Tensor, following: Tensor) -> Tensor:
-    here = Tangents.at(flat, z)
-    return here.pull(here.project(flat(following) - here.output))
 
 
 def _carry(flat: Decode, path: Tensor, v: Tensor) -> Tensor:

@@ -11,9 +11,7 @@ from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, curve_energy, decode, resample, segment_lengths
 from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float
 from interpzoo_riemannian.curves import Curves
-from interpzoo_riemannian.gauss_newton import gauss_newton
-from interpzoo_riemannian.minimum import Minimum
-from interpzoo_riemannian.quasi_newton import quasi_newton
+from interpzoo_riemannian.minimizers import Minimum, gauss_newton, quasi_newton
 from interpzoo_riemannian.report import Geodesic
 
 Method = Literal["auto", "gauss-newton", "quasi-newton"]
@@ -130,9 +128,7 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
         return replace(minimum, converged=~minimum.converged)
     minimum = _descend(curves, start, levels, settings)
     points = curves.chain(minimum.nodes)
-    path = points
-    if path.shape[1] != settings.steps:
-        path = resample(points, settings.steps, smooth=True)
+    path = points if points.shape[1] == settings.steps else resample(points, settings.steps, smooth=True)
     minimum = replace(minimum, nodes=path[:, 1:-1].contiguous())
     if curves.midpoints and doublings:
         rows = (_spline_energy(curves, points, split=2) > _LEAP * minimum.energy).nonzero().squeeze(1)
@@ -177,10 +173,8 @@ def _coarse_to_fine(
 
 def _coarser(nodes: int) -> list[int]:
     """Numbers of nodes to solve before `nodes`, fewest first."""
-    counts: list[int] = []
-    while (nodes := (nodes + 1) // 2) >= _FEWEST_NODES:
-        counts.insert(0, nodes)
-    return counts
+    half = (nodes + 1) // 2
+    return [*_coarser(half), half] if half >= _FEWEST_NODES else []
 
 
 def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:

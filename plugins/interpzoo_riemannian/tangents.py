@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.geometry import Decode, jacobian
-from interpzoo_riemannian.checks import check_finite, check_latents, checked_decoder, flat_float
+from interpzoo_riemannian.checks import check_finite, check_latents, checked_decoder, flat_float, linearizable_parts
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,19 @@ class Tangents:
 def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tensor:
     """The metric G = J^T J (B, d, d) that `decoder` pulls back to latents `z` (B, *latent), d numbers each.
 
-    Args:
-        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
-        z: the latents, (B, *latent).
-        batch_size: latents decoded at once; a metric counts as d + 1.
+    `decoder` and `batch_size` are as in `geodesic`; a metric counts as d + 1 latents.
 
     Raises:
         InputError: as `geodesic`.
     """
     check_latents(z=z)
     flat, batch_size = checked_decoder(decoder, z, batch_size)
-    parts = flat_float(z).split(max(1, batch_size // (1 + z[0].numel())))
-    G = torch.cat([J.mT @ J for _, J in (jacobian(flat, part) for part in parts)])
+    G = metrics(flat, flat_float(z), batch_size)
     check_finite(G)
     return G.to(z.dtype)
+
+
+def metrics(decoder: Decode, z: Tensor, batch_size: int) -> Tensor:
+    """J^T J (B, d, d) at flat latents (B, d)."""
+    jacobians = (jacobian(decoder, part)[1] for (part,) in linearizable_parts(batch_size, z))
+    return torch.cat([J.mT @ J for J in jacobians])

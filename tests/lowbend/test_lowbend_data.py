@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from interpzoo_lowbend.arc import Arc
-from interpzoo_lowbend.ellipses import Ellipses
+from interpzoo_lowbend.datasets import Arc, Ellipses, RotatingObject, Sundial
 from interpzoo_lowbend.pairs import Pairs
-from interpzoo_lowbend.rotating_object import RotatingObject
-from interpzoo_lowbend.sundial import Sundial
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from interpzoo_lowbend.evaluation import score_embedding
+from interpzoo_lowbend.metrics import score_embedding
 from interpzoo_lowbend.pairs import Pairs, PairsConfig
 from torch import Tensor, nn
 

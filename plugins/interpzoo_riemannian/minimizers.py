@@ -1,0 +1,190 @@
+"""The minimizers of the energy of many curves at once: Levenberg-Marquardt, and preconditioned limited-memory BFGS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from interpzoo.geometry import resample
+from interpzoo_riemannian.blocks import BlockTridiagonal, solve_banded
+from interpzoo_riemannian.curves import Curves, Linearization
+from interpzoo_riemannian.tangents import metrics
+
+_STUCK = 1e8
+"""Damping above which a curve is abandoned."""
+_MEMORY = 10
+"""Number of steps that the quasi-Newton method remembers."""
+_SAMPLES = 3
+"""Nodes of a curve where the metric is computed: more would cost more than the iterations they save."""
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The result of a minimizer for B curves; each is stored when its minimization ends."""
+
+    nodes: Tensor
+    """(B, n, d): the free nodes."""
+    energy: Tensor
+    """(B,) in float64: energy of the chain of points that was minimized."""
+    gradient_norm: Tensor
+    """(B,) in float64: the square root of sum_i ||dE/dz_i||^2."""
+    converged: Tensor
+    """(B,) bool: another full step promised to lower the energy by less than the tolerance's share of it."""
+    iterations: Tensor
+    """(B,) int64."""
+
+    @classmethod
+    def of(cls, nodes: Tensor) -> Minimum:
+        """Curves through `nodes`, not minimized yet."""
+        zeros = torch.zeros(len(nodes), dtype=torch.float64, device=nodes.device)
+        return cls(nodes.clone(), zeros.clone(), zeros, zeros.bool(), zeros.long())
+
+    def store(
+        self, rows: Tensor, nodes: Tensor, energy: Tensor, gradient: Tensor, converged: Tensor, iterations: int
+    ) -> None:
+        self.nodes[rows], self.energy[rows], self.gradient_norm[rows] = nodes, energy, gradient.flatten(1).norm(dim=1)
+        self.converged[rows], self.iterations[rows] = converged, iterations
+
+    def continue_with(self, rows: Tensor, other: Minimum) -> None:
+        """Replace the curves `rows` by those of `other`, which started from them."""
+        self.nodes[rows] = other.nodes
+        self.energy[rows] = other.energy
+        self.gradient_norm[rows] = other.gradient_norm
+        self.converged[rows] = other.converged
+        self.iterations[rows] += other.iterations
+
+
+def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
+    """Minimize the energy, a nonlinear least-squares problem in the chords, by Levenberg-Marquardt.
+
+    The damping is a multiple of the energy of the curve in latent space: it limits how sharply a curve bends, not how
+    far it moves, and so works alike for any number of nodes. Each curve has its own damping and acceptance, and leaves
+    the batch when it has converged. A trial point is linearized at once, since nearly all are accepted.
+    """
+    found = Minimum.of(nodes)
+    active = torch.arange(len(nodes), device=nodes.device)
+    here, stiffness = curves.linearize(nodes), curves.stiffness(nodes.shape[1])
+    damping = torch.full_like(here.energy, 1e-2)
+    for iteration in range(max_iterations + 1):
+        step = _step(here, stiffness, damping)
+        promised = -0.5 * (here.gradient * step).sum((1, 2))
+        converged = (promised <= tolerance * here.energy) & (damping <= 1)
+        stop = converged | (damping > _STUCK) | (iteration == max_iterations)
+        if bool(stop.any()):
+            found.store(active[stop], nodes[stop], here.energy[stop], here.gradient[stop], converged[stop], iteration)
+            go = ~stop
+            active, curves, nodes, here = active[go], curves[go], nodes[go], here[go]
+            step, promised, damping = step[go], promised[go], damping[go]
+        if not len(active):
+            break
+        trial = nodes + step.to(nodes.dtype)
+        there = curves.linearize(trial)
+        gain = here.energy - there.energy
+        better = gain > 0
+        nodes = torch.where(better[:, None, None], trial, nodes)
+        here.replace(better, there)
+        # Damping follows how much of the promised gain was achieved; without any gain (or with NaN) it rises sharply.
+        kept = torch.where(better, gain / promised, 0.0)
+        factor = torch.where(kept > 0.75, 0.2, torch.where(kept > 0.25, 1.0, torch.where(better, 2.0, 8.0)))
+        damping = (damping * factor).clamp_min(1e-6)
+    return found
+
+
+def _step(here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor) -> Tensor:
+    size = here.size.clamp_min(torch.finfo(torch.float32).tiny)
+    eye = torch.eye(here.gradient.shape[2], dtype=size.dtype, device=size.device)
+    ridge = (damping * size)[:, None, None, None] * eye
+    bands = [band + stiff * ridge for band, stiff in zip(here.bands, stiffness, strict=True)]
+    return -solve_banded(bands, here.gradient)
+
+
+def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
+    """Minimize the energy by limited-memory BFGS, preconditioned by the metric.
+
+    A gradient takes one backward pass per node; it is for codes where Jacobians at all nodes cost too much.
+
+    The initial curvature is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt, with the metric G
+    computed at a few nodes and interpolated between them; BFGS learns the rest. Each curve has its own step lengths and
+    acceptance, and leaves the batch when it has converged.
+    """
+    found = Minimum.of(nodes)
+    active = torch.arange(len(nodes), device=nodes.device)
+    chain = _chain(curves, nodes)
+    energy, gradient = curves.energy(nodes)
+    length = torch.ones_like(energy)
+    memory: list[_Secant] = []
+    for iteration in range(max_iterations + 1):
+        direction = -_inverse_times(gradient, chain, memory)
+        slope = (direction * gradient).sum((1, 2))
+        converged = -0.5 * slope <= tolerance * energy
+        stop = converged | (length < 1e-8) | ~slope.isfinite() | (iteration == max_iterations)
+        if bool(stop.any()):
+            found.store(active[stop], nodes[stop], energy[stop], gradient[stop], converged[stop], iteration)
+            go = ~stop
+            active, curves, nodes, chain = active[go], curves[go], nodes[go], chain[go]
+            energy, gradient, length = energy[go], gradient[go], length[go]
+            direction, slope = direction[go], slope[go]
+            memory = [secant[go] for secant in memory]
+        if not len(active):
+            break
+        trial = nodes + (length[:, None, None] * direction).to(nodes.dtype)
+        trial_energy, trial_gradient = curves.energy(trial)
+        better = trial_energy <= energy + 1e-4 * length * slope
+        secant = _Secant.between((trial - nodes).double(), trial_gradient - gradient, better)
+        memory = [*memory[1 - _MEMORY :], secant]
+        # After a rejection: the minimum of the parabola through both energies and the slope.
+        bend = 2 * (trial_energy - energy - length * slope)
+        shorter = (-slope * length.square() / bend).nan_to_num(0.0).clamp(0.1 * length, 0.5 * length)
+        length = torch.where(better, 1.0, shorter)
+        nodes = torch.where(better[:, None, None], trial, nodes)
+        energy = torch.where(better, trial_energy, energy)
+        gradient = torch.where(better[:, None, None], trial_gradient, gradient)
+    return found
+
+
+@dataclass(frozen=True)
+class _Secant:
+    """A step (B, n, d), the change of the gradient along it, and 1 / <step, change>, or 0 where it is of no use."""
+
+    step: Tensor
+    change: Tensor
+    inverse: Tensor
+
+    @classmethod
+    def between(cls, step: Tensor, change: Tensor, taken: Tensor) -> _Secant:
+        product = (step * change).sum((1, 2))
+        size = step.flatten(1).norm(dim=1) * change.flatten(1).norm(dim=1)
+        useful = taken & (product > 1e-10 * size)
+        # Zeros, not only a zero weight: the change of a rejected trial may be NaN.
+        change = torch.where(useful[:, None, None], change, 0.0)
+        return cls(step, change, torch.where(useful, 1 / product, 0.0))
+
+    def __getitem__(self, rows: Tensor) -> _Secant:
+        return _Secant(self.step[rows], self.change[rows], self.inverse[rows])
+
+
+def _inverse_times(gradient: Tensor, chain: BlockTridiagonal, memory: list[_Secant]) -> Tensor:
+    """The two loops of L-BFGS (Nocedal 1980), with the chain as the matrix to start from."""
+    q = gradient
+    weights: list[Tensor] = []
+    for secant in reversed(memory):
+        weight = secant.inverse * (secant.step * q).sum((1, 2))
+        q = q - weight[:, None, None] * secant.change
+        weights.append(weight)
+    r = chain.solve(q)
+    for secant, weight in zip(memory, reversed(weights), strict=True):
+        r = r + (weight - secant.inverse * (secant.change * r).sum((1, 2)))[:, None, None] * secant.step
+    return r
+
+
+def _chain(curves: Curves, nodes: Tensor) -> BlockTridiagonal:
+    samples = resample(curves.path(nodes), _SAMPLES).flatten(0, 1)
+    metric = metrics(curves.decoder, samples, curves.batch_size).double().unflatten(0, (len(nodes), _SAMPLES))
+    # A share of its mean keeps the metric definite where the decoder ignores a dimension.
+    diagonal = metric.diagonal(dim1=2, dim2=3)
+    diagonal += 1e-4 * diagonal.mean((1, 2), keepdim=True) + torch.finfo(torch.float32).tiny
+    segments = nodes.shape[1] + 1
+    middles = resample(metric, 2 * segments + 1)[:, 1::2] * segments
+    return BlockTridiagonal.factor(middles[:, :-1] + middles[:, 1:], -middles[:, 1:-1])
