@@ -6,8 +6,7 @@ caller's gradient mode.
 """
 
 from interpzoo.geometry.curves import at, constant_speed, curve_energy, curve_length, resample, segment_lengths
-from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode, flat_decoder
-from interpzoo.geometry.derivatives import jacobian, jvp, vjp
+from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode, flat_decoder, jacobian, jvp, vjp
 from interpzoo.geometry.inversion import project
 from interpzoo.geometry.manifolds import Circle, Manifold, SampledManifold, shorter_turn
 from interpzoo.geometry.neighbors import NeighborGraph, nearest_neighbors

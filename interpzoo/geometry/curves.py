@@ -5,6 +5,7 @@ from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode
+from interpzoo.geometry.paths import align
 
 
 def segment_lengths(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
@@ -51,7 +52,7 @@ def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
         )
     position = t.to(path.device, torch.float64).expand(len(path), t.shape[-1]) * (nodes - 1)
     lower = position.floor().clamp(max=nodes - 2).long()
-    weight = (position - lower).to(path.dtype).reshape(*lower.shape, *(1,) * (path.ndim - 2))
+    weight = align((position - lower).to(path.dtype), path)
     rows = torch.arange(len(path), device=path.device)[:, None]
     points = torch.lerp(path[rows, lower], path[rows, lower + 1], weight)
     if smooth:

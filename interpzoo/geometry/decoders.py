@@ -1,11 +1,16 @@
-"""Any decoder as a pure function of flat latents."""
+"""Any decoder as a pure function of flat latents, and its derivatives."""
 
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.func import functional_call, vmap
+from torch.func import jvp as torch_jvp
+from torch.func import vjp as torch_vjp
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from interpzoo.errors import InputError
 
@@ -49,6 +54,43 @@ def decode(decoder: Decode, z: Tensor, *, batch_size: int = BATCH_SIZE) -> Tenso
     return torch.cat([decoder(part) for part in z.split(batch_size)])
 
 
+def jvp(decoder: Decode, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """The output g(z) and its derivative J(z) v, both (B, ...), for latents `z` and directions `v` (B, *latent).
+
+    One forward pass of dual numbers.
+    """
+    _load_forward_mode()
+    # Fused attention has no forward-mode derivative; its plain form has.
+    with sdpa_kernel(SDPBackend.MATH):
+        y, tangent = torch_jvp(decoder, (z,), (v,))[:2]
+    return y, tangent
+
+
+def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The output g(z) (B, ...), and the function w -> J(z)^T w from cotangents (B, ...) to (B, *latent).
+
+    One forward pass; each call of the function is one backward pass.
+    """
+    with sdpa_kernel(SDPBackend.MATH):
+        y, pull = torch_vjp(decoder, z)[:2]
+
+    def pull_back(w: Tensor) -> Tensor:
+        (gradient,) = pull(w)
+        return gradient
+
+    return y, pull_back
+
+
+def jacobian(decoder: Decode, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The flat output g(z) (B, D) and the Jacobian J (B, D, d) at flat latents `z` (B, d).
+
+    Forward mode with d tangents over one primal pass, the right way round for d far below D.
+    """
+    basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    y, columns = vmap(lambda e: jvp(decoder, z, e.expand_as(z)))(basis)
+    return y[0].reshape(len(z), -1), columns.reshape(z.shape[1], len(z), -1).permute(1, 2, 0)
+
+
 def _check_layers(module: nn.Module) -> None:
     for name, layer in module.named_modules():
         label = f"the decoder's layer {name or type(module).__name__!r} ({type(layer).__name__})"
@@ -69,3 +111,11 @@ def _pure(module: nn.Module) -> Decode:
         if tensor.dtype in (torch.float16, torch.bfloat16):
             state[name] = tensor.float()
     return (lambda z: functional_call(module, state, (z,))) if state else module
+
+
+@functools.cache
+def _load_forward_mode() -> None:
+    """Torch scripts its decompositions on the first use of forward mode, and warns of scripting's own end."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch_jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.geometry.decoders import BATCH_SIZE, Decode, flat_decoder
-from interpzoo.geometry.derivatives import jacobian, jvp, vjp
+from interpzoo.geometry.decoders import BATCH_SIZE, Decode, flat_decoder, jacobian, jvp, vjp
 
 MATRIX_FREE = 64
 """Latent dimension above which conjugate gradients are faster than forming the Jacobian."""

@@ -9,7 +9,7 @@ _NEAR = 1e-4
 
 def lerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     """(1 - t) z0 + t z1: codes (B, ...) and positions (T,) or (B, T) to (B, T, ...), exact at 0 and 1."""
-    return torch.lerp(z0[:, None], z1[:, None], align(_rows(t), z0[:, None]).to(z0.dtype))
+    return torch.lerp(z0[:, None], z1[:, None], align(t if t.ndim == 2 else t[None], z0[:, None]).to(z0.dtype))
 
 
 def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
@@ -41,8 +41,3 @@ def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
 def align(weights: Tensor, codes: Tensor) -> Tensor:
     """Append axes of length 1 to `weights` until it has as many axes as `codes`, to broadcast over them."""
     return weights.view(*weights.shape, *(1 for _ in codes.shape[weights.ndim :]))
-
-
-def _rows(t: Tensor) -> Tensor:
-    """Positions (T,) or (B, T) as (1, T) or (B, T)."""
-    return t if t.ndim == 2 else t[None]

@@ -13,8 +13,7 @@ from interpzoo.geometry import Decode, at
 from interpzoo.interfaces import Interpolator, LatentModel, Solution
 from interpzoo_riemannian.density import density_aware
 from interpzoo_riemannian.paper import geodesic_path
-from interpzoo_riemannian.report import Geodesic, warn_unless_converged
-from interpzoo_riemannian.solver import FEW_DIMENSIONS, Method, geodesic
+from interpzoo_riemannian.solver import FEW_DIMENSIONS, Geodesic, Method, geodesic, warn_unless_converged
 
 _MANY = 256
 """Smallest number of pairs for which a progress bar is shown."""

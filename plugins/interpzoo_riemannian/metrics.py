@@ -10,8 +10,7 @@ from typing_extensions import override
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.metrics.flatness import length_ratios
 from interpzoo_riemannian.interpolators import Shortest
-from interpzoo_riemannian.report import NotConvergedWarning
-from interpzoo_riemannian.solver import geodesic
+from interpzoo_riemannian.solver import NotConvergedWarning, geodesic
 
 _ITERATIONS: Final = 30
 _STEPS: Final = 20

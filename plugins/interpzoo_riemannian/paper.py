@@ -18,8 +18,8 @@ from interpzoo_riemannian.checks import (
 )
 from interpzoo_riemannian.curves import Curves
 from interpzoo_riemannian.minimizers import Minimum
-from interpzoo_riemannian.report import Geodesic
-from interpzoo_riemannian.solver import checked_against_line
+from interpzoo_riemannian.shooting import carried_along
+from interpzoo_riemannian.solver import Geodesic, checked_against_line, curves_between
 from interpzoo_riemannian.tangents import Tangents, metrics
 
 _THRESHOLD = 1e-6
@@ -61,9 +61,7 @@ def geodesic_path(
     check_steps(steps, least=3)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
-    decoded_ends = decode(flat, ends.flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
-    check_finite(decoded_ends)
-    curves = Curves(flat, ends, decoded_ends, batch_size)
+    curves = all_curves = curves_between(flat, ends, batch_size)
     h = None if encoder is None else flat_decoder(encoder, decoder(z0[:1]).shape[1:])
     nodes = resample(ends, steps)[:, 1:-1]
     G = metrics(flat, nodes.flatten(0, 1), batch_size).double().nan_to_num()
@@ -88,7 +86,7 @@ def geodesic_path(
             break
         eta = gradient if h is None else _through_encoder(curves, h, nodes)
         nodes = nodes - (alpha[:, None, None] * eta).to(nodes.dtype)
-    return checked_against_line(Curves(flat, ends, decoded_ends, batch_size), found, z0)
+    return checked_against_line(all_curves, found, z0)
 
 
 @torch.no_grad()
@@ -104,22 +102,18 @@ def parallel_translation(
     Raises:
         InputError: as `geodesic`.
     """
-    check_latents(**{"v": v, "the path's first node": path[:, 0]})
-    check_latents(path=path)
-    flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
-    h = None if encoder is None else flat_decoder(encoder, decoder(path[:1, 0]).shape[1:])
-    nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
-    translated: list[Tensor] = []
-    for z, vector in linearizable_parts(batch_size, nodes, flat_float(v)):
-        here = Tangents.at(flat, z[:, 0])
-        u = here.embed(here.push(vector))
-        for node in z.unbind(1)[1:]:
+
+    def carry(flat: Decode, nodes: Tensor, v: Tensor) -> Tensor:
+        here = Tangents.at(flat, nodes[:, 0])
+        u = here.embed(here.push(v))
+        for node in nodes.unbind(1)[1:]:
             here = Tangents.at(flat, node)
             u = _projected(here, u)
-        translated.append(here.pull(here.project(u)) if h is None else jvp(h, here.output, u)[1])
-    result = torch.cat(translated)
-    check_finite(result)
-    return result.reshape(v.shape).to(v.dtype)
+        if encoder is None:
+            return here.pull(here.project(u))
+        return jvp(flat_decoder(encoder, decoder(path[:1, 0]).shape[1:]), here.output, u)[1]
+
+    return carried_along(carry, decoder, path, v, batch_size)
 
 
 @torch.no_grad()

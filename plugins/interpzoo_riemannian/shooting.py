@@ -1,5 +1,7 @@
 """Geodesics from a point and a velocity, vectors transported along curves, and analogies built from both."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,8 +16,7 @@ from interpzoo_riemannian.checks import (
     linearizable_parts,
     numbers,
 )
-from interpzoo_riemannian.report import warn_unless_converged
-from interpzoo_riemannian.solver import geodesic
+from interpzoo_riemannian.solver import geodesic, warn_unless_converged
 from interpzoo_riemannian.tangents import Tangents
 
 _CORRECTIONS = 30
@@ -96,15 +97,8 @@ def parallel_transport(decoder: Decode, path: Tensor, v: Tensor, *, batch_size: 
     Raises:
         InputError: as `geodesic`.
     """
-    check_latents(v=v, **{"the path's first node": path[:, 0]})
-    check_latents(path=path)
     check_steps(path.shape[1])
-    flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
-    nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
-    parts = linearizable_parts(batch_size, nodes, flat_float(v))
-    carried = torch.cat([_carry(flat, curves, vectors) for curves, vectors in parts])
-    check_finite(carried)
-    return carried.reshape(v.shape).to(v.dtype)
+    return carried_along(_carry, decoder, path, v, batch_size)
 
 
 @torch.no_grad()
@@ -127,6 +121,20 @@ def analogy(
     warn_unless_converged(found)
     carried = parallel_transport(decoder, found.path, v, batch_size=batch_size)
     return exponential_map(decoder, c, carried, steps=steps, batch_size=batch_size)
+
+
+def carried_along(
+    carry: Callable[[Decode, Tensor, Tensor], Tensor], decoder: Decode, path: Tensor, v: Tensor, batch_size: int | None
+) -> Tensor:
+    """`v` (B, *latent) at the end of paths (B, N, *latent), to which ``carry(decoder, path, v)`` brings flat ones."""
+    check_latents(v=v, **{"the path's first node": path[:, 0]})
+    check_latents(path=path)
+    flat, batch_size = checked_decoder(decoder, path[:, 0], batch_size)
+    nodes = flat_float(path.flatten(0, 1)).unflatten(0, path.shape[:2])
+    parts = linearizable_parts(batch_size, nodes, flat_float(v))
+    carried = torch.cat([carry(flat, curves, vectors) for curves, vectors in parts])
+    check_finite(carried)
+    return carried.reshape(v.shape).to(v.dtype)
 
 
 def _shoot(flat: Decode, z: Tensor, v: Tensor, steps: int, first: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Geodesics between codes: the curves that are shortest when measured by the decoder's outputs."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -9,10 +10,9 @@ from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, curve_energy, decode, resample, segment_lengths
-from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float
+from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float, numbers
 from interpzoo_riemannian.curves import Curves
 from interpzoo_riemannian.minimizers import Minimum, gauss_newton, quasi_newton
-from interpzoo_riemannian.report import Geodesic
 
 Method = Literal["auto", "gauss-newton", "quasi-newton"]
 
@@ -33,6 +33,42 @@ _FINE = 80
 """Smallest number of segments of curves that are compared with the straight line."""
 _ROUNDING = 1e-5
 """Relative difference of two energies that is within the rounding of float32."""
+
+
+@dataclass(frozen=True)
+class Geodesic:
+    """B shortest curves, and how well each was found."""
+
+    path: Tensor
+    """(B, steps, *latent), both ends included exactly; in the precision of the ends given."""
+    energy: Tensor
+    """(B,): the paper's eq. 4 over the nodes, 1/2 sum_i ||g(z_{i+1}) - g(z_i)||^2 / dt with dt = 1 / (steps - 1)."""
+    length: Tensor
+    """(B,): sum_i ||g(z_{i+1}) - g(z_i)|| over the nodes."""
+    converged: Tensor
+    """(B,) bool: a minimum was reached, and it is not above the straight line."""
+    iterations: Tensor
+    """(B,) int64: iterations of the minimizers, summed over all numbers of nodes."""
+    gradient_norm: Tensor
+    """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) over the nodes that were free."""
+
+
+class NotConvergedWarning(UserWarning):
+    """Some of the paths are not geodesics; `report` says which."""
+
+    def __init__(self, report: Geodesic) -> None:
+        self.report = report
+        missed = (~report.converged).nonzero().squeeze(1)
+        super().__init__(
+            f"{len(missed)} of {len(report.converged)} geodesics did not converge: pair {numbers(missed)}. They are "
+            "the best curves found, the straight line at worst; allow more iterations or nodes"
+        )
+
+
+def warn_unless_converged(report: Geodesic) -> None:
+    """Warn about the pairs that did not converge, if any."""
+    if not bool(report.converged.all()):
+        warnings.warn(NotConvergedWarning(report), stacklevel=3)
 
 
 @torch.no_grad()
@@ -87,7 +123,11 @@ def geodesic(
     check_latents(z0=z0, z1=z1)
     check_steps(steps)
     if init is not None:
-        _check_init(init, z0)
+        if init.shape[:1] + init.shape[2:] != z0.shape or init.shape[1] < 2:
+            shape = f"({len(z0)}, N, {', '.join(map(str, z0.shape[1:]))}), N at least 2"
+            raise InputError(f"init is {tuple(init.shape)}, expected {shape}")
+        if not bool(init.isfinite().all()):
+            raise InputError("init holds NaN or infinite values")
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     if method == "auto" and ends.shape[2] <= FEW_DIMENSIONS:
@@ -98,15 +138,22 @@ def geodesic(
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
-        y = decode(flat, ends[rows].flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
-        check_finite(y, rows.start)
-        curves = Curves(flat, ends[rows], y, batch_size, midpoints)
+        curves = curves_between(flat, ends[rows], batch_size, midpoints=midpoints, first=rows.start)
         start = ends[rows] if init is None else init[rows].flatten(2).to(ends)
         minimum = _minimize(curves, start, [*_coarser(nodes), nodes], settings)
         found.append(checked_against_line(curves, minimum, z0, first=rows.start))
     return Geodesic(
         **{field.name: torch.cat([getattr(part, field.name) for part in found]) for field in fields(Geodesic)}
     )
+
+
+def curves_between(
+    decoder: Decode, ends: Tensor, batch_size: int, *, midpoints: bool = False, first: int = 0
+) -> Curves:
+    """Curves between flat `ends` (B, 2, d), whose outputs are checked; `first` is the number of the first pair."""
+    y = decode(decoder, ends.flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
+    check_finite(y, first)
+    return Curves(decoder, ends, y, batch_size, midpoints)
 
 
 @dataclass(frozen=True)
@@ -212,15 +259,6 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
 def _spline_energy(curves: Curves, path: Tensor, split: int) -> Tensor:
     fine = resample(path, (path.shape[1] - 1) * split + 1, smooth=True)
     return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
-
-
-def _check_init(init: Tensor, z0: Tensor) -> None:
-    if init.ndim != z0.ndim + 1 or init.shape[0] != len(z0) or init.shape[2:] != z0.shape[1:] or init.shape[1] < 2:
-        raise InputError(
-            f"init is {tuple(init.shape)}, expected ({len(z0)}, N, {', '.join(map(str, z0.shape[1:]))}), N at least 2"
-        )
-    if not bool(init.isfinite().all()):
-        raise InputError("init holds NaN or infinite values")
 
 
 def _groups(pairs: int, progress: bool) -> Iterator[slice]:

@@ -5,6 +5,7 @@ timm (and with it torchvision) is imported when an encoder is built, not before.
 
 import itertools
 import math
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
 from interpzoo.nets import Activation, activation, he_init
-from interpzoo_timm.library import check_known, fetching, import_timm, line, spread
+from interpzoo_timm.library import fetching, line, spread, timm_with
 
 
 class TimmEncoderConfig(ComponentConfig):
@@ -48,8 +49,7 @@ class TimmEncoder(Encoder[TimmEncoderConfig]):
 
     def __init__(self, config: TimmEncoderConfig, image: ImageSpec) -> None:
         super().__init__(config, image)
-        timm = import_timm()
-        self.backbone, features = _build(timm, config, image)
+        self.backbone, features = _build(config, image)
         made_for: Any = self.backbone.pretrained_cfg
         self.register_buffer("mean", spread(made_for["mean"], image.channels))
         self.register_buffer("deviation", spread(made_for["std"], image.channels))
@@ -93,8 +93,7 @@ class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
         for (wider, width), size in zip(itertools.pairwise(widths), sizes[1:], strict=True):
             self.layers.append(nn.Upsample(size))
             for channels in (wider, width):
-                self.layers.append(nn.Conv2d(channels, width, 3, padding=1))
-                self.layers.append(activation(config.activation))
+                self.layers.extend([nn.Conv2d(channels, width, 3, padding=1), activation(config.activation)])
         self.layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
         he_init(self.layers)
 
@@ -103,9 +102,9 @@ class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
         return (self.layers(z) + 1) / 2
 
 
-def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tuple[nn.Module, int]:
+def _build(config: TimmEncoderConfig, image: ImageSpec) -> tuple[nn.Module, int]:
     """The backbone on torch's current default device, and the number of its features."""
-    check_known(timm, config.backbone)
+    timm = timm_with(config.backbone)
     # The meta device takes no memory: a mismatch is reported before anything is allocated or fetched.
     with torch.device("meta"):
         try:
@@ -122,10 +121,8 @@ def _build(timm: ModuleType, config: TimmEncoderConfig, image: ImageSpec) -> tup
     # A model that is being loaded has its own weights and does not need timm's.
     if torch.get_default_device().type == "meta":
         return backbone, features
-    if not config.pretrained:
-        return _create(timm, config, image)
-    with fetching(config.backbone):
-        return _create(timm, config, image, pretrained=True)
+    with fetching(config.backbone) if config.pretrained else nullcontext():
+        return _create(timm, config, image, pretrained=config.pretrained)
 
 
 def _create(

@@ -1,6 +1,5 @@
 """Any backbone of timm with timm's own weights, as a network whose features images are compared by."""
 
-from types import ModuleType
 from typing import Any, Final
 
 import torch
@@ -11,7 +10,7 @@ from typing_extensions import override
 from interpzoo.config import FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, did_you_mean
 from interpzoo.interfaces import FeatureNetwork
-from interpzoo_timm.library import check_known, fetching, import_timm, line, spread
+from interpzoo_timm.library import fetching, line, spread, timm_with
 
 _BATCH: Final = 32
 """Images per forward pass: at the size that a backbone was trained at, its maps are large."""
@@ -40,8 +39,12 @@ class TimmFeatures(FeatureNetwork):
             raise ConfigError(
                 "features 'timm' need a backbone: expected 'timm:BACKBONE', such as 'timm:resnet18.a1_in1k'"
             )
-        timm = import_timm()
-        made_for = _made_for(timm, config.network)
+        timm = timm_with(config.network)
+        try:
+            made_for: Any = timm.get_pretrained_cfg(config.network, allow_unregistered=False)
+        except RuntimeError as error:  # the tag is unknown
+            known = timm.list_models(f"{config.network.partition('.')[0]}.*", include_tags=True)
+            raise ConfigError(f"timm: {line(error)}{did_you_mean(config.network, known)}") from None
         self.network = f"{made_for.architecture}.{made_for.tag}" if made_for.tag else made_for.architecture
         self._channels, *self._size = made_for.input_size
         if image.channels not in (1, self._channels):
@@ -57,11 +60,12 @@ class TimmFeatures(FeatureNetwork):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.backbone(self._prepared(part)) for part in x.split(_BATCH)])
-
-    def _prepared(self, x: Tensor) -> Tensor:
-        x = interpolate(x, self._size, mode="bilinear", antialias=True)
-        return (x.expand(-1, self._channels, -1, -1) - self.mean) / self.deviation
+        found: list[Tensor] = []
+        for part in x.split(_BATCH):
+            stretched = interpolate(part, self._size, mode="bilinear", antialias=True)
+            stretched = stretched.expand(-1, self._channels, -1, -1)
+            found.append(self.backbone((stretched - self.mean) / self.deviation))
+        return torch.cat(found)
 
     def _check(self) -> None:
         try:
@@ -72,14 +76,3 @@ class TimmFeatures(FeatureNetwork):
         if found.ndim != 2:
             shape = tuple(found.shape[1:])
             raise ConfigError(f"timm's {self.network!r} gives {shape} for an image: expected a vector of features")
-
-
-def _made_for(timm: ModuleType, backbone: str) -> Any:
-    """What timm knows about a backbone's weights: their tag, and the images that they were trained on."""
-    check_known(timm, backbone)
-    try:
-        found = timm.get_pretrained_cfg(backbone, allow_unregistered=False)
-    except RuntimeError as error:  # the tag is unknown
-        known = timm.list_models(f"{backbone.partition('.')[0]}.*", include_tags=True)
-        raise ConfigError(f"timm: {line(error)}{did_you_mean(backbone, known)}") from None
-    return found

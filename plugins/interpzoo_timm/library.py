@@ -10,11 +10,12 @@ from torch import Tensor
 from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, did_you_mean
 
 
-def import_timm() -> ModuleType:
-    """Import timm.
+def timm_with(backbone: str) -> ModuleType:
+    """Import timm, and check that it has a backbone; its tag is not checked.
 
     Raises:
         MissingDependencyError: it is not installed, or torchvision does not match the installed torch.
+        ConfigError: it does not have the backbone; the message suggests similar names.
     """
     try:
         import timm
@@ -28,27 +29,15 @@ def import_timm() -> ModuleType:
             f"timm cannot be imported ({line(error)}): torch {torch.__version__} needs {wanted} of the same build; "
             "install it from the package index that torch came from"
         ) from error
-    return timm
-
-
-def check_known(timm: ModuleType, backbone: str) -> None:
-    """Check that timm has a backbone; its tag is not checked.
-
-    Raises:
-        ConfigError: it does not; the message suggests similar names.
-    """
     if not timm.is_model(backbone):
         known = [*timm.list_models(), *timm.list_models(include_tags=True)]
         raise ConfigError(f"timm has no backbone {backbone!r}.{did_you_mean(backbone, known)}")
+    return timm
 
 
 @contextmanager
 def fetching(backbone: str) -> Generator[None]:
-    """A context in which timm fetches its weights of a backbone.
-
-    Raises:
-        WeightsError: there are none, they cannot be fetched, or they are damaged.
-    """
+    """A `WeightsError` where timm has no weights of a backbone, cannot fetch them, or they are damaged."""
     try:
         yield
     except Exception as error:  # the network, the Hub's client, safetensors and timm raise different types
