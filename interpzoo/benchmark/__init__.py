@@ -1,7 +1,4 @@
-"""Benchmark: models and controls scored by metrics on held-out data.
-
-A `Metric` is given an `Evaluation`, which is a `Candidate` on a `Task`, and returns `Measured` or `NotApplicable`.
-"""
+"""Benchmark: a `Metric` scores an `Evaluation`, which is a `Candidate` on a `Task`, on held-out data."""
 
 from interpzoo.benchmark.evaluation import Candidate, Evaluation
 from interpzoo.benchmark.metric import Metric

@@ -37,11 +37,7 @@ class Evaluation(Shared):
 
     @property
     def model(self) -> InterpolationModel:
-        """The model. Metrics that declare the need ``model`` may use it.
-
-        Raises:
-            InputError: the candidate is a control.
-        """
+        """The model, for metrics that declare the need ``model``; raises an `InputError` for a control."""
         if self.candidate.model is None:
             raise InputError(f"{self.candidate.name!r} is a control: it has neither codes nor a decoder")
         return self.candidate.model
@@ -52,41 +48,25 @@ class Evaluation(Shared):
 
     @property
     def frames(self) -> Tensor:
-        """(N, T, C, H, W): frames between `pairs` as decoded, unclamped, ends included.
-
-        Raises:
-            InputError: a frame is not finite.
-        """
+        """(N, T, C, H, W): frames between `pairs`, unclamped, ends included; raises an `InputError` if not finite."""
         return self.shared("frames", lambda: self._interpolate(self.pairs, self.task.positions))
 
     @property
     def training_frames(self) -> Tensor:
-        """(M, T, C, H, W): frames between the task's training pairs; M = 0 where decoding is slow.
-
-        Raises:
-            InputError: a frame is not finite.
-        """
+        """(M, T, C, H, W): as `frames`, between the task's training pairs; M = 0 where decoding is slow."""
         if self._slow:
             return self.frames[:0]
         return self.shared("training frames", lambda: self._interpolate(self.task.training_pairs, self.task.positions))
 
     @property
     def fine_frames(self) -> Tensor:
-        """(n, F, C, H, W): frames between the first pairs in small steps.
-
-        Raises:
-            InputError: a frame is not finite.
-        """
+        """(n, F, C, H, W): as `frames`, between the first pairs in small steps."""
         pairs = self.pairs.head(self.task.protocol.motion_pairs)
         return self.shared("fine frames", lambda: self._interpolate(pairs, self.task.fine_positions))
 
     @property
     def truth_frames(self) -> Tensor:
-        """(N, T, C, H, W): the ground-truth images at the positions of `frames`.
-
-        Raises:
-            InputError: the data set has no ground truth.
-        """
+        """Ground-truth images (N, T, C, H, W) at the positions of `frames`; raises as `Task.truth`."""
         key = f"ground truth of {len(self.pairs)} pairs"
         return self.task.shared(key, lambda: self.task.truth_frames(self.pairs, self.task.positions))
 
@@ -102,11 +82,7 @@ class Evaluation(Shared):
 
     @property
     def end_codes(self) -> tuple[Tensor, Tensor]:
-        """Codes (N, *latent_shape) of the start and end images, on the model's device.
-
-        Raises:
-            InputError: the candidate is a control.
-        """
+        """Codes (N, *latent_shape) of the start and end images, on the model's device; raises as `model`."""
         return self.shared("end codes", self._end_codes)
 
     @torch.no_grad()

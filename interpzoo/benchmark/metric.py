@@ -56,11 +56,7 @@ class Metric(Configured[ConfigT], ABC):
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         """The score of a candidate.
 
-        Compute what several metrics need with `evaluation.shared`, and draw random numbers from
-        `evaluation.generator` only.
-
-        Args:
-            evaluation: the candidate's frames, the data, and the model if the candidate is one.
+        Use `evaluation.shared` for what several metrics need, and only `evaluation.generator` for random numbers.
 
         Raises:
             InputError: a frame is not finite, or shapes do not match: a broken model gets no score.

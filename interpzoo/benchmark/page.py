@@ -25,12 +25,7 @@ the controls in its own order it fails its sanity check, and it is left out of t
 
 
 def render(boards: Sequence[Leaderboard], *, pictures: bool = False) -> str:
-    """The page as Markdown.
-
-    Args:
-        boards: one for each task.
-        pictures: whether the pictures of `save_pictures` are next to the page.
-    """
+    """The page as Markdown; `pictures` says whether the pictures of `save_pictures` are next to it."""
     parts = [_HEAD, *(part for board in boards for part in _board(board, pictures)), _metrics(boards)]
     return "\n".join(parts)
 

@@ -39,11 +39,7 @@ def save_pictures(
 ) -> None:
     """Save ``strips.png``, ``bars.png`` and ``agreement.png`` in the folder of each task.
 
-    The arguments are those of the call of `benchmark` before.
-
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-        OutputError: a picture cannot be written.
+    The arguments are those of the call of `benchmark` before. Raises as `save_strips` and `save_bars`.
     """
     for board in boards:
         folder = output / board.name
@@ -60,8 +56,7 @@ def save_pictures(
 def save_strips(path: Path, task: Task, candidates: Sequence[Candidate]) -> None:
     """A PNG of the first pairs by each candidate: for each pair one row for every candidate, in their order.
 
-    Raises:
-        OutputError: it cannot be written.
+    Raises an `OutputError` if it cannot be written.
     """
     pairs = task.pairs.head(STRIP_PAIRS)
     positions = torch.linspace(0, 1, STRIP_FRAMES)
@@ -72,9 +67,7 @@ def save_strips(path: Path, task: Task, candidates: Sequence[Candidate]) -> None
 def save_bars(path: Path, board: Leaderboard) -> None:
     """A PNG of all scores with their intervals, one panel for each metric; metrics that fail their check are grey.
 
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-        OutputError: it cannot be written.
+    Raises a `MissingDependencyError` without matplotlib and an `OutputError` if it cannot be written.
     """
     metrics = board.metrics
     names = [record.candidate for record in board.records]
@@ -102,14 +95,9 @@ def save_bars(path: Path, board: Leaderboard) -> None:
 
 
 def save_correlations(path: Path, board: Leaderboard) -> bool:
-    """A PNG of Spearman's rank correlations of the metrics over the models; none with fewer than 4 models.
+    """A PNG of `rank_correlations`, if there are any; returns whether there are.
 
-    Returns:
-        Whether there was anything to show.
-
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-        OutputError: it cannot be written.
+    Raises as `save_bars`.
     """
     found = rank_correlations(board)
     names = list(dict.fromkeys(a for a, _ in found))
@@ -150,11 +138,7 @@ def rank_correlations(board: Leaderboard) -> Mapping[tuple[str, str], float]:
 
 
 def matplotlib_figure() -> Any:
-    """Matplotlib's class of figures.
-
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
-    """
+    """Matplotlib's class of figures; raises a `MissingDependencyError` if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

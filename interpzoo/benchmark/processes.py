@@ -19,10 +19,7 @@ class _Store(Protocol):
 
 
 def turns() -> Iterator[int]:
-    """Increasing numbers from 0, each given to one process only; a single process gets all of them.
-
-    A process gets the next number that is free, so that a faster process does more of the work.
-    """
+    """Increasing numbers from 0: a process gets the next that no other has, so a faster one does more of the work."""
     store = _store()
     if store is None:
         yield from itertools.count()

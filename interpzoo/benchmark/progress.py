@@ -25,7 +25,6 @@ class BenchmarkProgress:
         self._candidate = ""
 
     def __call__(self, candidate: str, metric: str) -> None:
-        """Show what is measured now."""
         self._bar.update(self._task, advance=1, description=f"{candidate}: {metric}")
         if candidate != self._candidate and not self._console.is_terminal:
             self._console.print(f"scoring {candidate}", soft_wrap=True, highlight=False)

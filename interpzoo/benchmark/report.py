@@ -85,12 +85,7 @@ def value_of(record: Record, named: NamedMetric) -> float | None:
 
 
 def leaderboards(records: Iterable[Record], metrics: Sequence[NamedMetric]) -> list[Leaderboard]:
-    """Group records by task.
-
-    Args:
-        records: sorted as by `read_records`.
-        metrics: all registered ones.
-    """
+    """Group records, sorted as by `read_records`, by task; `metrics` are all registered ones."""
     found: list[Leaderboard] = []
     rank = {control: number for number, control in enumerate(get_args(Control))}
     for name, group in groupby(records, key=lambda record: record.task):

@@ -90,11 +90,7 @@ def path_of(record: Record, folder: Path) -> Path:
 
 
 def write_record(record: Record, folder: Path) -> Path:
-    """Write a record whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Write a record whole or not at all; raises an `OutputError` if it cannot be written."""
     path = path_of(record, folder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,11 +101,7 @@ def write_record(record: Record, folder: Path) -> Path:
 
 
 def read_record(path: Path) -> Record:
-    """A record from its file.
-
-    Raises:
-        ConfigError: the file is not a record.
-    """
+    """A record from its file; raises a `ConfigError` if the file is not a record."""
     try:
         value: Any = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -120,10 +112,9 @@ def read_record(path: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records below a folder, sorted by task, then models by name, then controls in their own order.
+    """All records below a folder, by task, then models by name, then controls in their own order.
 
-    Raises:
-        ConfigError: a file is not a record.
+    Raises a `ConfigError` as `read_record`.
     """
     rank = {name: number for number, name in enumerate(get_args(Control))}
     records = [read_record(path) for path in sorted(folder.glob("**/*.json"))]

@@ -30,10 +30,9 @@ Progress = Callable[[str, str], None]
 
 
 def measure(evaluation: Evaluation, named: NamedMetric) -> Score:
-    """The score by one metric, with its confidence interval, or the reason why it is not applicable.
+    """The score by one metric with its confidence interval, or why it is not applicable.
 
-    Raises:
-        InterpzooError: it cannot be measured.
+    Raises an `InterpzooError` if it cannot be measured.
     """
     metric, protocol = named.metric, evaluation.task.protocol
     start = time.perf_counter()
@@ -125,11 +124,7 @@ def score_candidate(
     *,
     progress: Progress = lambda candidate, metric: None,
 ) -> Record:
-    """The record of one candidate, which is not written to a file.
-
-    Raises:
-        InterpzooError: a metric cannot be measured.
-    """
+    """The record of one candidate, not written to a file; raises an `InterpzooError` if a metric cannot be measured."""
     evaluation = Evaluation(task, candidate)
     scores: dict[str, Score] = {}
     for named in metrics:

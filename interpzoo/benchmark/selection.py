@@ -35,14 +35,10 @@ class Job:
 
 
 def jobs_of(models: Iterable[str | Path]) -> list[Job]:
-    """Group models by the data that they were trained on.
+    """Group models by the data that they were trained on; raises a `DataError` if a model does not name its data.
 
     A model is named as in its config. Several models may share that name, as trainings of one recipe do: then those
-    that are not the zoo's are told apart by the first digits of a hash of config and weights. Copies of one model are
-    scored once.
-
-    Raises:
-        DataError: a model does not say what it was trained on.
+    that are not the zoo's are told apart by the first digits of a hash of config and weights. Copies are scored once.
     """
     found: dict[str, Job] = {}
     folders = {source: locate(source).path for source in models}

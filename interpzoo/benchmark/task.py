@@ -96,11 +96,7 @@ class Task(Shared):
 
     @property
     def truth(self) -> GroundTruth:
-        """The data set as a `GroundTruth`. Metrics that declare the need ``truth`` may use it.
-
-        Raises:
-            InputError: the data set has no ground truth.
-        """
+        """The data set, for metrics that declare the need ``truth``; raises an `InputError` if there is none."""
         if not isinstance(self.data, GroundTruth):
             raise InputError(
                 f"data set {self.component.name!r} has no ground-truth paths: expected one derived from GroundTruth"
@@ -131,10 +127,9 @@ class Task(Shared):
         return _random_pairs(self.training_images, min(n, len(self.training_images) // 2), generator)
 
     def truth_frames(self, pairs: Pairs, positions: Tensor) -> Tensor:
-        """The images (N, T, C, H, W) on the ground-truth paths between `pairs` at `positions` (T,).
+        """Images (N, T, C, H, W) on the ground-truth paths between `pairs` at `positions` (T,).
 
-        Raises:
-            InputError: the data set has no ground truth.
+        Raises an `InputError` as `truth`.
         """
         between = self.truth.manifold.between(pairs.starts, pairs.ends, positions.double())
         return self.truth.render(between.flatten(0, 1)).float().unflatten(0, between.shape[:2])

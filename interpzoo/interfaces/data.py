@@ -44,11 +44,7 @@ class DataSet(Configured[ConfigT], ABC):
 
     @abstractmethod
     def test(self, limit: int | None = None) -> Batch:
-        """The held-out images, the first `limit` of them, always the same.
-
-        Raises:
-            InputError: `limit` is less than 1.
-        """
+        """The held-out images, always the same, or the first `limit`; raises an `InputError` if that is less than 1."""
 
 
 class GroundTruth(ABC):
@@ -86,10 +82,6 @@ class GroundTruth(ABC):
 
 
 def check_limit(limit: int | None) -> None:
-    """Check the `limit` of `DataSet.test`.
-
-    Raises:
-        InputError: it is less than 1.
-    """
+    """Raise an `InputError` if the `limit` of `DataSet.test` is less than 1."""
     if limit is not None and limit < 1:
         raise InputError(f"limit = {limit}: expected at least 1, or None for all images")

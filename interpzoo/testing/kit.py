@@ -49,11 +49,7 @@ def conformance(plugin: str, changes: Sequence[str] = ()) -> list[Check]:
 
 
 def check_plugin(plugin: str, changes: Sequence[str] = ()) -> None:
-    """Run all checks of `conformance`.
-
-    Raises:
-        ConformanceError: a check failed; the message has a line for each.
-    """
+    """Run all checks of `conformance`, or raise a `ConformanceError` with a line for each that failed."""
     problems: list[str] = []
     for check in conformance(plugin, changes):
         try:

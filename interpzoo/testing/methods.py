@@ -194,7 +194,6 @@ def check_training(recipe: Recipe) -> None:
 
 
 def _trained(recipe: Recipe) -> dict[str, Tensor]:
-    """The model after a few steps."""
     training = recipe.training.model_copy(update={"batch_size": _BATCH, "samples": _STEPS * _BATCH})
     recipe = recipe.model_copy(update={"training": training})
     model, regularizer, _ = _method(recipe)

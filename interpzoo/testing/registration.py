@@ -31,11 +31,7 @@ print(json.dumps([[[p.status, p.reason] for p in discover().plugins if p.owner.p
 
 
 def check_loaded(plugin: str) -> None:
-    """The plugin is installed and loaded.
-
-    Raises:
-        UnknownNameError: no plugin of this name is installed.
-    """
+    """The plugin is installed (`UnknownNameError` if not) and loaded."""
     found = next((p for p in zoo().plugins if p.owner.plugin == plugin), None)
     if found is None:
         raise UnknownNameError(f"there is no plugin {plugin!r}: is its distribution installed?")

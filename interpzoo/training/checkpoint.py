@@ -27,11 +27,7 @@ class State:
 
 
 def save_checkpoint(path: Path, state: State, *, steps: int, recipe: Recipe, started_from: str | None) -> None:
-    """Write the state after `steps` steps.
-
-    Raises:
-        OutputError: the file cannot be written; the former checkpoint is left as it was.
-    """
+    """Write the state after `steps` steps, or raise an `OutputError` and leave the former checkpoint as it was."""
     tensors: dict[str, Tensor] = {}
     for name, module in state.modules.items():
         tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}

@@ -126,7 +126,6 @@ def train(
 
 
 def _for_own_data(recipe: Recipe, root: Path | None) -> Recipe:
-    """The recipe with name, license and channels of the user's own images."""
     own = build_component(Images, recipe.data, recipe.image, root)
     stem = _plain(Path(own.config.source).resolve().name) or "images"
     changes = {
@@ -205,7 +204,7 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
 
 
 class _TrainingProgress(Progress):
-    """Progress of a training: a bar with the loss terms on a terminal, one line a minute elsewhere."""
+    """A bar with the loss terms on a terminal, one line a minute elsewhere."""
 
     def __init__(self, name: str, total: int, *, quiet: bool = False) -> None:
         console = Console(stderr=True, quiet=quiet)
@@ -223,7 +222,6 @@ class _TrainingProgress(Progress):
         self._next = time.monotonic()
 
     def report(self, done: int, values: Mapping[str, float]) -> None:
-        """Show the number of steps done and the loss terms."""
         if done < self._total and time.monotonic() < self._next:
             return
         terminal = self.console.is_terminal

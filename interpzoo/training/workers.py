@@ -44,7 +44,6 @@ class Workers:
         self.rank: int = self._accelerator.process_index
         """Number of this process, from 0."""
         self.count: int = self._accelerator.num_processes
-        """Number of processes."""
         self.is_main: bool = self._accelerator.is_main_process
         """Whether this is the process that writes files and prints messages."""
 

@@ -110,18 +110,13 @@ class _WritableError(Exception):
 
 
 def _check_writable(path: Path) -> None:
-    """Find out before the work whether a file can be written; if not, raise an `OutputError`."""
+    """Raise an `OutputError` before the work if a file cannot be written."""
     with suppress(_WritableError), atomic_write(path):
         raise _WritableError
 
 
 def _check_card(folder: Path) -> None:
-    """Find out before the work whether a card may be replaced.
-
-    Raises:
-        InputError: the folder is in the Hub's cache, or somebody has edited the card.
-        OutputError: the card cannot be written.
-    """
+    """Raise an error before the work if the card must not be replaced or cannot be written."""
     from interpzoo.errors import InputError
     from interpzoo.pretrained.card import is_made
     from interpzoo.pretrained.folder import CARD
