@@ -16,8 +16,6 @@ from interpzoo.nets import ConvConfig, conv_trunk, signed
 
 
 class ACAIConfig(ComponentConfig):
-    """Settings of ACAI."""
-
     weight: float = Field(default=0.5, ge=0, le=1000)
     """lambda: weight of the critic's estimate in the autoencoder's loss."""
     gamma: float = Field(default=0.2, ge=0, le=1)
@@ -34,7 +32,6 @@ class ACAI(Regularizer[ACAIConfig]):
         self.critic = conv_trunk(config.critic, image)
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """Autoencoder and critic, each once a step."""
         return [*super().updates(model), Update("critic", parameters_of(self.critic))]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:

@@ -20,8 +20,6 @@ from interpzoo.nets import ConvConfig, conv_trunk, signed
 
 
 class AEAIConfig(ComponentConfig):
-    """Settings of AEAI."""
-
     adversarial_weight: float = Field(default=1e-2, ge=0, le=1000)
     """lambda_1: weight of the realism of interpolants."""
     cycle_weight: float = Field(default=1e-2, ge=0, le=1000)
@@ -31,8 +29,7 @@ class AEAIConfig(ComponentConfig):
     discriminator_every: int = Field(default=1, ge=1, le=100_000)
     """The discriminator moves at one step of this many, the autoencoder at every step."""
     partner: Literal["any", "same-label"] = "any"
-    """``same-label``: both ends of a path have the same ``label``, such as views of one object. The data set must give
-    labels."""
+    """``same-label``: both ends of a path have the same ``label``, as views of one object do; the data must give it."""
     discriminator: ConvConfig
     """The discriminator has the encoder's architecture; its logit is the mean over its whole output."""
 
@@ -83,7 +80,6 @@ class AEAI(Regularizer[AEAIConfig]):
         self.discriminator = conv_trunk(config.discriminator, image)
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """The autoencoder at every step, the discriminator at steps 0, `discriminator_every`, ..."""
         discriminator = parameters_of(self.discriminator)
         every = self.config.discriminator_every
         return [*super().updates(model), Update("discriminator", discriminator, every=every)]

@@ -29,8 +29,6 @@ _FARTHEST: Final = 16
 
 
 class COIL20Config(ImagesConfig):
-    """Settings of COIL-20."""
-
     source: Source = "coil20"
     label_column: str | None = "label"
     fit: Fit = "mean"
@@ -73,12 +71,10 @@ class COIL20(Images[COIL20Config], GroundTruth):
 
     @override
     def other_fields(self, table: Any) -> Mapping[str, Tensor]:
-        """``angle`` in radians."""
         return {"angle": torch.deg2rad(self._degrees(table).float())}
 
     @override
     def held_out_rows(self, table: Any) -> Tensor:
-        """Rows of every fourth view."""
         return is_held_out(self._degrees(table) // _STEP).argwhere().flatten()
 
     def turns(self) -> Tensor:
@@ -123,14 +119,12 @@ class COIL20(Images[COIL20Config], GroundTruth):
 
     @override
     def reference_grid(self) -> Tensor:
-        """All views."""
         return torch.cartesian_prod(
             torch.arange(len(self._turns), dtype=torch.float64), torch.arange(VIEWS, dtype=torch.float64)
         )
 
     @override
     def groups(self, parameters: Tensor) -> Tensor:
-        """The objects."""
         return parameters[:, 0].long()
 
     @cached_property

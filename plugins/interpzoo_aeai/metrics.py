@@ -29,11 +29,10 @@ class AlphaError(Metric):
 
 
 def predict_alpha(frames: Tensor, truths: Tensor) -> Tensor:
-    """Position of the ground-truth image, of the same path, that each frame is nearest to.
+    """Position of the ground-truth image, of the same path, that each frame is nearest to: ideally the frame's own.
 
-    Ideally this is the frame's own position; a path that jumps gives a step. Distances are L2, as on the paper's
-    project page, whose figures are of the ICML version (the ICLR text has L1). Of images that are equally near the
-    first is taken, so that the prediction says nothing where an object looks the same all around.
+    Distances are L2, as on the paper's project page, whose figures are of the ICML version (the ICLR text has L1). Of
+    images that are equally near the first is taken.
 
     Args:
         frames: (N, T, C, H, W).

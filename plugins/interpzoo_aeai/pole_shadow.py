@@ -1,9 +1,8 @@
 """A pole on a plane and its shadow, seen from above: a geometric stand-in for the paper's rendered images.
 
 Source: arXiv 2008.01487, section 4.1 (ICLR text): a vertical pole at the center of a plane, the camera above it, the
-light at 72 azimuths, 5 degrees apart, and at 8 altitudes, 45 to 80 degrees. The paper's images are a game engine's, of
-unknown size and colors, and are not published. Here the view is orthographic, the sun infinitely far, and every
-length a choice of ours.
+light at 72 azimuths, 5 degrees apart, and at 8 altitudes, 45 to 80 degrees. Its images, a game engine's of unknown size
+and colors, are not published. Here the view is orthographic, the sun infinitely far, and every length our choice.
 """
 
 import math
@@ -40,8 +39,7 @@ def draw_pole_shadows(parameters: Tensor, size: int = 32) -> Tensor:
     """Draw poles of radius r and height h that stand at the center, lit from `parameters`.
 
     The shadow is what a disc of radius r covers on its way from the center to h / tan(altitude) away from the light.
-    Each pixel is the mean of 4x4 samples, each of which is faded over its own width at an edge, so that gray values
-    follow the light without steps.
+    A pixel is the mean of 4x4 samples, each faded over its own width at an edge, so that gray values have no steps.
 
     Args:
         parameters: (N, 2) radians: azimuth of the light, anticlockwise from the right, and its altitude above the
@@ -49,8 +47,7 @@ def draw_pole_shadows(parameters: Tensor, size: int = 32) -> Tensor:
         size: height and width of the images, at least 16.
 
     Returns:
-        (N, 1, size, size) in [0, 1], computed in float64 and given in the dtype of `parameters`: plane 0.8,
-        shadow 0.1, pole 1.
+        (N, 1, size, size) in [0, 1]: plane 0.8, shadow 0.1, pole 1; computed in float64, in the dtype of `parameters`.
 
     Raises:
         InputError: `parameters` is of another shape or type or out of range, or `size` is too small.
@@ -135,7 +132,6 @@ class PoleShadow(Drawn):
 
     @override
     def reference_grid(self) -> Tensor:
-        """The 576 lights of the data."""
         return self.parameters
 
     def _batch(self, rows: Tensor) -> Batch:

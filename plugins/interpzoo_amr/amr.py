@@ -21,8 +21,6 @@ from interpzoo_amr.mixers import Bernoulli, BernoulliConfig, Mixup, TrainingMixe
 
 
 class AMRConfig(ComponentConfig):
-    """Settings of AMR."""
-
     mixer: Literal["mixup", "bernoulli"] = "mixup"
     k: int = Field(default=2, ge=2, le=16)
     """Number of codes in a mix."""
@@ -39,10 +37,9 @@ class AMRConfig(ComponentConfig):
 class AMR(Regularizer[AMRConfig]):
     """Adversarial mixup resynthesis.
 
-    The networks are the core's. The official port of them adds instance normalization, pads its first convolution to
-    34x34 images and has the slope 0.01. The discriminator is the official one except for that padding and slope and for
-    the initial weights, which are the core's instead of torch's. The official count of steps starts again at every
-    epoch; here it goes through the whole run.
+    The networks are the core's. The official port adds instance normalization, pads its first convolution to 34x34
+    images and has the slope 0.01. The discriminator is the official one except for that padding and slope and for the
+    core's initial weights. Officially steps are counted anew in each epoch, here through the whole run.
     """
 
     def __init__(self, config: AMRConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
@@ -55,7 +52,6 @@ class AMR(Regularizer[AMRConfig]):
             spectral_norm(convolution)
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """The autoencoder at steps 0, `generator_every`, ..., the discriminator at every step."""
         return [
             Update("autoencoder", parameters_of(model.encoder, model.decoder), every=self.config.generator_every),
             Update("discriminator", parameters_of(self.discriminator)),

@@ -38,7 +38,6 @@ class Mixup(TrainingMixer):
 
     @override
     def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """sum_j w_j z_j."""
         return (align(weights, codes) * codes).sum(1)
 
     def draw(self, n: int, k: int, generator: Generator) -> Tensor:
@@ -47,8 +46,6 @@ class Mixup(TrainingMixer):
 
 
 class BernoulliConfig(ComponentConfig):
-    """Settings of the feature-map mixer."""
-
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of the order in which the feature maps of a path switch."""
 
@@ -64,11 +61,7 @@ class Bernoulli(TrainingMixer[BernoulliConfig]):
 
     @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
-        """The first int(t C) maps of the shuffled order come from `z1`.
-
-        Raises:
-            InputError: some t lies outside [0, 1], where there is nothing to switch.
-        """
+        """The first int(t C) maps of the shuffled order come from `z1`; `InputError` if t is outside [0, 1]."""
         if bool(((t < 0) | (t > 1)).any()):
             raise InputError(
                 f"t lies in [{t.min():g}, {t.max():g}]: the path 'bernoulli' is defined in [0, 1]; 'mixup' extrapolates"

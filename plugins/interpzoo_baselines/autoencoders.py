@@ -22,8 +22,6 @@ class Autoencoder(Regularizer):
 
 
 class DenoisingConfig(ComponentConfig):
-    """Settings of the denoising autoencoder."""
-
     noise: float = Field(default=1.0, gt=0, le=10)
     """Standard deviation of the Gaussian noise on the input, in [-1, 1] units."""
 
@@ -38,8 +36,6 @@ class Denoising(Regularizer[DenoisingConfig]):
 
 
 class VariationalConfig(ComponentConfig):
-    """Settings of the variational autoencoder."""
-
     beta: float = Field(default=1.0, ge=0, le=1000)
     """Weight of the KL divergence (1: the evidence lower bound; above: beta-VAE)."""
 
@@ -59,8 +55,6 @@ class Variational(Regularizer[VariationalConfig]):
 
 
 class AdversarialConfig(ComponentConfig):
-    """Settings of the adversarial autoencoder."""
-
     width: Width = 100
     """Units of each of the two hidden layers of the discriminator."""
     weight: float = Field(default=1.0, ge=0, le=1000)

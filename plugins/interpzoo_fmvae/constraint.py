@@ -50,12 +50,10 @@ class Constraint(nn.Module):
 
     @property
     def multiplier(self) -> Tensor:
-        """lambda = 1 / beta, a scalar."""
         return 1 / self.beta
 
     @property
     def is_initial(self) -> bool:
-        """Whether the initial phase is still on."""
         return bool(self.initial)
 
     @torch.no_grad()
@@ -65,8 +63,7 @@ class Constraint(nn.Module):
         C_hat_t = a C_hat_{t-1} + (1 - a) C, and with delta = C_hat_t - kappa^2 and the Heaviside step H, H(0) = 0:
         beta_t  = beta_{t-1} exp(nu f delta), f = (1 - H(delta)) tanh(tau (beta_{t-1} - 1)) - H(delta)
 
-        f is meant to bring beta to 1 and no further. Where delta is far below 0, one step would overshoot by many
-        powers of ten, so beta is clamped to 1.
+        Where delta is far below 0, one step would overshoot 1 by many powers of ten, so beta is clamped to 1.
         """
         c = self.config
         past = c.moving_average if bool(self.observed) else 0.0

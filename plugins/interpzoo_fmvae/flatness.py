@@ -23,22 +23,16 @@ def mix(z: Tensor, partners: Tensor, alpha: Tensor) -> Tensor:
 
 
 def flatness(G: Tensor, scale: Scale) -> Tensor:
-    """mean_B ||G - c^2 I||^2, the squares of all entries summed, with c^2 = mean_B tr G / d.
+    """mean_B ||G - c^2 I||^2 of metric tensors G (B, d, d), the squares of all entries summed, c^2 = mean_B tr G / d.
 
-    - "batch", the paper's term. It grows with the fourth power of the data's scale. It also falls when all of G
-      shrinks, that is, when codes spread out, which costs nothing under the hierarchical prior: a larger latent space
-      lowers the term as a flatter one does. Detaching c^2 would not help: the term is least at this c^2, so no gradient
-      comes through it.
+    It is a scalar, 0 where G is the same multiple of I everywhere. `scale` is one of:
+
+    - "batch", the paper's term. It grows with the fourth power of the data's scale. It also falls when G shrinks
+      because codes spread out, which costs nothing under the hierarchical prior: a larger latent space lowers the term
+      as a flatter one does. Detaching c^2 would not help: the term is least at this c^2, so it passes no gradient.
     - "detached": mean_B ||G / c^2 - I||^2 with c^2 constant to the gradient, the paper's term over c^4. It does not
       depend on the scale of the data, but still on the spread of the codes.
     - "relative": the same with c^2 a function of G. It depends on neither.
-
-    Args:
-        G: metric tensors (B, d, d).
-        scale: which of the three.
-
-    Returns:
-        A scalar; 0 where G is the same multiple of I everywhere.
     """
     c2 = G.diagonal(dim1=1, dim2=2).mean()
     identity = torch.eye(G.shape[1], dtype=G.dtype, device=G.device)

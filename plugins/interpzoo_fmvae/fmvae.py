@@ -21,8 +21,6 @@ from interpzoo_fmvae.prior import HierarchicalPrior
 
 
 class FMVAEConfig(ComponentConfig):
-    """Settings of the flat-manifold VAE."""
-
     constraint: ConstraintConfig
     eta: float = Field(default=300.0, ge=0, le=1e8)
     """Weight of the flatness term; the paper has 300 and 3000 for its pedestrians, at the scale of its data."""
@@ -57,11 +55,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
         self.constraint = Constraint(config.constraint)
 
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
-        """Check the networks.
-
-        Raises:
-            ConfigError: the encoder has no posterior, the decoder no derivative, or the prior is not ``vhp``.
-        """
+        """Raise `ConfigError` without a posterior, a decoder with a derivative and the prior ``vhp``."""
         if model.encoder.posterior(batch["image"]) is None:
             raise ConfigError(
                 "method 'fmvae' needs an encoder with a posterior: for the network 'conv' set "
@@ -115,7 +109,6 @@ class FMVAE(Regularizer[FMVAEConfig]):
             )
 
     def _error(self, step: Step) -> Tensor:
-        """mean_B C(x, z)."""
         return step.shared("fmvae error", lambda: (step.x - step.reconstruction).square().flatten(1).sum(1).mean() / 2)
 
     def _bound(self, step: Step) -> Tensor:
@@ -129,7 +122,6 @@ class FMVAE(Regularizer[FMVAEConfig]):
         return posterior.log_prob(step.codes).mean()
 
     def _metric(self, step: Step) -> Tensor:
-        """G (P, d, d) at mixed points."""
         order = torch.randperm(len(step.x), generator=step.generator)[: self.config.points].to(step.x.device)
         margin = self.config.margin
         alpha = (1 + 2 * margin) * step.uniform(len(order)) - margin

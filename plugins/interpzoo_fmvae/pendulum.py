@@ -53,8 +53,6 @@ def draw_pendulums(angles: Tensor, size: int = 16) -> Tensor:
 
 
 class PendulumConfig(ComponentConfig):
-    """How noisy the images are."""
-
     noise: float = Field(default=0.05, ge=0, le=1)
     """Standard deviation of the pixel noise; noisy images are clipped to [0, 1]."""
 
@@ -88,7 +86,6 @@ class Pendulum(Drawn[PendulumConfig]):
 
     @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Angles (n, 1) of starts and ends, uniform on the circle."""
         return _ANGLES.pairs(n, generator)
 
     @override
@@ -97,7 +94,6 @@ class Pendulum(Drawn[PendulumConfig]):
 
     @override
     def reference_grid(self) -> Tensor:
-        """4,000 angles evenly around the circle."""
         return _ANGLES.grid(4_000)
 
 

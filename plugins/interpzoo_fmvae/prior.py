@@ -16,8 +16,6 @@ from interpzoo.interfaces import Prior
 
 
 class HierarchicalConfig(ComponentConfig):
-    """Sizes of the prior."""
-
     width: Width = 256
     """Units of each hidden layer of both networks; the papers do not give theirs."""
     samples: int = Field(default=16, ge=1, le=1024)
@@ -55,14 +53,8 @@ class HierarchicalPrior(Prior[HierarchicalConfig]):
     def bound(self, z: Tensor, noise: Tensor) -> Tensor:
         """log (1/K) sum_k p_Theta(z | zeta_k) N(zeta_k; 0, I) / q_Phi(zeta_k | z), zeta_k ~ q_Phi(. | z).
 
-        Its mean over the noise is below log p(z), and closer to it for larger K.
-
-        Args:
-            z: codes (B, *latent_shape).
-            noise: N(0, 1), (K, B, d), from which the zeta_k are made.
-
-        Returns:
-            (B,) in nats.
+        Its mean over the noise is below log p(z), and closer to it for larger K. It is in nats, (B,), for codes `z`
+        (B, *latent_shape); the zeta_k are made from `noise`, N(0, 1) of shape (K, B, d).
         """
         flat = z.flatten(1)
         q = _gaussian(self.recognition, flat)

@@ -25,8 +25,6 @@ _LARGEST_SHARE: Final = 0.9
 
 
 class GAIAConfig(ComponentConfig):
-    """Settings of GAIA."""
-
     deviation: float = Field(default=0.25, ge=0, le=10)
     """Standard deviation of the Gaussian mixing weights around 1/2; 4.6 % of them extrapolate."""
     distance_weight: float = Field(default=5e-5, ge=0, le=1000)
@@ -81,11 +79,7 @@ class GAIA(Regularizer[GAIAConfig]):
         self.discriminator = nn.Sequential(encoder, ConvDecoder(outward, image, encoder.latent_shape))
 
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
-        """Copy the autoencoder's weights to the discriminator if `discriminator_start` says so.
-
-        Raises:
-            ConfigError: the discriminator does not have the model's networks.
-        """
+        """Copy the model's weights to the discriminator if asked to; `ConfigError` if their networks differ."""
         if self.config.discriminator_start == "random":
             return
         for own, given in zip(self.discriminator, (model.encoder, model.decoder), strict=True):

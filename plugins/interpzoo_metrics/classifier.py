@@ -12,8 +12,6 @@ from interpzoo.interfaces import LatentModel, Regularizer, Step, Update, paramet
 
 
 class ClassifierConfig(ComponentConfig):
-    """What there is to tell apart."""
-
     classes: int = Field(ge=2, le=1000)
     """Number of classes, or of attributes where a label is one row of 0 and 1."""
 
@@ -32,7 +30,6 @@ class Classifier(Regularizer[ClassifierConfig]):
         self.head = nn.Linear(math.prod(latent_shape), config.classes)
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """Everything moves together; the decoder's loss does not reach the encoder."""
         return [Update("classifier", parameters_of(model.encoder, model.decoder, self.head))]
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:

@@ -26,11 +26,7 @@ class Reconstruction(Metric):
     @staticmethod
     @abstractmethod
     def values(images: Tensor, reconstructions: Tensor) -> Tensor:
-        """The value of each image, (B,) in float32.
-
-        Args:
-            images: (B, C, H, W) in [0, 1].
-            reconstructions: of the same shape, unclamped as decoded.
+        """(B,) float32: the values of images (B, C, H, W) in [0, 1] and their reconstructions, unclamped as decoded.
 
         Raises:
             InputError: the shapes differ.

@@ -85,9 +85,8 @@ def linear_probe(train_codes: Tensor, train_labels: Tensor, test_codes: Tensor, 
     """Accuracy in [0, 1] of a linear classifier on frozen codes.
 
     Multinomial logistic regression with scikit-learn's default penalty (C = 1), fitted to convergence on codes that are
-    standardized by the training codes. The paper instead trains a dense layer together with the autoencoder, on codes
-    that still change, by Adam without a penalty, and reports the median of the last 20 evaluations: the numbers mean
-    nearly the same, but are not equal.
+    standardized by the training codes. The numbers are not the paper's: it trains a dense layer along with the
+    autoencoder, by Adam without a penalty, and reports the median of the last 20 evaluations.
 
     Args:
         train_codes: (N, *latent_shape), flattened here.
@@ -157,9 +156,8 @@ def kmeans_accuracy(
 def whiten(train: NDArray[np.float64], test: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Decorrelate codes (N, d) and (M, d): centered by the training mean, projected on V and divided by s + 1e-5.
 
-    V and s are of the centered training codes' SVD, U diag(s) V^T, as in the official cluster.py: s grows with sqrt(N),
-    so that columns come out with unit norm, not unit variance, and 1e-5 quiets only directions that are all but dead.
-    K-means does not mind the common scale.
+    V and s are of the centered training codes' SVD, U diag(s) V^T, as in the official cluster.py. Columns have unit
+    norm, not unit variance, which K-means does not mind, and 1e-5 quiets only directions that are all but dead.
     """
     mean = train.mean(0)
     # U is not needed, and the triangle has the same s and V as the tall matrix.

@@ -30,12 +30,7 @@ class SetMetric(Metric):
     @staticmethod
     @abstractmethod
     def compare(frames: Tensor, real: Tensor, generator: Generator) -> Measured:
-        """The score of a set of features.
-
-        Args:
-            frames: (N, T, D), features of T frames of each pair.
-            real: (M, D), features of real images.
-            generator: draws what is random.
+        """The score of features (N, T, D), of T frames of each pair, beside those of real images, (M, D).
 
         Raises:
             InputError: the shapes do not match, there are too few of either, or a value is not finite.
@@ -174,9 +169,7 @@ class Coverage(SetMetric):
 def gaussian_distance(means: tuple[Tensor, Tensor], covariances: tuple[Tensor, Tensor]) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), the squared Frechet distance of two Gaussians.
 
-    Args:
-        means: (D,) each, float64.
-        covariances: (D, D) each, float64, symmetric without negative eigenvalues.
+    All are float64: means (D,), and covariances (D, D), symmetric without negative eigenvalues.
     """
     first, second = covariances
     values, vectors = torch.linalg.eigh(first)

@@ -133,14 +133,11 @@ class Templates:
         self._directions = _directions(images)
 
     def nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Find the nearest template of each image.
+        """Find the nearest template of each image (B, C, H, W) in [0, 1], unclamped.
 
         The distance is the cosine distance of the flattened pixels in the paper's units, [-1, 1], neither centered nor
         clamped. Of templates that are equally near, to 1e-12, the last is taken. An image that is mid-grey everywhere
         has no direction; its distance to every template is 1.
-
-        Args:
-            images: (B, C, H, W) in [0, 1], unclamped.
 
         Returns:
             (B,) distances, float64, and (B,) rows of the nearest templates, both on the CPU.
@@ -204,19 +201,16 @@ def between_errors(frames: Tensor, truths: Tensor) -> Tensor:
 
 
 def path_deviation(from_start: Tensor, from_end: Tensor, length: Tensor, positions: Tensor) -> Tensor:
-    """How far paths deviate from an even one, by their distances to both ends.
+    """How far paths deviate from an even one, by their distances to both ends: (N,), as a share of the length.
 
     An even path is t times `length` away from its start and 1 - t times from its end. The paper plots both curves;
-    their mean absolute difference from these straight lines is ours. A path that jumps halfway has nearly 1 / 4.
+    their mean absolute difference from these straight lines is ours. 0 is ideal, a jump halfway has nearly 1 / 4.
 
     Args:
         from_start: (N, T) float64: distance of each frame's parameters to those of the start.
         from_end: (N, T) float64: distance to those of the end.
         length: (N,) float64: distance from start to end.
         positions: (T,) float64: position t of each frame.
-
-    Returns:
-        (N,): mean deviation as a share of the length; 0 is ideal.
     """
     start = (from_start / length[:, None] - positions).abs()
     end = (from_end / length[:, None] - (1 - positions)).abs()

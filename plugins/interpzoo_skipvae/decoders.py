@@ -57,8 +57,6 @@ class BernoulliDecoder(Decoder[ConfigT]):
 
 
 class SkipMLPConfig(ComponentConfig):
-    """Sizes of the multilayer perceptron."""
-
     width: Width = 1024
     layers: int = Field(default=3, ge=1, le=64)
     """Number of hidden layers, not counting the output."""
@@ -95,8 +93,6 @@ class SkipMLP(BernoulliDecoder[SkipMLPConfig]):
 
 
 class SkipConvConfig(ComponentConfig):
-    """Sizes of the convolutional decoder."""
-
     width: Width = 16
     """Channels at full resolution; each halving of the resolution doubles them."""
     scales: int = Field(default=3, ge=0, le=8)

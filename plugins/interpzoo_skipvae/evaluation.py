@@ -96,10 +96,7 @@ def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
     mean_i KL(q(z | x_i) || N(0, I)) less this is the mutual information. It is at most log N in expectation, however
     informative the codes are: it saturates where N images have distinguishable codes.
 
-    Args:
-        z: codes (N, d), one from each posterior.
-        means: means of the posteriors, (N, d).
-        deviations: standard deviations of the posteriors, (N, d).
+    `z` has one code of each posterior, whose `means` and standard `deviations` are (N, d) too.
     """
     z, means, precisions = z.double(), means.double(), deviations.double().square().reciprocal()
     # -2 log N(z; mu, sigma^2) without the constant, as a product of matrices: z^2 / s^2 - 2 z mu / s^2 + ...

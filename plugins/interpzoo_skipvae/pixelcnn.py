@@ -25,8 +25,6 @@ _REACH = 2
 
 
 class GatedPixelCNNConfig(ComponentConfig):
-    """Sizes of the PixelCNN."""
-
     width: Width = 32
     """Channels of each of the two stacks."""
     layers: int = Field(default=4, ge=1, le=32)
@@ -105,11 +103,8 @@ class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
     def _row(self, given: Sequence[Tensor], taps: Sequence[Tensor], codes: Sequence[Tensor], noise: Tensor) -> Tensor:
         """The pixels (B, W) of one row.
 
-        Args:
-            given: each layer's input from the rows above, (B, W, 2 width).
-            taps: `GatedLayer.taps` of each layer.
-            codes: this row of the code's map for each layer and the output, (B, W, 0 or 1).
-            noise: (B, W).
+        `given` is each layer's input from the rows above, (B, W, 2 width), and `codes` this row of the code's map for
+        each layer and the output, (B, W, 0 or 1).
         """
         # The inputs of each horizontal stack and of the output, with black columns to the left.
         offsets = [layer.offset for layer in self.layers] + [0]
@@ -143,10 +138,7 @@ class GatedLayer(nn.Module):
     k rows above a pixel nothing is seen beyond k columns to its right. The official layer pads after the convolution
     and so leaves the bias out of the first row and column; here it is padded before.
 
-    Args:
-        channels: of each of the two inputs, including the code's map.
-        width: channels of each of the two outputs.
-        first: whether the pixel itself is masked.
+    `channels` are those of each of the two inputs, including the code's map, `width` those of each of the two outputs.
     """
 
     def __init__(self, channels: int, width: int, *, first: bool = False) -> None:
@@ -169,11 +161,9 @@ class GatedLayer(nn.Module):
         return _gate(above, 1), y if self.residual is None else y + self.residual(h)
 
     def row(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """One row of the vertical stack, from the two above it, (B, channels, 2, W).
+        """One row of the vertical stack, (B, width, 1, W), from the two above it, (B, channels, 2, W).
 
-        Returns:
-            The row, (B, width, 1, W), and its contribution to the horizontal stack with that stack's bias,
-            (B, W, 2 width).
+        With it comes its contribution to the horizontal stack, with that stack's bias, (B, W, 2 width).
         """
         above = self.vertical(pad(rows, (1, 1)))
         linked = self.link(above)[:, :, 0].mT
@@ -182,10 +172,8 @@ class GatedLayer(nn.Module):
     def pixel(self, given: Tensor, window: Tensor, taps: Tensor) -> Tensor:
         """One pixel of the horizontal stack, (B, width).
 
-        Args:
-            given: the pixel's part of the second result of `row`, (B, 2 width).
-            window: the two columns that the pixel sees, (B, 2, channels).
-            taps: the result of `taps`.
+        `given` is its part of the second result of `row`, (B, 2 width), and `window` the two columns that it sees,
+        (B, 2, channels).
         """
         y = torch.addmm(given, window.flatten(1), taps)
         y = linear(_gate(y, 1), self.mix.weight[:, :, 0, 0], self.mix.bias)

@@ -18,8 +18,6 @@ _FIRST_BETA = 0.1
 
 
 class SkipVAEConfig(ComponentConfig):
-    """Settings of Skip-VAE."""
-
     warmup_steps: int = Field(default=0, ge=0, le=100_000_000)
     """W: beta grows from 0.1 to 1 by 1 / W per step. 0 means beta = 1 from the start, as the paper does for images."""
 
