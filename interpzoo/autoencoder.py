@@ -14,8 +14,7 @@ from interpzoo.geometry import project
 from interpzoo.images import ImageInput, as_batch
 from interpzoo.interfaces import Decoder, Encoder, Prior
 
-_CHUNK_ELEMENTS: Final = 1 << 19
-"""Values decoded at once by default: bounds the memory, and keeps activations in the caches."""
+_CHUNK_ELEMENTS: Final = 1 << 19  # values decoded at once: bounds the memory, and keeps activations in the caches
 
 
 class Autoencoder(nn.Module):

@@ -28,12 +28,7 @@ def component_class(interface: type[C], name: str) -> type[C]:
 
 
 def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) -> C:
-    """Build a component from its name and options.
-
-    Args:
-        interface: the component's interface, such as `Encoder`.
-        component: the registered name and the options.
-        shapes: further arguments of the interface's constructor, after the config.
+    """Build a component of an interface, such as `Encoder`; `shapes` are its arguments after the config.
 
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError: as `component_class`.
@@ -44,11 +39,7 @@ def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) 
 
 
 def fully_named(config: MethodConfig) -> dict[Kind, ComponentSpec]:
-    """The components of a model, by kind, under full names, which stay unambiguous whatever other plugins register.
-
-    Raises:
-        UnknownNameError, AmbiguousNameError: as `Table.find`.
-    """
+    """A model's components by kind, under full names, which other plugins cannot clash with; raises as `Table.find`."""
     kinds: tuple[Kind, ...] = ("encoder", "decoder", "prior", "interpolator")
     components = registry().components
     return {
@@ -80,11 +71,7 @@ def build_parts(config: MethodConfig) -> Parts:
 
 
 def check_registered(config: MethodConfig, encoder: Encoder, decoder: Decoder) -> None:
-    """Check that networks are the registered components that the config names.
-
-    Raises:
-        ConfigError: one is not, so that the model could not be loaded again.
-    """
+    """Raise a `ConfigError` unless the networks are those that the config names: `load` could not build others."""
     for network, name in ((encoder, config.encoder.name), (decoder, config.decoder.name)):
         same = False
         with suppress(UnknownNameError):

@@ -27,7 +27,6 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 """A number of channels or hidden units."""
 
 Unit = Annotated[float, Field(ge=0, le=1)]
-"""A fraction."""
 
 _MOST_ERRORS = 5  # reported in one message
 
@@ -170,11 +169,7 @@ class ModelConfig(MethodConfig):
 
 
 def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> SchemaT:
-    """`value` as a `schema`.
-
-    Raises:
-        ConfigError: one line that begins with `where` and names each wrong field.
-    """
+    """`value` as a `schema`; raises a `ConfigError` of one line that begins with `where` and names each wrong field."""
     try:
         return schema.model_validate(value)
     except ValidationError as error:
@@ -182,11 +177,7 @@ def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> Sch
 
 
 def named(name: str, what: str) -> ComponentSpec:
-    """The component `name` with its default options.
-
-    Raises:
-        ConfigError: `name` is not a valid name; the message begins with `what`.
-    """
+    """The component `name` with its default options; raises a `ConfigError` that begins with `what` for a bad name."""
     return validate(ComponentSpec, {"name": name}, what)
 
 

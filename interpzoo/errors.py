@@ -1,7 +1,6 @@
 """All errors that a user can fix; every message quotes the input, says what was expected and how to fix it.
 
-All derive from `InterpzooError`, so that one ``except`` (and the command line) catches what the user can fix and lets
-bugs through. Each also derives from the built-in error that a Python user would expect.
+Each derives from `InterpzooError`, so that one ``except`` lets bugs through, and from the built-in error one expects.
 """
 
 import difflib

@@ -111,12 +111,7 @@ def _known_networks() -> list[str]:
 
 
 def _component(name: str) -> tuple[Registration[ClassReference], str] | None:
-    """The component that a name starts with, and the text after it; ``None`` if `locate` knows the name.
-
-    Raises:
-        UnknownNameError: neither.
-        AmbiguousNameError: several plugins have it.
-    """
+    """The component that a name starts with, and the text after it; ``None`` if `locate` knows the name."""
     known = registry()
     if _find(known.models, name) is not None or _find(known.renamed, name) is not None:
         return None

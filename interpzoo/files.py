@@ -21,11 +21,7 @@ _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """The table in a TOML text.
-
-    Raises:
-        ConfigError: `text` is not TOML; the message begins with `where`.
-    """
+    """The table in a TOML text; raises a `ConfigError` that begins with `where` if `text` is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -46,9 +42,8 @@ def is_leftover(path: Path) -> bool:
 def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Write `path` in one step: the body writes the temporary file that is yielded, which then replaces `path`.
 
-    The temporary file is in the same folder and ends in ``.tmp``, so that one left by a killed process is never
-    mistaken for a result. It is flushed to disk before it replaces `path`. On any error the old file is kept and the
-    temporary one removed. Links are followed, and the mode of an existing file is kept.
+    The temporary file ends in ``.tmp``, so that a killed process leaves none that looks like a result. It is flushed to
+    disk first. On an error it is removed, and the old file kept. Links are followed, and the old file's mode is kept.
 
     Raises:
         OutputError: the file cannot be written. Other errors of the body pass through.

@@ -26,11 +26,8 @@ ImageInput: TypeAlias = ImageLike | Sequence[ImageLike]
 """One image or several, as `as_batch` takes them."""
 
 Fit = Literal["resize", "pad", "mean"]
-"""How an image is brought to the size that a model takes.
-
-``resize``: center crop to the aspect ratio, then antialiased bicubic. ``pad``: an equal black border. ``mean``: exact
-means of k x k pixels, of an image k times as large.
-"""
+"""How an image is brought to a model's size. ``resize``: center crop to the aspect ratio, then antialiased bicubic.
+``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
 
 _TOLERANCE = 1e-6
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow converts RGB to L
@@ -56,8 +53,7 @@ def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
         spec: the shape of the model's images.
 
     Raises:
-        ImageError: values that are not finite or more than 1e-6 outside [0, 1], an unreadable file, a wrong shape or
-            type.
+        ImageError: values not finite or more than 1e-6 outside [0, 1], an unreadable file, a wrong shape or type.
     """
     if isinstance(images, Tensor):
         return _checked(images, spec)
@@ -84,7 +80,6 @@ def is_single(images: ImageInput) -> bool:
 
 
 def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
-    """A NumPy image or batch of images as a tensor, channels first."""
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
     # A copy: read-only, reversed and byte-swapped arrays cannot be shared with torch.
@@ -96,7 +91,6 @@ def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
 
 
 def _checked(images: Tensor, spec: ImageSpec) -> Tensor:
-    """Images as a checked batch of the model's shape."""
     shape = tuple(images.shape)
     if images.ndim not in (3, 4) or 0 in shape:
         raise ImageError(f"images of shape {shape}: expected (C, H, W) or (B, C, H, W), as {spec.shape}")
@@ -147,11 +141,7 @@ def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
 
 
 def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
-    """The image in a file (or in a file's bytes), fully read and turned upright by its EXIF orientation.
-
-    Raises:
-        ImageError: there is no such file, or no readable image in it.
-    """
+    """The image in a file or its bytes, read whole and turned upright; raises an `ImageError` if it cannot be read."""
     name = "" if isinstance(source, bytes) else f"{os.fspath(source)!r}: "
     try:
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
@@ -173,8 +163,7 @@ def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tenso
     ITU-R 601, and gray is repeated in all three channels of a color model.
 
     Raises:
-        ImageError: `fit` cannot bring this size to that of `spec`, `spec` has other than 1 or 3 channels, or the mode
-            has no defined range (32-bit).
+        ImageError: `fit` cannot give the size of `spec`, its channels are not 1 or 3, or the 32-bit mode has no range.
     """
     return from_pixels(to_pixels(image, spec, fit), spec)
 
@@ -222,7 +211,6 @@ def _center_box(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int
 
 
 def _convert(image: Image.Image, channels: int) -> Image.Image:
-    """`image` in mode L or RGB."""
     if channels not in (1, 3):
         raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
     mode = "L" if channels == 1 else "RGB"
@@ -297,7 +285,6 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _enlarge(frames: Tensor, scale: int | None) -> Tensor:
-    """Frames (rows, T, C, sH, sW) of (rows, T, C, H, W) or (T, C, H, W)."""
     frames = frames[None] if frames.ndim == 4 else frames
     if frames.ndim != 5 or 0 in frames.shape:
         raise ImageError(f"frames of shape {tuple(frames.shape)}: expected (rows, T, C, H, W) or (T, C, H, W)")

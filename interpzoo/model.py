@@ -156,10 +156,7 @@ class InterpolationModel(Autoencoder):
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Interpolate through all images in turn, with `steps` frames from each to the next.
-
-        Returns:
-            ((n - 1) (steps - 1) + 1, C, H, W) for n images.
+        """Frames ((n - 1) (steps - 1) + 1, C, H, W) through n images in turn, `steps` from each to the next.
 
         Raises:
             InputError: there are fewer than two images or steps.
@@ -267,8 +264,7 @@ class InterpolationModel(Autoencoder):
         """Save the model to a repository on the Hub, in one commit; takes the arguments of `interpzoo.push`.
 
         Raises:
-            ConfigError: as `save_pretrained`.
-            HubError: the Hub does not answer, or refuses; nothing is committed then.
+            ConfigError, HubError: as `save_pretrained` and `push`; nothing is committed then.
         """
         with TemporaryDirectory() as scratch:
             folder = self.save_pretrained(Path(scratch, self.config.name))

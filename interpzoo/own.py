@@ -25,8 +25,7 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
         seed: seed of the initial weights; the recipe's by default.
 
     Raises:
-        UnknownNameError: there is no such recipe.
-        ConfigError: the recipe is invalid.
+        UnknownNameError, AmbiguousNameError, ConfigError: as `load_recipe`.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)

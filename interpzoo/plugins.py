@@ -75,11 +75,7 @@ class Zoo:
 
 
 def discover() -> Zoo:
-    """Load every enabled plugin.
-
-    Raises:
-        PluginError: a plugin failed or a name clashes, and ``INTERPZOO_STRICT_PLUGINS`` is set.
-    """
+    """Load every enabled plugin; with ``INTERPZOO_STRICT_PLUGINS``, a failure or clash raises a `PluginError`."""
     zoo = Zoo()
     strict = os.environ.get("INTERPZOO_STRICT_PLUGINS", "") not in ("", "0")
     manager = pluggy.PluginManager(GROUP)

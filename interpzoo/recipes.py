@@ -50,8 +50,7 @@ def recipe_text(name: str) -> str:
     """The TOML text of a registered recipe or method, with comments and its name: a template for one's own.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: there is no such recipe or method, or there are several.
-        ConfigError: the text is not TOML.
+        UnknownNameError, AmbiguousNameError, ConfigError: as `load_recipe`.
     """
     row = _registered(name)
     text = row.entry.read()

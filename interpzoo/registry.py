@@ -1,8 +1,4 @@
-"""Registered names: components, methods, recipes and pretrained models, each with the plugin that registered it.
-
-A component is registered as ``"package.module:Class"`` and imported on first use, so that listing costs no import.
-Names of several plugins live side by side: ``plugin:name`` always resolves, a bare name only while it is unambiguous.
-"""
+"""Registered names: components, methods, recipes and pretrained models, each with the plugin that registered it."""
 
 import fnmatch
 import importlib
@@ -20,7 +16,6 @@ from interpzoo.files import parse_toml
 Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 EntryKind = Kind | Literal["method", "recipe", "model", "former name"]
-"""What can be registered."""
 FIRST_PARTY: Final = "interpzoo"
 """The distribution whose names of pretrained models cannot be taken over by plugins of others."""
 
@@ -42,7 +37,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class ClassReference:
-    """A component class, imported on first use."""
+    """A component class, imported on first use, so that listing costs no import."""
 
     target: str
     """``package.module:Class``."""
@@ -137,9 +132,7 @@ class Registration(Generic[E]):
 class Table(Generic[E]):
     """The registrations of one kind, by name, in the order of registration.
 
-    Args:
-        kind: what the names stand for, used in messages.
-        first_party_wins: whether a bare name that several plugins registered stands for this distribution's own.
+    With `first_party_wins`, a bare name that several plugins registered stands for this distribution's own.
     """
 
     def __init__(self, kind: str, *, first_party_wins: bool = False) -> None:
@@ -172,11 +165,7 @@ class Table(Generic[E]):
         return row.name if self._bare(row.name) is row else row.qualified
 
     def find(self, name: str, *, prefer: Collection[str] = ()) -> Registration[E]:
-        """The registration under a bare name or ``plugin:name``.
-
-        Args:
-            name: the name to look up.
-            prefer: plugins whose registration wins if several plugins have registered the bare name.
+        """The registration under a bare name, preferably that of a plugin in `prefer`, or under ``plugin:name``.
 
         Raises:
             UnknownNameError: no such name; the message suggests similar ones.
@@ -263,11 +252,10 @@ class Registrar:
         self._stage(kind, name, ClassReference(target))
 
     def add_package(self, package: str) -> None:
-        """Register the data files of an import package.
+        """Register an import package's recipes, ``recipes/*.toml`` under their file names, and its ``zoo.toml``.
 
-        These are every ``recipes/*.toml``, under its file name, and in ``zoo.toml`` the tables ``[methods.NAME]``
-        (fields of `Method`), ``[models.NAME]`` (fields of `PretrainedModel`) and ``[renamed]`` (former names of models
-        and their present ones).
+        That has the tables ``[methods.NAME]`` (fields of `Method`), ``[models.NAME]`` (fields of `PretrainedModel`) and
+        ``[renamed]`` (former names of models and their present ones).
         """
         root = files(package)
         if (recipes := root.joinpath("recipes")).is_dir():

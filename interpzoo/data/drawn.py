@@ -17,7 +17,6 @@ class Drawn(DataSet[ConfigT], GroundTruth):
 
     license = "cc0-1.0"
     channels: ClassVar[int] = 1
-    """Channels of the images."""
     sides: ClassVar[range]
     """Heights and widths that can be drawn."""
 

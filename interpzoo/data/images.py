@@ -132,8 +132,7 @@ class Images(DataSet[ImagesT]):
         """A column (n,) of `table`, int64.
 
         Raises:
-            DataError: there is no such column, a value is missing, or the values are not whole numbers. The message
-                calls the column a `what`.
+            DataError: the column (a `what` in the message) or a value is missing, or the values are not whole numbers.
         """
         where = f"data set {self.config.source!r}: {what} {column!r}"
         if column not in table.features:
@@ -232,8 +231,6 @@ class CelebA(Images, source="flwrlabs/celeba", fit="mean"):
 
 
 class _Split:
-    """Rows of a table, as batches."""
-
     def __init__(self, data: Images, table: Any, column: str, rows: Tensor, columns: Mapping[str, Tensor]) -> None:
         self.columns = {name: values[rows] for name, values in columns.items()}
         self._data = data

@@ -104,8 +104,7 @@ class Lines(Drawn):
 
     @override
     def reference_grid(self) -> Tensor:
-        """The paper's 10,000 angles."""
-        return _ANGLES.grid(10_000)
+        return _ANGLES.grid(10_000)  # as many as in the paper
 
     def _batch(self, parameters: Tensor) -> Batch:
         angles = parameters[:, 0]

@@ -26,15 +26,12 @@ _HINT: Final = (
 
 
 def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
-    """Find `source` and open it.
+    """Find `source` and open it: a ``datasets.Dataset`` for each split, by name.
 
     Args:
         source: the path of a folder (see `is_path`), or a data set on the Hub, ``user/name``; the folder ``name`` in
             `root` takes precedence over the Hub.
         root: folder of local data sets; ``None`` for the one that the environment variable ``INTERPZOO_DATA`` names.
-
-    Returns:
-        A ``datasets.Dataset`` for each split, by name.
 
     Raises:
         DataError: it is not found or cannot be read.
@@ -93,7 +90,6 @@ def _arguments(folder: Path) -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of `error`, and the first line of its root cause."""
     first, cause = _first_line(error), error
     while cause.__cause__ is not None:
         cause = cause.__cause__

@@ -1,7 +1,4 @@
-"""The card of a pretrained model: Hub metadata, method, networks, training, scores and limits.
-
-It is generated from the config and the results of ``interpzoo evaluate``.
-"""
+"""The card of a pretrained model, generated from its config and the results of ``interpzoo evaluate``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,11 +29,7 @@ class Result:
 
 
 def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = ()) -> None:
-    """Write the folder's card.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Write the folder's card; raises an `OutputError` if it cannot be written."""
     write_text(folder / CARD, render_card(config, results, preview=(folder / PREVIEW).is_file()))
 
 
@@ -63,12 +56,7 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def is_made(folder: Path, name: str | None = None) -> bool:
-    """Whether the folder's card is as generated, without later edits.
-
-    Args:
-        folder: a pretrained folder.
-        name: the name in the card's ``load`` example; the model's own by default.
-    """
+    """Whether the folder's card is as generated; `name` is that in its ``load`` example, the model's own by default."""
     try:
         return read_text(folder / CARD) == made_card(folder, name)
     except (ConfigError, UnknownNameError):  # written by another version, or of a plugin that is not installed

@@ -23,14 +23,9 @@ from interpzoo.errors import HubError, HubUnreachableError, InterpzooError, Unkn
 
 T = TypeVar("T")
 
-_WAITS: Final = (1.0, 2.0)
-"""Seconds before the second and the third attempt."""
-
-_LONGEST_WAIT: Final = 60.0
-"""Longest ``Retry-After``, in seconds, that is waited for."""
-
-_TRANSIENT: Final = (408, 429, 500, 502, 503, 504)
-"""Status codes of transient errors."""
+_WAITS: Final = (1.0, 2.0)  # seconds before the second and the third attempt
+_LONGEST_WAIT: Final = 60.0  # seconds; a longer ``Retry-After`` is not waited for
+_TRANSIENT: Final = (408, 429, 500, 502, 503, 504)  # status codes
 
 
 class Access(NamedTuple):
@@ -46,13 +41,10 @@ class Access(NamedTuple):
 
 
 def ask(request: Callable[[], T], repository: str, revision: str | None = None, *, again: bool = False) -> T:
-    """Make a request, with up to three attempts.
+    """Make a request, with up to three attempts; messages name the `repository` and `revision`.
 
-    Args:
-        request: the call of the client.
-        repository, revision: what the request is about, for messages.
-        again: whether to retry after a broken connection, too. Leave it off for the first of several requests, so that
-            a missing network is noticed at once.
+    With `again`, a broken connection is retried, too. Leave it off for the first of several requests, so that a missing
+    network is noticed at once.
 
     Raises:
         UnknownNameError: there is no such repository or revision.

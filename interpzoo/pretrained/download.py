@@ -14,8 +14,7 @@ from interpzoo.errors import HubError, HubUnreachableError, WeightsError
 from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, read_hashes, sha256
 
-_AT_ONCE: Final = 4
-"""Files downloaded at the same time."""
+_AT_ONCE: Final = 4  # files downloaded at the same time
 
 
 def fetch(repository: str, revision: str | None = None, *, pin: str | None = None, access: Access) -> Path:
@@ -82,7 +81,6 @@ class _Remote:
     access: Access
 
     def download(self, revision: str | None) -> Path:
-        """Download everything; gives the folder in the cache."""
         # Under the requested name, so that the cache remembers which commit it stood for.
         listed = self._get(SUMS, self.pin or self.hashes[SUMS], revision or constants.DEFAULT_REVISION)
         if (folder := listed.parent).name != self.commit:

@@ -94,10 +94,7 @@ def _read_prose(folder: Path) -> dict[str, str]:
 def fingerprint(folder: Path) -> str:
     """Hexadecimal SHA-256 of everything that a model's frames depend on: networks, path, weights and training codes.
 
-    It stays the same when only names, licenses or pictures change.
-
-    Raises:
-        ConfigError: as `read_config`.
+    It stays the same when only names, licenses or pictures change. Raises as `read_config`.
     """
     config = read_config(folder).model_dump(mode="json", include={*MethodConfig.model_fields})
     hashes = [sha256(folder / name) for name in (WEIGHTS, CODES) if (folder / name).is_file()]
@@ -136,9 +133,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file, mapped into memory.
 
-    Args:
-        path: the file.
-        expected: the exact names and shapes, compared with the file's header before anything is allocated.
+    `expected` are the exact names and shapes, compared with the file's header before anything is allocated.
 
     Raises:
         WeightsError: the file is missing or damaged, or its names or shapes differ from `expected`.
@@ -232,10 +227,7 @@ def write_hashes(folder: Path) -> None:
 def replace_files(folder: Path, made: Path) -> None:
     """Replace the model in `folder` by the one in the pretrained folder `made`.
 
-    All files are written before the first one is replaced, so that a full disk leaves the old model intact.
-
-    Raises:
-        OutputError: a file cannot be written.
+    All files are written before the first is replaced, so that an `OutputError` on a full disk leaves the old model.
     """
     names = [name for name in FILES if (made / name).is_file()]
     with ExitStack() as stack:
@@ -247,11 +239,7 @@ def replace_files(folder: Path, made: Path) -> None:
 
 
 def check_links(folder: Path) -> None:
-    """Refuse links, which may lead anywhere, except those that the Hub's client makes inside its cache.
-
-    Raises:
-        WeightsError: a file of the folder is a link.
-    """
+    """Raise a `WeightsError` for links, which may lead anywhere, except those of the Hub's client inside its cache."""
     for path in (folder / name for name in FILES):
         if path.is_symlink():
             target = Path(os.path.normpath(path.parent / os.readlink(path)))
@@ -260,11 +248,7 @@ def check_links(folder: Path) -> None:
 
 
 def check_hash(folder: Path, name: str, hashes: Mapping[str, str]) -> None:
-    """Check a file against its listed hash, if it is listed.
-
-    Raises:
-        WeightsError: the file is missing or has another hash.
-    """
+    """Raise a `WeightsError` if the file is listed, but missing or of another hash."""
     expected = hashes.get(name)
     if expected is None:
         return
@@ -275,11 +259,7 @@ def check_hash(folder: Path, name: str, hashes: Mapping[str, str]) -> None:
 
 
 def claim_folder(folder: Path) -> Path:
-    """Create `folder`, unless it is there; a folder with anything but a pretrained model or a training run is refused.
-
-    Raises:
-        OutputError: it holds something else, or cannot be created.
-    """
+    """Create `folder`; raises an `OutputError` if it cannot, or it holds more than a model or a training run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))

@@ -46,8 +46,7 @@ def load(
         token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: there is no such model, repository, revision or component, or there are
-            several.
+        UnknownNameError, AmbiguousNameError: no model, repository, revision or component has the name, or several do.
         PluginError: a plugin that the model needs is not installed; the message names its distribution.
         ConfigError: the model's config is invalid, or `interpolator` is not a valid name.
         HubError: the Hub does not answer, or refuses.
@@ -66,11 +65,7 @@ def load(
 
 
 def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:
-    """Move `module` to a device and cast it to a type, if they are given.
-
-    Raises:
-        InputError: the device does not exist.
-    """
+    """Move `module` to a device and cast it to a type, if given; raises an `InputError` if there is no such device."""
     try:
         return module.to(device, dtype)
     except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
@@ -79,11 +74,7 @@ def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype |
 
 
 def read_model(source: Source) -> InterpolationModel:
-    """The model in a folder, of any kind, on the CPU, in float32 and in eval mode.
-
-    Raises:
-        UnknownNameError, AmbiguousNameError, PluginError, ConfigError, WeightsError: as `load`.
-    """
+    """The model in a folder, of any kind, on the CPU, in float32 and in eval mode; raises as `load`."""
     return _read(source, _usable_config(source.path))
 
 
@@ -103,12 +94,7 @@ def _read(source: Source, config: ModelConfig) -> InterpolationModel:
 
 
 def _usable_config(folder: Path) -> ModelConfig:
-    """The folder's config; checks that its plugins are loaded, before any of their names is looked up.
-
-    Raises:
-        PluginError: a plugin is not installed or not loaded; the message names its distribution and version.
-        UnknownNameError: the plugins have no method of the model's method name.
-    """
+    """The folder's config; checks that its plugins are loaded, before any of their names is looked up."""
     config = read_config(folder)
     found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
     for name, distribution in config.plugins.items():
@@ -131,7 +117,6 @@ def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
 
 
 def _codes(source: Source, name: str, latent_shape: tuple[int, ...]) -> Tensor | None:
-    """The tensor ``codes`` of a file, if the folder has the file."""
     path = source.path / name
     if name not in source.hashes and not path.exists():
         return None

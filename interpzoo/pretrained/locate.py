@@ -73,10 +73,7 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
 
 
 def recorded_name(source: str | Path) -> str:
-    """The name under which a config records the model that training started from.
-
-    A repository is named in full, a folder by its last part only, so that no path of this machine is published.
-    """
+    """What a config calls the model that training started from: a repository, or a folder without its private path."""
     return source if isinstance(source, str) and is_hub_id(source) else Path(source).name
 
 

@@ -116,7 +116,6 @@ def _check(folder: Path) -> None:
 
 
 def _is_made_there(api: HfApi, repository: str, commit: str | None, files: set[str]) -> bool:
-    """`is_made` for a commit on the Hub."""
     with TemporaryDirectory() as scratch:
         for name in files & {CARD, CONFIG}:
             ask(

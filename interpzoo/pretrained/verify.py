@@ -41,8 +41,7 @@ def verify(
     For a registered name the list itself is checked against the registry. The card, which people may edit, has no hash.
 
     Args:
-        name: a name, repository or folder, as for `load`.
-        cache_dir, local_files_only, token: how the Hub may be reached, as for `load`.
+        name, cache_dir, local_files_only, token: as for `load`.
 
     Raises:
         UnknownNameError, AmbiguousNameError, HubError: the model cannot be found.
@@ -70,7 +69,6 @@ def _files(folder: Path) -> Iterator[Finding]:
 
 @torch.no_grad()
 def _frames(source: Source) -> str:
-    """The problem with the frames, or an empty string."""
     try:
         stored = read_tensors(source.path / EXAMPLES)
         if stored.keys() != {"codes", "frames"}:
