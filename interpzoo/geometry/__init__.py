@@ -1,8 +1,7 @@
 """The geometry that a decoder induces on its latent space.
 
-A decoder is any callable or module from latents (B, *latent) to anything (B, ...), where each output depends on its
-own latent only. Derivatives are those of `torch.func`: no layer is hooked or replaced, and every function follows the
-caller's gradient mode.
+A decoder is any callable or module from latents (B, *latent) to (B, ...), where each output depends on its own latent
+only. Derivatives come from `torch.func`: no layer is hooked. Every function follows the caller's gradient mode.
 """
 
 from interpzoo.geometry.curves import at, constant_speed, curve_energy, curve_length, resample, segment_lengths

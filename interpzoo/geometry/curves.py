@@ -32,14 +32,10 @@ def curve_energy(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE)
 
 
 def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
-    """Points (B, T, *latent) of paths (B, N, *latent) at times `t`, (T,) or (B, T).
+    """Points (B, T, *latent) at times `t` in [0, 1], (T,) or (B, T), of paths (B, N, *latent) of nodes at even times.
 
-    Args:
-        path: nodes at even times.
-        t: in [0, 1].
-        smooth: follow the cubic spline through the nodes (its ends not-a-knot), which is as close to a smooth curve as
-            h^4 of the distance h between nodes, where the straight lines of the default are as h^2; it swings beyond
-            the nodes of a curve with corners.
+    `smooth` follows the not-a-knot cubic spline through the nodes. With nodes h apart it misses a smooth curve by
+    O(h^4), straight lines by O(h^2); but it swings beyond the nodes of a curve with corners.
 
     Raises:
         InputError: a time outside [0, 1].

@@ -30,8 +30,7 @@ def flat_decoder(decoder: Decode, latent_shape: Sequence[int]) -> Decode:
     of their buffers, so that running statistics do not move.
 
     Raises:
-        InputError: a layer makes an output random, or dependent on the rest of its batch (dropout or batch
-            normalization in train mode); when called, also where the output is not one tensor a latent.
+        InputError: dropout or batch normalization in train mode; when called, an output that is not a tensor (B, ...).
     """
     call = _pure(decoder) if isinstance(decoder, nn.Module) else decoder
     owner: object = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)
@@ -55,10 +54,7 @@ def decode(decoder: Decode, z: Tensor, *, batch_size: int = BATCH_SIZE) -> Tenso
 
 
 def jvp(decoder: Decode, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """The output g(z) and its derivative J(z) v, both (B, ...), for latents `z` and directions `v` (B, *latent).
-
-    One forward pass of dual numbers.
-    """
+    """g(z) and J(z) v, both (B, ...), for latents `z` and directions `v` (B, *latent), in one forward pass."""
     _load_forward_mode()
     # Fused attention has no forward-mode derivative; its plain form has.
     with sdpa_kernel(SDPBackend.MATH):
@@ -67,10 +63,7 @@ def jvp(decoder: Decode, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """The output g(z) (B, ...), and the function w -> J(z)^T w from cotangents (B, ...) to (B, *latent).
-
-    One forward pass; each call of the function is one backward pass.
-    """
+    """g(z) (B, ...) and a function w -> J(z)^T w, (B, ...) to (B, *latent), whose every call is one backward pass."""
     with sdpa_kernel(SDPBackend.MATH):
         y, pull = torch_vjp(decoder, z)[:2]
 
@@ -82,10 +75,7 @@ def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
 def jacobian(decoder: Decode, z: Tensor) -> tuple[Tensor, Tensor]:
-    """The flat output g(z) (B, D) and the Jacobian J (B, D, d) at flat latents `z` (B, d).
-
-    Forward mode with d tangents over one primal pass, the right way round for d far below D.
-    """
+    """g(z) (B, D) and its Jacobian (B, D, d) at flat latents `z` (B, d), in forward mode: right for d far below D."""
     basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     y, columns = vmap(lambda e: jvp(decoder, z, e.expand_as(z)))(basis)
     return y[0].reshape(len(z), -1), columns.reshape(z.shape[1], len(z), -1).permute(1, 2, 0)

@@ -30,12 +30,11 @@ def project(
 ) -> Tensor:
     """Latents (B, *latent) whose outputs are as close to `x` as Levenberg-Marquardt from `z_init` brings them.
 
-    Minimizes ||g(z) - x||^2 with damping and acceptance per image. A step is taken only where the output comes closer,
-    so that no reconstruction gets worse. In many latent dimensions (above `MATRIX_FREE`) the Jacobian is never formed.
+    Minimizes ||g(z) - x||^2, with damping per image. A step is taken only where the output comes closer, so that no
+    reconstruction gets worse. Above `MATRIX_FREE` latent dimensions the Jacobian is never formed.
 
     Args:
-        decoder: maps (B, *latent) to outputs of the shape of `x`.
-        x: what to decode to, (B, ...).
+        decoder, x: the outputs of the decoder have the shape of `x`, (B, ...).
         z_init: where to start, (B, *latent), the encoder's codes for example.
         steps: steps tried at most; 0 gives `z_init` back.
         tolerance: an image is done when a step promises to lower its squared error by less than this share.

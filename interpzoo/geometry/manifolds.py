@@ -1,7 +1,4 @@
-"""Manifolds with distances and geodesics in closed form.
-
-Points are (..., P) in float64, in the coordinates that each class states.
-"""
+"""Manifolds with distances and geodesics in closed form; points are (..., P) in float64."""
 
 import math
 from abc import ABC, abstractmethod
@@ -54,11 +51,7 @@ class SampledManifold(Manifold):
         return torch.ones(len(p), dtype=torch.bool)
 
     def pairs(self, n: int, epsilon: float, generator: Generator) -> tuple[Tensor, Tensor]:
-        """`n` pairs of points, (n, P) each, uniform among those at a distance from NEAREST epsilon to epsilon.
-
-        The first point is uniform on the manifold and the second uniform around it; where the second is not on the
-        manifold, both are drawn again.
-        """
+        """`n` pairs of points, (n, P) each, uniform among those at a distance from NEAREST epsilon to epsilon."""
         p = self.sample(n, generator)
         q = self.near(p, epsilon, generator)
         while (outside := ~self.contains(q)).any():
@@ -89,7 +82,6 @@ class Circle(Manifold):
 
     @override
     def displacement(self, p: Tensor, q: Tensor) -> Tensor:
-        """The difference of the coordinates, with the angle the shorter way round."""
         difference = q - p
         return torch.cat([shorter_turn(difference[..., :1], self.period), difference[..., 1:]], -1)
 
@@ -131,7 +123,6 @@ class Cylinder(SampledManifold):
 
     @override
     def displacement(self, p: Tensor, q: Tensor) -> Tensor:
-        """The difference of the angles the shorter way round, and that of the lengths times `weight`."""
         angle, length = Circle().displacement(p, q).unbind(-1)
         return torch.stack([angle, self.weight * length], -1)
 
@@ -182,7 +173,6 @@ class Cap(SampledManifold):
 
     @override
     def between(self, p: Tensor, q: Tensor, t: Tensor) -> Tensor:
-        """The points on great circles; the one at 1/2 is (p + q) / |p + q|."""
         return _arc(p, q, t)
 
     @override
@@ -226,7 +216,6 @@ class Rotations(SampledManifold):
 
     @override
     def between(self, p: Tensor, q: Tensor, t: Tensor) -> Tensor:
-        """The points on great circles of quaternions; the one at 1/2 is p + sgn<p, q> q, normalized."""
         return _positive(_arc(p, _same_side(p, q), t))
 
 

@@ -12,8 +12,6 @@ _AT_ONCE = 2**24
 def nearest_neighbors(codes: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Distances and row numbers, both (Q, k) and nearest first, of the `k` of `codes` (N, d) nearest to each query.
 
-    A query that is itself one of the codes is its own first neighbor.
-
     Raises:
         InputError: `k` is not between 1 and N.
     """
@@ -27,11 +25,7 @@ def nearest_neighbors(codes: Tensor, queries: Tensor, k: int) -> tuple[Tensor, T
 
 
 class NeighborGraph:
-    """Codes joined to their nearest neighbors; an edge joins two codes if either is among the other's `k` nearest.
-
-    Args:
-        codes: (N, d).
-        k: neighbors of each code, itself not counted.
+    """Codes (N, d), joined by an edge where one is among the `k` nearest of the other (itself not counted).
 
     Raises:
         InputError: `k` is not between 1 and N - 1.
@@ -63,16 +57,12 @@ class NeighborGraph:
         """Length of the shortest path to each of `sources` (S,) from every code, and the next code on it, both (S, N).
 
         Infinite where there is no path; the next code of a source, or of a code cut off from it, is the code itself.
-        All sources are relaxed together, as many rounds as the longest path has edges (Bellman-Ford).
         """
         found = [self._relax(block) for block in sources.split(max(1, _AT_ONCE // self.neighbors.numel()))]
         return torch.cat([length for length, _ in found]), torch.cat([step for _, step in found])
 
     def shortest_paths(self, starts: Tensor, ends: Tensor) -> list[list[int]]:
-        """Row numbers along the shortest path of each pair of `starts` and `ends` (S,), both included.
-
-        Empty where no path joins them.
-        """
+        """Row numbers from each of `starts` (S,) to its end in `ends` (S,), both included; empty without a path."""
         length, following = self.distances(ends)
         paths: list[list[int]] = []
         for pair, (node, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -83,6 +73,7 @@ class NeighborGraph:
         return paths
 
     def _relax(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """Bellman-Ford from all sources together, as many rounds as the longest path has edges."""
         count, n = len(sources), len(self.codes)
         length = torch.full((count, n), torch.inf, dtype=self.lengths.dtype, device=sources.device)
         length[torch.arange(count, device=sources.device), sources] = 0

@@ -15,15 +15,8 @@ def lerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
 def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     """Along the great circle through both codes, taken as flat vectors; norms go from one to the other (Shoemake 1985).
 
-    With w the angle between the codes: [sin((1 - t) w) z0 + sin(t w) z1] / sin w, exact at 0 and 1. Where the codes are
-    nearly parallel, opposite or zero this is the straight line.
-
-    Args:
-        z0, z1: codes (B, ...).
-        t: positions (T,) or (B, T).
-
-    Returns:
-        (B, T, ...).
+    [sin((1 - t) w) z0 + sin(t w) z1] / sin w, with w the angle between the codes: shapes as in `lerp`, exact at 0 and
+    1. Where the codes are nearly parallel, opposite or zero this is the straight line.
     """
     u, v = (torch.nn.functional.normalize(z.flatten(1).double(), dim=1) for z in (z0, z1))
     # Kahan's formula: arccos(u.v) loses half the digits of small angles.

@@ -52,9 +52,8 @@ class Sundial(Pairs[SundialConfig]):
     def draw(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """1 - 0.8 (1 + L^2 / (2 pi b^2))^1/2 mean_s exp(-|pixel - s tip|^2 / (2 b^2)), b = 0.05, L = |tip|.
 
-        The shadow goes from the origin to the tip, away from the light; its middle is equally dark whatever its length.
-        A blurred segment would be no smoother: at the zenith, where the shadow is a point that can grow in any
-        direction, the image must change smoothly from the start.
+        The shadow goes from the origin to the tip; its middle is equally dark whatever its length. A blurred
+        segment would not be smooth at the zenith, where the shadow is a point that can grow in any direction.
         """
         tip = -_HEIGHT * points[:, :2] / points[:, 2:]
         along = (torch.arange(_BLOTS, dtype=tip.dtype) + 0.5) / _BLOTS
@@ -133,7 +132,6 @@ class Arc(Pairs[ArcConfig]):
 
     @override
     def other_fields(self, points: Tensor) -> Batch:
-        """``angle``: theta."""
         return {"angle": points[:, 0].float()}
 
     @override
@@ -174,10 +172,7 @@ class Ellipses(Pairs[EllipsesConfig]):
 
 
 def _splat(centers: Tensor, amounts: Tensor, width: float, x: Tensor, y: Tensor) -> Tensor:
-    """(N, C, H, W): sum_k amounts_k exp(-r_k^2 / (2 width^2)), r_k the distance of a pixel from center k.
-
-    Centers are (N, K, 2), x and y; amounts (N, K, C); the positions `x` of columns (W,) and `y` of rows (H, 1).
-    """
+    """(N, C, H, W): sums over k of amounts (N, K, C) times exp(-r^2 / (2 width^2)), r from centers (N, K, 2)."""
     across, down = (
         (-(line - centers[..., axis, None]).square() / (2 * width**2)).exp() for axis, line in enumerate((x, y[:, 0]))
     )

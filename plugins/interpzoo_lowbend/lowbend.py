@@ -46,7 +46,6 @@ class LowBending(Regularizer[LowBendingConfig]):
     autocast = False
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
-        """The autoencoder at each step; or the encoder for `encoder_fraction` of the run and then the decoder."""
         fraction = self.config.encoder_fraction
         if fraction is None:
             return super().updates(model)

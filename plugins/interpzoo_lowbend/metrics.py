@@ -25,7 +25,6 @@ class EmbeddingScores:
 
     @property
     def mean_stretch(self) -> float:
-        """Mean |D1|."""
         return float(self.stretch.mean())
 
     @property
@@ -43,14 +42,9 @@ class EmbeddingScores:
 def score_embedding(
     model: InterpolationModel, data: Pairs, *, epsilon: float | None = None, n: int = 1000, seed: int = 1
 ) -> EmbeddingScores:
-    """Measure how the model's codes keep distances and straighten geodesics.
+    """Measure how the model's codes keep distances and straighten geodesics, on `n` pairs of the data's points.
 
-    Args:
-        model: of the data's images.
-        data: whose points are paired.
-        epsilon: largest distance of a pair; the data's own by default.
-        n: number of pairs.
-        seed: of the pairs.
+    Pairs are at most `epsilon` apart, by default the data's own `epsilon`.
 
     Raises:
         InputError: `n` is less than 1.

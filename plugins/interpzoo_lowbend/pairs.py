@@ -76,17 +76,12 @@ class Pairs(Drawn[PairsT]):
     def draw(self, points: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Images (N, C, H, W) in [0, 1] of points (N, P), all in float64.
 
-        They are smooth in the points, because a second difference of their codes is divided by a small d^2.
-
-        Args:
-            points: points of the manifold.
-            x: (W,) centers of the columns, from -1 at the left to 1 at the right edge of the image.
-            y: (H, 1) centers of the rows, from 1 at the top edge down to -1.
+        They are smooth in the points, because a second difference of their codes is divided by a small d^2. `x` (W,)
+        has the centers of the columns and `y` (H, 1) those of the rows: the edges are at -1 and 1, and `y` points up.
         """
 
     @override
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Points (n, P) of starts and ends, at most `REACH` epsilon apart."""
         return self.manifold.pairs(n, REACH * self.config.epsilon, generator)
 
     @override

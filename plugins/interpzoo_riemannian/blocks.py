@@ -27,12 +27,7 @@ class BlockTridiagonal:
 
     @classmethod
     def factor(cls, diagonal: Tensor, coupling: Tensor) -> BlockTridiagonal:
-        """Factor matrices.
-
-        Args:
-            diagonal: (B, n, d, d).
-            coupling: (B, n - 1, d, d); the block in row i and column i + 1.
-        """
+        """Factor matrices with blocks (i, i) `diagonal`, (B, n, d, d), and (i, i + 1) `coupling`, (B, n - 1, d, d)."""
         rounds: list[tuple[Tensor, Tensor, Tensor]] = []
         while diagonal.shape[1] > 1 and diagonal.shape[1] * diagonal.shape[2] > _DENSE:
             factor = torch.linalg.cholesky_ex(diagonal[:, 0::2])[0]
@@ -67,7 +62,6 @@ class BlockTridiagonal:
         return x.squeeze(3)
 
     def __getitem__(self, rows: Tensor) -> BlockTridiagonal:
-        """The factored matrices of some `rows` of the batch."""
         rounds = [(factor[rows], before[rows], after[rows]) for factor, before, after in self.rounds]
         return BlockTridiagonal(rounds, self.rest[rows])
 

@@ -58,9 +58,7 @@ def linearizable_parts(batch_size: int, *points: Tensor) -> Iterator[tuple[Tenso
 
 
 def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple[Decode, int]:
-    """`decoder` on flat latents (B, d), and how many it decodes at once: `batch_size`, or a default by output size.
-
-    The decoder is tried on the first two of the latents `z` (B, *latent).
+    """`decoder` on flat latents (B, d), tried on two of `z` (B, *latent), and `batch_size` or a default by output size.
 
     Raises:
         InputError: as `flat_decoder`; outputs that are random, depend on their batch, or are not differentiable.

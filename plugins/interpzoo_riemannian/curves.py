@@ -89,10 +89,7 @@ class Curves:
         return segments * energy, segments * self._pulled(gradient, nodes)
 
     def linearize(self, nodes: Tensor) -> Linearization:
-        """Energy, gradient and Gauss-Newton matrix at `nodes` (B, n, d), from d forward-mode passes per point.
-
-        Only the Jacobians of one stretch are in memory at a time.
-        """
+        """Energy, gradient and Gauss-Newton matrix at `nodes` (B, n, d), from d forward-mode passes per point."""
         points = self.chain(nodes)[:, 1:-1]
         pairs, n, d = points.shape
         energy, gradient = _zeros(points, pairs), _zeros(points, pairs, n, d)

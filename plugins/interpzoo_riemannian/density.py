@@ -1,9 +1,8 @@
 """Geodesics that stay near the training codes, and initial curves through them.
 
-A decoder is trained at the training codes, and its metric means nothing elsewhere: a geodesic of the decoder alone may
-cut through a gap where images are blends or noise. Use the decoder alone to measure it. Use `density_aware` where the
-frames along a path must look like data and the decoder has no variance that marks where it is reliable. Use
-`neighbor_path` as a start where straight lines lead through such gaps or there are several local minima.
+Away from the training codes a decoder's metric means nothing: its geodesics may cut through gaps where images are
+blends or noise. Use `density_aware` where frames must look like data and the decoder has no variance that marks where
+it is reliable. Use `neighbor_path` to start where straight lines cross such gaps or there are several local minima.
 """
 
 import torch
@@ -24,21 +23,18 @@ from interpzoo_riemannian.checks import check_latents, check_steps, checked_deco
 
 @torch.no_grad()
 def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighbors: int = 10) -> Decode:
-    """`decoder` with one more output, which lengthens paths that leave the training codes.
+    """`decoder` with one more output, flat (B, D + 1): it lengthens paths that leave the training codes.
 
     In place of the variance of Arvanitidis et al. 2018, which a deterministic decoder lacks, the metric gains that of
     s(z) = w log sum_i exp(-|z - c_i|^2 / 2 h_i^2), radial basis functions on the codes c_i, as wide as each one's
     distance h_i to its k-th neighbor. Among the codes s is nearly flat; away from them it falls without end.
 
     Args:
-        decoder: a differentiable map of latents (B, *latent) to outputs (B, ...).
+        decoder: as in `geodesic`.
         codes: training codes (N, *latent).
         weight: w in units of the median decoded distance from a code to its nearest other one. At 1, a path that goes
             about one width away from the codes and comes back is longer by two such units.
         neighbors: k.
-
-    Returns:
-        A decoder from latents (B, *latent) to flat outputs (B, D + 1), for every function of this package.
 
     Raises:
         InputError: as `geodesic`; fewer than k + 1 codes.
@@ -74,15 +70,11 @@ def neighbor_path(
     neighbors: int = 10,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Curves (B, steps, *latent) from `z0` to `z1` through the training codes: `geodesic`'s ``init`` in any dimension.
+    """Curves (B, steps, *latent) from `z0` to `z1` through training `codes` (N, *latent): `geodesic`'s ``init``.
 
-    They are shortest paths in the graph of each code's nearest neighbors, with decoded lengths of edges, from the code
-    nearest to one end to the code nearest to the other; nodes are at equal decoded distances.
-
-    Args:
-        decoder, z0, z1, steps, batch_size: as in `geodesic`.
-        codes: training codes (N, *latent).
-        neighbors: edges of each code.
+    They are shortest paths in the graph of each code's `neighbors` nearest, with decoded lengths of edges, from the
+    code nearest to one end to the code nearest to the other; nodes are at equal decoded distances. All other arguments
+    are as in `geodesic`.
 
     Raises:
         InputError: as `geodesic`; fewer codes than `neighbors` + 1; pairs without a path, which the message names.

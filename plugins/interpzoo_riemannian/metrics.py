@@ -97,7 +97,6 @@ class HighGeodesicShare(GeodesicShare):
 
 
 def _shares(evaluation: Evaluation) -> Tensor:
-    """The shares (P,) of at most 500 pairs of held-out images."""
     images, model = evaluation.task.test["image"], evaluation.model
     order = torch.randperm(len(images), generator=evaluation.generator("geodesic shares"))
     first, last = images[order[: 2 * _PAIRS]].tensor_split([min(_PAIRS, len(images) // 2)])

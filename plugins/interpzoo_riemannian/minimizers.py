@@ -59,9 +59,8 @@ class Minimum:
 def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
     """Minimize the energy, a nonlinear least-squares problem in the chords, by Levenberg-Marquardt.
 
-    The damping is a multiple of the energy of the curve in latent space: it limits how sharply a curve bends, not how
-    far it moves, and so works alike for any number of nodes. Each curve has its own damping and acceptance, and leaves
-    the batch when it has converged. A trial point is linearized at once, since nearly all are accepted.
+    The damping is a multiple of the curve's energy in latent space: it limits how sharply a curve bends, not how far it
+    moves, and so suits any number of nodes. Each curve has its own damping, and leaves the batch when it has converged.
     """
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
@@ -80,7 +79,7 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         if not len(active):
             break
         trial = nodes + step.to(nodes.dtype)
-        there = curves.linearize(trial)
+        there = curves.linearize(trial)  # at once, since nearly all trials are accepted
         gain = here.energy - there.energy
         better = gain > 0
         nodes = torch.where(better[:, None, None], trial, nodes)
@@ -101,13 +100,11 @@ def _step(here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor) -
 
 
 def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
-    """Minimize the energy by limited-memory BFGS, preconditioned by the metric.
-
-    A gradient takes one backward pass per node; it is for codes where Jacobians at all nodes cost too much.
+    """Minimize the energy by limited-memory BFGS, for codes where Jacobians at all nodes cost too much.
 
     The initial curvature is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt, with the metric G
-    computed at a few nodes and interpolated between them; BFGS learns the rest. Each curve has its own step lengths and
-    acceptance, and leaves the batch when it has converged.
+    computed at a few nodes and interpolated between them; BFGS learns the rest. Each curve has its own step length, and
+    leaves the batch when it has converged.
     """
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)

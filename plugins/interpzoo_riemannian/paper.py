@@ -46,13 +46,11 @@ def geodesic_path(
     threshold is on the gradient in both cases, so that ``converged`` does not depend on the encoder.
 
     Args:
-        decoder, z0, z1, batch_size: as in `geodesic`.
+        decoder, z0, z1, steps, max_iterations, batch_size: as in `geodesic`, with at least 3 steps.
         encoder: a differentiable map from the decoder's outputs to latents.
-        steps: nodes of a path, both ends included; at least 3.
         step_size: alpha; half of the largest stable one by default: dt / (4 lambda) with the largest eigenvalue lambda
             of the metric on the straight line, and dt / 4 with an encoder.
         threshold: eps; by default 1e-6 E / (dt / 4 lambda), with the energy E of the straight line.
-        max_iterations: iterations at most.
 
     Raises:
         InputError: as `geodesic`.

@@ -108,9 +108,7 @@ def analogy(
     """``a`` is to ``b`` as ``c`` is to the last node of the paths (B, steps, *latent) returned, which start at `c`.
 
     Shao et al. 2018: the velocity of the geodesic from `a` to `b` is carried along the geodesic from `a` to `c`, and a
-    geodesic shot with it from there.
-
-    The latents `a`, `b` and `c` are (B, *latent); all else is as in `exponential_map`.
+    geodesic shot with it from there. Latents are (B, *latent); all else is as in `exponential_map`.
 
     Raises:
         InputError: as `exponential_map`.

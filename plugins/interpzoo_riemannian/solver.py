@@ -110,10 +110,8 @@ def geodesic(
         method: the minimizer; ``auto`` chooses as above, and each minimizer by name works with half of the `steps`.
         tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
         max_iterations: iterations of a minimizer at most, for each number of nodes.
-        batch_size: latents decoded at once, which bounds the memory for any number of pairs; by default as many as give
-            a million output values.
-        midpoints: whether the chain includes the points between the nodes. Without them it is the curve that
-            `exponential_map` shoots.
+        batch_size: latents decoded at once, which bounds the memory; by default as many as give 2^20 output values.
+        midpoints: whether the chain includes the points between the nodes; `exponential_map` shoots without them.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -165,11 +163,7 @@ class _Settings:
 
 
 def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Settings, doublings: int = 2) -> Minimum:
-    """Minimize from `start` (B, N, d), with as many nodes, ends included, as each of the `levels` in turn.
-
-    The result has `steps` nodes per curve. A curve that is longer between its points than through them is minimized
-    again with twice as many nodes, `doublings` times at most.
-    """
+    """Minimize from `start` (B, N, d) with each of `levels` nodes in turn; the result has `steps` nodes per curve."""
     if levels[-1] == 2:
         minimum = Minimum.of(start[:, :0])
         return replace(minimum, converged=~minimum.converged)
@@ -227,8 +221,7 @@ def _coarser(nodes: int) -> list[int]:
 def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: int = 0) -> Geodesic:
     """The report on minimized curves, with the straight line in place of curves that are worse.
 
-    Paths have the shape and type of the latents `like` (B, *latent); `first` is the number of the first among all
-    pairs.
+    Paths have the shape and type of the latents `like` (B, *latent); `first` is the number of the first pair.
 
     Raises:
         InputError: a decoder's output on a straight line is NaN or infinite.
@@ -262,7 +255,6 @@ def _spline_energy(curves: Curves, path: Tensor, split: int) -> Tensor:
 
 
 def _groups(pairs: int, progress: bool) -> Iterator[slice]:
-    """Rows to solve together."""
     firsts: Iterable[int] = range(0, pairs, _PAIRS_AT_ONCE)
     if progress:
         from rich.console import Console

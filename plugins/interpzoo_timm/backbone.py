@@ -1,7 +1,4 @@
-"""Any backbone of timm as an encoder to a code vector, and a convolutional decoder from vectors to any image size.
-
-timm (and with it torchvision) is imported when an encoder is built, not before.
-"""
+"""Any backbone of timm as an encoder to a code vector, and a convolutional decoder from codes to any image size."""
 
 import itertools
 import math
@@ -74,8 +71,7 @@ class UpsamplingDecoderConfig(ComponentConfig):
 class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
     """A dense layer to a small map, then nearest-neighbor upsampling and two 3x3 convolutions for each doubling.
 
-    It takes codes of any shape and gives images of any size; no normalization, no output non-linearity. The layers
-    work in [-1, 1].
+    Codes may have any shape, images any size. No normalization, no output non-linearity. The layers work in [-1, 1].
     """
 
     def __init__(self, config: UpsamplingDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:

@@ -24,10 +24,9 @@ class TimmFeatures(FeatureNetwork):
     default weights, and `network` has their tag.
 
     Raises:
-        MissingDependencyError: timm is not installed, or torchvision does not match the installed torch.
+        MissingDependencyError, WeightsError: as `TimmEncoder`.
         ConfigError: no backbone is given, timm does not know it or its tag, it has no pooled features, or images have
             neither one channel nor as many as the backbone takes.
-        WeightsError: timm has no weights for the backbone, or they cannot be fetched.
     """
 
     mean: Tensor
