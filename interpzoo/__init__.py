@@ -16,9 +16,16 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 Plugins import from the modules, as docs/plugins.md shows.
 """
 
-from importlib.metadata import version
+from typing import Any
 
 from lazy_loader import attach_stub
 
-__version__ = version("interpzoo")
-__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
+_public_name, __dir__, __all__ = attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # looks through what is installed, which an import need not wait for
+
+        return version("interpzoo")
+    return _public_name(name)
