@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import shutil
 import sys
 from collections.abc import Generator
@@ -53,7 +52,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {os.fspath(path)!r}: there is no folder {str(target.parent)!r}")
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         temporary.touch(exist_ok=False)
         if target.exists():

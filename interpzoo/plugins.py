@@ -142,8 +142,10 @@ def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, regist
 
 
 def _owner(entry: EntryPoint) -> Owner:
-    dist = entry.dist
-    return Owner(entry.name, dist.name if dist else "unknown-distribution", dist.version if dist else "?")
+    if entry.dist is None:
+        return Owner(entry.name, "unknown-distribution", "?")
+    metadata = entry.dist.metadata  # each look at it reads and parses the file
+    return Owner(entry.name, metadata["Name"], metadata["Version"])
 
 
 def _names(variable: str) -> set[str] | None:
