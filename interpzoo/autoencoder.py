@@ -8,11 +8,13 @@ import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
+from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, seed_of, whole
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, as_batch
 from interpzoo.interfaces import Decoder, Encoder, Prior
+from interpzoo.tensors import check_floats
 
 _CHUNK_ELEMENTS: Final = 1 << 19  # values decoded at once: bounds the memory, and keeps activations in the caches
 
@@ -62,28 +64,22 @@ class Autoencoder(nn.Module):
         Args:
             images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
                 Other sizes are resized and other channels converted (see `interpzoo.images`).
-            refine: largest number of steps that move the encoder's code to one whose image is closer to the input in
-                squared error (see `interpzoo.geometry.project`). Refined codes track no gradients.
+            refine: largest number of steps, 0 to 10,000, that move the encoder's code to one whose image is closer to
+                the input in squared error (see `interpzoo.geometry.project`). Refined codes track no gradients.
 
         Raises:
             ImageError: an image cannot be read or its values are not in [0, 1].
-            InputError: `refine` is negative, or the decoder is stochastic or not differentiable.
+            InputError: `refine` is not such a number, or the decoder is stochastic or not differentiable.
         """
-        return self._encode(as_batch(images, self.config.image), refine)
+        return self._encode_in_chunks(images, refine, None)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
 
         Raises:
-            InputError: the codes have another shape.
+            InputError: the codes have another shape or type, or they or their images are not finite.
         """
-        self._check_codes(codes)
-        z = codes.to(self.device, self.dtype)
-        noise_shape = self.decoder.noise_shape
-        if noise_shape is None:
-            return self.decoder(z).float().contiguous()
-        noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
-        return self.decoder.sample(z, noise.expand(len(z), *noise_shape)).float().contiguous()
+        return self._decode_in_chunks(codes, None)
 
     @torch.no_grad()
     def reconstruct(self, images: ImageInput, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
@@ -95,20 +91,21 @@ class Autoencoder(nn.Module):
         """Draw n codes from the prior and decode them to (n, C, H, W).
 
         Raises:
-            InputError: the model has no prior, or `n` is negative.
+            InputError: the model has no prior, or `n` is not from 0 to 100,000, or `seed` not from 0 to 2^32 - 1.
         """
         if self.prior is None:
             raise InputError(f"{self.config.name!r} has no prior to sample from (method {self.config.method!r})")
-        if n < 0:
-            raise InputError(f"n = {n}: expected a number of images")
-        codes = self.prior.sample(n, generator=Generator().manual_seed(seed))
+        n = whole("n", n, 0, MOST_IMAGES)
+        codes = self.prior.sample(n, generator=Generator().manual_seed(seed_of(seed)))
         return self._decode_in_chunks(codes.to(self.device), batch_size)
 
-    def _check_codes(self, codes: Tensor) -> None:
-        if codes.shape[1:] != self.latent_shape:
+    def _checked_codes(self, codes: Tensor) -> Tensor:
+        check_floats("codes", codes)
+        if codes.ndim == 0 or codes.shape[1:] != self.latent_shape:
             raise InputError(
                 f"codes have shape {tuple(codes.shape)}, expected (B, {', '.join(map(str, self.latent_shape))})"
             )
+        return codes.to(self.device)
 
     @property
     def _chunk(self) -> int:
@@ -119,8 +116,6 @@ class Autoencoder(nn.Module):
         codes = self.encoder(x.to(self.dtype)).float().contiguous()
         if refine == 0:
             return codes
-        if refine < 0:
-            raise InputError(f"refine = {refine}: expected a number of steps, 0 for the encoder's own codes")
         if not self.decoder.differentiable or self.decoder.noise_shape is not None:
             raise InputError(
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
@@ -128,14 +123,32 @@ class Autoencoder(nn.Module):
             )
         return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=self._chunk)
 
+    def _decode(self, codes: Tensor) -> Tensor:
+        z = codes.to(self.dtype)
+        if not bool(z.isfinite().all()):
+            raise InputError(f"codes hold values too large for the model's {z.dtype}: their largest is {codes.max():g}")
+        noise_shape = self.decoder.noise_shape
+        if noise_shape is None:
+            images = self.decoder(z)
+        else:
+            noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
+            images = self.decoder.sample(z, noise.expand(len(z), *noise_shape))
+        images = images.float().contiguous()
+        if not bool(images.isfinite().all()):
+            raise InputError(
+                f"the decoder's images are not finite, for codes from {codes.min():g} to {codes.max():g}: codes this "
+                f"far from the training data overflow in {z.dtype}, or the weights are damaged"
+            )
+        return images
+
     def _encode_in_chunks(self, images: ImageInput, refine: int, batch_size: int | None) -> Tensor:
+        refine, at_once = whole("refine", refine, 0, MOST_REFINEMENTS), self._at_once(batch_size)
         x = as_batch(images, self.config.image)
-        return torch.cat([self._encode(part, refine) for part in x.split(self._at_once(batch_size))])
+        return torch.cat([self._encode(part, refine) for part in x.split(at_once)])
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
-        return torch.cat([self.decode(part) for part in codes.split(self._at_once(batch_size))])
+        at_once = self._at_once(batch_size)
+        return torch.cat([self._decode(part) for part in self._checked_codes(codes).split(at_once)])
 
     def _at_once(self, batch_size: int | None) -> int:
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size = {batch_size}: expected at least 1")
-        return self._chunk if batch_size is None else batch_size
+        return self._chunk if batch_size is None else whole("batch_size", batch_size, 1, MOST_AT_ONCE)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from interpzoo.arguments import MOST_SEED
 from interpzoo.errors import ConfigError
 
 FORMAT_VERSION = 1
@@ -100,7 +101,7 @@ class TrainingConfig(Schema):
     """Training images seen by each update that runs at every step, rounded up to whole batches."""
     batch_size: int = Field(default=64, ge=2, le=65_536)
     """Images per step, over all processes together."""
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     optimizer: OptimizerConfig = OptimizerConfig()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto``: bfloat16 autocast where the hardware supports it, unless the regularizer needs float32."""

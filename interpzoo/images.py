@@ -15,9 +15,11 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from interpzoo.arguments import MOST_AT_ONCE, quoted, real, whole
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.files import atomic_write
+from interpzoo.tensors import check_plain
 
 ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
 """A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""
@@ -30,11 +32,13 @@ Fit = Literal["resize", "pad", "mean"]
 ``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
 
 _TOLERANCE = 1e-6
+_DEEPEST = 8  # lists of images in one another
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow converts RGB to L
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 _VISIBLE = 96  # pixels that the longer side is enlarged to
 _GAP = 2  # pixels between rows
+_MOST_SECONDS = 655  # of one frame of a GIF, which stores hundredths in 16 bits
 _MOST_PIXELS = 1 << 26  # in one picture, which takes 800 MB while it is made
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for damaged bytes."""
@@ -55,18 +59,24 @@ def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
     Raises:
         ImageError: values not finite or more than 1e-6 outside [0, 1], an unreadable file, a wrong shape or type.
     """
+    return _as_batch(images, spec, 0)
+
+
+def _as_batch(images: ImageInput, spec: ImageSpec, depth: int) -> Tensor:
     if isinstance(images, Tensor):
-        return _checked(images, spec)
+        return _checked(check_plain("images", images, ImageError), spec)
     if isinstance(images, np.ndarray):
         return _checked(_channels_first(images, spec), spec)
     if isinstance(images, Image.Image):
         return to_tensor(images, spec)[None]
     if isinstance(images, (str, os.PathLike)):
         return to_tensor(open_image(images), spec)[None]
-    if isinstance(images, Sequence) and images:  # pyright: ignore[reportUnnecessaryIsInstance]
-        return torch.cat([as_batch(image, spec) for image in images])
+    if depth > _DEEPEST:
+        raise ImageError(f"images are nested more than {_DEEPEST} lists deep: expected one list of images")
+    if isinstance(images, Sequence) and images and not isinstance(images, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return torch.cat([_as_batch(image, spec, depth + 1) for image in images])
     raise ImageError(
-        f"{type(images).__name__} is not an image: give a tensor, an array, a PIL image, a path, or several of them"
+        f"{quoted(images)} is not an image: expected a tensor, an array, a PIL image, a path, or several of them"
     )
 
 
@@ -265,16 +275,19 @@ def save_gif(path: str | os.PathLike[str], frames: Tensor, *, scale: int | None 
         path: the file, ``.gif`` or ``.webp``.
         frames: (rows, T, C, H, W), or (T, C, H, W) for one row; values are clamped to [0, 1].
         scale: as in `save_strip`.
-        seconds: duration of a frame.
+        seconds: duration of a frame, 0.01 to 655.
 
     Raises:
         ImageError, OutputError: as `save_image`.
+        InputError: `seconds` is out of range.
     """
+    seconds = real("seconds", seconds, 0.01, _MOST_SECONDS)
     there = [_picture(_join(list(column), dim=-1)) for column in _enlarge(frames, scale).transpose(0, 1)]
     _save(path, _ANIMATIONS, there + there[-2:0:-1], duration=round(1000 * seconds), loop=0)
 
 
 def _picture(image: Tensor) -> Image.Image:
+    check_plain("the image", image, ImageError)
     if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape or not image.is_floating_point():
         raise ImageError(f"cannot show {image.dtype} of shape {tuple(image.shape)}: expected floats (1 or 3, H, W)")
     image = image.detach().float().cpu()
@@ -285,12 +298,11 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _enlarge(frames: Tensor, scale: int | None) -> Tensor:
+    check_plain("frames", frames, ImageError)
     frames = frames[None] if frames.ndim == 4 else frames
     if frames.ndim != 5 or 0 in frames.shape:
         raise ImageError(f"frames of shape {tuple(frames.shape)}: expected (rows, T, C, H, W) or (T, C, H, W)")
-    scale = math.ceil(_VISIBLE / max(frames.shape[-2:])) if scale is None else scale
-    if scale < 1:
-        raise InputError(f"scale = {scale}: expected 1 or more")
+    scale = math.ceil(_VISIBLE / max(frames.shape[-2:])) if scale is None else whole("scale", scale, 1, MOST_AT_ONCE)
     if (pixels := frames[:, :, 0].numel() * scale**2) > _MOST_PIXELS:
         raise InputError(
             f"scale = {scale}: the picture would have {pixels:,} pixels, expected at most {_MOST_PIXELS:,}: choose a "
@@ -310,7 +322,9 @@ def _join(parts: list[Tensor], dim: int) -> Tensor:
 def _save(
     path: str | os.PathLike[str], formats: Mapping[str, str], pictures: Sequence[Image.Image], **options: Any
 ) -> None:
-    suffix = os.path.splitext(path)[1].lower()
+    if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OutputError(f"cannot write {quoted(path)}: expected the path of a file")
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in formats:
         raise OutputError(f"cannot write {os.fspath(path)!r}: the suffix is {suffix!r}, expected {', '.join(formats)}")
     if len(pictures) > 1:
@@ -318,6 +332,8 @@ def _save(
     with atomic_write(path) as temporary:
         try:
             pictures[0].save(temporary, format=formats[suffix], quality=95, **options)
-        except (ValueError, struct.error) as error:
+        except OSError:  # such as a full disk, which `atomic_write` reports
+            raise
+        except Exception as error:  # Pillow's writers raise anything for sizes that a format cannot hold
             size = "x".join(map(str, pictures[0].size))
             raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {formats[suffix]}: {error}") from error

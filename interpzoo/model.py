@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, quoted, whole
 from interpzoo.autoencoder import Autoencoder
 from interpzoo.build import build_component, check_registered
 from interpzoo.config import ModelConfig, named
@@ -31,6 +32,7 @@ from interpzoo.pretrained.folder import (
     write_text,
 )
 from interpzoo.pretrained.push import Pushed, push
+from interpzoo.tensors import as_numbers
 
 _NEAR_ONE: Final = 1e-4  # largest difference from 1 of a sum of weights, for float32 and rounded input
 
@@ -99,7 +101,7 @@ class InterpolationModel(Autoencoder):
 
         Args:
             a, b: images, as many in each; a single one is paired with each of the other's.
-            steps: frames of a path, both ends included; at least 2.
+            steps: frames of a path, both ends included; 2 to 10,000.
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             interpolator: a registered name or an `Interpolator`; the model's own by default.
             refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
@@ -111,7 +113,8 @@ class InterpolationModel(Autoencoder):
 
         Raises:
             ImageError: as `encode`.
-            InputError: there are fewer than two steps, or the numbers of images cannot be paired; or as `encode`.
+            InputError: `steps` is out of range, the numbers of images cannot be paired, or a frame is not finite (as
+                far beyond [0, 1]); or as `encode`.
             ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
         """
         positions = _even_positions(steps) if t is None else t
@@ -135,17 +138,18 @@ class InterpolationModel(Autoencoder):
         geodesic's says whether it converged.
 
         Raises:
-            InputError: the shapes do not fit, or the path is not defined at some `t`.
+            InputError: the shapes do not fit, values are not finite, or the path is not defined at some `t`.
         """
-        self._check_codes(z0)
-        self._check_codes(z1)
-        z0, z1 = _paired(z0.to(self.device), z1.to(self.device))
-        t = _numbers("t", t, self.device)
+        z0, z1 = _paired(self._checked_codes(z0), self._checked_codes(z1))
+        t = as_numbers("t", t, self.device)
         if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
             raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
-        if not bool(t.isfinite().all()):
-            raise InputError("t holds values that are not finite")
-        return self._path(interpolator).solve(z0, z1, t, model=self)
+        if t.shape[-1] > MOST_FRAMES:
+            raise InputError(f"t has {t.shape[-1]:,} positions, expected at most {MOST_FRAMES:,} on a path")
+        solution = self._path(interpolator).solve(z0, z1, t, model=self)
+        if not bool(solution.codes.isfinite().all()):
+            raise InputError(f"codes at t from {t.min():g} to {t.max():g} are not finite: expected t nearer to [0, 1]")
+        return solution
 
     @torch.no_grad()
     def morph(
@@ -159,7 +163,7 @@ class InterpolationModel(Autoencoder):
         """Frames ((n - 1) (steps - 1) + 1, C, H, W) through n images in turn, `steps` from each to the next.
 
         Raises:
-            InputError: there are fewer than two images or steps.
+            InputError: there are fewer than two images, or `steps` is not from 2 to 10,000.
         """
         codes = self._encode_in_chunks(images, 0, batch_size)
         if len(codes) < 2:
@@ -185,11 +189,13 @@ class InterpolationModel(Autoencoder):
         The left and right columns are interpolated first, then every row between them.
 
         Raises:
-            InputError: there are fewer than two rows or columns.
+            InputError: there are fewer than two rows or columns, or more than 100,000 images.
         """
+        rows = whole("rows", rows, 2, MOST_FRAMES)
+        cols = whole("cols", cols, 2, min(MOST_FRAMES, MOST_IMAGES // rows))
         top, bottom = self._corners(x00, x01), self._corners(x10, x11)
-        sides = self.interpolate_codes(top, bottom, _even_positions(rows, "rows"), interpolator=interpolator)
-        across = self.interpolate_codes(sides[0], sides[1], _even_positions(cols, "cols"), interpolator=interpolator)
+        sides = self.interpolate_codes(top, bottom, torch.linspace(0, 1, rows), interpolator=interpolator)
+        across = self.interpolate_codes(sides[0], sides[1], torch.linspace(0, 1, cols), interpolator=interpolator)
         return self._decode_paths(across, batch_size)
 
     @torch.no_grad()
@@ -217,7 +223,7 @@ class InterpolationModel(Autoencoder):
             InputError: the weights are invalid, or the interpolator is not a `Mixer`.
         """
         codes = self._encode_in_chunks(images, 0, batch_size)
-        shares = _numbers("weights", weights, self.device)
+        shares = as_numbers("weights", weights, self.device)
         if shares.ndim not in (1, 2) or shares.shape[-1] != len(codes):
             raise InputError(f"weights have shape {tuple(shares.shape)}, expected ({len(codes)},) or (N, {len(codes)})")
         rows = shares if shares.ndim == 2 else shares[None]
@@ -284,8 +290,7 @@ class InterpolationModel(Autoencoder):
         Raises:
             InputError: the model has fewer than two examples, `steps` is below two or `pairs` below one.
         """
-        if pairs < 1:
-            raise InputError(f"pairs = {pairs}: expected at least 1")
+        pairs = whole("pairs", pairs, 1, MOST_AT_ONCE)
         if self.examples is None or len(self.examples) < 2:
             raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
@@ -314,7 +319,10 @@ class InterpolationModel(Autoencoder):
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
             return build_component(Interpolator, named(interpolator, "interpolator"))
-        return self.interpolator if interpolator is None else interpolator
+        path = self.interpolator if interpolator is None else interpolator
+        if not isinstance(path, Interpolator):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
+        return path
 
     def _corners(self, left: ImageInput, right: ImageInput) -> Tensor:
         corners = torch.cat([self.encode(left), self.encode(right)])
@@ -326,10 +334,8 @@ class InterpolationModel(Autoencoder):
         return self._decode_in_chunks(codes.flatten(0, 1), batch_size).unflatten(0, codes.shape[:2])
 
 
-def _even_positions(steps: int, what: str = "steps") -> Tensor:
-    if steps < 2:
-        raise InputError(f"{what} = {steps}: a path has at least 2 frames, its two ends")
-    return torch.linspace(0, 1, steps)
+def _even_positions(steps: int) -> Tensor:
+    return torch.linspace(0, 1, whole("steps", steps, 2, MOST_FRAMES))
 
 
 def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
@@ -337,10 +343,3 @@ def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
         raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
     n = len(z1) if len(z0) == 1 else len(z0)
     return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])
-
-
-def _numbers(name: str, values: object, device: torch.device) -> Tensor:
-    try:
-        return torch.as_tensor(values, dtype=torch.float32, device=device)
-    except (ValueError, TypeError, RuntimeError):  # rows of different lengths, words, or not a list
-        raise InputError(f"{name} = {values!r:.100}: expected numbers, as many in each row") from None

@@ -2,6 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
+from interpzoo.arguments import MOST_SEED
 from interpzoo.config import Schema
 
 
@@ -32,7 +33,7 @@ class EvaluationProtocol(Schema):
     """Largest number of training images that the control ``nearest`` chooses from."""
     resamples: int = Field(default=200, ge=2, le=100_000)
     """Number of bootstrap resamples for a confidence interval."""
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the pairs and of everything else that is random."""
 
 

@@ -20,6 +20,7 @@ from pydantic import Field, create_model
 from torch import Generator, Tensor
 from typing_extensions import TypeVar, override
 
+from interpzoo.arguments import MOST_SEED
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits
 from interpzoo.errors import DataError, ImageError
@@ -50,7 +51,7 @@ class ImagesConfig(ComponentConfig):
     """``None``: the first of test, validation, valid and val, or else `held_out` of the training images."""
     held_out: float = Field(default=0.1, gt=0, lt=1)
     """Fraction of the training images that is held out where there is no other split."""
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed that chooses the images that are held out."""
     fit: Fit = "resize"
 

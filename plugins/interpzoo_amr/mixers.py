@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 from typing_extensions import override
 
+from interpzoo.arguments import MOST_SEED
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
 from interpzoo.geometry import align, lerp
@@ -46,7 +47,7 @@ class Mixup(TrainingMixer):
 
 
 class BernoulliConfig(ComponentConfig):
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the order in which the feature maps of a path switch."""
 
 

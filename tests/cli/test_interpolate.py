@@ -108,9 +108,9 @@ def test_usage_errors_are_found_before_anything_is_loaded(cli: Cli) -> None:
 @pytest.mark.usefixtures("model", "pictures")
 def test_invalid_input(cli: Cli) -> None:
     for arguments, expected in (
-        (("--steps", "1"), "steps = 1: a path has at least 2 frames, its two ends"),
-        (("--batch-size", "0"), "batch_size = 0: expected at least 1"),
-        (("--scale", "0"), "scale = 0: expected 1 or more"),
+        (("--steps", "1"), "steps = 1: expected a whole number from 2 to 10,000"),
+        (("--batch-size", "0"), "batch_size = 0: expected a whole number from 1"),
+        (("--scale", "0"), "scale = 0: expected a whole number from 1"),
         (("--interpolator", "sler"), "unknown interpolator 'sler'. Did you mean 'slerp'"),
         (("--device", "abacus"), "device = 'abacus' cannot be used: "),
         (("none.png", "b.jpg"), "'none.png': the image cannot be read: No such file or directory"),

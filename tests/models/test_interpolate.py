@@ -139,7 +139,7 @@ class TestShapes:
     @pytest.mark.parametrize("steps", [1, 0, -3])
     def test_fewer_than_two_frames_are_an_error(self, steps: int, model: InterpolationModel) -> None:
         a, b, c, d = random_images(4, model.config.image)
-        message = rf"steps = {steps}: a path has at least 2 frames"
+        message = rf"steps = {steps}: expected a whole number from 2 to 10,000"
         with pytest.raises(InputError, match=message):
             model.interpolate(a, b, steps=steps)
         with pytest.raises(InputError, match=message):
@@ -209,8 +209,8 @@ class TestPositions:
             ([[0.5]], "t has shape (1, 1), expected (T,) or (2, T)"),
             ([[0.5]] * 3, "t has shape (3, 1), expected (T,) or (2, T)"),
             ([[[0.5]]], "t has shape (1, 1, 1), expected (T,) or (2, T)"),
-            ([0, math.nan], "t holds values that are not finite"),
-            ([[0.0], [-math.inf]], "t holds values that are not finite"),
+            ([0, math.nan], "holds values that are not finite"),
+            ([[0.0], [-math.inf]], "holds values that are not finite"),
             ([[0.0], [0.5, 1.0]], "t = [[0.0], [0.5, 1.0]]: expected numbers, as many in each row"),
             (["half"], "t = ['half']: expected numbers, as many in each row"),
         ],
@@ -332,7 +332,7 @@ class TestBatches:
     @pytest.mark.parametrize("batch_size", [0, -1])
     def test_a_batch_size_of_zero_is_an_error(self, batch_size: int, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)
-        with pytest.raises(InputError, match=f"batch_size = {batch_size}: expected at least 1"):
+        with pytest.raises(InputError, match=f"batch_size = {batch_size}: expected a whole number from 1"):
             model.interpolate(a, b, batch_size=batch_size)
 
 
@@ -399,7 +399,7 @@ class TestExamples:
     @pytest.mark.parametrize("pairs", [0, -1])
     def test_zero_pairs_are_an_error(self, pairs: int, greys: InterpolationModel) -> None:
         greys.examples = torch.tensor([[0.0], [1.0]])
-        with pytest.raises(InputError, match=f"pairs = {pairs}: expected at least 1"):
+        with pytest.raises(InputError, match=f"pairs = {pairs}: expected a whole number from 1"):
             greys.example_strip(pairs=pairs)
 
     @pytest.mark.parametrize("examples", [None, torch.zeros(1, 1)])

@@ -1,0 +1,63 @@
+"""Checks of arguments that are numbers, with their limits. No torch is imported here."""
+
+import math
+import operator
+from typing import Any, Final, SupportsFloat, cast
+
+from interpzoo.errors import InputError
+
+MOST_SEED: Final = 2**32 - 1
+"""Seeds are 0 to this: the largest that NumPy and scikit-learn take."""
+MOST_FRAMES: Final = 10_000
+"""Largest number of frames of one path."""
+MOST_IMAGES: Final = 100_000
+"""Largest number of images that one call draws or arranges in a grid."""
+MOST_AT_ONCE: Final = 2**31 - 1
+"""Largest batch size, and largest number of anything else that costs nothing by itself."""
+MOST_REFINEMENTS: Final = 10_000
+"""Largest number of steps that refine a code."""
+
+_SHOWN = 60
+
+
+def whole(name: str, value: object, least: int, most: int) -> int:
+    """`value` as an ``int``; raises an `InputError` unless it is a whole number from `least` to `most`.
+
+    Integers of NumPy and of torch count. A ``bool``, a float such as 9.0 and a string do not.
+    """
+    number = None
+    if not isinstance(value, bool):
+        try:
+            number = operator.index(cast(Any, value))
+        except Exception:  # what objects that are not numbers raise, such as tensors without data
+            number = None
+    if number is None or not least <= number <= most:
+        raise InputError(f"{name} = {quoted(value)}: expected a whole number from {least:,} to {most:,}")
+    return number
+
+
+def seed_of(value: object, name: str = "seed") -> int:
+    """`value` as a seed; raises an `InputError` unless it is a whole number from 0 to `MOST_SEED`."""
+    return whole(name, value, 0, MOST_SEED)
+
+
+def real(name: str, value: object, least: float, most: float) -> float:
+    """`value` as a ``float``; raises an `InputError` unless it is a finite number from `least` to `most`."""
+    number = math.nan
+    if not isinstance(value, (bool, str, bytes, bytearray)):
+        try:
+            number = float(cast(SupportsFloat, value))
+        except Exception:  # as in `whole`; OverflowError too
+            number = math.nan
+    if not least <= number <= most or math.isinf(number):
+        raise InputError(f"{name} = {quoted(value)}: expected a number from {least:g} to {most:g}")
+    return number
+
+
+def quoted(value: object) -> str:
+    """The start of the ``repr`` of any value, on one line, for an error message."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a whole number of more digits than Python prints, or an object with a faulty __repr__
+        text = f"({type(value).__name__})"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -1,0 +1,42 @@
+"""Checks of tensors that a user gives."""
+
+import torch
+from torch import Tensor
+
+from interpzoo.arguments import quoted
+from interpzoo.errors import InputError, InterpzooError
+
+
+def check_plain(name: str, tensor: object, error: type[InterpzooError] = InputError) -> Tensor:
+    """`tensor`; raises an `error` unless it has its values in memory, and is neither sparse, nested nor quantized."""
+    if not isinstance(tensor, Tensor):
+        raise error(f"{name} = {quoted(tensor)}: expected a torch tensor, not {type(tensor).__name__}")
+    kinds = {"on the meta device, without values": tensor.is_meta, "nested": tensor.is_nested}
+    kinds |= {"quantized": tensor.is_quantized, f"in layout {tensor.layout}": tensor.layout is not torch.strided}
+    for kind, applies in kinds.items():
+        if applies:
+            raise error(f"{name} is a tensor {kind}: expected a dense tensor of numbers")
+    return tensor
+
+
+def check_floats(name: str, tensor: object) -> Tensor:
+    """`tensor` as `check_plain`, of float16, bfloat16, float32 or float64 and finite; raises an `InputError` if not."""
+    found = check_plain(name, tensor)
+    if found.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        raise InputError(f"{name} is of {found.dtype}: expected floating point, such as torch.float32")
+    if not bool(found.isfinite().all()):
+        raise InputError(f"{name} holds values that are not finite (NaN or infinite): expected finite numbers")
+    return found
+
+
+def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
+    """`values`, numbers or rows of as many each, as finite float32; raises an `InputError` if they are not."""
+    if isinstance(values, Tensor):
+        check_plain(name, values)
+    try:
+        found = torch.as_tensor(values, dtype=torch.float32, device=device)
+    except Exception:  # rows of different lengths, words, numbers beyond a float, or not a list
+        raise InputError(f"{name} = {quoted(values)}: expected numbers, as many in each row") from None
+    if not bool(found.isfinite().all()):
+        raise InputError(f"{name} = {quoted(values)} holds values that are not finite: expected finite numbers")
+    return found
