@@ -5,6 +5,7 @@ import operator
 from typing import Any, Final, SupportsFloat, cast
 
 from interpzoo.errors import InputError
+from interpzoo.text import quoted
 
 MOST_SEED: Final = 2**32 - 1
 """Seeds are 0 to this: the largest that NumPy and scikit-learn take."""
@@ -16,8 +17,6 @@ MOST_AT_ONCE: Final = 2**31 - 1
 """Largest batch size, and largest number of anything else that costs nothing by itself."""
 MOST_REFINEMENTS: Final = 10_000
 """Largest number of steps that refine a code."""
-
-_SHOWN = 60
 
 
 def whole(name: str, value: object, least: int, most: int) -> int:
@@ -52,12 +51,3 @@ def real(name: str, value: object, least: float, most: float) -> float:
     if not least <= number <= most or math.isinf(number):
         raise InputError(f"{name} = {quoted(value)}: expected a number from {least:g} to {most:g}")
     return number
-
-
-def quoted(value: object) -> str:
-    """The start of the ``repr`` of any value, on one line, for an error message."""
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # a whole number of more digits than Python prints, or an object with a faulty __repr__
-        text = f"({type(value).__name__})"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -4,13 +4,14 @@ Unknown fields are errors and sizes are bounded, so that a config from an untrus
 import path nor ask for a module that fills the memory. No torch is imported here.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from interpzoo.arguments import MOST_SEED
 from interpzoo.errors import ConfigError
+from interpzoo.text import quoted
 
 FORMAT_VERSION = 1
 """Version of `config.json`; a reader refuses a later one."""
@@ -29,6 +30,10 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 
+MOST_DEPTH: Final = 32
+"""Largest depth of tables and lists in each other, in a recipe or a config."""
+
+_WHOLE: Final = range(-(2**63), 2**63)  # the whole numbers of TOML, which every reader of JSON takes too
 _MOST_ERRORS = 5  # reported in one message
 
 
@@ -171,10 +176,23 @@ class ModelConfig(MethodConfig):
 
 def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> SchemaT:
     """`value` as a `schema`; raises a `ConfigError` of one line that begins with `where` and names each wrong field."""
+    _check_plain(value, where)
     try:
         return schema.model_validate(value)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error, schema)}") from None
+
+
+def _check_plain(value: object, where: str, depth: int = 0) -> None:
+    """Refuse values that can be read, but neither shown nor written again."""
+    if isinstance(value, int) and value not in _WHOLE:
+        raise ConfigError(f"{where}: {quoted(value)} is too large: expected whole numbers below 2^63")
+    if isinstance(value, Mapping | list | tuple):
+        if depth == MOST_DEPTH:
+            raise ConfigError(f"{where}: {quoted(value)} is too deep: expected at most {MOST_DEPTH} levels")
+        items = cast(Mapping[str, object], value).values() if isinstance(value, Mapping) else value
+        for item in cast(Iterable[object], items):
+            _check_plain(item, where, depth + 1)
 
 
 def named(name: str, what: str) -> ComponentSpec:
@@ -192,7 +210,7 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
         elif item["type"] == "missing":
             lines.append(f"field {field!r} is missing")
         else:
-            lines.append(f"{field} = {_cut(repr(item['input']))}: {item['msg']}")
+            lines.append(f"{field} = {quoted(item['input'])}: {item['msg']}")
     if (more := error.error_count() - len(lines)) > 0:
         lines.append(f"and {more} more")
     return "; ".join(lines)

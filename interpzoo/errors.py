@@ -6,9 +6,17 @@ Each derives from `InterpzooError`, so that one ``except`` lets bugs through, an
 import difflib
 from collections.abc import Iterable
 
+from interpzoo.text import one_line
+
 
 class InterpzooError(Exception):
-    """Base of every error that the caller can fix."""
+    """Base of every error that the caller can fix.
+
+    Whatever a message quotes, it is printable text on one line of at most `interpzoo.text.MOST_CHARACTERS`.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class InputError(InterpzooError, ValueError):

@@ -23,7 +23,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
     """The table in a TOML text; raises a `ConfigError` that begins with `where` if `text` is not TOML."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for numbers of too many digits
         raise ConfigError(f"{where} is not TOML: {error}") from None
 
 

@@ -15,11 +15,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from interpzoo.arguments import MOST_AT_ONCE, quoted, real, whole
+from interpzoo.arguments import MOST_AT_ONCE, real, whole
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.files import atomic_write
 from interpzoo.tensors import check_plain
+from interpzoo.text import quoted
 
 ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
 """A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""

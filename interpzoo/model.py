@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, quoted, whole
+from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, whole
 from interpzoo.autoencoder import Autoencoder
 from interpzoo.build import build_component, check_registered
 from interpzoo.config import ModelConfig, named
@@ -33,6 +33,7 @@ from interpzoo.pretrained.folder import (
 )
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.tensors import as_numbers
+from interpzoo.text import quoted
 
 _NEAR_ONE: Final = 1e-4  # largest difference from 1 of a sum of weights, for float32 and rounded input
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from interpzoo.arguments import quoted
 from interpzoo.errors import InputError, InterpzooError
+from interpzoo.text import quoted
 
 
 def check_plain(name: str, tensor: object, error: type[InterpzooError] = InputError) -> Tensor:

@@ -10,7 +10,9 @@ from typing import Any, Final
 import click
 
 from interpzoo.cli import INTERRUPTED
+from interpzoo.cli.console import echo
 from interpzoo.errors import InterpzooError, did_you_mean
+from interpzoo.text import one_line
 
 COMMANDS: Final = (
     "list",
@@ -92,14 +94,14 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except (click.ClickException, InterpzooError, OSError) as error:
-        click.echo(f"Error: {' '.join(_explain(error).split())}", err=True)
+        echo(f"Error: {one_line(_explain(error))}", err=True)
         return _USER_ERROR
     return code if isinstance(code, int) else 0
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning without the source line that Python adds."""
-    click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+    echo(f"Warning: {one_line(str(message))}", err=True)
 
 
 def _explain(error: Exception) -> str:

@@ -150,6 +150,15 @@ def test_nothing_is_pickled_no_text_is_run_and_users_get_no_assertion_error() ->
                 assert ast.unparse(node.func) not in FORBIDDEN_CALLS, where(path, node.lineno)
 
 
+def test_commands_print_only_what_the_console_made_printable() -> None:
+    commands = [path for name, path in CORE.items() if name.startswith("interpzoo.cli.commands")]
+    assert len(commands) > 5
+    for path in commands:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in ("click.echo", "click.secho", "print"), where(path, node.lineno)
+
+
 def test_every_module_says_what_it_is_for() -> None:
     silent = [name for name, path in EVERYTHING.items() if parse(path).body and not ast.get_docstring(parse(path))]
     assert not silent

@@ -34,6 +34,22 @@ def build(interface: type[Any], name: str, *shapes: Any, **options: Any) -> Any:
     return build_component(interface, ComponentSpec.model_validate({"name": name, **options}), *shapes)
 
 
+def nested(value: object, levels: int) -> object:
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("place", ["name", "data", "encoder", "training"])
+def test_values_that_could_not_be_written_again_are_refused(place: str) -> None:
+    recipe = tiny_recipe().model_dump()
+    for value in (nested(1, 30), 2**63 - 1, -(2**63)):
+        validate(Recipe, {**recipe, "data": {"name": "lines", "option": value}}, "here")
+    for value in (nested(1, 33), nested(1, 900), 2**63, -(2**63) - 1, 16**5000, nested(16**5000, 3)):
+        with pytest.raises(ConfigError, match=r"^here: .* is too (large: expected whole|deep: expected at most 32)"):
+            validate(Recipe, {**recipe, place: {"name": "conv", "option": value}}, "here")
+
+
 @pytest.mark.parametrize(
     ("value", "parts"),
     [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from interpzoo.cli.console import columns
+from interpzoo.cli.console import columns, echo
 from interpzoo.cli.options import scoring_options
 
 
@@ -83,19 +83,19 @@ def command(
             for name, score in record.scores.items():
                 if score.error:
                     failed += 1
-                    click.echo(f"{record.candidate}: {name} failed: {score.error}", err=True)
+                    echo(f"{record.candidate}: {name} failed: {score.error}", err=True)
     if not all_done():
         return int(failed > 0)
     found = leaderboards(read_records(output), metrics_named())
     for board in found:
         header, *rows = table(board, board.headlines())
-        click.echo("\n".join((board.name, *columns(header, rows, wrap=True), "")))
+        echo(board.name, *columns(header, rows, wrap=True), "")
     write_text(output / "README.md", render(found, pictures=plots))
     if plots:
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
-    click.echo(f"{output / 'README.md'}: all scores, and which metrics are valid where")
+    echo(f"{output / 'README.md'}: all scores, and which metrics are valid where")
     return int(failed > 0)
 
 
 def _report_skipped(name: str) -> None:
-    click.echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)
+    echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interpzoo.cli.console import columns
+from interpzoo.cli.console import columns, echo
 from interpzoo.cli.options import model_argument, scoring_options, writable
 from interpzoo.files import atomic_write
 
@@ -83,7 +83,7 @@ def command(
             features=features,
             progress=lambda candidate, metric: status.update(f"scoring {candidate}: {metric} ..."),
         )
-    click.echo("\n".join(_lines(scores)))
+    echo(*_lines(scores))
     if output is not None:
         write_text(output, scores.to_json())
     if folder is not None:

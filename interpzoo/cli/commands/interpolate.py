@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from interpzoo.cli.console import echo
 from interpzoo.cli.options import device_option, model_argument, writable
 
 
@@ -70,4 +71,4 @@ def command(
     save = save_gif if output.suffix.lower() == ".gif" else save_strip
     save(output, frames, scale=scale)
     paths, count = frames.shape[:2]
-    click.echo(f"{output}: {paths} path{'s' if paths > 1 else ''} of {count} frames")
+    echo(f"{output}: {paths} path{'s' if paths > 1 else ''} of {count} frames")

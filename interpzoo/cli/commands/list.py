@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from interpzoo.cli.console import columns, echo_json, size
+from interpzoo.cli.console import columns, echo, echo_json, size
 from interpzoo.cli.options import json_option
 from interpzoo.files import folder_bytes
 from interpzoo.listing import list_models, summary_of
@@ -39,9 +39,9 @@ def command(
         header = ("NAME", "METHOD", "DATA", "LICENSE", "WHERE", "SUMMARY")
         entries = [(name, row.entry, row) for name, row in found.items()]
         rows = [(name, e.method, e.dataset, e.license, _where(row), summary_of(row)) for name, e, row in entries]
-        click.echo("\n".join(columns(header, rows)))
+        echo(*columns(header, rows))
     else:
-        click.echo("No pretrained model matches.", err=True)
+        echo("No pretrained model matches.", err=True)
 
 
 def _described(name: str, row: Registration[PretrainedModel]) -> Mapping[str, Any]:

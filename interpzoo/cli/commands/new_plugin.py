@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from interpzoo.cli.console import echo
+
 
 @click.command(
     short_help="Create a plugin with a method of your own.",
@@ -29,4 +31,4 @@ def command(name: str, *, output: Path) -> None:
     from interpzoo.scaffold import new_plugin
 
     project = new_plugin(name, output)
-    click.echo(f"{project}: a new plugin; 'cd {project} && pip install -e .[test] && pytest', then see its README.md")
+    echo(f"{project}: a new plugin; 'cd {project} && pip install -e .[test] && pytest', then see its README.md")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from interpzoo.cli.console import echo_json, fields
+from interpzoo.cli.console import echo, echo_json, fields
 from interpzoo.cli.options import json_option
 from interpzoo.plugins import Plugin, Zoo, discover
 
@@ -29,7 +29,7 @@ def command(*, as_json: bool) -> None:
     if as_json:
         echo_json({"plugins": [_described(found, plugin) for plugin in found.plugins], "clashes": _clashes(found)})
     else:
-        click.echo("\n".join(_lines(found)))
+        echo(*_lines(found))
 
 
 def _lines(found: Zoo) -> Iterator[str]:

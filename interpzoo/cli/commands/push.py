@@ -2,6 +2,7 @@
 
 import click
 
+from interpzoo.cli.console import echo
 from interpzoo.cli.options import model_argument
 
 
@@ -28,5 +29,5 @@ def command(name: str, repository: str, *, private: bool | None, revision: str |
     from interpzoo.pretrained.push import push
 
     pushed = push(locate(name).path, repository, private=private, revision=revision, create_pr=create_pr)
-    click.echo(f"{pushed.url}\nload it with interpzoo.load('{pushed.repository}@{pushed.commit}')")
-    click.echo(f'sha256 = "{pushed.sha256}"')
+    echo(pushed.url, f"load it with interpzoo.load('{pushed.repository}@{pushed.commit}')")
+    echo(f'sha256 = "{pushed.sha256}"')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from interpzoo.cli.console import columns, echo_json, fields, size
+from interpzoo.cli.console import columns, echo, echo_json, fields, size
 from interpzoo.cli.options import json_option, model_argument
 from interpzoo.files import folder_bytes
 
@@ -37,7 +37,7 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
     if recipe:
         from interpzoo.recipes import recipe_text
 
-        click.echo(recipe_text(name), nl=False)
+        echo(*recipe_text(name).removesuffix("\n").split("\n"))
         return
     from interpzoo.pretrained.card import read_results
     from interpzoo.pretrained.folder import read_config
@@ -49,7 +49,7 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
     if as_json:
         echo_json(_described(folder, config, method, results))
     else:
-        click.echo("\n".join(_lines(folder, config, method, results)))
+        echo(*_lines(folder, config, method, results))
 
 
 def _method(config: ModelConfig) -> Method | None:
@@ -86,7 +86,7 @@ def _lines(folder: Path, config: ModelConfig, method: Method | None, results: Se
     if config.limitations:
         yield from ("", "Limits", *fields({"": config.limitations}))
     if method is not None and method.citation:
-        yield from ("", "Citation", method.citation.strip())
+        yield from ("", "Citation", *method.citation.strip().splitlines())
 
 
 def _described(

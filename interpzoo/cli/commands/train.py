@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from interpzoo.cli.console import echo
 from interpzoo.cli.options import data_root_option
 
 
@@ -64,4 +65,4 @@ def _say(message: str, *, err: bool = False) -> None:
     from accelerate import PartialState
 
     if PartialState().is_main_process:
-        click.echo(message, err=err)
+        echo(message, err=err)

@@ -2,7 +2,7 @@
 
 import click
 
-from interpzoo.cli.console import echo_json
+from interpzoo.cli.console import echo, echo_json
 from interpzoo.cli.options import json_option, model_argument
 
 _DAMAGED = 1
@@ -32,6 +32,6 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> None:
     if as_json:
         echo_json([asdict(finding) for finding in findings])
     else:
-        click.echo("\n".join(f"{finding.name}: {finding.problem or 'ok'}" for finding in findings))
+        echo(*(f"{finding.name}: {finding.problem or 'ok'}" for finding in findings))
     if any(finding.problem for finding in findings):
         ctx.exit(_DAMAGED)
