@@ -112,7 +112,8 @@ class TrainingConfig(Schema):
     """``auto``: bfloat16 autocast where the hardware supports it, unless the regularizer needs float32."""
     channels_last: bool = True
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Decay per step of an exponential average of the weights, which is saved in their place; ``None``: no average."""
+    """Decay per step of an exponential average of the weights, which is saved in their place; ``None``: no average.
+    It is reached by a warm-up, (1 + step) / (10 + step), so that short runs do not save their first weights."""
     checkpoint_steps: int = Field(default=2000, ge=1)
     codes: int = Field(default=0, ge=0, le=2000)
     """Number of training images whose codes are saved with the model, for paths that stay near the data."""

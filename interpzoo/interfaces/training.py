@@ -123,7 +123,11 @@ class Regularizer(nn.Module, Configured[ConfigT], ABC):
         self.latent_shape = latent_shape
 
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
-        """Called once before the first step, with a batch, to check the networks or to set scales from the data."""
+        """Called once before the first step, to check the networks or to set scales and codebooks from the data.
+
+        Every process gets the same `batch`, the first one of the run as one process would see it, and the same
+        `generator`. Then parameters and buffers of model and regularizer get the values of the main process.
+        """
 
     def updates(self, model: LatentModel) -> Sequence[Update]:
         """What is optimized, how and how often: by default encoder and decoder together, once a step."""

@@ -1,4 +1,4 @@
-"""The optimizer of an update: how it is built, its learning rate at each step, and the memory layout that it needs."""
+"""The optimizer of an update, its learning rate at each step and its memory layout; and the average of the weights."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from interpzoo.config import OptimizerConfig
 
@@ -43,3 +44,12 @@ def laid_out_like(value: Tensor, parameter: nn.Parameter) -> Tensor:
     if (value.stride(), value.dtype, value.device) == (parameter.stride(), parameter.dtype, parameter.device):
         return value
     return torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def move_average(averages: Sequence[Tensor], weights: Sequence[Tensor], decay: float, index: int) -> None:
+    """Move the averages of weights towards the weights after step `index`, in place.
+
+    The decay grows from 0.1 to `decay`, as (1 + index) / (10 + index): the average covers the last tenth of a short
+    run. With a fixed decay it would hold on to the first weights for 1 / (1 - decay) steps.
+    """
+    get_ema_multi_avg_fn(min(decay, (1 + index) / (10 + index)))([*averages], [*weights], index)

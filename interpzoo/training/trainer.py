@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from interpzoo.config import OptimizerConfig, Recipe
 from interpzoo.errors import DataError, InputError, TrainingError
@@ -24,7 +24,7 @@ from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
 from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
 from interpzoo.training.contexts import deferred, exact_float32
-from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate
+from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate, move_average
 from interpzoo.training.workers import Workers
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -77,7 +77,10 @@ class Trainer:
         self.recipe, self.data, self.workers = recipe, data, workers
         self.total = math.ceil(config.samples / config.batch_size)
         layout = torch.channels_last if config.channels_last else torch.preserve_format
+        frozen = [module for module in model.modules() if _is_frozen(module)]
         self.model = _placed(model, workers.device, layout)
+        for module in frozen:
+            module.eval()
         self.regularizer = _placed(regularizer, workers.device, layout)
         self.done = 0
         """Number of steps taken."""
@@ -89,11 +92,12 @@ class Trainer:
         self._autocast = asked and not self._exact
         self._path = output / CHECKPOINT
         with torch.no_grad(), exact_float32(self._exact):
-            regularizer.setup(model, self._batch(0), _generator(config.seed, "setup", 0))
+            regularizer.setup(model, self._batch(0, whole=True), _generator(config.seed, "setup", 0))
+        for module in (self.model, self.regularizer):
+            workers.share(module)
         self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
         self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
-        decay = config.ema_decay
-        self.average = None if decay is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.average = None if config.ema_decay is None else AveragedModel(model, multi_avg_fn=self._average)
         modules: dict[str, nn.Module | None] = {"model": model, "regularizer": regularizer, "average": self.average}
         self._state = State({n: module for n, module in modules.items() if module is not None}, self._optimizers)
 
@@ -161,6 +165,9 @@ class Trainer:
         self.regularizer.after(step)
         return values
 
+    def _average(self, averages: Sequence[Tensor], weights: Sequence[Tensor], _: object) -> None:
+        move_average(averages, weights, self.recipe.training.ema_decay or 0.0, self.done)
+
     def _move(self, update: Update, gradients: Sequence[Tensor | None], step: Step) -> dict[str, Tensor]:
         config = self._config(update)
         for parameter, gradient in zip(update.parameters, gradients, strict=True):
@@ -189,11 +196,11 @@ class Trainer:
                     )
         return values
 
-    def _batch(self, index: int) -> Batch:
-        """This process's part of batch `index`."""
+    def _batch(self, index: int, *, whole: bool = False) -> Batch:
+        """This process's part of batch `index`, or all of it."""
         size = self.recipe.training.batch_size
         part = size // self.workers.count
-        share = slice(self.workers.rank * part, (self.workers.rank + 1) * part)
+        share = slice(None) if whole else slice(self.workers.rank * part, (self.workers.rank + 1) * part)
         positions = torch.arange(index * size, (index + 1) * size)
         generator = _generator(self.recipe.training.seed, "data", index)
         if self.data.size is None:
@@ -225,6 +232,12 @@ class Trainer:
 def _placed(module: M, device: torch.device, layout: torch.memory_format) -> M:
     to: Any = module.to  # whose stub does not know memory_format
     return to(device, memory_format=layout).train()
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    """Whether the owner of the networks froze this part: its weights get no gradients and it is in eval mode."""
+    weights = [*module.parameters()]
+    return not module.training and bool(weights) and not any(weight.requires_grad for weight in weights)
 
 
 def _generator(seed: int, purpose: str, index: int, rank: int = 0) -> Generator:

@@ -1,10 +1,10 @@
 """The processes of a run, by accelerate: the device and number of this one, and means over all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interpzoo.errors import InputError, MissingDependencyError
 
@@ -64,6 +64,14 @@ class Workers:
         """Wait for all processes."""
         self._accelerator.wait_for_everyone()
 
+    def share(self, module: nn.Module) -> None:
+        """Give parameters and buffers of `module` the values of the main process, in every process."""
+        if self.count > 1:
+            from accelerate.utils import broadcast
+
+            for tensor in (*module.parameters(), *module.buffers()):
+                tensor.data.copy_(broadcast(tensor.data.contiguous()))
+
     def mean_of(self, tensor: Tensor) -> Tensor:
         """The mean over all processes of one tensor; every process must call this."""
         if self.count == 1:
@@ -96,7 +104,7 @@ class Workers:
     def start_trackers(self, run: str, config: Mapping[str, Any]) -> None:
         """Open the trackers."""
         if self._accelerator.log_with:
-            self._accelerator.init_trackers(run, config=dict(config))
+            self._accelerator.init_trackers(run, config=dict(_flat(config)))
 
     def track(self, values: Mapping[str, float], step: int) -> None:
         """Log values to the trackers."""
@@ -107,3 +115,12 @@ class Workers:
         """Close the trackers."""
         if self._accelerator.log_with:
             self._accelerator.end_training()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int | float | str | bool]]:
+    """Nested values by dotted names, as numbers and text, which is all that TensorBoard takes."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, int | float | str) else str(value)

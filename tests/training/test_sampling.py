@@ -71,14 +71,18 @@ class TestImages:
 
     def test_processes_share_generated_batches_with_all_fields(self, tmp_path: Path) -> None:
         """So that partners, which are of the same batch, are of the same process."""
-        found = recipe_of(3)
+
+        class Seen(Watcher):
+            def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+                self.batch = step.batch
+                return super().loss(step, update)
 
         def images(workers: Workers) -> Tensor:
-            watcher = Watcher()
-            trainer_with(found, tmp_path, watcher, workers=workers).run(ignore)
+            seen = Seen()
+            trainer_with(recipe_of(3), tmp_path, seen, workers=workers).run(ignore)
             rows = 8 // workers.count
-            assert watcher.rows == [{"image": rows, "label": rows, "angle": rows}] * 3
-            return watcher.batch["image"]
+            assert seen.rows == [{"image": rows, "label": rows, "angle": rows}] * 3
+            return seen.batch["image"]
 
         assert torch.equal(torch.cat([images(Share(rank, 4)) for rank in range(4)]), images(Workers()))
 

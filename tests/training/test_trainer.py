@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.functional import mse_loss
 
 from interpzoo import wrap
+from interpzoo.build import build_component
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import DataError, TrainingError
-from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update
+from interpzoo.interfaces import Batch, DataSet, LatentModel, Regularizer, Step, Update
+from interpzoo.recipes import load_recipe
 from interpzoo.training.workers import Workers
 from tests.tiny import tiny_model
 from tests.training.runs import KeptLines, Watcher, ignore, recipe_of, trainer_with
@@ -30,6 +33,23 @@ class TestHooks:
         assert watcher.calls == expected
         assert watcher.batch["image"].shape == (8, 1, 16, 16)
         assert not watcher.tracks
+
+    def test_setup_is_the_same_in_every_process(self, tmp_path: Path) -> None:
+        """Each gets the whole first batch and the same random numbers, so that scales and codebooks agree."""
+
+        class Codebook(Watcher):
+            def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
+                noise = torch.randn(batch["image"].shape, generator=generator)
+                self.register_buffer("book", batch["image"] + noise)
+
+        books: list[Tensor] = []
+        for count, rank in ((1, 0), (2, 0), (2, 1), (4, 3)):
+            workers = Workers()
+            workers.rank, workers.count = rank, count
+            book = Codebook()
+            trainer_with(recipe_of(1), tmp_path, book, workers=workers)
+            books.append(book.get_buffer("book"))
+        assert all(torch.equal(book, books[0]) for book in books)
 
     def test_buffers_of_a_regularizer_are_resumed(self, tmp_path: Path) -> None:
         trainer_with(recipe_of(5), tmp_path, Watcher()).run(ignore, stop_after=2)
@@ -159,6 +179,21 @@ class Failing(Watcher):
         return terms
 
 
+class TestFrozenParts:
+    """Networks of which the owner froze a part."""
+
+    @pytest.mark.parametrize("frozen", [True, False])
+    def test_running_statistics_of_a_frozen_part_stand_still(self, frozen: bool, tmp_path: Path) -> None:
+        """Eval mode alone does not freeze: a loaded model is in eval mode, and is to be trained."""
+        encoder = nn.Sequential(nn.Flatten(), nn.Linear(256, 4), nn.BatchNorm1d(4))
+        decoder = nn.Sequential(nn.Linear(4, 256), nn.Unflatten(1, (1, 16, 16)))
+        model = wrap(encoder, decoder, image=(1, 16, 16))
+        encoder[2].eval().requires_grad_(not frozen)
+        before = encoder[2].get_buffer("running_mean").clone()
+        trainer_with(recipe_of(3), tmp_path, model=model).run(ignore)
+        assert torch.equal(encoder[2].get_buffer("running_mean"), before) == frozen
+
+
 class TestFaults:
     """Losses that are not finite."""
 
@@ -210,15 +245,30 @@ class TestAverage:
             def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
                 return {"sum": torch.stack([p.sum() for p in step.model.decoder.parameters()]).sum()}
 
-        found = recipe_of(3, ema_decay=0.75)
+        found = recipe_of(3, ema_decay=0.2)
         trainer = trainer_with(found, tmp_path, Sliding(ComponentConfig(), found.image, (2, 4, 4)))
         bias = trainer.model.decoder.get_parameter("layers.0.bias")
         start = float(bias[0].detach())
         trainer.run(ignore)
-        # After the first step -1, then 3/4 (-1) + 1/4 (-2) = -1.25, then 3/4 (-1.25) + 1/4 (-3) = -1.6875.
+        # After the first step -1, then 2/11 (-1) + 9/11 (-2) = -20/11, then 1/5 (-20/11) + 4/5 (-3) = -152/55.
         average = trainer.trained().decoder.get_parameter("layers.0.bias")
-        assert float(average[0].detach()) - start == pytest.approx(-1.6875e-3, rel=1e-3)
+        assert float(average[0].detach()) - start == pytest.approx(-152 / 55 * 1e-3, rel=1e-3)
         assert float(bias[0].detach()) - start == pytest.approx(-3e-3, rel=1e-3)
+
+    @pytest.mark.parametrize("stop", [None, 50], ids=["at once", "resumed"])
+    def test_a_short_run_saves_a_model_as_good_as_its_last_weights(self, stop: int | None, tmp_path: Path) -> None:
+        """Although the recipe's decay of 0.9995 would hold on to the weights of the first of its 100 steps."""
+        found = recipe_of(samples=1600, batch_size=16, ema_decay=0.9995, optimizer={"learning_rate": 0.01})
+        found = load_recipe(found, ["encoder.latent_channels=8"])
+        trainer = trainer_with(found, tmp_path)
+        trainer.run(ignore, stop_after=stop)
+        if stop is not None:
+            trainer = trainer_with(found, tmp_path)
+            trainer.run(ignore, resume=True)
+        lines = build_component(DataSet, found.data, found.image, None).test(200)["image"]
+        last, saved = (mse_loss(model.eval().reconstruct(lines), lines) for model in (trainer.model, trainer.trained()))
+        assert saved < 1.1 * last
+        assert last < 0.8 * (lines - lines.mean(0)).square().mean()
 
     def test_buffers_are_those_of_the_last_step(self, tmp_path: Path) -> None:
         """Running statistics are averages already, and counters are no fractions."""

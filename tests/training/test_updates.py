@@ -90,7 +90,8 @@ def test_a_run_equals_a_loop_written_by_hand(tmp_path: Path) -> None:
         optimizer.param_groups[0]["lr"] = 0.01 * min(1, (index + 1) / 4) * cosine
         optimizer.step()
         for mean, p in zip(average, model.parameters(), strict=True):
-            mean.copy_(p.detach() if index == 0 else 0.8 * mean + 0.2 * p.detach())
+            decay = min(0.8, (1 + index) / (10 + index))
+            mean.copy_(p.detach() if index == 0 else decay * mean + (1 - decay) * p.detach())
     assert len(reports) == 10
     assert max(values["autoencoder gradient"] for values in reports) > 0.5
     for mine, theirs in zip(trainer.model.parameters(), model.parameters(), strict=True):
