@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.nn.functional import interpolate
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
@@ -37,16 +38,69 @@ def activation(name: Activation) -> nn.Module:
     return modules[name]()
 
 
-def he_init(module: nn.Module) -> None:
-    """Draw the weights of all linear and convolutional layers from N(0, 1 / ((1 + 0.2^2) fan_in)), biases 0."""
+def official_init(module: nn.Module) -> None:
+    """Draw the weights of all linear and convolutional layers from N(0, 1 / ((1 + 0.2^2) fan_in)), biases 0.
+
+    The official code's initialization, which made the ACAI paper's tables. It has half of the variance that leaky ReLU
+    needs (He et al. 2015), so that each layer halves the mean square of a signal.
+    """
     for layer in module.modules():
         # On the meta device there is nothing to draw, and the calls would take half the time of a load.
         if isinstance(layer, nn.Conv2d | nn.Linear) and not layer.weight.is_meta:
-            # Not torch's kaiming_normal_, whose variance is twice this.
-            fan_in = layer.weight[0].numel()
-            nn.init.normal_(layer.weight, std=((1 + _SLOPE**2) * fan_in) ** -0.5)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+            _draw(layer, 1 + _SLOPE**2)
+
+
+def spread_init(network: nn.Module, inputs: Tensor) -> None:
+    """Draw the weights so that over `inputs` every output of every layer has mean 0 and variance 1.
+
+    Each linear or convolutional layer is drawn from N(0, 1 / fan_in) and then scaled and shifted, channel by channel,
+    in the order in which the layers run (Salimans and Kingma 2016, section 3). A signal thus passes any number of
+    layers, whatever activations, padding and pooling take from it. He's gain makes up for activations alone: after four
+    halvings of narrow networks the spread of codes is then anything from 0.03 to 0.7.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    if any(layer.weight.is_meta for layer in layers):
+        return
+    for layer in layers:
+        _draw(layer, 1)
+    hooks = [layer.register_forward_hook(_normalize) for layer in layers]
+    with torch.no_grad():
+        network(inputs.to(layers[0].weight))
+    for hook in hooks:
+        hook.remove()
+
+
+def standard_images(image: ImageSpec, n: int = 64, seed: int = 0) -> Tensor:
+    """Images (n, C, H, W) of 4 by 4 patches whose gray values are N(0, 1) in the networks' units, [-1, 1] for an image.
+
+    Patches and not single pixels, since neighbors in images are alike.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    patches = torch.randn(n, image.channels, 4, 4, generator=generator, device="cpu")
+    return (interpolate(patches, (image.height, image.width)) + 1) / 2
+
+
+def standard_codes(shape: tuple[int, ...], n: int = 64) -> Tensor:
+    """Codes (n, *shape) from N(0, 1), always the same."""
+    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
+
+
+def _draw(layer: nn.Conv2d | nn.Linear, divisor: float) -> None:
+    nn.init.normal_(layer.weight, std=(divisor * layer.weight[0].numel()) ** -0.5)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _normalize(layer: nn.Conv2d | nn.Linear, _: object, output: Tensor) -> Tensor:
+    """A forward hook: change the layer so that its output has mean 0 and variance 1, and return that output."""
+    deviation, mean = torch.std_mean(output.transpose(0, 1).flatten(1), dim=1)
+    deviation = torch.where(deviation > 0, deviation, 1)
+    layer.weight.div_(deviation.view(-1, *[1] * (layer.weight.ndim - 1)))
+    shape = (-1, *[1] * (output.ndim - 2))
+    if layer.bias is None:
+        return output / deviation.view(shape)
+    layer.bias.copy_((layer.bias - mean) / deviation)
+    return (output - mean.view(shape)) / deviation.view(shape)
 
 
 class ConvConfig(ComponentConfig):
@@ -64,7 +118,10 @@ class ConvEncoderConfig(ConvConfig):
     """Sizes of a convolutional encoder, and whether it is variational."""
 
     posterior: Literal["none", "gaussian"] = "none"
-    """``gaussian``: a dense layer gives mean and log-variance of the code."""
+    """``gaussian``: the last convolution gives mean and log-variance of the code."""
+    heads: Literal["features", "code"] = "features"
+    """``code`` is for old models: there the last convolution gives the maps of a code, and mean and log-variance are
+    linear in these, so that one is an affine function of the other."""
 
 
 class ConvDecoderConfig(ComponentConfig):
@@ -82,6 +139,12 @@ def conv_trunk(config: ConvConfig, image: ImageSpec) -> nn.Sequential:
     Raises:
         ConfigError: H or W is not a multiple of 2^scales.
     """
+    trunk = _trunk(config, image, config.latent_channels)
+    official_init(trunk)
+    return trunk
+
+
+def _trunk(config: ConvConfig, image: ImageSpec, outputs: int) -> nn.Sequential:
     factor = 2**config.scales
     if image.height % factor or image.width % factor:
         raise ConfigError(
@@ -97,10 +160,8 @@ def conv_trunk(config: ConvConfig, image: ImageSpec) -> nn.Sequential:
         channels = wider
     deepest = config.width * factor
     layers += [nn.Conv2d(channels, deepest, 3, padding=1), activation(config.activation)]
-    layers.append(nn.Conv2d(deepest, config.latent_channels, 3, padding=1))
-    trunk = nn.Sequential(*layers)
-    he_init(trunk)
-    return trunk
+    layers.append(nn.Conv2d(deepest, outputs, 3, padding=1))
+    return nn.Sequential(*layers)
 
 
 def _double_conv(channels: int, wider: int, name: Activation) -> list[nn.Module]:
@@ -113,39 +174,52 @@ def _double_conv(channels: int, wider: int, name: Activation) -> list[nn.Module]
 
 
 class ConvEncoder(Encoder[ConvEncoderConfig]):
-    """The paper's encoder: images to a map of codes."""
+    """The paper's encoder: images to a map of codes.
+
+    With leaky ReLU and no posterior it is the official network and keeps its initialization, see `official_init`.
+    """
 
     def __init__(self, config: ConvEncoderConfig, image: ImageSpec) -> None:
         super().__init__(config, image)
         factor = 2**config.scales
-        self.layers = conv_trunk(config, image)
         self.latent_shape = (config.latent_channels, image.height // factor, image.width // factor)
+        self.is_variational = config.posterior == "gaussian"
+        dense = self.is_variational and config.heads == "code"
+        both = self.is_variational and not dense
+        self.layers = _trunk(config, image, (1 + both) * config.latent_channels)
         size = math.prod(self.latent_shape)
-        self.moments = nn.Linear(size, 2 * size) if config.posterior == "gaussian" else None
-        """Gives mean and log-variance from the flattened map, as in the paper's VAE baseline."""
-        if self.moments is not None:
-            he_init(self.moments)
+        self.moments = nn.Linear(size, 2 * size) if dense else None
+        if dense or (config.activation == "leaky_relu" and not self.is_variational):
+            official_init(self)
+        else:
+            spread_init(self, standard_images(image))
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(signed(x)) if self.moments is None else self._moments(self.moments, x)[0]
+        return self._moments(x)[0] if self.is_variational else self.layers(signed(x))
 
     @override
     def posterior(self, x: Tensor) -> Distribution | None:
-        if self.moments is None:
+        if not self.is_variational:
             return None
-        mean, log_variance = self._moments(self.moments, x)
+        mean, log_variance = self._moments(x)
         # Autocast gives bfloat16, in which exp and the KL divergence lose too many digits.
         deviation = (log_variance.float().clamp(-_LOG_VARIANCE_BOUND, _LOG_VARIANCE_BOUND) / 2).exp()
         return Independent(Normal(mean.float(), deviation, validate_args=False), len(self.latent_shape))
 
-    def _moments(self, moments: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = moments(self.layers(signed(x)).flatten(1)).chunk(2, dim=1)
-        return mean.unflatten(1, self.latent_shape), log_variance.unflatten(1, self.latent_shape)
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.layers(signed(x))
+        if self.moments is not None:
+            y = self.moments(y.flatten(1)).unflatten(1, (2 * self.latent_shape[0], *self.latent_shape[1:]))
+        mean, log_variance = y.chunk(2, dim=1)
+        return mean, log_variance
 
 
 class ConvDecoder(Decoder[ConvDecoderConfig]):
-    """The paper's decoder: a map of codes to images."""
+    """The paper's decoder: a map of codes to images.
+
+    With leaky ReLU and a linear output it is the official network and keeps its initialization, see `official_init`.
+    """
 
     def __init__(self, config: ConvDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
@@ -164,7 +238,10 @@ class ConvDecoder(Decoder[ConvDecoderConfig]):
         layers += [nn.Conv2d(channels, config.width, 3, padding=1), activation(config.activation)]
         layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
-        he_init(self.layers)
+        if config.activation == "leaky_relu" and config.output == "linear":
+            official_init(self.layers)
+        else:
+            spread_init(self.layers, standard_codes(latent_shape))
 
     @override
     def forward(self, z: Tensor) -> Tensor:

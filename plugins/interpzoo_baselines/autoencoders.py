@@ -10,7 +10,7 @@ from typing_extensions import override
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.interfaces import LatentModel, Regularizer, Step, Update, parameters_of
 from interpzoo.losses import adversarial_loss, elbo_terms, signed_mse
-from interpzoo.nets import he_init
+from interpzoo.nets import official_init
 
 
 class Autoencoder(Regularizer):
@@ -74,7 +74,7 @@ class Adversarial(Regularizer[AdversarialConfig]):
             nn.LeakyReLU(0.2),
             nn.Linear(config.width, 1),
         )
-        he_init(self.discriminator)
+        official_init(self.discriminator)
 
     @override
     def updates(self, model: LatentModel) -> Sequence[Update]:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import ConfigT, Decoder
-from interpzoo.nets import Activation, activation, bernoulli_log_prob, he_init
+from interpzoo.nets import Activation, activation, bernoulli_log_prob, spread_init, standard_codes
 
 
 class CodeMap(nn.Module):
@@ -79,7 +79,7 @@ class SkipMLP(BernoulliDecoder[SkipMLPConfig]):
         self.first = nn.Linear(size, config.width)
         self.layers = nn.ModuleList(nn.Linear(config.width, width) for width in widths)
         self.skips = nn.ModuleList(nn.Linear(size, width, bias=False) for width in widths if config.skip)
-        he_init(self)
+        spread_init(self, standard_codes(latent_shape))
 
     @override
     def logits(self, z: Tensor) -> Tensor:
@@ -126,11 +126,11 @@ class SkipConv(BernoulliDecoder[SkipConvConfig]):
         starts = [ends[0], *ends[:-1]]
         self.start = (starts[0], image.height // factor, image.width // factor)
         self.first = nn.Linear(size, math.prod(self.start))
-        he_init(self.first)
         self.layers = nn.ModuleList(
             _Layer(start, end, size if config.skip else None, (image.height // divisor, image.width // divisor))
             for start, end, divisor in zip(starts, ends, [*divisors, 1, 1], strict=True)
         )
+        spread_init(self, standard_codes(latent_shape))
 
     @override
     def logits(self, z: Tensor) -> Tensor:
@@ -148,7 +148,6 @@ class _Layer(nn.Module):
         self.resolution = resolution
         self.code_map = None if size is None else CodeMap(size, *resolution)
         self.conv = nn.Conv2d(channels + (size is not None), wider, 3, padding=1)
-        he_init(self.conv)
 
     def forward(self, h: Tensor, z: Tensor) -> Tensor:
         if h.shape[2:] != self.resolution:

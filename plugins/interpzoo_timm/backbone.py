@@ -14,7 +14,7 @@ from typing_extensions import override
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
-from interpzoo.nets import Activation, activation, he_init
+from interpzoo.nets import Activation, activation, official_init
 from interpzoo_timm.library import fetching, line, spread, timm_with
 
 
@@ -91,7 +91,7 @@ class UpsamplingDecoder(Decoder[UpsamplingDecoderConfig]):
             for channels in (wider, width):
                 self.layers.extend([nn.Conv2d(channels, width, 3, padding=1), activation(config.activation)])
         self.layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
-        he_init(self.layers)
+        official_init(self.layers)
 
     @override
     def forward(self, z: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.nets import (
+    Activation,
     ConvConfig,
     ConvDecoder,
     ConvDecoderConfig,
@@ -20,6 +22,8 @@ from interpzoo.nets import (
     activation,
     conv_trunk,
     signed,
+    spread_init,
+    standard_images,
 )
 
 
@@ -64,21 +68,55 @@ def test_parameter_counts_of_the_official_code(
 
 def test_initial_weights_are_normal_of_the_official_deviation() -> None:
     torch.manual_seed(0)
-    encoder, decoder = networks(32, 16, 3, 3, posterior="gaussian")
+    encoder, decoder = networks(32, 16, 3, 3)
     layers = [m for m in [*encoder.modules(), *decoder.modules()] if isinstance(m, nn.Conv2d | nn.Linear)]
-    # 1x1 and three double convolutions and two; the dense moments; three doubles and two.
-    assert len(layers) == (1 + 6 + 2) + 1 + (6 + 2)
+    # 1x1 and three double convolutions and two; three doubles and two.
+    assert len(layers) == (1 + 6 + 2) + (6 + 2)
     for layer in layers:
-        fan_in = layer.weight[0].numel()
-        deviation = 1 / math.sqrt((1 + 0.2**2) * fan_in)
-        scaled = layer.weight.detach().double() / deviation
-        n = scaled.numel()
-        # Mean, variance and fourth moment of a standard normal, to five of their own standard errors.
-        assert abs(scaled.mean()) < 5 / math.sqrt(n)
-        assert abs(scaled.var() - 1) < 5 * math.sqrt(2 / n)
-        assert abs(scaled.pow(4).mean() - 3) < 5 * math.sqrt(96 / n)
-        assert layer.bias is not None
-        assert not layer.bias.any()
+        check_normal(layer, 1 / ((1 + 0.2**2) * layer.weight[0].numel()))
+
+
+def check_normal(layer: nn.Conv2d | nn.Linear, variance: float) -> None:
+    """Weights are normal of that variance, biases 0."""
+    scaled = layer.weight.detach().double() / math.sqrt(variance)
+    n = scaled.numel()
+    # Mean, variance and fourth moment of a standard normal, to five of their own standard errors.
+    assert abs(scaled.mean()) < 5 / math.sqrt(n)
+    assert abs(scaled.var() - 1) < 5 * math.sqrt(2 / n)
+    assert abs(scaled.pow(4).mean() - 3) < 5 * math.sqrt(96 / n)
+    assert layer.bias is not None
+    assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("name", get_args(Activation))
+def test_every_output_of_every_layer_starts_with_mean_0_and_variance_1(name: Activation) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(2, 5, 1),
+        nn.Conv2d(5, 6, 3, padding=1, bias=False),
+        activation(name),
+        nn.AvgPool2d(4),
+        nn.Conv2d(6, 7, 3, padding=1),
+        activation(name),
+        nn.Flatten(),
+        nn.Linear(7, 8),
+    )
+    x = torch.randn(200, 2, 4, 4, generator=Generator().manual_seed(1))
+    spread_init(network, x)
+    with torch.no_grad():
+        for layer in network:
+            x = layer(x)
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                variance, mean = torch.var_mean(x.transpose(0, 1).flatten(1), dim=1)
+                torch.testing.assert_close(variance, torch.ones_like(variance), atol=1e-3, rtol=0)
+                if layer.bias is not None:  # without one nothing can be shifted
+                    torch.testing.assert_close(mean, torch.zeros_like(mean), atol=1e-4, rtol=0)
+
+
+def test_an_output_that_never_varies_stays_finite() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 1))
+    spread_init(network, torch.ones(4, 1, 2, 2))
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
 
 
 def test_the_order_of_layers_is_the_official_one() -> None:
@@ -103,7 +141,7 @@ def test_leaky_relu_has_the_slope_of_tensorflow() -> None:
 
 
 @pytest.mark.parametrize("name", ["elu", "silu"])
-def test_smooth_activations_have_a_second_derivative(name: str) -> None:
+def test_smooth_activations_have_a_second_derivative(name: Activation) -> None:
     x = torch.tensor([-0.5], requires_grad=True)
     (first,) = torch.autograd.grad(activation(name)(x).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
@@ -140,18 +178,55 @@ def test_the_code_of_a_stochastic_encoder_is_its_mean(stochastic: tuple[ConvEnco
     assert posterior.batch_shape == (2,)
     assert posterior.event_shape == encoder.latent_shape
     assert torch.equal(encoder(x), posterior.mean)
-    moments = encoder.moments
-    assert moments is not None
-    mean, log_variance = moments(encoder.layers(2 * x - 1).flatten(1)).split(32, dim=1)
-    torch.testing.assert_close(posterior.mean.flatten(1), mean)
-    torch.testing.assert_close(posterior.stddev.flatten(1), (log_variance / 2).exp())
+    mean, log_variance = encoder.layers(2 * x - 1).split(2, dim=1)
+    torch.testing.assert_close(posterior.mean, mean)
+    torch.testing.assert_close(posterior.stddev, (log_variance / 2).exp())
+
+
+@pytest.mark.parametrize(("heads", "affine"), [("features", False), ("code", True)])
+def test_the_log_variance_is_not_a_function_of_the_mean(heads: str, affine: bool) -> None:
+    """An affine function of the mean would leave nothing of it; old models have one."""
+    torch.manual_seed(0)
+    sizes = {"width": 4, "scales": 4, "latent_channels": 4, "posterior": "gaussian", "heads": heads}
+    encoder = ConvEncoder(ConvEncoderConfig.model_validate(sizes), ImageSpec(channels=1, height=16, width=16))
+    spread_init(encoder, standard_images(encoder.image))
+    with torch.no_grad():
+        posterior = encoder.posterior(standard_images(encoder.image))
+        assert posterior is not None
+        inputs = torch.cat([posterior.mean.flatten(1), torch.ones(64, 1)], 1)
+        log_variance = 2 * posterior.stddev.flatten(1).log()
+        rest = log_variance - inputs @ torch.linalg.lstsq(inputs, log_variance).solution
+    unexplained = float(rest.var(0).mean() / log_variance.var(0).mean())
+    assert unexplained < 1e-4 if affine else unexplained > 0.1
+
+
+@pytest.mark.parametrize("posterior", ["gaussian", "none"])
+@pytest.mark.parametrize("name", get_args(Activation))
+@pytest.mark.parametrize(("size", "scales"), [(4, 2), (8, 3), (16, 2), (16, 4), (32, 3), (32, 5), (64, 6)])
+def test_codes_are_spread_at_the_start_however_deep_the_encoder(
+    size: int, scales: int, name: Activation, posterior: str
+) -> None:
+    """On other images than those of the initialization; with half of He's gain it is 1e-6 to 1e-2."""
+    torch.manual_seed(0)
+    image = ImageSpec(channels=1, height=size, width=size)
+    sizes = {"width": 8, "scales": scales, "latent_channels": 8, "activation": name, "posterior": posterior}
+    encoder = ConvEncoder(ConvEncoderConfig.model_validate(sizes), image)
+    with torch.no_grad():
+        spread = encoder(standard_images(image, seed=1)).std(0)
+    if name == "leaky_relu" and posterior == "none":
+        assert spread.mean() < 0.1  # the official network, whose initialization made its paper's tables
+    else:
+        assert spread.min() > 0.2
+        assert spread.max() < 3
 
 
 def test_a_wild_log_variance_stays_finite(stochastic: tuple[ConvEncoder, ConvDecoder]) -> None:
     encoder, _ = stochastic
-    assert encoder.moments is not None
+    head = encoder.layers[-1]
+    assert isinstance(head, nn.Conv2d)
+    assert head.bias is not None
     with torch.no_grad():
-        encoder.moments.bias[32:] = torch.linspace(-1e6, 1e6, 32)
+        head.bias[2:] = torch.tensor([-1e6, 1e6])
     posterior = encoder.posterior(torch.zeros(1, 1, 32, 32))
     assert posterior is not None
     assert posterior.stddev.isfinite().all()

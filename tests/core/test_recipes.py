@@ -8,7 +8,10 @@ import pytest
 import torch
 
 import interpzoo
+from interpzoo.build import build_component
 from interpzoo.errors import AmbiguousNameError, ConfigError, UnknownNameError
+from interpzoo.interfaces import Encoder
+from interpzoo.nets import standard_images
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import render_card
 from interpzoo.recipes import load_recipe
@@ -39,6 +42,25 @@ def test_recipes_on_one_data_set_differ_only_in_the_method(method: str) -> None:
             same += ["samples"] if method == "ae" else ["samples", "ema_decay"]
         for name in same:
             assert getattr(ours.training, name) == getattr(acai.training, name), (data, name)
+
+
+@pytest.mark.parametrize("name", registry().recipes.names())
+def test_codes_are_spread_at_the_start(name: str) -> None:
+    """On images of patches, other ones than those of the initialization.
+
+    Less, and the first steps see no difference between images; more, and the posteriors start far from the prior.
+    """
+    recipe = load_recipe(name)
+    options = recipe.encoder.options
+    smooth, variational = options.get("activation") in ("elu", "silu"), options.get("posterior") == "gaussian"
+    if recipe.encoder.name != "conv" or not (smooth or variational) or options.get("heads") == "code":
+        return  # timm's own, the ACAI paper's with its initialization, or one that is there to load an old model
+    torch.manual_seed(0)
+    encoder = build_component(Encoder, recipe.encoder, recipe.image)
+    with torch.no_grad():
+        spread = encoder(standard_images(recipe.image, seed=1)).std(0)
+    assert spread.min() > 0.2
+    assert spread.max() < 3
 
 
 def test_create_is_a_function_of_the_seed_and_keeps_the_global_random_state() -> None:

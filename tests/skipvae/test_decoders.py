@@ -93,6 +93,8 @@ def test_a_perceptron_by_hand() -> None:
     assert isinstance(decoder, SkipMLP)
     for layer, weight in zip([decoder.first, *decoder.layers, *decoder.skips], (2.0, 3.0, 7.0, 5.0, 11.0), strict=True):
         nn.init.constant_(layer.weight, weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     assert decoder.logits(torch.ones(1, 1)).item() == pytest.approx(88)
     assert made("skip-mlp", layers=1)(torch.zeros(2, *LATENT)).shape == (2, *IMAGE.shape)
 

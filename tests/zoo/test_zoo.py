@@ -149,8 +149,8 @@ def test_methods_on_one_data_set_have_the_same_networks_and_samples() -> None:
             assert len({recipe.training.samples for recipe in alike}) <= 1
         for recipe in others:
             assert recipe.image == first.image
-            # A method may have its own posterior, output and skips; all other layers are the same.
-            own = dict.fromkeys(("posterior", "output", "skip"))
+            # A method may have its own posterior, heads, output and skips; all other layers are the same.
+            own = dict.fromkeys(("posterior", "heads", "output", "skip"))
             for part in ("encoder", "decoder"):
                 assert {**getattr(recipe, part).options, **own} == {**getattr(first, part).options, **own}
 
