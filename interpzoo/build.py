@@ -4,11 +4,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from interpzoo.config import ComponentSpec, MethodConfig, validate
-from interpzoo.errors import ConfigError, PluginError, UnknownNameError
+from interpzoo.errors import ConfigError, InterpzooError, PluginError, UnknownNameError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry
 from interpzoo.registry import Kind
+from interpzoo.text import explained
 
 C = TypeVar("C", bound=Configured[Any])
 
@@ -31,11 +32,18 @@ def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) 
     """Build a component of an interface, such as `Encoder`; `shapes` are its arguments after the config.
 
     Raises:
-        UnknownNameError, AmbiguousNameError, PluginError: as `component_class`.
+        UnknownNameError, AmbiguousNameError, PluginError: as `component_class`; a `PluginError` also if it fails.
         ConfigError: an option is invalid; the message names component and field.
     """
-    cls = component_class(interface, component.name)
-    return cls(validate(cls.Config, component.options, f"{interface.kind} {component.name!r}"), *shapes)
+    cls, what = component_class(interface, component.name), f"{interface.kind} {component.name!r}"
+    config = validate(cls.Config, component.options, what)
+    owner = registry().components[interface.kind].find(component.name).owner
+    try:
+        return cls(config, *shapes)
+    except InterpzooError:
+        raise
+    except (Exception, SystemExit) as error:  # a plugin's class may raise anything
+        raise PluginError(f"{owner}: {what} cannot be built: {explained(error)}") from error
 
 
 def fully_named(config: MethodConfig) -> dict[Kind, ComponentSpec]:

@@ -16,21 +16,26 @@ these), ``INTERPZOO_STRICT_PLUGINS=1`` (the first failure is raised).
 """
 
 import os
-import sys
+import re
 import time
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
 from typing import Literal
 
 import pluggy
 
 from interpzoo.errors import PluginError
-from interpzoo.registry import Owner, Registrar, Registry
+from interpzoo.foreign import ForeignError, complain, contained
+from interpzoo.registry import FIRST_PARTY, Owner, Registrar, Registry, is_name
+from interpzoo.text import explained
 
 GROUP = "interpzoo"
 API_VERSION = 1
 """Version of the plugin API; raised when plugins written for the previous one no longer work."""
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,63}")
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -62,16 +67,23 @@ class Zoo:
 
     registry: Registry = field(default_factory=Registry)
     plugins: list[Plugin] = field(default_factory=list["Plugin"])
+    damaged: list[str] = field(default_factory=list[str])
+    """Installed distributions whose list of plugins cannot be read, with the reason."""
+
+    def plugin(self, name: str) -> Plugin | None:
+        """The plugin of this name; one that is loaded, if several distributions have it."""
+        found = [plugin for plugin in self.plugins if plugin.owner.plugin == name]
+        return next((plugin for plugin in found if plugin.status == "loaded"), found[0] if found else None)
 
     def problems(self) -> list[str]:
-        """Failed plugins and clashing names, one line each."""
+        """Failed plugins, damaged distributions and clashing names, one line each."""
         failed = [f"{p.owner} is not loaded: {p.reason}" for p in self.plugins if p.status == "failed"]
         clashes = [
             f"{table.kind} {rows[0].name!r} is registered by {' and '.join(str(row.owner) for row in rows)}"
             for table in self.registry.tables()
             for rows in table.clashes()
         ]
-        return failed + clashes
+        return failed + self.damaged + clashes
 
 
 def discover() -> Zoo:
@@ -82,19 +94,20 @@ def discover() -> Zoo:
     manager.add_hookspecs(Hooks)
     allowed, blocked = _names("INTERPZOO_PLUGINS"), _names("INTERPZOO_DISABLE_PLUGINS") or set()
     # Ours first, so that a clash is blamed on the later plugin.
-    found = [(_owner(entry), entry) for entry in entry_points(group=GROUP)]
-    for owner, entry in sorted(found, key=lambda pair: (pair[0].distribution != GROUP, pair[0].plugin)):
+    for owner, entry in sorted(_found(zoo.damaged), key=lambda pair: (pair[0].distribution != GROUP, pair[0].plugin)):
         if (allowed is not None and entry.name not in allowed) or entry.name in blocked:
             variable = "INTERPZOO_DISABLE_PLUGINS" if entry.name in blocked else "INTERPZOO_PLUGINS"
             zoo.plugins.append(Plugin(owner, "disabled", f"by {variable}={os.environ[variable]}"))
             continue
         start = time.perf_counter()
         try:
-            _load(entry, owner, manager, zoo.registry)
-        except (Exception, SystemExit) as error:  # a plugin may raise anything and must not break the zoo
+            with contained(owner):
+                _load(entry, owner, manager, zoo.registry)
+        except Exception as error:  # a plugin may raise anything and must not break the zoo
+            reason = str(error) if isinstance(error, PluginError | ForeignError) else explained(error)
             if strict:
-                raise PluginError(f"{owner} failed: {_line(error)}") from error
-            zoo.plugins.append(Plugin(owner, "failed", _line(error)))
+                raise PluginError(f"{owner} failed: {reason}") from error
+            zoo.plugins.append(Plugin(owner, "failed", reason))
         else:
             zoo.plugins.append(Plugin(owner, "loaded", milliseconds=(time.perf_counter() - start) * 1e3))
     if strict and (problems := zoo.problems()):
@@ -107,7 +120,7 @@ def zoo() -> Zoo:
     """The zoo of this process, discovered on first use; its problems are printed to stderr once."""
     found = discover()
     for problem in found.problems():
-        print(f"interpzoo: {problem} (see 'interpzoo plugins')", file=sys.stderr)  # noqa: T201
+        complain(f"{problem} (see 'interpzoo plugins')")
     return found
 
 
@@ -118,6 +131,8 @@ def registry() -> Registry:
 
 
 def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, registry: Registry) -> None:
+    if not is_name(entry.name):
+        raise PluginError("the name of its entry point has other characters than letters, digits, '.', '_', '-'")
     module = entry.load()
     version = getattr(module, "INTERPZOO_API", None)
     if not isinstance(version, int):
@@ -141,18 +156,43 @@ def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, regist
         raise
 
 
-def _owner(entry: EntryPoint) -> Owner:
-    if entry.dist is None:
-        return Owner(entry.name, "unknown-distribution", "?")
-    metadata = entry.dist.metadata  # each look at it reads and parses the file
-    return Owner(entry.name, metadata["Name"], metadata["Version"])
+def _found(damaged: list[str]) -> list[tuple[Owner, EntryPoint]]:
+    """The plugins of all installed distributions; those that cannot be read are added to `damaged`.
+
+    The first of several distributions of one name counts, as for an import. Nobody can hide ours by taking its name.
+    """
+    found: dict[tuple[str, str], tuple[Owner, EntryPoint]] = {}
+    seen: set[str] = set()
+    for distribution in distributions():
+        try:
+            entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+        except Exception as error:  # the file is not text, or not a list of entry points
+            name, version = _identity(distribution)
+            damaged.append(f"the plugins of {name} {version}, if any, cannot be found: {explained(error)}")
+            continue
+        if not entries:
+            continue  # most have none, and their names need not be read
+        name, version = _identity(distribution)
+        if name in seen and name != FIRST_PARTY:
+            continue
+        seen.add(name)
+        for entry in entries:
+            found.setdefault((entry.name, entry.value), (Owner(entry.name, name, version), entry))
+    return [*found.values()]
+
+
+def _identity(distribution: Distribution) -> tuple[str, str]:
+    """Name and version of a distribution, from the name of its folder where its metadata are damaged."""
+    try:
+        metadata = distribution.metadata  # each look at it reads and parses the file
+        name, version = metadata["Name"], metadata["Version"]
+    except Exception:  # the file is not text, or has other fields
+        name = version = None
+    named, _, numbered = Path(str(getattr(distribution, "_path", ""))).stem.partition("-")
+    name, version = (str(value or other) for value, other in ((name, named), (version, numbered)))
+    return name if is_name(name) else "unknown-distribution", version if re.fullmatch(_VERSION, version) else "?"
 
 
 def _names(variable: str) -> set[str] | None:
     value = os.environ.get(variable)
     return None if value is None else {name.strip() for name in value.split(",") if name.strip()}
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

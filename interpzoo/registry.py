@@ -3,7 +3,9 @@
 import fnmatch
 import importlib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.util import find_spec
@@ -12,6 +14,8 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, did_you_mean
 from interpzoo.files import parse_toml
+from interpzoo.foreign import contained
+from interpzoo.text import explained, quoted
 
 Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -20,7 +24,13 @@ FIRST_PARTY: Final = "interpzoo"
 """The distribution whose names of pretrained models cannot be taken over by plugins of others."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can name a plugin or what it registers: letters, digits, ``.``, ``_`` and ``-``."""
+    return _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,16 @@ class Method:
     citation: str = ""
     """BibTeX."""
 
+    def __post_init__(self) -> None:
+        _check_texts(self)
+
+
+def _check_texts(entry: "Method | PretrainedModel") -> None:
+    """Refuse values of another type, which a file may hold."""
+    for name, value in vars(entry).items():
+        if not isinstance(value, str | None):
+            raise TypeError(f"{name} = {quoted(value)}: expected text")
+
 
 @dataclass(frozen=True)
 class RecipeFile:
@@ -64,8 +84,11 @@ class RecipeFile:
     file: str
 
     def read(self) -> str:
-        """The file's text."""
-        return files(self.package).joinpath("recipes").joinpath(self.file).read_text("utf-8")
+        """The file's text; raises a `ConfigError` if it cannot be read."""
+        try:
+            return files(self.package).joinpath("recipes").joinpath(self.file).read_text("utf-8")
+        except Exception as error:  # its package is gone or damaged, or it is not text
+            raise ConfigError(f"recipe {self.file!r} of {self.package} cannot be read: {explained(error)}") from None
 
     @property
     def summary(self) -> str:
@@ -100,6 +123,9 @@ class PretrainedModel:
     """SHA-256 of the folder's ``SHA256SUMS`` file."""
 
     def __post_init__(self) -> None:
+        _check_texts(self)
+        if self.package is not None and not _PACKAGE.fullmatch(self.package):
+            raise ValueError(f"package = {quoted(self.package)}: expected the name of an import package")
         # A registered name must load the same files everywhere and for ever.
         pins = re.fullmatch(r"[0-9a-f]{40}", self.revision or ""), re.fullmatch(r"[0-9a-f]{64}", self.sha256 or "")
         if self.repository is not None and not all(pins):
@@ -220,15 +246,19 @@ class Registry:
         row = self.components[kind].find(name)
         module, _, attribute = row.entry.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            with contained(row.owner):
+                return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # a plugin's module may raise anything
             what = f"{kind} {row.name!r} ({row.entry.target})"
-            raise PluginError(f"{row.owner}: {what} cannot be imported: {error}") from error
+            raise PluginError(f"{row.owner}: {what} cannot be imported: {explained(error)}") from error
 
 
 def bundled_folder(row: Registration[PretrainedModel]) -> Path | None:
     """The folder of a pretrained model inside its installed package, or ``None`` if the package does not bundle it."""
-    spec = None if row.entry.package is None else find_spec(row.entry.package)
+    spec = None
+    if row.entry.package is not None:
+        with suppress(Exception):  # it may be a part of a package that is absent or broken
+            spec = find_spec(row.entry.package)
     for root in (spec.submodule_search_locations or []) if spec else []:
         # In a wheel the folders are in the package, in a checkout (an editable install) next to it.
         for parent in (Path(root), Path(root).parent):
@@ -267,19 +297,25 @@ class Registrar:
             if unknown := sorted(zoo.keys() - {"methods", "models", "renamed"}):
                 expected = "[methods.NAME], [models.NAME], [renamed]"
                 raise PluginError(f"{self._owner}: zoo.toml has {unknown[0]!r}, expected {expected}")
-            for name, fields in zoo.get("methods", {}).items():
+            for name, fields in self._table(zoo, "methods").items():
                 self._stage("method", name, self._entry(Method, name, fields))
-            for name, fields in zoo.get("models", {}).items():
+            for name, fields in self._table(zoo, "models").items():
                 self._stage("model", name, self._entry(PretrainedModel, name, fields))
-            for name, to in zoo.get("renamed", {}).items():
+            for name, to in self._table(zoo, "renamed").items():
                 self._stage("former name", name, Alias(str(to)))
+
+    def _table(self, zoo: dict[str, Any], key: str) -> dict[str, Any]:
+        value = zoo.get(key, {})
+        if not isinstance(value, dict):
+            raise PluginError(f"{self._owner}: zoo.toml, {key} = {quoted(value)}: expected a table")
+        return value
 
     def commit(self, registry: Registry) -> None:
         """Add everything to `registry`; on an error it is unchanged."""
         tables = {table.kind: table for table in registry.tables()}
-        keys = [(kind, row.name) for kind, row in self._staged]
+        counts = Counter((kind, row.name) for kind, row in self._staged)
         for kind, row in self._staged:
-            if keys.count((kind, row.name)) > 1 or tables[kind].holds(row):
+            if counts[kind, row.name] > 1 or tables[kind].holds(row):
                 raise PluginError(f"{self._owner} registers the {kind} {row.name!r} twice")
         for kind, row in self._staged:
             tables[kind].add(row)
@@ -291,6 +327,6 @@ class Registrar:
             raise PluginError(f"{self._owner}: zoo.toml, {name!r}: {error}") from None
 
     def _stage(self, kind: EntryKind, name: str, entry: Any) -> None:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise PluginError(f"{self._owner} registers the {kind} {name!r}: names are letters, digits, '.', '_', '-'")
         self._staged.append((kind, Registration(name, self._owner, entry)))

@@ -40,3 +40,12 @@ def quoted(value: object) -> str:
     except Exception:  # a number of more digits than Python prints, or an object with a faulty `__repr__`
         text = f"a very large {type(value).__name__}" if isinstance(value, int) else f"({type(value).__name__})"
     return text if len(text) <= _MOST_QUOTED else f"{text[: _MOST_QUOTED - 3]}..."
+
+
+def explained(error: BaseException) -> str:
+    """An error's type and the first line of its message."""
+    try:
+        first = next(iter(str(error).strip().splitlines()), "")
+    except Exception:  # an error with a faulty `__str__`
+        first = ""
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

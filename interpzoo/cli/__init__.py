@@ -13,8 +13,12 @@ INTERRUPTED = 130
 def main() -> NoReturn:
     """Run the command in `sys.argv` and exit: 0 on success, 2 after an error of the user's, 130 after Ctrl-C."""
     try:
-        from interpzoo.cli.app import run
+        from interpzoo.cli.app import ignored, run
+        from interpzoo.cli.streams import keep_output, open_all
 
+        open_all()
+        keep_output()
+        sys.unraisablehook = ignored
         sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

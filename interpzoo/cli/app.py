@@ -5,14 +5,16 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import click
 
 from interpzoo.cli import INTERRUPTED
 from interpzoo.cli.console import echo
+from interpzoo.cli.streams import drop_output
 from interpzoo.errors import InterpzooError, did_you_mean
-from interpzoo.text import one_line
+from interpzoo.text import explained, one_line, quoted
 
 COMMANDS: Final = (
     "list",
@@ -91,17 +93,26 @@ def run(arguments: Sequence[str]) -> int:
     except click.Abort:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return _BROKEN_PIPE
     except (click.ClickException, InterpzooError, OSError) as error:
-        echo(f"Error: {one_line(_explain(error))}", err=True)
+        drop_output()
+        with suppress(OSError, ValueError):  # stderr is closed too
+            echo(f"Error: {one_line(_explain(error))}", err=True)
         return _USER_ERROR
     return code if isinstance(code, int) else 0
 
 
+def ignored(what: "sys.UnraisableHookArgs") -> None:
+    """Print what Python cannot raise, such as an error in a plugin's `atexit` function, on one line."""
+    if what.exc_value is not None:
+        _warn(f"{explained(what.exc_value)} (ignored, in {quoted(what.object)})")
+
+
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Print a warning without the source line that Python adds."""
-    echo(f"Warning: {one_line(str(message))}", err=True)
+    with suppress(OSError, ValueError):  # stderr is closed
+        echo(f"Warning: {one_line(str(message))}", err=True)
 
 
 def _explain(error: Exception) -> str:

@@ -96,9 +96,8 @@ def _read(source: Source, config: ModelConfig) -> InterpolationModel:
 def _usable_config(folder: Path) -> ModelConfig:
     """The folder's config; checks that its plugins are loaded, before any of their names is looked up."""
     config = read_config(folder)
-    found = {plugin.owner.plugin: plugin for plugin in zoo().plugins}
     for name, distribution in config.plugins.items():
-        plugin = found.get(name)
+        plugin = zoo().plugin(name)
         if plugin is None:
             raise PluginError(
                 f"{config.name!r} (method {config.method!r}) was made with plugin {name!r} of {distribution}, which is "

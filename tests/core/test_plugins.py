@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.metadata import distribution
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 import interpzoo
+from interpzoo import foreign
+from interpzoo.config import Distribution
 from interpzoo.errors import PluginError
 from interpzoo.plugins import API_VERSION, Zoo, discover
 from interpzoo.recipes import load_recipe
+from interpzoo.registry import bundled_folder
 from tests.site import Site
-from tests.tiny import run_python
+from tests.tiny import run_python, write_distribution
 
 HEAD = f"""
 from interpzoo.plugins import hookimpl
@@ -155,6 +160,160 @@ def test_a_plugin_that_fails_is_blamed_by_distribution_and_the_rest_goes_on(
     assert status(zoo) == {**dict.fromkeys([*FIRST_PARTY, "still"], "loaded"), "broken": "failed"}
     assert zoo.registry.components["interpolator"].find("still").owner.distribution == good
     assert not any(row.owner.plugin == "broken" for table in zoo.registry.tables() for row in table)
+
+
+RAISED = (
+    "KeyboardInterrupt",
+    "GeneratorExit",
+    "SystemExit(0)",
+    "asyncio.CancelledError('x')",
+    "Own('mine')",
+    "Silent",
+    "Wordless",
+    "ValueError('\\x1b[2J\\u202e' * 1000)",
+    "RecursionError",
+    "MemoryError",
+)
+ODD_ERRORS = """
+import asyncio
+
+
+class Own(BaseException): ...
+
+
+class Silent(Exception):
+    def __str__(self): raise ValueError
+
+
+class Wordless(BaseException):
+    def __str__(self): return 3
+"""
+
+
+@pytest.mark.parametrize("where", ["import", "hook"])
+def test_whatever_a_plugin_raises_costs_only_itself(site: Site, where: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: list[str] = []
+    for number, raised in enumerate(RAISED):
+        code = f"{ODD_ERRORS}\nraise {raised}"
+        if where == "hook":
+            code = f"{HEAD}{ODD_ERRORS}\n@hookimpl\ndef register(registry): raise {raised}\n"
+        names.append(site.install(f"odd{number}", {"__init__.py": code}))
+    good = site.install("still", STILL)
+    assert "still" in interpzoo.list_interpolators()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(RAISED)
+    for name, line in zip(names, lines, strict=True):
+        assert f"({name} 1.0) is not loaded: " in line
+        assert line.isprintable()
+        assert len(line) < 1100
+    assert discover().registry.components["interpolator"].find("still").owner.distribution == good
+
+
+def test_the_users_ctrl_c_still_interrupts(site: Site) -> None:
+    press = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException: pass\n"
+    site.install("slow", {"__init__.py": press})
+    with pytest.raises(KeyboardInterrupt):
+        discover()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_plugin_that_is_waited_for_is_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(foreign, "_PATIENCE", 0.01)
+    name = site.install("slow", {"__init__.py": f"import time; time.sleep(0.5){GOOD}", "path.py": PATH})
+    assert status(discover())["slow"] == "loaded"
+    line = f"interpzoo: still waiting for plugin 'slow' ({name} 1.0), which has not loaded yet\n"
+    assert line in capsys.readouterr().err
+
+
+def test_what_a_plugin_prints_goes_to_stderr(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    code = f"import sys\nprint('hello')\nsys.stdout.close()\nsys.stdout = None\n{HEAD}"
+    site.install("loud", {"__init__.py": code + GOOD, "path.py": "print('later')" + PATH})
+    registry = discover().registry
+    assert registry.resolve("interpolator", "still").__name__ == "Still"
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "hello\nlater\n")
+
+
+BAD_METADATA = {
+    "METADATA": (b"\xff\xfe", b"Name: \xfcber\n", b"", b"Version: 1\n", b"Name: a b\nVersion: \x1b[2J\n", b"\0" * 99),
+    "entry_points.txt": (
+        b"\xff\xfe[\0",
+        b"[x]\nwords alone\n",
+        b"[interpzoo]\n= =\n",
+        b"[interpzoo]\n\x1b[2J = json\n",
+        b"[interpzoo]\nbad = not a module\n",
+        b"[interpzoo\n",
+        b"[interpzoo]\nbad\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("file", BAD_METADATA)
+def test_damaged_metadata_cost_only_their_own_distribution(site: Site, file: str) -> None:
+    good = site.install("still", STILL)
+    for number, content in enumerate(BAD_METADATA[file]):
+        name = site.install(f"bad{number}", {"__init__.py": HEAD + "@hookimpl\ndef register(registry): ...\n"})
+        (next(site.path.glob(f"{name.replace('-', '_')}-*")) / file).write_bytes(content)
+    zoo = discover()
+    assert zoo.registry.components["interpolator"].find("still").owner.distribution == good
+    assert {name: state for name, state in status(zoo).items() if name in FIRST_PARTY} == dict.fromkeys(
+        FIRST_PARTY, "loaded"
+    )
+    for plugin in zoo.plugins:  # what a saved model's config says of it
+        TypeAdapter(Distribution).validate_python(f"{plugin.owner.distribution} {plugin.owner.version}")
+    if file == "METADATA":
+        assert zoo.problems() == []
+    else:
+        assert sum("interpzoo_bad" in line.replace("-", "_") for line in zoo.problems()) >= 4
+
+
+def test_a_distribution_of_our_name_does_not_hide_ours(site: Site) -> None:
+    for name in ("interpzoo", "Interpzoo"):
+        write_distribution(site.path, name, {}, plugin="evil", version="9.9")
+    zoo = discover()
+    assert {name: zoo.plugin(name).status for name in FIRST_PARTY} == dict.fromkeys(FIRST_PARTY, "loaded")  # pyright: ignore
+    assert any(line.startswith("plugin 'evil' (") for line in zoo.problems())
+
+
+def test_a_model_uses_our_plugin_beside_a_strangers_of_its_name(site: Site) -> None:
+    site.install("baselines", {"__init__.py": TAKING})
+    assert interpzoo.load("ae-mnist").latent_shape
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[models.a]\nmethod = 'still'\ndataset = 'lines'\nlicense = 'mit'\npackage = 3\n",
+        "[models.a]\nmethod = 'still'\ndataset = 'lines'\nlicense = 'mit'\npackage = '..x'\n",
+        "[models.a]\nmethod = 'still'\ndataset = ['lines']\nlicense = 'mit'\n",
+        "[models]\na = 'words'\n",
+        "models = [1]\n",
+        "renamed = 3\n",
+        "[methods.a]\ntitle = 3\nrecipe = 'x'\n",
+        "methods = 'still'\n",
+        "x = " + "9" * 5000,
+        "x = " + "[" * 5000,
+    ],
+)
+def test_odd_values_in_zoo_toml_are_blamed(site: Site, text: str) -> None:
+    site.install("still", {**STILL, "zoo.toml": text})
+    assert len(failure(discover(), "still")) < 1100
+
+
+def test_a_model_of_an_absent_package_is_listed_as_not_installed(site: Site) -> None:
+    site.install("still", {**STILL, "zoo.toml": ZOO.replace('"{package}"', '"interpzoo_absent.part"')})
+    row = discover().registry.models.find("still-lines")
+    assert bundled_folder(row) is None
+
+
+@pytest.mark.parametrize("fails", ["raise SystemExit", "raise KeyError('x')", "self.nothing", "super().__init__()"])
+def test_a_component_that_cannot_be_built_is_blamed(site: Site, fails: str) -> None:
+    code = f"{PATH}\n    def __init__(self, config): {fails}\n"
+    name = site.install("still", {**STILL, "path.py": code, "recipes/still-lines.toml": RECIPE})
+    with pytest.raises(PluginError, match=rf"^plugin 'still' \({name} 1.0\): interpolator 'still' cannot be built: "):
+        interpzoo.create("still-lines")
 
 
 def test_a_plugin_that_fails_half_way_leaves_nothing(site: Site) -> None:

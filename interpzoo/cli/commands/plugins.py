@@ -27,7 +27,8 @@ def command(*, as_json: bool) -> None:
     # `zoo` would also print the problems on stderr.
     found = discover()
     if as_json:
-        echo_json({"plugins": [_described(found, plugin) for plugin in found.plugins], "clashes": _clashes(found)})
+        plugins = [_described(found, plugin) for plugin in found.plugins]
+        echo_json({"plugins": plugins, "clashes": _clashes(found), "damaged": found.damaged})
     else:
         echo(*_lines(found))
 
@@ -38,6 +39,7 @@ def _lines(found: Zoo) -> Iterator[str]:
         yield f"{plugin.owner.plugin} ({plugin.owner.distribution} {plugin.owner.version}): {state}"
         names = {kind: ", ".join(names) for kind, names in _registered(found, plugin).items()}
         yield from fields({"reason": plugin.reason, **names})
+    yield from found.damaged
     for clash in _clashes(found):
         yield f"clash: {clash['kind']} {clash['name']!r}"
         yield from fields({"by": " and ".join(clash["owners"]), "write": " or ".join(clash["write"])})

@@ -1,0 +1,86 @@
+"""Running a plugin's code: what it prints, raises or waits for does not disturb the command that needs it."""
+
+import io
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Final
+
+from typing_extensions import override
+
+from interpzoo.text import explained, one_line
+
+_PATIENCE: Final = 5.0
+"""Seconds after which the user is told whose code is waited for."""
+
+
+class ForeignError(Exception):
+    """What a plugin raised to end the process, such as `SystemExit`; the message tells it."""
+
+
+def complain(text: str) -> None:
+    """Print one line on stderr, if there is one."""
+    with suppress(AttributeError, OSError, ValueError):  # it is None, a closed pipe, or closed
+        print(f"interpzoo: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def contained(owner: object) -> Generator[None]:
+    """Run code of `owner`, a plugin: it prints to stderr, and after some seconds the user is told to wait for it.
+
+    Raises:
+        ForeignError: it raised something else than an `Exception`, which passes through.
+        KeyboardInterrupt: the user pressed Ctrl-C.
+    """
+    waiting = threading.Timer(_PATIENCE, complain, [f"still waiting for {owner}, which has not loaded yet"])
+    waiting.daemon = True
+    waiting.start()
+    try:
+        with redirect_stdout(_Aside()), _hear_ctrl_c():
+            yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise ForeignError(explained(error)) from error
+    finally:
+        waiting.cancel()
+
+
+@contextmanager
+def _hear_ctrl_c() -> Generator[None]:
+    """Tell the user's Ctrl-C from a `KeyboardInterrupt` of the plugin's, which becomes a `ForeignError`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, pressed = signal.getsignal(signal.SIGINT), threading.Event()
+
+    def hear(number: int, frame: object) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    ours = before is signal.default_int_handler  # any other handler decides for itself what Ctrl-C means
+    if ours:
+        signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if ours and not pressed.is_set():
+            raise ForeignError(explained(error)) from error
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is hear:
+            signal.signal(signal.SIGINT, before)
+        if pressed.is_set():  # also if the plugin caught it
+            raise KeyboardInterrupt
+
+
+class _Aside(io.TextIOBase):
+    """Standard output of a plugin: stderr, which closing it does not close."""
+
+    @override
+    def write(self, s: str, /) -> int:
+        with suppress(AttributeError, OSError, ValueError):
+            sys.stderr.write(s)
+        return len(s)
