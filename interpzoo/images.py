@@ -1,22 +1,20 @@
 """Images in and out: anything that shows an image to what a model takes, and a model's images to files."""
 
-import io
 import math
 import os
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from interpzoo.arguments import MOST_AT_ONCE, real, whole
 from interpzoo.config import ImageSpec
+from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.files import atomic_write
 from interpzoo.tensors import check_plain
@@ -39,10 +37,9 @@ _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".
 _ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 _VISIBLE = 96  # pixels that the longer side is enlarged to
 _GAP = 2  # pixels between rows
+_BAND = 1 << 20  # pixels that are converted at once
 _MOST_SECONDS = 655  # of one frame of a GIF, which stores hundredths in 16 bits
 _MOST_PIXELS = 1 << 26  # in one picture, which takes 800 MB while it is made
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What Pillow raises for damaged bytes."""
 
 
 def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
@@ -151,22 +148,6 @@ def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
     return interpolate(images, (spec.height, spec.width), mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
-    """The image in a file or its bytes, read whole and turned upright; raises an `ImageError` if it cannot be read."""
-    name = "" if isinstance(source, bytes) else f"{os.fspath(source)!r}: "
-    try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        with image:
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-    except Image.UnidentifiedImageError:
-        raise ImageError(f"{name}not an image of a known format") from None
-    except _UNREADABLE as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise ImageError(f"{name}the image cannot be read: {reason}") from error
-    return image
-
-
 def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
     """`image` as a model of `spec` takes it: (C, H, W), float32 in [0, 1].
 
@@ -181,13 +162,15 @@ def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tenso
 
 def to_pixels(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
     """The 8-bit half of `to_tensor`: uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``)."""
-    image = _convert(image, spec.channels)
+    image = loaded(image)
     if fit == "resize":
         top, left, height, width = _center_box(image.height, image.width, spec)
         if (height, width) != (image.height, image.width):
             image = image.crop((left, top, left + width, top + height))
-        if (height, width) != (spec.height, spec.width):
-            image = image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
+    height, width = image.height, image.width
+    image = _convert(image, spec.channels)
+    if fit == "resize" and (height, width) != (spec.height, spec.width):
+        image = image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(image))
     pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0).contiguous()
     _, height, width = pixels.shape
@@ -225,6 +208,14 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
     if channels not in (1, 3):
         raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
     mode = "L" if channels == 1 else "RGB"
+    rows = max(1, _BAND // image.width)
+    if image.height > rows and (image.mode != mode or "transparency" in image.info):
+        # A band at a time: what is between the two modes takes several times the memory of either.
+        whole = Image.new(mode, image.size)
+        for top in range(0, image.height, rows):
+            band = image.crop((0, top, image.width, min(top + rows, image.height)))
+            whole.paste(_convert(band, channels), (0, top))
+        return whole
     if image.mode == mode and "transparency" not in image.info:
         return image
     if image.mode == "I" or image.mode.startswith("I;16"):

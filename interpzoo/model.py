@@ -141,7 +141,9 @@ class InterpolationModel(Autoencoder):
         Raises:
             InputError: the shapes do not fit, values are not finite, or the path is not defined at some `t`.
         """
-        z0, z1 = _paired(self._checked_codes(z0), self._checked_codes(z1))
+        z0, z1 = self._checked_codes(z0), self._checked_codes(z1)
+        dtype = torch.promote_types(z0.dtype, z1.dtype)
+        z0, z1 = _paired(z0.to(dtype), z1.to(dtype))
         t = as_numbers("t", t, self.device)
         if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
             raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")

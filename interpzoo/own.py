@@ -1,17 +1,20 @@
 """Models of one's own: the untrained one of a recipe, and any encoder and decoder, without writing a plugin."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from interpzoo.arguments import seed_of
 from interpzoo.build import build_component, build_parts
 from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
+from interpzoo.text import quoted
 
 WRAPPED = "wrapped"
 """The name of a wrapped model, its method and its networks, which no plugin registered."""
@@ -26,11 +29,12 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
 
     Raises:
         UnknownNameError, AmbiguousNameError, ConfigError: as `load_recipe`.
+        InputError: `seed` is not a whole number from 0 to 2^32 - 1.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     with torch.random.fork_rng():
-        torch.manual_seed(recipe.training.seed if seed is None else seed)
+        torch.manual_seed(recipe.training.seed if seed is None else seed_of(seed))
         parts = build_parts(recipe)
     shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
     return InterpolationModel(ModelConfig.model_validate(shared), *parts)
@@ -79,8 +83,11 @@ def wrap(
         ConfigError: a size is out of range.
         UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
     """
-    if len(image) != 3:
-        raise InputError(f"image = {image!r}: expected (C, H, W)")
+    for what, module in (("encoder", encoder), ("decoder", decoder)):
+        if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"{what} = {quoted(module)}: expected a torch.nn.Module")
+    if not isinstance(image, Sequence) or len(image) != 3:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"image = {quoted(image)}: expected (C, H, W)")
     spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), "image")
     was_training = encoder.training, decoder.training
     blank = torch.zeros(1, *spec.shape)

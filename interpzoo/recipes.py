@@ -11,6 +11,7 @@ from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.files import parse_toml
 from interpzoo.plugins import registry
 from interpzoo.registry import RecipeFile, Registration
+from interpzoo.text import quoted
 
 
 def load_recipe(name: str | Path | Recipe, changes: Sequence[str] = ()) -> Recipe:
@@ -33,6 +34,8 @@ def load_recipe(name: str | Path | Recipe, changes: Sequence[str] = ()) -> Recip
 def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
     if isinstance(name, Recipe):
         return name.model_dump(mode="json"), f"recipe {name.name!r}"
+    if not isinstance(name, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f"recipe = {quoted(name)}: expected a registered name, the path of a TOML file, or a Recipe")
     if isinstance(name, Path) or name.endswith(".toml"):
         path = Path(name)
         try:

@@ -1,4 +1,4 @@
-"""Checks of tensors that a user gives."""
+"""Checks of tensors that a user gives, and what a device can compute with them."""
 
 import torch
 from torch import Tensor
@@ -40,3 +40,12 @@ def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
     if not bool(found.isfinite().all()):
         raise InputError(f"{name} = {quoted(values)} holds values that are not finite: expected finite numbers")
     return found
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """The most precise type of a device: float64, or float32 where there is no other (Apple's MPS)."""
+    try:
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):
+        return torch.float32
+    return torch.float64

@@ -15,8 +15,9 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 from interpzoo.config import ImageSpec
+from interpzoo.decoding import open_image
 from interpzoo.errors import ImageError, InputError, OutputError
-from interpzoo.images import as_batch, is_single, open_image, save_gif, save_image, save_strip, to_tensor
+from interpzoo.images import as_batch, is_single, save_gif, save_image, save_strip, to_tensor
 
 GRAY, COLOR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
 

@@ -23,8 +23,9 @@ from typing_extensions import TypeVar, override
 from interpzoo.arguments import MOST_SEED
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits
+from interpzoo.decoding import open_image
 from interpzoo.errors import DataError, ImageError
-from interpzoo.images import Fit, from_pixels, open_image, to_pixels
+from interpzoo.images import Fit, from_pixels, to_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit
 from interpzoo.pretrained.locate import is_hub_id
 

@@ -6,15 +6,16 @@ from torch import Tensor
 from interpzoo.errors import InputError
 from interpzoo.geometry.decoders import BATCH_SIZE, Decode, decode
 from interpzoo.geometry.paths import align
+from interpzoo.tensors import widest
 
 
 def segment_lengths(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Decoded chords ||g(z_{i+1}) - g(z_i)||, (B, N - 1) in float64, of paths (B, N, *latent)."""
+    """Decoded chords ||g(z_{i+1}) - g(z_i)||, (B, N - 1) in the widest type of the device, of paths (B, N, *latent)."""
     nodes = _checked(path.shape[1])
     lengths: list[Tensor] = []
     for curves in path.split(max(1, batch_size // nodes)):
         y = decode(decoder, curves.flatten(0, 1), batch_size=batch_size).reshape(len(curves), nodes, -1)
-        lengths.append(torch.linalg.vector_norm(y[:, 1:] - y[:, :-1], dim=2).double())
+        lengths.append(torch.linalg.vector_norm(y[:, 1:] - y[:, :-1], dim=2).to(widest(y.device)))
     return torch.cat(lengths)
 
 
@@ -46,14 +47,14 @@ def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
             f"t goes from {float(t.min()):g} to {float(t.max()):g}, expected values in [0, 1]: a path ends at its last "
             "node, and only shooting goes on"
         )
-    position = t.to(path.device, torch.float64).expand(len(path), t.shape[-1]) * (nodes - 1)
+    position = t.to(path.device, widest(path.device)).expand(len(path), t.shape[-1]) * (nodes - 1)
     lower = position.floor().clamp(max=nodes - 2).long()
     weight = align((position - lower).to(path.dtype), path)
     rows = torch.arange(len(path), device=path.device)[:, None]
     points = torch.lerp(path[rows, lower], path[rows, lower + 1], weight)
     if smooth:
         # Counted from the first node, a curve that stays there has no bend at all, whatever the rounding.
-        bend = torch.einsum("mn,bn...->bm...", _second_differences(nodes).to(path), path - path[:, :1])
+        bend = torch.einsum("mn,bn...->bm...", _second_differences(nodes, path.device).to(path), path - path[:, :1])
         sag = (2 - weight) * bend[rows, lower] + (1 + weight) * bend[rows, lower + 1]
         points = points - weight * (1 - weight) * sag / 6
     return points
@@ -61,14 +62,14 @@ def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
 
 def resample(path: Tensor, nodes: int, *, smooth: bool = False) -> Tensor:
     """The same curves (B, N, *latent) with `nodes` nodes, evenly spaced in their own parameter; `smooth` as in `at`."""
-    return at(path, torch.linspace(0, 1, _checked(nodes), dtype=torch.float64), smooth=smooth)
+    return at(path, torch.linspace(0, 1, _checked(nodes), dtype=widest(path.device)), smooth=smooth)
 
 
-def _second_differences(nodes: int) -> Tensor:
-    """(N, N) in float64: node values to the second derivatives there, at unit spacing, of the spline through them."""
+def _second_differences(nodes: int, device: torch.device) -> Tensor:
+    """(N, N): node values to the second derivatives there, at unit spacing, of the spline through them."""
     if nodes == 2:
-        return torch.zeros(2, 2, dtype=torch.float64)
-    identity = torch.eye(nodes, dtype=torch.float64)
+        return torch.zeros(2, 2)
+    identity = torch.eye(nodes, dtype=widest(device))
     left = identity.roll(-1, 0) + 4 * identity + identity.roll(1, 0)
     right = 6 * (identity.roll(-1, 0) - 2 * identity + identity.roll(1, 0))
     # Not a knot: the third derivative is the same on both sides of the second and the last but one node. Of three

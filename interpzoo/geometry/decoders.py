@@ -1,23 +1,30 @@
 """Any decoder as a pure function of flat latents, and its derivatives."""
 
 import functools
+import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.func import jvp as torch_jvp
 from torch.func import vjp as torch_vjp
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import group_norm, multi_head_attention_forward, scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
+from typing_extensions import override
 
 from interpzoo.errors import InputError
+from interpzoo.text import quoted
 
 Decode = Callable[[Tensor], Tensor]
 
 BATCH_SIZE = 512
 """Default number of latents that are decoded at once; it bounds the memory."""
+
+_FORWARD_MODE: Final = threading.RLock()
+"""Torch has one stack of forward-mode levels for all threads of a process: one thread at a time may use it."""
 
 _BATCH_STATISTICS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -26,12 +33,16 @@ _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropou
 def flat_decoder(decoder: Decode, latent_shape: Sequence[int]) -> Decode:
     """`decoder` as a function of flat latents (B, d) to flat outputs (B, D), which leaves the caller's module alone.
 
-    Modules in half precision are called with float32 copies of their weights, and modules in train mode with copies
-    of their buffers, so that running statistics do not move.
+    Modules in half precision are called with float32 copies of their weights, modules in float64 with latents in
+    float64, and modules in train mode with copies of their buffers, so that running statistics do not move. Outputs are
+    in the precision of the latents.
 
     Raises:
-        InputError: dropout or batch normalization in train mode; when called, an output that is not a tensor (B, ...).
+        InputError: not a function; dropout or batch normalization in train mode; when called, an output that is not a
+            tensor (B, ...).
     """
+    if not callable(decoder):
+        raise InputError(f"decoder = {quoted(decoder)}: expected a function of latents, such as model.decoder")
     call = _pure(decoder) if isinstance(decoder, nn.Module) else decoder
     owner: object = decoder if isinstance(decoder, nn.Module) else getattr(decoder, "__self__", None)
     if isinstance(owner, nn.Module):
@@ -55,17 +66,16 @@ def decode(decoder: Decode, z: Tensor, *, batch_size: int = BATCH_SIZE) -> Tenso
 
 def jvp(decoder: Decode, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """g(z) and J(z) v, both (B, ...), for latents `z` and directions `v` (B, *latent), in one forward pass."""
-    _load_forward_mode()
-    # Fused attention has no forward-mode derivative; its plain form has.
-    with sdpa_kernel(SDPBackend.MATH):
-        y, tangent = torch_jvp(decoder, (z,), (v,))[:2]
+    with _FORWARD_MODE, _Differentiable():
+        _load_forward_mode()
+        y, tangent = torch_jvp(decoder, (_recordable(z),), (_recordable(v),))[:2]
     return y, tangent
 
 
 def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """g(z) (B, ...) and a function w -> J(z)^T w, (B, ...) to (B, *latent), whose every call is one backward pass."""
-    with sdpa_kernel(SDPBackend.MATH):
-        y, pull = torch_vjp(decoder, z)[:2]
+    with _Differentiable():
+        y, pull = torch_vjp(decoder, _recordable(z))[:2]
 
     def pull_back(w: Tensor) -> Tensor:
         (gradient,) = pull(w)
@@ -93,6 +103,33 @@ def _check_layers(module: nn.Module) -> None:
             raise InputError(f"{label} makes images random in train mode; call decoder.eval() first")
 
 
+class _Differentiable(TorchFunctionMode):
+    """Layers in a form that has derivatives in every mode and memory layout, in this thread only.
+
+    Fused attention has no forward-mode derivative, but its plain form has; while this mode is on, torch's transformer
+    layers leave out their own fused path. The derivative of group normalization needs contiguous images, not
+    channels_last.
+    """
+
+    @override
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is scaled_dot_product_attention:
+            return torch.ops.aten._scaled_dot_product_attention_math(*args, **kwargs)[0]
+        if func is multi_head_attention_forward and not kwargs.get("need_weights", True):
+            return func(*args, **{**kwargs, "need_weights": True})[0], None  # with weights it is not fused
+        if func in (group_norm, torch.group_norm) and args:
+            args = (args[0].contiguous(), *args[1:])
+        return func(*args, **kwargs)
+
+
+def _recordable(z: Tensor) -> Tensor:
+    """`z`, or a copy if it was made in `torch.inference_mode`: autograd does not record such tensors."""
+    return z.clone() if z.is_inference() else z
+
+
 def _pure(module: nn.Module) -> Decode:
     state: dict[str, Tensor] = {}
     if any(layer.training for layer in module.modules()):
@@ -100,7 +137,18 @@ def _pure(module: nn.Module) -> Decode:
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if tensor.dtype in (torch.float16, torch.bfloat16):
             state[name] = tensor.float()
-    return (lambda z: functional_call(module, state, (z,))) if state else module
+        elif tensor.is_inference():
+            state[name] = tensor.clone()
+
+    weight = next((weight for weight in module.parameters() if weight.is_floating_point()), None)
+    precision = None if weight is None else torch.promote_types(weight.dtype, torch.float32)
+
+    def call(z: Tensor) -> Tensor:
+        inner = z if precision is None else z.to(precision)
+        y = cast(object, functional_call(module, state, (inner,)) if state else module(inner))
+        return y.to(z.dtype) if isinstance(y, Tensor) and y.is_floating_point() else cast(Tensor, y)
+
+    return call
 
 
 @functools.cache

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import MOST_AT_ONCE, MOST_REFINEMENTS, whole
 from interpzoo.errors import InputError
 from interpzoo.geometry.decoders import BATCH_SIZE, Decode, flat_decoder, jacobian, jvp, vjp
+from interpzoo.tensors import check_floats, widest
 
 MATRIX_FREE = 64
 """Latent dimension above which conjugate gradients are faster than forming the Jacobian."""
@@ -36,13 +38,16 @@ def project(
     Args:
         decoder, x: the outputs of the decoder have the shape of `x`, (B, ...).
         z_init: where to start, (B, *latent), the encoder's codes for example.
-        steps: steps tried at most; 0 gives `z_init` back.
+        steps: steps tried at most, up to 10,000; 0 gives `z_init` back.
         tolerance: an image is done when a step promises to lower its squared error by less than this share.
         batch_size: latents decoded at once.
 
     Raises:
         InputError: shapes that do not fit; `x` or an output at `z_init` is NaN or infinite; as `flat_decoder`.
     """
+    check_floats("x", x)
+    check_floats("z_init", z_init)
+    steps, batch_size = whole("steps", steps, 0, MOST_REFINEMENTS), whole("batch_size", batch_size, 1, MOST_AT_ONCE)
     if len(x) != len(z_init):
         raise InputError(f"{len(x)} images x and {len(z_init)} latents z_init, expected as many of each")
     if not len(x):
@@ -85,8 +90,9 @@ def _descend(flat: Decode, solve: _Solve, x: Tensor, z: Tensor, steps: int, tole
 
 def _direct(flat: Decode, z: Tensor, x: Tensor, damping: Tensor) -> tuple[Tensor, Tensor]:
     y, J = jacobian(flat, z)
-    slope = (J.mT @ (y - x)[..., None]).double()
-    normal = (J.mT @ J).double()
+    precise = widest(z.device)
+    slope = (J.mT @ (y - x)[..., None]).to(precise)
+    normal = (J.mT @ J).to(precise)
     diagonal = normal.diagonal(dim1=1, dim2=2)
     diagonal += damping[:, None] * diagonal.mean(1, keepdim=True) + torch.finfo(torch.float32).tiny
     step = -torch.cholesky_solve(slope, torch.linalg.cholesky_ex(normal)[0])
@@ -112,11 +118,11 @@ def _matrix_free(flat: Decode, z: Tensor, x: Tensor, damping: Tensor) -> tuple[T
         if bool((squared <= 1e-4 * start + tiny).all()):
             break
         direction = residual + _ratio(squared, previous).to(z.dtype)[:, None] * direction
-    return step, -(slope * step).sum(1, dtype=torch.float64)
+    return step, -(slope * step).sum(1, dtype=widest(z.device))
 
 
 def _squared(v: Tensor) -> Tensor:
-    return v.square().sum(1, dtype=torch.float64)
+    return v.square().sum(1, dtype=widest(v.device))
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from interpzoo.tensors import widest
+
 _NEAR = 1e-4
 """Angles (radians) this near to 0 or pi: there the great circle is a line, or not unique."""
 
@@ -18,12 +20,13 @@ def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     [sin((1 - t) w) z0 + sin(t w) z1] / sin w, with w the angle between the codes: shapes as in `lerp`, exact at 0 and
     1. Where the codes are nearly parallel, opposite or zero this is the straight line.
     """
-    u, v = (torch.nn.functional.normalize(z.flatten(1).double(), dim=1) for z in (z0, z1))
+    precise = widest(z0.device)
+    u, v = (torch.nn.functional.normalize(z.flatten(1).to(precise), dim=1) for z in (z0, z1))
     # Kahan's formula: arccos(u.v) loses half the digits of small angles.
     w = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
     straight = (w < _NEAR) | (w > torch.pi - _NEAR) | (u.norm(dim=1) == 0) | (v.norm(dim=1) == 0)
     w = torch.where(straight, 1.0, w)[:, None]
-    t = t.double().expand(len(z0), -1) if t.ndim == 1 else t.double()
+    t = t.to(precise).expand(len(z0), -1) if t.ndim == 1 else t.to(precise)
     straight = straight[:, None]
     s0 = torch.where(straight, 1 - t, torch.sin((1 - t) * w) / torch.sin(w))
     s1 = torch.where(straight, t, torch.sin(t * w) / torch.sin(w))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry import BATCH_SIZE, Decode, curve_length, flat_decoder, jacobian, resample
+from interpzoo.tensors import widest
 
 
 @torch.no_grad()
@@ -27,9 +28,9 @@ def metric_tensors(decoder: Decode, z: Tensor, *, batch_size: int = BATCH_SIZE) 
     """
     flat = flat_decoder(decoder, z.shape[1:])
     dimension = math.prod(z.shape[1:])
-    tensors = [torch.empty(0, dimension, dimension, dtype=torch.float64, device=z.device)]
+    tensors = [torch.empty(0, dimension, dimension, dtype=widest(z.device), device=z.device)]
     for part in z.flatten(1).split(max(1, batch_size // (dimension + 1))) if len(z) else ():
-        J = jacobian(flat, part)[1].double()
+        J = jacobian(flat, part)[1].to(widest(z.device))
         tensors.append(J.mT @ J)
     return torch.cat(tensors)
 

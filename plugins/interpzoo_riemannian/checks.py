@@ -1,19 +1,44 @@
 """Checks of arguments that the functions of this package share, and the default batch size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
-from interpzoo.errors import InputError
+from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
+from interpzoo.errors import InputError, InterpzooError
 from interpzoo.geometry import Decode, flat_decoder, vjp
+from interpzoo.tensors import check_plain
 
 _VALUES_AT_ONCE = 2**20
 """Output values decoded at once where the caller sets no batch size."""
+MOST_ITERATIONS = 100_000
+"""Largest number of iterations that may be asked for."""
+_ROUNDING = 16
+"""Rounding errors, in units of the largest output, by which outputs of one latent may differ."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def differentiable(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` outside the caller's gradient and inference modes: it differentiates by itself, and tracks nothing."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.inference_mode(False), torch.no_grad():
+            return function(*args, **kwargs)
+
+    return run
 
 
 def check_latents(**latents: Tensor) -> None:
     """Raise an `InputError` unless latents (B, *latent), B >= 1, have one shape and type and are finite floats."""
+    for name, z in latents.items():
+        check_plain(name, z)
     first = next(iter(latents.values()))
     shown = " and ".join(f"{name} is {z.dtype} {tuple(z.shape)}" for name, z in latents.items())
     alike = all(z.shape == first.shape and z.dtype == first.dtype for z in latents.values())
@@ -21,17 +46,21 @@ def check_latents(**latents: Tensor) -> None:
         raise InputError(
             f"{shown}, expected (B, *latent) of at least one{' and the same of each' * (len(latents) > 1)}"
         )
-    if not first.is_floating_point():
+    if first.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
         raise InputError(f"{shown}, expected floating point")
     for name, z in latents.items():
         if not bool(z.isfinite().all()):
             raise InputError(f"{name} holds NaN or infinite values")
 
 
-def check_steps(steps: int, least: int = 2) -> None:
-    """Raise an `InputError` for fewer nodes than `least`."""
-    if steps < least:
-        raise InputError(f"steps is {steps}, expected at least {least} nodes ({least - 2} beside the ends)")
+def check_steps(steps: object, least: int = 2) -> int:
+    """`steps` as a number of nodes; raises an `InputError` unless it is a whole number from `least` to 10,000."""
+    return whole("steps", steps, least, MOST_FRAMES)
+
+
+def rounding(outputs: Tensor) -> Tensor:
+    """(B,): the largest distance between outputs (B, N, D) that is nothing but the rounding of the decoder."""
+    return _ROUNDING * torch.finfo(outputs.dtype).eps * outputs.flatten(1).norm(dim=1)
 
 
 def check_finite(values: Tensor, first: int = 0) -> None:
@@ -61,17 +90,28 @@ def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple
     """`decoder` on flat latents (B, d), tried on two of `z` (B, *latent), and `batch_size` or a default by output size.
 
     Raises:
-        InputError: as `flat_decoder`; outputs that are random, depend on their batch, or are not differentiable.
+        InputError: as `flat_decoder`; `batch_size` is not at least 1; the decoder fails, or its outputs are random,
+            depend on their batch, or are not differentiable.
     """
+    if batch_size is not None:
+        batch_size = whole("batch_size", batch_size, 1, MOST_AT_ONCE)
     flat = flat_decoder(decoder, z.shape[1:])
     few = flat_float(z[:2])
-    y, pull = vjp(flat, few)
+    try:
+        y, pull = vjp(flat, few)
+    except InterpzooError:
+        raise
+    except Exception as error:  # a decoder is anybody's code
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"the decoder does not take latents of shape {tuple(z[:2].shape)}: {reason}") from error
     if bool((flat(few[:1]) - y[:1]).abs().max() > 1e-2 * y.abs().max()):
         raise InputError(
             "the decoder gave one latent two different outputs, decoded alone and beside another: it is random, or "
             "mixes the latents of a batch (batch statistics)"
         )
     chord = (y[-1:] - y[:1]).expand_as(y)
-    if bool(chord.any()) and not bool(pull(chord).any()):
+    # One image for all latents (a collapsed decoder) is as differentiable as can be.
+    differs = chord.abs().max() > _ROUNDING * torch.finfo(y.dtype).eps * y.abs().max()
+    if bool(differs) and not bool(pull(chord).any()):
         raise InputError("the decoder's derivative is zero at the first two latents: it is not differentiable")
     return flat, batch_size or min(max(_VALUES_AT_ONCE // y.shape[1], 16), 8192)

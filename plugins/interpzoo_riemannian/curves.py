@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from interpzoo.geometry import Decode, jacobian, vjp
+from interpzoo.tensors import widest
+from interpzoo_riemannian.checks import rounding
 
 _REACH = 3
 """Largest distance between two nodes that one chord depends on: a chord to a midpoint depends on four nodes."""
@@ -72,7 +74,11 @@ class Curves:
         if not self.midpoints:
             return path
         start = path[:, :1]  # subtracted first, so that a curve that stays there does so exactly
-        return start + _weights(path.shape[1]).to(path) @ (path - start)
+        return start + _weights(path.shape[1], widest(path.device)).to(path) @ (path - start)
+
+    def noise(self, segments: int) -> Tensor:
+        """(B,): the energy of `segments` chords that the rounding of the decoder alone can make."""
+        return (segments * rounding(self.decoded_ends).to(widest(self.ends.device))).square() / 2
 
     def energy(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Energy (B,) and gradient (B, n, d) at `nodes` (B, n, d), in float64; one backward pass per point."""
@@ -84,7 +90,9 @@ class Curves:
                 y, pull = vjp(self.decoder, part.flatten(0, 1))
                 chords = self._chords(points, rows, columns, y.view(*part.shape[:2], -1))
                 energy[rows] += _energy(chords, columns.stop == points.shape[1])
-                gradient[rows, columns] = pull((chords[:, :-1] - chords[:, 1:]).flatten(0, 1)).view(part.shape).double()
+                gradient[rows, columns] = (
+                    pull((chords[:, :-1] - chords[:, 1:]).flatten(0, 1)).view(part.shape).to(energy.dtype)
+                )
         segments = points.shape[1] + 1
         return segments * energy, segments * self._pulled(gradient, nodes)
 
@@ -103,11 +111,11 @@ class Curves:
                 chords = self._chords(points, rows, columns, y.transpose(0, 1))
                 bend = (chords[:, :-1] - chords[:, 1:]).transpose(0, 1)
                 energy[rows] += _energy(chords, columns.stop == n)
-                gradient[rows, columns] = (J.mT @ bend[..., None]).squeeze(3).transpose(0, 1).double()
-                metric[rows, columns] = (J.mT @ J).transpose(0, 1).double()
-                coupling[rows, columns.start : columns.stop - 1] = (J[:-1].mT @ J[1:]).transpose(0, 1).double()
+                gradient[rows, columns] = (J.mT @ bend[..., None]).squeeze(3).transpose(0, 1).to(energy.dtype)
+                metric[rows, columns] = (J.mT @ J).transpose(0, 1).to(energy.dtype)
+                coupling[rows, columns.start : columns.stop - 1] = (J[:-1].mT @ J[1:]).transpose(0, 1).to(energy.dtype)
                 if last is not None:
-                    coupling[rows, columns.start - 1] = (last.mT @ J[0]).double()
+                    coupling[rows, columns.start - 1] = (last.mT @ J[0]).to(energy.dtype)
                 last = J[-1]
         return Linearization(
             energy=(n + 1) * energy,
@@ -119,7 +127,7 @@ class Curves:
     def stiffness(self, n: int) -> tuple[Tensor, ...]:
         """The bands (1, n - k, 1, 1) of the matrix for a one-dimensional identity decoder."""
         points = 2 * n + 1 if self.midpoints else n
-        ones = torch.ones(1, points, 1, 1, dtype=torch.float64, device=self.ends.device)
+        ones = torch.ones(1, points, 1, 1, dtype=widest(self.ends.device), device=self.ends.device)
         return self._bands(ones, ones[:, 1:], n)
 
     def _pulled(self, gradient: Tensor, nodes: Tensor) -> Tensor:
@@ -162,12 +170,12 @@ class Curves:
 
 def _energy(chords: Tensor, is_last: bool) -> Tensor:
     """Half the squared chords (b,) of a stretch; the last chord counts with the next stretch, if there is one."""
-    squared = chords.square().sum(2).double()
+    squared = chords.square().sum(2).to(widest(chords.device))
     return (squared if is_last else squared[:, :-1]).sum(1) / 2
 
 
 def _zeros(like: Tensor, *shape: int) -> Tensor:
-    return torch.zeros(shape, dtype=torch.float64, device=like.device)
+    return torch.zeros(shape, dtype=widest(like.device), device=like.device)
 
 
 def _weighted(weights: Tensor, blocks: Tensor) -> Tensor:
@@ -177,18 +185,18 @@ def _weighted(weights: Tensor, blocks: Tensor) -> Tensor:
 
 def _inner_weights(n: int, like: Tensor) -> Tensor:
     """S (m, n): how the points between the ends move with n free nodes."""
-    return _weights(n + 2)[1:-1, 1:-1].to(like)
+    return _weights(n + 2, widest(like.device))[1:-1, 1:-1].to(like)
 
 
 @cache
-def _weights(nodes: int) -> Tensor:
-    """(2 N - 1, N) in float64: maps N even nodes to the nodes and, halfway, the cubics through four of them."""
-    weights = torch.zeros(2 * nodes - 1, nodes, dtype=torch.float64)
+def _weights(nodes: int, dtype: torch.dtype) -> Tensor:
+    """(2 N - 1, N): maps N even nodes to the nodes and, halfway, the cubics through four of them."""
+    weights = torch.zeros(2 * nodes - 1, nodes, dtype=dtype)
     weights[0::2] = torch.eye(nodes)
     count = min(4, nodes)
     for i in range(nodes - 1):
         first = min(max(i - 1, 0), nodes - count)
-        times = torch.arange(first, first + count, dtype=torch.float64)
+        times = torch.arange(first, first + count, dtype=dtype)
         for own, time in enumerate(times.tolist()):  # Lagrange
             others = torch.cat([times[:own], times[own + 1 :]])
             weights[2 * i + 1, first + own] = ((i + 0.5 - others) / (time - others)).prod()

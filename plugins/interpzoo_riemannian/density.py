@@ -8,20 +8,20 @@ it is reliable. Use `neighbor_path` to start where straight lines cross such gap
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import real, whole
 from interpzoo.errors import InputError
 from interpzoo.geometry import (
     Decode,
     NeighborGraph,
     constant_speed,
     decode,
-    flat_decoder,
     nearest_neighbors,
     segment_lengths,
 )
-from interpzoo_riemannian.checks import check_latents, check_steps, checked_decoder, flat_float, numbers
+from interpzoo_riemannian.checks import check_latents, check_steps, checked_decoder, differentiable, flat_float, numbers
 
 
-@torch.no_grad()
+@differentiable
 def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighbors: int = 10) -> Decode:
     """`decoder` with one more output, flat (B, D + 1): it lengthens paths that leave the training codes.
 
@@ -40,9 +40,11 @@ def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighb
         InputError: as `geodesic`; fewer than k + 1 codes.
     """
     check_latents(codes=codes)
-    flat = flat_decoder(decoder, codes.shape[1:])
+    weight = real("weight", weight, 0, 1e6)
+    neighbors = whole("neighbors", neighbors, 1, max(1, len(codes) - 1))
+    flat, _ = checked_decoder(decoder, codes, None)
     centers = flat_float(codes)
-    if not 1 <= neighbors < len(centers):
+    if neighbors >= len(centers):
         raise InputError(f"neighbors is {neighbors}, expected 1 to {len(centers) - 1}, one less than the codes")
     distances, rows = nearest_neighbors(centers, centers, neighbors + 1)
     widths = distances[:, -1].clamp_min(1e-3 * distances[:, -1].mean())
@@ -59,7 +61,7 @@ def density_aware(decoder: Decode, codes: Tensor, *, weight: float = 1.0, neighb
     return with_density
 
 
-@torch.no_grad()
+@differentiable
 def neighbor_path(
     decoder: Decode,
     codes: Tensor,
@@ -81,7 +83,7 @@ def neighbor_path(
     """
     check_latents(z0=z0, z1=z1)
     check_latents(codes=codes)
-    check_steps(steps)
+    steps, neighbors = check_steps(steps), whole("neighbors", neighbors, 1, max(1, len(codes) - 1))
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     points, starts, ends = flat_float(codes), flat_float(z0), flat_float(z1)
     graph = NeighborGraph(points, neighbors)

@@ -15,6 +15,8 @@ from interpzoo_riemannian.density import density_aware
 from interpzoo_riemannian.paper import geodesic_path
 from interpzoo_riemannian.solver import FEW_DIMENSIONS, Geodesic, Method, geodesic, warn_unless_converged
 
+MOST_ITERATIONS = 2000
+"""Largest number of iterations that a config may ask for: a model of a stranger's may not compute for days."""
 _MANY = 256
 """Smallest number of pairs for which a progress bar is shown."""
 
@@ -22,9 +24,9 @@ _MANY = 256
 class CurveConfig(ComponentConfig):
     """Settings of every geodesic path."""
 
-    nodes: int = Field(default=20, ge=3, le=1000)
+    nodes: int = Field(default=20, ge=3, le=200)
     """Nodes of the curve, both ends counted; the path is the cubic spline through them."""
-    max_iterations: int = Field(default=200, ge=1, le=100_000)
+    max_iterations: int = Field(default=200, ge=1, le=MOST_ITERATIONS)
 
 
 CurveT = TypeVar("CurveT", bound=CurveConfig, default=CurveConfig, covariant=True)
@@ -115,7 +117,7 @@ class Shortest(Curve[ShortestConfig]):
 class PaperConfig(CurveConfig):
     """Settings of the paper's Algorithm 1."""
 
-    max_iterations: int = Field(default=1000, ge=1, le=100_000)
+    max_iterations: int = Field(default=1000, ge=1, le=MOST_ITERATIONS)
     direction: Literal["gradient", "encoder"] = "gradient"
     """The gradient of eq. 5, or the encoder's Jacobian in place of the decoder's transposed one."""
     step_size: float | None = Field(default=None, gt=0)

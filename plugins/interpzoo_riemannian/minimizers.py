@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.geometry import resample
+from interpzoo.tensors import widest
 from interpzoo_riemannian.blocks import BlockTridiagonal, solve_banded
 from interpzoo_riemannian.curves import Curves, Linearization
 from interpzoo_riemannian.tangents import metrics
@@ -38,7 +39,7 @@ class Minimum:
     @classmethod
     def of(cls, nodes: Tensor) -> Minimum:
         """Curves through `nodes`, not minimized yet."""
-        zeros = torch.zeros(len(nodes), dtype=torch.float64, device=nodes.device)
+        zeros = torch.zeros(len(nodes), dtype=widest(nodes.device), device=nodes.device)
         return cls(nodes.clone(), zeros.clone(), zeros, zeros.bool(), zeros.long())
 
     def store(
@@ -65,11 +66,12 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
     here, stiffness = curves.linearize(nodes), curves.stiffness(nodes.shape[1])
+    segments = curves.chain(nodes).shape[1] - 1
     damping = torch.full_like(here.energy, 1e-2)
     for iteration in range(max_iterations + 1):
         step = _step(here, stiffness, damping)
         promised = -0.5 * (here.gradient * step).sum((1, 2))
-        converged = (promised <= tolerance * here.energy) & (damping <= 1)
+        converged = (promised <= tolerance * here.energy) & (damping <= 1) | (here.energy <= curves.noise(segments))
         stop = converged | (damping > _STUCK) | (iteration == max_iterations)
         if bool(stop.any()):
             found.store(active[stop], nodes[stop], here.energy[stop], here.gradient[stop], converged[stop], iteration)
@@ -111,11 +113,12 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     chain = _chain(curves, nodes)
     energy, gradient = curves.energy(nodes)
     length = torch.ones_like(energy)
+    segments = curves.chain(nodes).shape[1] - 1
     memory: list[_Secant] = []
     for iteration in range(max_iterations + 1):
         direction = -_inverse_times(gradient, chain, memory)
         slope = (direction * gradient).sum((1, 2))
-        converged = -0.5 * slope <= tolerance * energy
+        converged = (-0.5 * slope <= tolerance * energy) | (energy <= curves.noise(segments))
         stop = converged | (length < 1e-8) | ~slope.isfinite() | (iteration == max_iterations)
         if bool(stop.any()):
             found.store(active[stop], nodes[stop], energy[stop], gradient[stop], converged[stop], iteration)
@@ -129,7 +132,7 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         trial = nodes + (length[:, None, None] * direction).to(nodes.dtype)
         trial_energy, trial_gradient = curves.energy(trial)
         better = trial_energy <= energy + 1e-4 * length * slope
-        secant = _Secant.between((trial - nodes).double(), trial_gradient - gradient, better)
+        secant = _Secant.between((trial - nodes).to(energy.dtype), trial_gradient - gradient, better)
         memory = [*memory[1 - _MEMORY :], secant]
         # After a rejection: the minimum of the parabola through both energies and the slope.
         bend = 2 * (trial_energy - energy - length * slope)
@@ -178,7 +181,8 @@ def _inverse_times(gradient: Tensor, chain: BlockTridiagonal, memory: list[_Seca
 
 def _chain(curves: Curves, nodes: Tensor) -> BlockTridiagonal:
     samples = resample(curves.path(nodes), _SAMPLES).flatten(0, 1)
-    metric = metrics(curves.decoder, samples, curves.batch_size).double().unflatten(0, (len(nodes), _SAMPLES))
+    metric = metrics(curves.decoder, samples, curves.batch_size).to(widest(nodes.device))
+    metric = metric.unflatten(0, (len(nodes), _SAMPLES))
     # A share of its mean keeps the metric definite where the decoder ignores a dimension.
     diagonal = metric.diagonal(dim1=2, dim2=3)
     diagonal += 1e-4 * diagonal.mean((1, 2), keepdim=True) + torch.finfo(torch.float32).tiny

@@ -7,12 +7,16 @@ Gauss-Seidel), and the docstrings state the step lengths and thresholds.
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import whole
 from interpzoo.geometry import Decode, decode, flat_decoder, jvp, resample
+from interpzoo.tensors import widest
 from interpzoo_riemannian.checks import (
+    MOST_ITERATIONS,
     check_finite,
     check_latents,
     check_steps,
     checked_decoder,
+    differentiable,
     flat_float,
     linearizable_parts,
 )
@@ -26,7 +30,7 @@ _THRESHOLD = 1e-6
 """Default threshold, in energies per largest stable step: about 1e-4 of the energy is then left to gain."""
 
 
-@torch.no_grad()
+@differentiable
 def geodesic_path(
     decoder: Decode,
     z0: Tensor,
@@ -56,13 +60,13 @@ def geodesic_path(
         InputError: as `geodesic`.
     """
     check_latents(z0=z0, z1=z1)
-    check_steps(steps, least=3)
+    steps, max_iterations = check_steps(steps, least=3), whole("max_iterations", max_iterations, 0, MOST_ITERATIONS)
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     curves = all_curves = curves_between(flat, ends, batch_size)
     h = None if encoder is None else flat_decoder(encoder, decoder(z0[:1]).shape[1:])
     nodes = resample(ends, steps)[:, 1:-1]
-    G = metrics(flat, nodes.flatten(0, 1), batch_size).double().nan_to_num()
+    G = metrics(flat, nodes.flatten(0, 1), batch_size).to(widest(nodes.device)).nan_to_num()
     largest = torch.linalg.eigvalsh(G)[:, -1].unflatten(0, nodes.shape[:2]).amax(1)
     stable = 1 / (4 * (steps - 1) * largest.clamp_min(torch.finfo(torch.float32).tiny))
     alpha = stable if h is None else torch.full_like(stable, 0.25 / (steps - 1))
@@ -87,7 +91,7 @@ def geodesic_path(
     return checked_against_line(all_curves, found, z0)
 
 
-@torch.no_grad()
+@differentiable
 def parallel_translation(
     decoder: Decode, path: Tensor, v: Tensor, *, encoder: Decode | None = None, batch_size: int | None = None
 ) -> Tensor:
@@ -114,7 +118,7 @@ def parallel_translation(
     return carried_along(carry, decoder, path, v, batch_size)
 
 
-@torch.no_grad()
+@differentiable
 def geodesic_shooting(
     decoder: Decode, encoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, batch_size: int | None = None
 ) -> Tensor:
@@ -127,7 +131,7 @@ def geodesic_shooting(
         InputError: as `geodesic`.
     """
     check_latents(z=z, v=v)
-    check_steps(steps)
+    steps = check_steps(steps)
     flat, batch_size = checked_decoder(decoder, z, batch_size)
     h = flat_decoder(encoder, decoder(z[:1]).shape[1:])
     paths: list[Tensor] = []
@@ -159,5 +163,5 @@ def _through_encoder(curves: Curves, h: Decode, nodes: Tensor) -> Tensor:
     for z, ends in zip(nodes.split(1), curves.decoded_ends.split(1), strict=True):
         y = torch.cat([ends[0, :1], decode(curves.decoder, z[0], batch_size=curves.batch_size), ends[0, 1:]])
         bend = y[2:] - 2 * y[1:-1] + y[:-2]
-        eta.append(-(nodes.shape[1] + 1) * jvp(h, y[1:-1], bend)[1].double())
+        eta.append(-(nodes.shape[1] + 1) * jvp(h, y[1:-1], bend)[1].to(widest(y.device)))
     return torch.stack(eta)

@@ -12,6 +12,7 @@ from interpzoo_riemannian.checks import (
     check_latents,
     check_steps,
     checked_decoder,
+    differentiable,
     flat_float,
     linearizable_parts,
     numbers,
@@ -25,7 +26,7 @@ _LOST = 1e-2
 """Share of a chord by which a node may miss; beyond it, the step was too long to be corrected."""
 
 
-@torch.no_grad()
+@differentiable
 def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, batch_size: int | None = None) -> Tensor:
     """The geodesics that leave `z` with velocity `v`, as nodes (B, steps, *latent); exp_z(v) is the last one.
 
@@ -44,7 +45,7 @@ def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, b
         InputError: as `geodesic`; also where the steps are too long for the manifold's curvature.
     """
     check_latents(z=z, v=v)
-    check_steps(steps)
+    steps = check_steps(steps)
     flat, batch_size = checked_decoder(decoder, z, batch_size)
     paths: list[Tensor] = []
     for start, velocity in linearizable_parts(batch_size, flat_float(z), flat_float(v)):
@@ -54,7 +55,7 @@ def exponential_map(decoder: Decode, z: Tensor, v: Tensor, *, steps: int = 20, b
     return path
 
 
-@torch.no_grad()
+@differentiable
 def logarithm_map(
     decoder: Decode,
     z0: Tensor,
@@ -73,6 +74,8 @@ def logarithm_map(
     Raises:
         InputError: as `geodesic`.
     """
+    check_latents(z0=z0, z1=z1)
+    steps = check_steps(steps)
     if tolerance is None:
         tolerance = 1e-10 if z0.dtype == torch.float64 else 1e-7
     # With free nodes, because `exponential_map` shoots those.
@@ -86,7 +89,7 @@ def logarithm_map(
     return torch.cat(velocities).reshape(z0.shape).to(z0.dtype)
 
 
-@torch.no_grad()
+@differentiable
 def parallel_transport(decoder: Decode, path: Tensor, v: Tensor, *, batch_size: int | None = None) -> Tensor:
     """Latent vectors `v` (B, *latent), transported from the first to the last node of paths (B, N, *latent).
 
@@ -97,11 +100,12 @@ def parallel_transport(decoder: Decode, path: Tensor, v: Tensor, *, batch_size: 
     Raises:
         InputError: as `geodesic`.
     """
+    check_latents(path=path)
     check_steps(path.shape[1])
     return carried_along(_carry, decoder, path, v, batch_size)
 
 
-@torch.no_grad()
+@differentiable
 def analogy(
     decoder: Decode, a: Tensor, b: Tensor, c: Tensor, *, steps: int = 20, batch_size: int | None = None
 ) -> Tensor:

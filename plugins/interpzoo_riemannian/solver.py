@@ -3,14 +3,26 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import real, whole
 from interpzoo.errors import InputError
 from interpzoo.geometry import Decode, curve_energy, decode, resample, segment_lengths
-from interpzoo_riemannian.checks import check_finite, check_latents, check_steps, checked_decoder, flat_float, numbers
+from interpzoo.tensors import check_floats
+from interpzoo.text import quoted
+from interpzoo_riemannian.checks import (
+    MOST_ITERATIONS,
+    check_finite,
+    check_latents,
+    check_steps,
+    checked_decoder,
+    differentiable,
+    flat_float,
+    numbers,
+)
 from interpzoo_riemannian.curves import Curves
 from interpzoo_riemannian.minimizers import Minimum, gauss_newton, quasi_newton
 
@@ -61,7 +73,9 @@ class NotConvergedWarning(UserWarning):
         missed = (~report.converged).nonzero().squeeze(1)
         super().__init__(
             f"{len(missed)} of {len(report.converged)} geodesics did not converge: pair {numbers(missed)}. They are "
-            "the best curves found, the straight line at worst; allow more iterations or nodes"
+            "the best curves found, the straight line at worst. For more iterations or nodes raise max_iterations or "
+            "steps of interpzoo_riemannian.geodesic, or max_iterations or nodes of the interpolator, as in "
+            "interpolator=Shortest(ShortestConfig(max_iterations=1000)) of interpzoo_riemannian.interpolators"
         )
 
 
@@ -71,7 +85,7 @@ def warn_unless_converged(report: Geodesic) -> None:
         warnings.warn(NotConvergedWarning(report), stacklevel=3)
 
 
-@torch.no_grad()
+@differentiable
 def geodesic(
     decoder: Decode,
     z0: Tensor,
@@ -104,28 +118,31 @@ def geodesic(
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
             its mode and buffers do not change.
         z0, z1: the ends, (B, *latent). Half precision is solved in float32 and returned in half precision.
-        steps: nodes of a path, both ends included; at least 2.
+        steps: nodes of a path, both ends included; 2 to 10,000.
         init: initial paths (B, N, *latent) with any number of nodes, such as those of `neighbor_path`; their ends are
             replaced by `z0` and `z1`. Straight lines by default.
         method: the minimizer; ``auto`` chooses as above, and each minimizer by name works with half of the `steps`.
         tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
-        max_iterations: iterations of a minimizer at most, for each number of nodes.
+        max_iterations: iterations of a minimizer at most, for each number of nodes; up to 100,000.
         batch_size: latents decoded at once, which bounds the memory; by default as many as give 2^20 output values.
         midpoints: whether the chain includes the points between the nodes; `exponential_map` shoots without them.
         progress: show a progress bar on standard error.
 
     Raises:
-        InputError: shapes that do not fit; fewer than two steps; ends that are NaN or infinite; a decoder whose
-            outputs are NaN or infinite, random, dependent on their batch, or not differentiable.
+        InputError: shapes that do not fit; a number out of range; ends that are NaN or infinite; a decoder whose
+            outputs or derivatives are NaN or infinite, or whose outputs are random, dependent on their batch, or not
+            differentiable.
     """
     check_latents(z0=z0, z1=z1)
-    check_steps(steps)
+    steps, max_iterations = check_steps(steps), whole("max_iterations", max_iterations, 0, MOST_ITERATIONS)
+    tolerance = real("tolerance", tolerance, 0, 1)
+    if not isinstance(method, str) or method not in get_args(Method):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"method = {quoted(method)}: expected {', '.join(map(repr, get_args(Method)))}")
     if init is not None:
+        check_floats("init", init)
         if init.shape[:1] + init.shape[2:] != z0.shape or init.shape[1] < 2:
             shape = f"({len(z0)}, N, {', '.join(map(str, z0.shape[1:]))}), N at least 2"
             raise InputError(f"init is {tuple(init.shape)}, expected {shape}")
-        if not bool(init.isfinite().all()):
-            raise InputError("init holds NaN or infinite values")
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     if method == "auto" and ends.shape[2] <= FEW_DIMENSIONS:
@@ -224,7 +241,7 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     Paths have the shape and type of the latents `like` (B, *latent); `first` is the number of the first pair.
 
     Raises:
-        InputError: a decoder's output on a straight line is NaN or infinite.
+        InputError: a decoder's output or derivative on the result is NaN or infinite.
     """
     path = curves.path(minimum.nodes)
     steps = path.shape[1]
@@ -237,7 +254,8 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     doubtful = (~(fine <= lower_bound)).nonzero().squeeze(1)
     if len(doubtful):
         limit = _spline_energy(curves, line[doubtful], split)
-        worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit)]
+        noise = curves[doubtful].noise((steps - 1) * split)
+        worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit + noise)]
         if len(worse):
             path[worse], converged[worse] = line[worse], False
             gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
@@ -245,6 +263,9 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     check_finite(chords, first)
     energy = 0.5 * (steps - 1) * chords.square().sum(1)
     energy, length, gradient_norm = (part.to(path.dtype) for part in (energy, chords.sum(1), gradient_norm))
+    for what, values in (("energy, which is too large for its precision,", energy), ("derivative", gradient_norm)):
+        if len(bad := (~values.isfinite()).nonzero().squeeze(1) + first):
+            raise InputError(f"the {what} is NaN or infinite on the path of pair {numbers(bad)}")
     path = path.unflatten(2, like.shape[1:]).to(like.dtype)
     return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm)
 

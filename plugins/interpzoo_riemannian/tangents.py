@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from interpzoo.geometry import Decode, jacobian
-from interpzoo_riemannian.checks import check_finite, check_latents, checked_decoder, flat_float, linearizable_parts
+from interpzoo_riemannian.checks import (
+    check_finite,
+    check_latents,
+    checked_decoder,
+    differentiable,
+    flat_float,
+    linearizable_parts,
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Tangents:
         return (self.basis @ coordinates[..., None]).squeeze(2)
 
 
-@torch.no_grad()
+@differentiable
 def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tensor:
     """The metric G = J^T J (B, d, d) that `decoder` pulls back to latents `z` (B, *latent), d numbers each.
 

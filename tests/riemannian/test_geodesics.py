@@ -177,7 +177,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("steps", [1, 0, -3])
     def test_fewer_than_two_nodes(self, steps: int) -> None:
-        with pytest.raises(ValueError, match=f"steps is {steps}, expected at least 2"):
+        with pytest.raises(ValueError, match=f"steps = {steps}: expected a whole number from 2"):
             geodesic(sphere, latents(1, 2), latents(1, 2, seed=1), steps=steps)
 
     @pytest.mark.parametrize("value", [torch.nan, torch.inf])

@@ -143,7 +143,7 @@ class TestDensity:
             neighbor_path(plane, codes, self.a.expand(2, 2), torch.stack([self.b[0], self.b[0] + 10]), neighbors=4)
 
     def test_too_few_codes(self) -> None:
-        with pytest.raises(InputError, match="neighbors is 10, expected 1 to 4"):
+        with pytest.raises(InputError, match="neighbors = 10: expected a whole number from 1 to 4"):
             density_aware(plane, ring(5))
 
     def test_training_codes_are_saved_with_the_model(self, tmp_path: Path) -> None:
