@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from interpzoo.config import ComponentSpec, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
@@ -13,6 +15,10 @@ from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
 from interpzoo.pretrained.locate import is_hub_id
+from interpzoo.text import quoted
+
+MOST_METADATA: Final = 1 << 17
+"""Largest length of a card's metadata, in characters; parsing them takes some seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +43,48 @@ def read_results(folder: Path) -> list[Result]:
     """The scores on the folder's card, from its Hub metadata.
 
     Raises:
-        ConfigError: the metadata is invalid, or a score is not a number.
+        ConfigError: the metadata is invalid or too large, or a score is not a number.
     """
     path = folder / CARD
     if not path.is_file():
         return []
     try:
-        data: Any = ModelCard(read_text(path)).data
+        text = read_text(path)
+        _check_metadata(path, text)
+        data: Any = ModelCard(text).data
     except WeightsError as error:
         raise ConfigError(str(error)) from None
+    except ConfigError:
+        raise
     except Exception as error:  # from the YAML parser, the decoder or the Hub's own checks
-        raise ConfigError(f"{path} has no valid metadata: {' '.join(str(error).split())}") from None
-    results = [Result(r.metric_name, r.metric_value, r.dataset_name) for r in data.eval_results or ()]
-    for result in results:
-        if not isinstance(result.value, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # a file's
-            raise ConfigError(f"{path} has {result.metric} = {result.value!r}, expected a number")
-    return results
+        raise ConfigError(f"{path} has no valid metadata: {error}") from None
+    return [_result(path, found) for found in data.eval_results or ()]
+
+
+def _check_metadata(path: Path, text: str) -> None:
+    """Refuse metadata that would take long to parse, or whose parts stand for each other and so multiply."""
+    block = REGEX_YAML_BLOCK.search(text)
+    metadata = "" if block is None else block[2]
+    if len(metadata) > MOST_METADATA:
+        raise ConfigError(f"{path} has {len(metadata):,} characters of metadata, expected at most {MOST_METADATA:,}")
+    if "*" in metadata and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(metadata, yaml.SafeLoader)):
+        raise ConfigError(f"{path} has an alias (*) in its metadata: write the value itself there")
+
+
+def _result(path: Path, found: EvalResult) -> Result:
+    """A score on a card, which people and other programs may write."""
+    metric: Any = found.metric_name or found.metric_type
+    dataset: Any = found.dataset_name or found.dataset_type
+    for name in (metric, dataset):
+        if not isinstance(name, str):
+            raise ConfigError(f"{path} has a score named {quoted(name)}, expected text")
+    value: Any = found.metric_value
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError
+        return Result(metric, float(value), dataset)
+    except (TypeError, OverflowError):
+        raise ConfigError(f"{path} has {metric} = {quoted(value)}, expected a number") from None
 
 
 def is_made(folder: Path, name: str | None = None) -> bool:
