@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from interpzoo.arguments import seed_of
 from interpzoo.benchmark.candidates import ModelCandidate
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Record
 from interpzoo.benchmark.run import Progress, score_candidate
+from interpzoo.benchmark.selection import data_named, own_data
 from interpzoo.benchmark.task import Task
-from interpzoo.config import ComponentSpec, named
-from interpzoo.errors import DataError
+from interpzoo.config import ComponentSpec
+from interpzoo.errors import InputError
 from interpzoo.features import features_named
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.card import Result
@@ -29,6 +31,8 @@ class Scores:
     results: list[Result]
     not_applicable: dict[str, str]
     """Metrics without a score for this model on this data, with the reason."""
+    failed: dict[str, str]
+    """Metrics that could not be measured, with the error."""
     versions: dict[str, str]
     """Versions of interpzoo, torch and Python, and the number of threads."""
     features: str
@@ -43,7 +47,7 @@ def evaluate(
     model: str | Path | InterpolationModel,
     *,
     data_root: str | Path | None = None,
-    dataset: str | ComponentSpec | None = None,
+    dataset: str | Path | ComponentSpec | None = None,
     metrics: Sequence[str] = (),
     protocol: EvaluationProtocol | None = None,
     seed: int = 0,
@@ -55,7 +59,9 @@ def evaluate(
     Args:
         model: a model or what `load` takes.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
-        dataset: other data than what the model was trained on: a registered name, or a `ComponentSpec` with settings.
+        dataset: other data than what the model was trained on: a registered name, a folder of images (a `Path`, or a
+            string that starts with ``./``, ``../``, ``~`` or ``/``), a data set of images on the Hub, or a
+            `ComponentSpec` with settings.
         metrics: shell patterns of metrics or families; all by default.
         protocol: how much is measured; `EvaluationProtocol()` by default.
         seed: seed of the pairs and of everything else that is random, instead of the protocol's.
@@ -63,32 +69,30 @@ def evaluate(
         progress: called with the model and the metric before each is measured.
 
     Raises:
-        DataError: the model does not say what it was trained on and `dataset` is not given, or the data is missing.
+        DataError: `dataset` is not given and the model does not say what it was trained on, or the data is missing.
         UnknownNameError: there is no such data set, metric or network of features.
         ConfigError, WeightsError: `dataset` is not a name, or the features are not available for such images.
-        InputError: a frame of the model is not finite.
+        InputError: an argument is not valid, or no metric could be measured, as where the frames are not finite.
     """
     if not isinstance(model, InterpolationModel):
         model = load(model)
-    if isinstance(dataset, str):
-        dataset = named(dataset, "dataset")
-    component = dataset or (model.config.trained.data if model.config.trained else None)
-    if component is None:
-        raise DataError(
-            f"{model.config.name!r} does not say what it was trained on: give the data set by its name, such as "
-            "interpzoo.evaluate(model, dataset='lines')"
-        )
-    protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed})
+    component = own_data(model.config) if dataset is None else data_named(dataset)
+    protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed_of(seed)})
     image, root = model.config.image, None if data_root is None else Path(data_root)
     network = None if features is None else features_named(features, image, device=model.device)
     task = Task(component, image, protocol, root, features=network)
-    record = score_candidate(task, ModelCandidate(model), metrics_named(metrics), progress=progress)
+    record = score_candidate(task, ModelCandidate(model), metrics_named(metrics), progress=progress, tolerant=True)
+    failed = {score.title: score.error for score in record.scores.values() if score.error}
+    results = results_of(record)
+    if failed and not results:
+        raise InputError(f"nothing could be measured: {next(iter(failed.values()))}")
     return Scores(
         model=model.config.name,
         dataset=component.name,
         seed=seed,
-        results=results_of(record),
+        results=results,
         not_applicable={score.title: score.reason for score in record.scores.values() if score.reason},
+        failed=failed,
         versions=record.versions,
         features=record.features,
     )

@@ -43,9 +43,9 @@ def quoted(value: object) -> str:
 
 
 def explained(error: BaseException) -> str:
-    """An error's type and the first line of its message."""
+    """An error's type and the first line of its message, as `one_line`."""
     try:
         first = next(iter(str(error).strip().splitlines()), "")
     except Exception:  # an error with a faulty `__str__`
         first = ""
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return one_line(f"{type(error).__name__}: {first}" if first else type(error).__name__)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from interpzoo.text import printable
 
 
 class BenchmarkProgress:
@@ -25,9 +28,9 @@ class BenchmarkProgress:
         self._candidate = ""
 
     def __call__(self, candidate: str, metric: str) -> None:
-        self._bar.update(self._task, advance=1, description=f"{candidate}: {metric}")
+        self._bar.update(self._task, advance=1, description=escape(printable(f"{candidate}: {metric}")))
         if candidate != self._candidate and not self._console.is_terminal:
-            self._console.print(f"scoring {candidate}", soft_wrap=True, highlight=False)
+            self._console.print(printable(f"scoring {candidate}"), soft_wrap=True, highlight=False, markup=False)
         self._candidate = candidate
 
     def __enter__(self) -> BenchmarkProgress:

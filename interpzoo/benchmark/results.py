@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import zlib
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -17,6 +19,10 @@ from interpzoo.pretrained.folder import write_text
 FORMAT: Final = 1
 CONTROLS: Final = "controls"
 """Folder of the controls' files, next to those of the models."""
+
+
+_MOST_NAME: Final = 100
+"""Characters of a file's name that tell what is in it."""
 
 
 class Score(Schema):
@@ -80,22 +86,37 @@ def task_name(data: ComponentSpec, image: ImageSpec, features: str = "") -> str:
     size = str(image.height) if image.height == image.width else f"{image.height}x{image.width}"
     chosen = f"-{features}" if features else ""
     settings = "".join(f"-{key}={value}" for key, value in sorted(data.options.items()))
-    return "".join(c if c.isalnum() or c in "-_.=" else "_" for c in f"{data.name}{settings}-{size}{chosen}")
+    return _file_name(f"{data.name}{settings}-{size}{chosen}")
+
+
+def _file_name(text: str) -> str:
+    """`text` as the name of a file on any system; what it loses is told apart by a checksum."""
+    plain = "".join(c if c.isalnum() or c in "-_.=@" else "_" for c in text)
+    same = plain == text and len(text) <= _MOST_NAME
+    return plain if same else f"{plain[:_MOST_NAME]}-{zlib.crc32(text.encode(errors='backslashreplace')):08x}"
 
 
 def path_of(record: Record, folder: Path) -> Path:
     """The file of a record."""
     parts = (record.task, CONTROLS) if record.control else (record.task,)
-    return folder.joinpath(*parts, f"{record.candidate}.json")
+    return folder.joinpath(*parts, f"{_file_name(record.candidate)}.json")
+
+
+def claim_output(folder: Path) -> None:
+    """Create a folder for records; raises an `OutputError` if it cannot be created or written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from None
+    if not writable:
+        raise OutputError(f"cannot write to {str(folder)!r}: permission denied")
 
 
 def write_record(record: Record, folder: Path) -> Path:
     """Write a record whole or not at all; raises an `OutputError` if it cannot be written."""
     path = path_of(record, folder)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {path.parent}: {error.strerror or error}") from None
+    claim_output(path.parent)
     write_text(path, record.model_dump_json(indent=1, by_alias=True) + "\n")
     return path
 

@@ -4,6 +4,7 @@ import itertools
 import math
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from interpzoo.metrics.measured import NotApplicable, interval
 from interpzoo.pretrained.folder import fingerprint
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate
+from interpzoo.text import explained
 
 Progress = Callable[[str, str], None]
 """Called with the names of candidate and metric before each measurement."""
@@ -66,6 +68,11 @@ def unmet(evaluation: Evaluation, metric: Metric) -> str:
     return ""
 
 
+def warn_of(name: str, error: InterpzooError) -> None:
+    """Warn that a model is skipped."""
+    warnings.warn(f"{name} is skipped: {error}", stacklevel=3)
+
+
 def benchmark(
     jobs: Sequence[Job],
     metrics: Sequence[NamedMetric],
@@ -76,11 +83,12 @@ def benchmark(
     device: str | None = None,
     features: str | Path | None = None,
     progress: Progress = lambda candidate, metric: None,
+    skipped: Callable[[str, InterpzooError], None] = warn_of,
 ) -> Iterator[Record]:
     """Score models and controls and write one file for each. Scores that are already there are not measured again.
 
-    A metric that fails leaves its error in the record, and the rest goes on. Where accelerate has started several
-    processes, each takes the next candidate that is left.
+    A metric that fails leaves its error in the record, and the rest goes on; so it does without a model that cannot be
+    loaded. Where accelerate has started several processes, each takes the next candidate that is left.
 
     Args:
         jobs: data sets with their models, see `jobs_of`.
@@ -91,6 +99,7 @@ def benchmark(
         device: where models are computed, and features that are asked for by name.
         features: what images are compared by, see `features_named`; the data set's own by default.
         progress: called before each measurement.
+        skipped: called with the name of a model that cannot be loaded, and why; by default it is a warning.
 
     Raises:
         UnknownNameError, ConfigError, WeightsError: `features` is not available or does not take the images of a job;
@@ -106,14 +115,19 @@ def benchmark(
     turn = next(mine)
     for job in jobs:
         task = Task(job.data, job.image, protocol or EvaluationProtocol(), data_root, features=networks.get(job.image))
-        todo: list[tuple[Callable[[], Candidate], str]] = [(lambda c=control: c, "") for control in controls(task)]
-        todo += [
-            (lambda n=name, s=source: ModelCandidate(load(s, device=device), n), fingerprint(locate(source).path))
-            for name, source in job.models.items()
-        ]
-        for make, weights in todo:
+        for control in controls(task):
             if next(count) == turn:
-                yield _resumed(Evaluation(task, make()), weights, metrics, output, progress, order)
+                yield _resumed(Evaluation(task, control), "", metrics, output, progress, order)
+                turn = next(mine)
+        for name, source in job.models.items():
+            if next(count) == turn:
+                try:
+                    weights, model = fingerprint(locate(source).path), load(source, device=device)
+                except InterpzooError as error:
+                    skipped(name, error)
+                else:
+                    evaluation = Evaluation(task, ModelCandidate(model, name))
+                    yield _resumed(evaluation, weights, metrics, output, progress, order)
                 turn = next(mine)
 
 
@@ -123,13 +137,17 @@ def score_candidate(
     metrics: Sequence[NamedMetric],
     *,
     progress: Progress = lambda candidate, metric: None,
+    tolerant: bool = False,
 ) -> Record:
-    """The record of one candidate, not written to a file; raises an `InterpzooError` if a metric cannot be measured."""
+    """The record of one candidate, not written to a file.
+
+    Raises an `InterpzooError` if a metric cannot be measured, or keeps it as the score's ``error`` if `tolerant`.
+    """
     evaluation = Evaluation(task, candidate)
     scores: dict[str, Score] = {}
     for named in metrics:
         progress(candidate.name, named.name)
-        scores[named.name] = measure(evaluation, named)
+        scores[named.name] = (_tried if tolerant else measure)(evaluation, named)
     return _empty(evaluation, "").model_copy(update={"scores": scores})
 
 
@@ -167,8 +185,7 @@ def _tried(evaluation: Evaluation, named: NamedMetric) -> Score:
     try:
         return measure(evaluation, named)
     except Exception as error:  # a plugin's metric may raise anything, and must not end the benchmark
-        text = str(error) if isinstance(error, InterpzooError) else f"{type(error).__name__}: {error}"
-        return _score(named.metric, error=" ".join(text.split()))
+        return _score(named.metric, error=str(error) if isinstance(error, InterpzooError) else explained(error))
 
 
 def _score(metric: Metric, **values: object) -> Score:

@@ -1,22 +1,22 @@
 """What is benchmarked: the models that a user asks for, grouped by the data that they were trained on."""
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, get_args
+from typing import get_args
 
 from interpzoo.benchmark.metric import Control
 from interpzoo.benchmark.results import task_name
-from interpzoo.config import ComponentSpec, ImageSpec
-from interpzoo.errors import DataError, UnknownNameError, WeightsError, did_you_mean
+from interpzoo.config import ComponentSpec, ImageSpec, ModelConfig
+from interpzoo.errors import DataError, InputError, UnknownNameError, WeightsError, did_you_mean
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import fingerprint, read_config
-from interpzoo.pretrained.locate import is_path, locate
+from interpzoo.pretrained.locate import as_path, is_path, locate
 from interpzoo.registry import bundled_folder
-
-_DIGITS: Final = 12
+from interpzoo.text import quoted
 
 
 @dataclass
@@ -34,24 +34,93 @@ class Job:
         return len(self.models) + len(get_args(Control))
 
 
-def jobs_of(models: Iterable[str | Path]) -> list[Job]:
-    """Group models by the data that they were trained on; raises a `DataError` if a model does not name its data.
+def data_named(dataset: str | Path | ComponentSpec) -> ComponentSpec:
+    """A data set as `train` and `evaluate` take it.
+
+    Args:
+        dataset: a registered name, a folder of images (a `Path`, or a string that starts with ``./``, ``../``, ``~`` or
+            ``/``), a data set of images on the Hub, ``user/name``, or a `ComponentSpec` with settings.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError: there is no such name.
+        InputError: it is something else.
+    """
+    if isinstance(dataset, ComponentSpec):
+        return dataset
+    if isinstance(dataset, Path):
+        dataset = as_path(dataset)
+    if not isinstance(dataset, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"dataset = {quoted(dataset)}: expected a name, a folder or a ComponentSpec")
+    if "/" in dataset or is_path(dataset):
+        return ComponentSpec.model_validate({"name": "images", "source": dataset})
+    try:
+        registry().components["dataset"].find(dataset)
+    except UnknownNameError as error:
+        if Path(dataset).is_dir():
+            raise UnknownNameError(f"{error} For the folder write './{dataset}'") from None
+        raise
+    return ComponentSpec(name=dataset)
+
+
+def own_data(config: ModelConfig) -> ComponentSpec:
+    """The data that a model was trained on; raises a `DataError` if it does not say, or the folder is not here."""
+    if config.trained is None:
+        raise DataError(
+            f"{config.name!r} does not say what it was trained on: name the data with --dataset, such as --dataset "
+            "lines (dataset='lines' in Python)"
+        )
+    source = config.trained.data.options.get("source")
+    if isinstance(source, str) and is_path(source) and not os.path.isdir(os.path.expanduser(source)):
+        raise DataError(
+            f"{config.name!r} was trained on the folder {source!r}, which is not here: say where it is with "
+            f"--dataset FOLDER (dataset=FOLDER in Python)"
+        )
+    return config.trained.data
+
+
+def jobs_of(models: Iterable[str | Path], dataset: ComponentSpec | None = None) -> list[Job]:
+    """Group models by their data: what they were trained on, or `dataset` for all; raises as `own_data`.
 
     A model is named as in its config. Several models may share that name, as trainings of one recipe do: then those
-    that are not the zoo's are told apart by the first digits of a hash of config and weights. Copies are scored once.
+    that are not the zoo's are named by their folders or repositories. Copies are scored once.
     """
     found: dict[str, Job] = {}
     folders = {source: locate(source).path for source in models}
     configs = {source: read_config(folder) for source, folder in folders.items()}
     shared = Counter(config.name for config in configs.values())
+    twins = {source for source, config in configs.items() if shared[config.name] > 1 and source != config.name}
+    seen: set[str] = set()
+    for source in [source for source in configs if source in twins]:
+        weights = fingerprint(folders[source])
+        if weights in seen:
+            twins.remove(source)
+            del configs[source]
+        seen.add(weights)
+    names = _distinct(twins, {config.name for config in configs.values()})
     for source, config in configs.items():
-        if config.trained is None:
-            raise DataError(f"{config.name!r} does not say what it was trained on: there is nothing to score it on")
-        alone = shared[config.name] == 1 or source == config.name
-        name = config.name if alone else f"{config.name}@{fingerprint(folders[source])[:_DIGITS]}"
-        data = config.trained.data
-        found.setdefault(task_name(data, config.image), Job(data, config.image)).models.setdefault(name, source)
+        data = dataset or own_data(config)
+        job = found.setdefault(task_name(data, config.image), Job(data, config.image))
+        job.models[names.get(source, config.name)] = source
     return [found[key] for key in sorted(found)]
+
+
+def _distinct(sources: Collection[str | Path], taken: Collection[str]) -> dict[str | Path, str]:
+    """For each folder the last parts of its path, as many as tell it apart; for a repository its own name."""
+    parts = {s: Path(s).expanduser().absolute().parts if _is_folder(s) else (str(s),) for s in sources}
+    names: dict[str | Path, str] = {}
+    for source, own in parts.items():
+        name = ""
+        for length in range(1, len(own) + 1):
+            name = "/".join(own[-length:])
+            others = ["/".join(other[-length:]) for key, other in parts.items() if key != source]
+            if name not in others and name not in taken:
+                break
+        names[source] = name
+    return names
+
+
+def _is_folder(source: str | Path) -> bool:
+    return isinstance(source, Path) or is_path(source)
 
 
 def models_named(patterns: Sequence[str], *, skipped: Callable[[str], None] = lambda name: None) -> list[str | Path]:

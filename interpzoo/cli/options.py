@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from interpzoo.arguments import MOST_SEED
+
 _MODEL = "NAME is a model of 'interpzoo list', a Hub repository 'user/repo', or a folder that starts with ./, ../ or /."
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +41,12 @@ _SCORING = (
         metavar="PATTERN",
         help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
     ),
+    click.option(
+        "--dataset",
+        metavar="NAME|FOLDER|ID",
+        help="Data to score on: a data set of 'interpzoo plugins', a folder of images, or a data set on the Hub.",
+        show_default="what the model was trained on",
+    ),
     data_root_option,
     click.option(
         "--features",
@@ -49,6 +57,7 @@ _SCORING = (
     click.option("--full", is_flag=True, help="Use more pairs and images; takes about five times as long."),
     click.option(
         "--seed",
+        type=click.IntRange(0, MOST_SEED),
         default=0,
         show_default=True,
         metavar="N",

@@ -70,7 +70,7 @@ def test_evaluate_gives_the_same_scores(cli: Cli) -> None:
     assert done.returncode == 0, done.stderr
     record = next(r for r in read_records(cli.folder / "scores") if r.candidate == "ae-lines")
     assert f"{record.scores['in-between-mse'].value:.4g}" in done.stdout
-    assert "linear probe accuracy: not applicable, the data set has no train set of known size" in done.stdout
+    assert "not applicable: linear probe accuracy (the data set has no train set of known size" in done.stdout
 
 
 def test_mistakes_are_reported_in_one_line(cli: Cli) -> None:

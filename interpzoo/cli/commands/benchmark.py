@@ -7,6 +7,7 @@ import click
 
 from interpzoo.cli.console import columns, echo
 from interpzoo.cli.options import scoring_options
+from interpzoo.errors import InterpzooError
 
 
 @click.command(
@@ -35,6 +36,7 @@ def command(
     patterns: Sequence[str],
     *,
     metrics: Sequence[str],
+    dataset: str | None,
     data_root: Path | None,
     output: Path,
     features: str | None,
@@ -45,11 +47,12 @@ def command(
 ) -> int:
     """Score the pretrained models whose names match a PATTERN, or all of them; a PATTERN can also be a model's folder.
 
-    Each model is scored on the data that it was trained on. Controls are scored beside it: paths that come from no
-    model and show whether a metric is valid on this data. Models that share a name are told apart by a short hash. A
-    run that was stopped continues where it was. Scores with other --features get a folder and tables of their own.
+    Each model is scored on the data that it was trained on, or on that of --dataset. Controls are scored beside it:
+    paths that come from no model and show whether a metric is valid on this data. Models that share a name are told
+    apart by their folders. A run that was stopped continues where it was. Scores with other --features get a folder and
+    tables of their own.
 
-    The exit code is 1 if a metric failed.
+    The exit code is 1 if a metric failed or a model could not be loaded.
     """
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
@@ -58,17 +61,25 @@ def command(
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
-    from interpzoo.benchmark.results import read_records
+    from interpzoo.benchmark.results import claim_output, read_records
     from interpzoo.benchmark.run import benchmark
-    from interpzoo.benchmark.selection import jobs_of, models_named
+    from interpzoo.benchmark.selection import data_named, jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
 
     if plots:
         matplotlib_figure()  # a missing matplotlib is an error now, not after the work
     chosen = metrics_named(metrics)
-    jobs = jobs_of(models_named(patterns, skipped=_report_skipped))
+    data = None if dataset is None else data_named(dataset)
+    jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
+    claim_output(output)
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
+
+    def report_skipped(name: str, error: InterpzooError) -> None:
+        nonlocal failed
+        failed += 1
+        echo(f"{name} is skipped: {error}", err=True)
+
     with BenchmarkProgress(sum(job.candidates for job in jobs) * len(chosen)) as progress:
         for record in benchmark(
             jobs,
@@ -79,6 +90,7 @@ def command(
             device=device,
             features=features,
             progress=progress,
+            skipped=report_skipped,
         ):
             for name, score in record.scores.items():
                 if score.error:

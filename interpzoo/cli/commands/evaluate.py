@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,9 @@ from interpzoo.files import atomic_write
 if TYPE_CHECKING:
     from interpzoo.evaluation import Scores
 
+_FEW: Final = 3
+"""Names in a row that are read with ease."""
+
 
 @click.command(
     short_help="Score a model on held-out data.",
@@ -24,6 +27,7 @@ Examples:
   interpzoo evaluate acai-lines
   interpzoo evaluate acai-mnist --data-root ~/data --json results.json
   interpzoo evaluate acai-lines --metrics truth --metrics 'frechet-*'
+  interpzoo evaluate ./runs/mine --dataset ~/photos
   interpzoo evaluate acai-celeba --features timm:resnet18.a1_in1k
   interpzoo evaluate ./runs/mine --card
 """,
@@ -43,6 +47,7 @@ def command(
     name: str,
     *,
     metrics: Sequence[str],
+    dataset: str | None,
     data_root: Path | None,
     features: str | None,
     full: bool,
@@ -50,11 +55,11 @@ def command(
     output: Path | None,
     card: bool,
     device: str,
-) -> None:
+) -> int:
     """Score the model NAME on the held-out part of the data that it was trained on.
 
-    Brackets are 95 % confidence intervals over pairs of images. A metric that is not applicable is listed with the
-    reason.
+    Brackets are 95 % confidence intervals over pairs of images. The last line says which metrics are not applicable,
+    and why; --json has them all. The exit code is 1 if a metric failed.
     """
     from rich.console import Console
 
@@ -76,6 +81,7 @@ def command(
     with Console(stderr=True).status(f"scoring {model.config.name} ...") as status:
         scores = evaluate(
             model,
+            dataset=dataset,
             data_root=data_root,
             metrics=metrics,
             protocol=FULL if full else EvaluationProtocol(),
@@ -89,6 +95,7 @@ def command(
     if folder is not None:
         results = {(r.metric, r.dataset): r for r in (*read_results(folder), *scores.results)}
         write_card(folder, model.config, [*results.values()])
+    return int(bool(scores.failed))
 
 
 def _lines(scores: Scores) -> Iterator[str]:
@@ -101,8 +108,19 @@ def _lines(scores: Scores) -> Iterator[str]:
     yield scores.model
     yield from columns(("METRIC", "DATA", "VALUE", "95 %"), rows, wrap=True)
     yield f"features: {scores.features}"
-    for title, reason in scores.not_applicable.items():
-        yield f"{title}: not applicable, {reason}"
+    for title, error in scores.failed.items():
+        yield f"{title}: failed, {error}"
+    if scores.not_applicable:
+        yield f"not applicable: {'; '.join(_grouped(scores.not_applicable))}"
+
+
+def _grouped(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Each reason once, with the metrics that it holds for, or their number if there are many."""
+    titles: dict[str, list[str]] = {}
+    for title, reason in reasons.items():
+        titles.setdefault(reason, []).append(title)
+    for reason, names in titles.items():
+        yield f"{', '.join(names) if len(names) <= _FEW else f'{len(names)} metrics'} ({reason})"
 
 
 class _WritableError(Exception):
