@@ -18,7 +18,7 @@ from interpzoo.config import ModelConfig, named
 from interpzoo.errors import InputError
 from interpzoo.images import ImageInput, is_single, save_strip
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
-from interpzoo.pretrained.card import write_card
+from interpzoo.pretrained.card import public_path, write_card
 from interpzoo.pretrained.folder import (
     CODES,
     CONFIG,
@@ -314,7 +314,7 @@ class InterpolationModel(Autoencoder):
                     save_strip(made / PREVIEW, self.example_strip())
             if self.codes is not None:
                 write_tensors(made / CODES, {"codes": self.codes})
-            write_card(made, self.config)
+            write_card(made, self.config, name=public_path(folder))
             write_hashes(made)
             replace_files(folder, made)
         return folder

@@ -74,7 +74,7 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
         figures = evaluate(read_model(locate(stored)), data_root=data_root, metrics=EXACT)
         if half:
             _check_moved(evaluate(model, data_root=data_root, metrics=EXACT).results, figures.results)
-        write_card(stored, model.config, figures.results)
+        write_card(stored, model.config, figures.results, name=model.config.name)
         if (size := folder_bytes(stored)) > LARGEST:
             raise click.ClickException(f"the folder has {size:,} bytes, expected at most {LARGEST:,}: try --half")
         target = claim_folder(CARDS / model.config.name)

@@ -6,10 +6,12 @@ kept as uint8; a larger one is decoded a batch at a time.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,7 +24,7 @@ from typing_extensions import TypeVar, override
 
 from interpzoo.arguments import MOST_SEED
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.data.sources import TEST_SPLITS, load_splits
+from interpzoo.data.sources import TEST_SPLITS, load_splits, read_member, skipped_files
 from interpzoo.decoding import open_image
 from interpzoo.errors import DataError, ImageError
 from interpzoo.images import Fit, from_pixels, to_pixels
@@ -33,6 +35,7 @@ MEMORY: Final = 2 * 1024**3
 """Largest size in bytes of a split that is kept decoded."""
 
 _CHUNK: Final = 128  # images that a thread decodes at a time
+_LOOKS: Final = 1000  # images whose kind and size are looked at
 
 Source = Annotated[str, Field(min_length=1, max_length=4096)]
 """A data set on the Hub, ``user/name``, for which a local folder ``name`` may stand in; or the path of a folder, which
@@ -108,8 +111,33 @@ class Images(DataSet[ImagesT]):
 
     @property
     def channels(self) -> int:
-        """Channels of the first training image as it is stored: 1 for gray, otherwise 3."""
-        return 1 if self._train.first().mode.startswith(("1", "L", "I", "F")) else 3
+        """Channels of the training images as they are stored: 1 if all are gray, otherwise 3."""
+        return 1 if self.gray == 1 else 3
+
+    @property
+    def gray(self) -> float:
+        """Fraction of the training images that are stored in gray; of a large set, of evenly spread ones."""
+        return sum(gray for gray, _ in self._looks) / len(self._looks) if self._looks else 0.0
+
+    @property
+    def side(self) -> int:
+        """The shorter side of most training images, in pixels: the median."""
+        sides = sorted(side for _, side in self._looks)
+        return sides[len(sides) // 2] if sides else 1
+
+    @property
+    def held_out_size(self) -> int:
+        """Number of held-out images."""
+        return len(self._test)
+
+    @cached_property
+    def skipped(self) -> Mapping[str, int]:
+        """How many files of a folder are no images that can be read, by the ends of their names."""
+        return skipped_files(self.config.source, self.root)
+
+    @cached_property
+    def _looks(self) -> Sequence[tuple[bool, int]]:
+        return self._train.look(_LOOKS)
 
     def frame(self, image: Image.Image) -> Image.Image:
         """The part of an image that is fitted to the model: all of it by default."""
@@ -248,9 +276,18 @@ class _Split:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def first(self) -> Image.Image:
-        row = int(self._rows[0])
-        return self._open(row, self._table[row][self._column])
+    def look(self, most: int) -> list[tuple[bool, int]]:
+        """Whether an image is gray, and its shorter side, of at most so many; damaged ones are left out."""
+        looks: list[tuple[bool, int]] = []
+        for row in self._rows[:: math.ceil(len(self) / most)].tolist():
+            value = self._table[row][self._column]
+            with suppress(Exception):  # whatever Pillow's readers raise; decoding reports it
+                file = (
+                    value["path"] if value["bytes"] is None and "::" not in value["path"] else io.BytesIO(_bytes(value))
+                )
+                with Image.open(file) as image:
+                    looks.append((image.mode.startswith(("1", "L", "I", "F")), min(image.size)))
+        return looks
 
     def batch(self, positions: Tensor) -> Batch:
         pixels = self._pixels[positions] if self._kept else self._decode(self._rows[positions])
@@ -294,9 +331,16 @@ class _Split:
         if value is None:
             raise self._error(row, {}, "there is no image")
         try:
-            return open_image(Path(value["path"]).read_bytes() if value["bytes"] is None else value["bytes"])
+            return open_image(_bytes(value))
         except (ImageError, OSError) as error:
             raise self._error(row, value, error) from error
 
     def _error(self, row: int, value: Mapping[str, Any], reason: object) -> DataError:
         return DataError(f"data set {self._data.config.source!r}, {value.get('path') or f'image {row}'}: {reason}")
+
+
+def _bytes(value: Mapping[str, Any]) -> bytes:
+    """The encoded image of a row: its own bytes, a file, or a member of an archive."""
+    if value["bytes"] is not None:
+        return value["bytes"]
+    return read_member(value["path"]) if "::" in value["path"] else Path(value["path"]).read_bytes()

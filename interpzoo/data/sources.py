@@ -3,7 +3,11 @@
 import glob
 import importlib
 import os
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +23,9 @@ TEST_SPLITS: Final = ("test", "validation", "valid", "val")
 """Names of held-out splits, the likeliest first."""
 
 _LOCAL_NAMES: Final = {"flwrlabs/celeba": "celeba64"}
+MOST_MEMBER_BYTES: Final = 1 << 28
+"""Largest size of an image in an archive, which is unpacked into memory."""
+
 _TABLES: Final = {".arrow", ".parquet", ".tar"}
 _HINT: Final = (
     f"name the folder of local data sets with --data-root or {ROOT_VARIABLE}, or give a folder like './photos'"
@@ -54,6 +61,11 @@ def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
     name = repr(source)
     if is_path(source):
         folder = Path(os.path.expanduser(source))
+        if folder.is_file():
+            raise DataError(
+                f"data set {name}: there is no such folder, only a file: give the folder that it is in, which may hold "
+                "zip archives of images"
+            )
         if not folder.is_dir():
             raise DataError(f"data set {name}: there is no such folder")
         return folder, name
@@ -87,6 +99,48 @@ def _arguments(folder: Path) -> dict[str, Any]:
         # The split's own folder would be taken for the class.
         "drop_labels": unlabeled or None,
     }
+
+
+def skipped_files(source: str, root: Path | None = None) -> dict[str, int]:
+    """How many files of a folder of image files are of other kinds, by the ends of their names, such as ``.heic``.
+
+    Hidden files do not count, nor does anything in a folder of tables or archives.
+    """
+    folder, _ = _locate(source, root)
+    if folder is None or _arguments(folder)["path"] != "imagefolder":
+        return {}
+    extensions = {*_image_folder().EXTENSIONS}
+    visible = (
+        p for p in folder.rglob("*") if p.is_file() and not any(n.startswith(".") for n in p.parts[len(folder.parts) :])
+    )
+    others = (p for p in visible if p.suffix.lower() not in extensions and p.stem != "metadata")
+    return dict(sorted(Counter(path.suffix.lower() or path.name for path in others).items()))
+
+
+def _image_folder() -> Any:
+    return importlib.import_module("datasets.packaged_modules.imagefolder.imagefolder").ImageFolder
+
+
+def read_member(path: str) -> bytes:
+    """The bytes of a file in an archive, of which `datasets` gives the path ``zip://member::archive``.
+
+    Raises:
+        OSError: it cannot be read, or is larger than `MOST_MEMBER_BYTES`.
+    """
+    inside, _, archive = path.partition("::")
+    try:
+        member = _archive(archive).getinfo(inside.removeprefix("zip://"))
+        if member.file_size > MOST_MEMBER_BYTES:
+            raise OSError(f"{member.file_size:,} bytes in an archive, expected at most {MOST_MEMBER_BYTES:,}")
+        return _archive(archive).read(member)
+    # Encrypted, of an unknown compression, damaged, or another kind of archive.
+    except (KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise OSError(f"it cannot be read from the archive: {error}") from None
+
+
+@lru_cache(maxsize=64)
+def _archive(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
 
 
 def _reason(error: BaseException) -> str:

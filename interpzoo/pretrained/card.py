@@ -1,5 +1,8 @@
 """The card of a pretrained model, generated from its config and the results of ``interpzoo evaluate``."""
 
+import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,9 @@ MOST_METADATA: Final = 1 << 17
 """Largest length of a card's metadata, in characters; parsing them takes some seconds."""
 
 
+_LOADED: Final = re.compile(r'^model = interpzoo\.load\(("(?:[^"\\\n]|\\.){1,4096}")\)$', re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Result:
     """One score."""
@@ -34,9 +40,36 @@ class Result:
     """Ends of the confidence interval, if there is one; a card has only the value."""
 
 
-def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = ()) -> None:
-    """Write the folder's card; raises an `OutputError` if it cannot be written."""
-    write_text(folder / CARD, render_card(config, results, preview=(folder / PREVIEW).is_file()))
+def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = (), *, name: str | None = None) -> None:
+    """Write the folder's card; raises an `OutputError` if it cannot be written.
+
+    `name` is that in its ``load`` example: by default the one on the folder's card, or else the model's own.
+    """
+    name = name or _loaded_name(folder)
+    write_text(folder / CARD, render_card(config, results, preview=(folder / PREVIEW).is_file(), name=name))
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def public_path(folder: Path) -> str:
+    """How a card names a folder to load: its path below the working directory, or else its last name alone.
+
+    Cards are published, and a full path would tell about the machine.
+    """
+    full, here = os.path.realpath(folder), os.path.realpath(".")
+    inside = os.path.relpath(full, here) if os.path.commonpath((full, here)) == here else os.path.basename(full)
+    return f"./{inside}"
+
+
+def _loaded_name(folder: Path) -> str | None:
+    """The name in the ``load`` example of the folder's card, if it has one."""
+    try:
+        found = _LOADED.search(read_text(folder / CARD))
+    except (FileNotFoundError, WeightsError, UnicodeDecodeError):
+        return None
+    return None if found is None else str(json.loads(found[1]))
 
 
 def read_results(folder: Path) -> list[Result]:
@@ -88,9 +121,9 @@ def _result(path: Path, found: EvalResult) -> Result:
 
 
 def is_made(folder: Path, name: str | None = None) -> bool:
-    """Whether the folder's card is as generated; `name` is that in its ``load`` example, the model's own by default."""
+    """Whether the folder's card is as generated; `name` is that in its ``load`` example, any by default."""
     try:
-        return read_text(folder / CARD) == made_card(folder, name)
+        return read_text(folder / CARD) == made_card(folder, name or _loaded_name(folder))
     except (ConfigError, UnknownNameError):  # written by another version, or of a plugin that is not installed
         return False
 
@@ -111,7 +144,7 @@ def render_card(
         f"# {config.name}",
         config.summary,
         f"![Interpolations between pairs of codes, one pair a row](./{PREVIEW})" if preview else "",
-        f'```python\nimport interpzoo\n\nmodel = interpzoo.load("{name or config.name}")\n'
+        f"```python\nimport interpzoo\n\nmodel = interpzoo.load({_quoted(name or config.name)})\n"
         "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
         f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else ""),
         "## Architecture\n\n" + _table(describe_architecture(config)),

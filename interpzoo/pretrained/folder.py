@@ -32,10 +32,18 @@ FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, CARD, PREVIEW, SUMS)
 """Every file that a pretrained folder may hold; no other file is read or downloaded."""
 
 CHECKPOINT = "checkpoint.safetensors"
-"""State of a training run, kept in the model's folder until the run ends."""
+"""State of a training run, in the model's folder until the run ends."""
+
+FORMER = "checkpoint.former.safetensors"
+"""The checkpoint before that; of a finished run the last one, from which it can be extended."""
+
+HISTORY = "history.jsonl"
+"""The losses of a training run, one JSON object a line."""
 
 LOGS = "logs"
 """Subfolder that a training run's trackers write to."""
+
+_SYSTEM: Final = ("Thumbs.db", "desktop.ini")
 
 MOST_BYTES: Final[Mapping[str, int]] = {CONFIG: 1 << 20, CARD: 1 << 20, SUMS: 1 << 16, PREVIEW: 1 << 24}
 """Largest size of each file that is read whole; tensors are mapped, and their shapes are checked against the config."""
@@ -259,12 +267,17 @@ def check_hash(folder: Path, name: str, hashes: Mapping[str, str]) -> None:
 
 
 def claim_folder(folder: Path) -> Path:
-    """Create `folder`; raises an `OutputError` if it cannot, or it holds more than a model or a training run."""
+    """Create `folder`; raises an `OutputError` if it cannot, or it holds more than a model or a training run.
+
+    Files that systems leave anywhere, such as ``.DS_Store``, do not matter; beside a run's checkpoint no file does.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))
-        strangers = [name for name in names if name not in (*FILES, CHECKPOINT, LOGS)]
-        if not strangers and CHECKPOINT not in names:
+        is_run = CHECKPOINT in names or FORMER in names
+        own = {*FILES, LOGS, HISTORY, *_SYSTEM}
+        strangers = [] if is_run else [name for name in names if name not in own and not name.startswith(".")]
+        if not strangers and not is_run:
             try:
                 read_config(folder)
             except ConfigError:  # a README.md or config.json alone may belong to anything

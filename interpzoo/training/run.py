@@ -1,42 +1,37 @@
 """`train`: from a recipe to a folder that `load` reads."""
 
-import json
+import math
 import platform
-import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from interpzoo.build import build_component, fully_named
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
-from interpzoo.errors import ConfigError, OutputError
-from interpzoo.files import is_leftover
+from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.model import InterpolationModel
 from interpzoo.own import create
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, LOGS, WEIGHTS, claim_folder, write_tensors
+from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS, write_tensors
 from interpzoo.pretrained.load import load
-from interpzoo.pretrained.locate import as_path, recorded_name
-from interpzoo.recipes import load_recipe
-from interpzoo.training.checkpoint import check_exists
+from interpzoo.pretrained.locate import recorded_name
+from interpzoo.training.checkpoint import Position
+from interpzoo.training.contexts import ended_like_ctrl_c
+from interpzoo.training.output import claimed, finish, position_in
+from interpzoo.training.own_data import choose_recipe, described
+from interpzoo.training.progress import History, TrainingProgress
+from interpzoo.training.settings import without_path
+from interpzoo.training.terms import FREE_LICENSES, with_terms_of, with_texts_of
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 
 _EXAMPLES = 8
 """Number of held-out images whose codes are saved with a model."""
-
-_FREE = ("apache-2.0", "mit", "cc0-1.0")
-"""Licenses of images that do not restrict the license of the weights; under any other, the weights take it over."""
-
-_LINE_SECONDS, _REFRESH_SECONDS = 60.0, 0.5
-"""Least time between two lines of progress, and between two updates of its bar on a terminal."""
 
 
 def train(
@@ -54,17 +49,20 @@ def train(
     """Train a recipe and write a folder that `load` reads.
 
     Args:
-        recipe: a registered recipe or method, a TOML file, or a `Recipe`.
+        recipe: a registered recipe or method, a TOML file, or a `Recipe`. For a method, the recipe is the one that fits
+            the images of `dataset`, with the networks of `start_from` if that is given.
         output: the folder to write, ``runs/`` and the recipe's name by default. During training it has a checkpoint,
-            so that a killed run can go on with ``resume=True``.
+            so that a killed run can go on with ``resume=True``. The losses stay in its ``history.jsonl``.
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
-        dataset: images of your own instead of the recipe's: a folder or a data set on the Hub. They are resized to the
-            recipe's height and width and keep their number of channels. The model's name, summary, limitations and
-            license follow from them, unless `changes` set them.
-        resume: go on from the checkpoint in `output`, to the same result as without the interruption.
-        start_from: a pretrained model with the same networks to fine-tune. By default the recipe's ``start_from``, but
-            random weights for images or networks of your own.
+        dataset: images of your own instead of the recipe's: a folder (a `Path`, or a string that starts with ``./``,
+            ``../``, ``~`` or ``/``) or a data set on the Hub. They are resized to the recipe's height and width, and
+            are gray only if all of them are. The model's name, summary, limitations and license follow from them,
+            unless `changes` set them. Nothing that is written names the folder's full path.
+        resume: go on from the checkpoint in `output`, to the same result as without the interruption. A finished run
+            is extended if `changes` raise ``training.samples``; then the learning rate follows the longer schedule.
+        start_from: a pretrained model with the same networks to fine-tune, whose license and limitations are passed on.
+            By default the recipe's ``start_from``, but random weights for images or networks of your own.
         model: networks of your own (see `wrap`) instead of the recipe's; only their weights are written to `output`.
         trackers: names of accelerate's trackers to log to.
 
@@ -74,99 +72,111 @@ def train(
     Raises:
         UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it, is not valid.
         DataError: the data cannot be read, or lacks what the method needs.
+        InputError: an argument is of another type.
         OutputError: `output` already holds something else, or cannot be written.
-        TrainingError: a loss is not finite, or there is nothing to resume.
-        KeyboardInterrupt: Ctrl-C was pressed; the checkpoint holds all steps until then.
+        TrainingError: a loss is not finite, there is nothing to resume, or the recipe is another than that of the run.
+        WeightsError: the checkpoint is damaged.
+        KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.
     """
-    root = None if data_root is None else Path(data_root)
-    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': str(dataset)})}",)
-    recipe = load_recipe(recipe, [*images, *changes])
-    registry().methods.find(recipe.method)  # an unknown method is an error now, not when the card is written
-    if dataset is not None:
-        recipe = load_recipe(_for_own_data(recipe, root), changes)
-    if model is not None:
-        recipe = recipe.model_copy(update={"image": model.config.image, "start_from": None})
-    start_from = start_from or recipe.start_from
-    folder = Path("runs", recipe.name) if output is None else Path(output)
-    _claim(folder, resume=resume)
-    workers = Workers(trackers, str(folder / LOGS))
-    data = build_component(DataSet, recipe.data, recipe.image, root)
-    if "license" not in recipe.model_fields_set and data.license not in _FREE:
-        recipe = recipe.model_copy(update={"license": data.license})
-    networks = create(recipe) if model is None else model
-    if start_from is not None and not resume:
-        _copy_weights(start_from, networks)
-    started_from = None if start_from is None else recorded_name(start_from)
-    trainer = Trainer(recipe, networks, build_regularizer(recipe, networks), data, workers, folder, started_from)
-    workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
-    with _TrainingProgress(recipe.name, trainer.total, quiet=not workers.is_main) as progress:
+    _check_types(recipe=recipe, output=output, data_root=data_root, start_from=start_from)
+    changes = [changes] if isinstance(changes, str) else [*changes]
+    with ended_like_ctrl_c():
+        root = None if data_root is None else Path(data_root)
+        chosen, said = choose_recipe(recipe, changes, dataset=dataset, root=root, start_from=start_from)
+        if model is not None:
+            chosen = chosen.model_copy(update={"image": model.config.image, "start_from": None})
+        folder = Path("runs", chosen.name) if output is None else Path(output)
+        total = math.ceil(chosen.training.samples / chosen.training.batch_size)
+        position = position_in(folder, resume=resume, total=total, batch_size=chosen.training.batch_size)
+        with claimed(folder):
+            run = _Run(chosen, folder, root, position, said, {change.partition("=")[0].strip() for change in changes})
+            return run(model, start_from, [trackers] if isinstance(trackers, str) else trackers)
 
-        def report(done: int, values: Mapping[str, float]) -> None:
-            progress.report(done, values)
-            workers.track(values, done)
 
-        trainer.run(report, resume=resume)
-    workers.close()
-    trained = trainer.trained()
-    with torch.no_grad():
-        trained.examples = trained.encode(data.test(_EXAMPLES)["image"]).cpu()
-        trained.codes = _codes(trained, data, recipe.training)
-    if model is None:
-        trained.config = _described(trained.config, recipe, trainer)
-    if workers.is_main:
+@dataclass
+class _Run:
+    recipe: Recipe
+    folder: Path
+    root: Path | None
+    position: Position | None
+    said: list[str]
+    changed: Set[str]
+    """Keys of the recipe that the user has set."""
+
+    def __call__(
+        self, model: InterpolationModel | None, start_from: str | Path | None, trackers: Sequence[str]
+    ) -> InterpolationModel:
+        folder, position = self.folder, self.position
+        workers = Workers(trackers, str(folder / LOGS))
+        data = build_component(DataSet, self.recipe.data, self.recipe.image, self.root)
+        if type(data) is Images:  # presets are well known
+            self.said.append(described(data))
+        recipe = self.recipe
+        if "license" not in recipe.model_fields_set and data.license not in FREE_LICENSES:
+            recipe = recipe.model_copy(update={"license": data.license})
+        networks = create(recipe) if model is None else model
+        origin = start_from or recipe.start_from
+        if position is not None:
+            recipe = with_texts_of(position.recipe, recipe, self.changed)
+        elif origin is not None:
+            given = self.changed if start_from is not None else recipe.model_fields_set
+            recipe = with_terms_of(_copy_weights(origin, networks).config, recipe, given)
+        started_from = None if origin is None else recorded_name(origin)
+        recipe = without_path(recipe)
+        trainer = Trainer(recipe, networks, build_regularizer(recipe, networks), data, workers, folder, started_from)
+        workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
+        self._train(trainer, recipe.name)
+        workers.close()
+        trained = trainer.trained()
+        with torch.no_grad():
+            trained.examples = trained.encode(data.test(_EXAMPLES)["image"]).cpu()
+            trained.codes = _codes(trained, data, recipe.training)
         if model is None:
-            trained.save_pretrained(folder)
-        else:
-            write_tensors(folder / WEIGHTS, trained.state_dict())
-        # The checkpoint, and temporary files of processes that were killed.
-        for leftover in [path for path in folder.iterdir() if path.name == CHECKPOINT or is_leftover(path)]:
-            leftover.unlink()
-    workers.wait()
-    return trained
+            trained.config = _described(trained.config, recipe, trainer)
+        if workers.is_main:
+            if model is None:
+                trained.save_pretrained(folder)
+            else:
+                write_tensors(folder / WEIGHTS, trained.state_dict())
+            finish(folder)
+        workers.wait()
+        return trained
+
+    def _train(self, trainer: Trainer, name: str) -> None:
+        done, workers = 0 if self.position is None else self.position.steps, trainer.workers
+        history: History | None = None
+        with TrainingProgress(name, trainer.total, done=done, quiet=not workers.is_main) as progress:
+            for text in self.said:
+                progress.say(text)
+
+            def report(step: int, values: Mapping[str, float]) -> None:
+                nonlocal history
+                progress.report(step, values)
+                workers.track(values, step)
+                if workers.is_main:
+                    history = history or History(self.folder / HISTORY, trainer.total, done=done)
+                    history.report(step, values)
+
+            trainer.run(report, resume=self.position is not None)
 
 
-def _for_own_data(recipe: Recipe, root: Path | None) -> Recipe:
-    own = build_component(Images, recipe.data, recipe.image, root)
-    stem = _plain(Path(own.config.source).resolve().name) or "images"
-    changes = {
-        "name": _plain(f"{recipe.method}-{stem}")[:96],
-        "summary": f"Method {recipe.method!r} on images of {stem!r}.",
-        "limitations": "",
-        "license": own.license,
-        "image": recipe.image.model_copy(update={"channels": own.channels}),
-        "start_from": None,
-    }
-    return recipe.model_copy(update=changes)
+def _check_types(**paths: object) -> None:
+    for name, value in paths.items():
+        if value is not None and not isinstance(value, str | Path | Recipe):
+            raise InputError(f"{name} = {value!r}: expected a string or a path")
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "-", text)
-
-
-def _claim(folder: Path, *, resume: bool) -> None:
-    """Make the output folder; refuse one with a finished or unfinished training, and one with nothing to resume."""
-    unfinished = (folder / CHECKPOINT).exists()
-    if unfinished and not resume:
-        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
-    if not unfinished and (folder / WEIGHTS).exists():
-        # Networks of the user's own leave weights without a config, which cannot be fine-tuned.
-        tune = f", or fine-tune it with --from {as_path(folder)} (start_from in Python)"
-        raise OutputError(
-            f"{folder} is trained already: choose an empty or a new folder{tune if (folder / CONFIG).exists() else ''}"
-        )
-    if resume:
-        check_exists(folder / CHECKPOINT)
-    claim_folder(folder)
-
-
-def _copy_weights(start_from: str | Path, model: InterpolationModel) -> None:
-    state, own = load(start_from).state_dict(), model.state_dict()
+def _copy_weights(start_from: str | Path, model: InterpolationModel) -> InterpolationModel:
+    """Fill the networks with the weights of a pretrained model, which is returned."""
+    origin = load(start_from)
+    state, own = origin.state_dict(), model.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
         raise ConfigError(
             f"{str(start_from)!r} has other networks than the recipe: training cannot start from it. Choose another "
-            "model, or set start_from to null in the recipe to start from random weights"
+            f"model, or give a method such as {origin.config.method!r} as the recipe: it takes the model's networks"
         )
     model.load_state_dict(state)
+    return origin
 
 
 def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
@@ -201,32 +211,3 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
     )
     plugins = {row.owner.plugin: f"{row.owner.distribution} {row.owner.version}" for row in rows}
     return config.model_copy(update={**components, "plugins": plugins, "trained": trained})
-
-
-class _TrainingProgress(Progress):
-    """A bar with the loss terms on a terminal, one line a minute elsewhere."""
-
-    def __init__(self, name: str, total: int, *, quiet: bool = False) -> None:
-        console = Console(stderr=True, quiet=quiet)
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._name, self._total = name, total
-        self._task = self.add_task(name, total=total, losses="")
-        self._next = time.monotonic()
-
-    def report(self, done: int, values: Mapping[str, float]) -> None:
-        if done < self._total and time.monotonic() < self._next:
-            return
-        terminal = self.console.is_terminal
-        self._next = time.monotonic() + (_REFRESH_SECONDS if terminal else _LINE_SECONDS)
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self.update(self._task, completed=done, losses=losses)
-        if not terminal:
-            self.console.print(f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False)

@@ -22,9 +22,10 @@ from interpzoo.errors import DataError, InputError, TrainingError
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
-from interpzoo.training.checkpoint import State, restore_checkpoint, save_checkpoint
+from interpzoo.training.checkpoint import Position, State, restore_checkpoint, save_checkpoint
 from interpzoo.training.contexts import deferred, exact_float32
 from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate, move_average
+from interpzoo.training.settings import settings_of
 from interpzoo.training.workers import Workers
 
 Report = Callable[[int, Mapping[str, float]], None]
@@ -107,9 +108,16 @@ class Trainer:
         Raises:
             TrainingError: a loss or gradient is not finite; the last checkpoint is from before that step.
             KeyboardInterrupt: Ctrl-C, after the current step was finished and saved. A second Ctrl-C stops at once.
+            WeightsError: the checkpoint to resume from is damaged.
         """
         if resume:
-            self.done, self.started_from = restore_checkpoint(self._path, self._state, recipe=self.recipe)
+            position = restore_checkpoint(self._path, self._state, self.recipe, self.data.size)
+            self.done, self.started_from = position.steps, position.started_from
+            if self.done > self.total:
+                raise TrainingError(
+                    f"training.samples = {self.recipe.training.samples}: {self._path.parent} has already seen "
+                    f"{self.done * self.recipe.training.batch_size}: set it to at least as many"
+                )
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
         alone, stopping = self.workers.count == 1, False
@@ -224,8 +232,8 @@ class Trainer:
 
     def _save(self) -> None:
         if self.workers.is_main:
-            recipe, started_from = self.recipe, self.started_from
-            save_checkpoint(self._path, self._state, steps=self.done, recipe=recipe, started_from=started_from)
+            position = Position(self.done, settings_of(self.recipe), self.started_from, self.data.size)
+            save_checkpoint(self._path, self._state, position)
         self.workers.wait()
 
 

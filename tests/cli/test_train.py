@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import random
 import re
 import shutil
 import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -58,7 +64,10 @@ def test_own_images_in_a_process_without_messages_of_libraries(cli: Cli, tmp_pat
         Image.fromarray(rng.integers(0, 256, (21, 34, 3), dtype=np.uint8)).save(tmp_path / "photos" / f"{i}.png")
     done = cli.process("train", "tiny", "--dataset", "./photos")
     assert done.returncode == 0, done.stderr
-    assert all(line.startswith("ae-photos step ") for line in done.stderr.splitlines())
+    found, *steps = done.stderr.splitlines()
+    counts = "7 images to train on and 1 held out (in color); the model takes them in color"
+    assert found == f"ae-photos: {counts}"
+    assert all(line.startswith("ae-photos step ") for line in steps)
     model = load(tmp_path / "runs" / "ae-photos")
     assert model.config.image.shape == (3, 16, 16)
 
@@ -75,12 +84,68 @@ def test_ctrl_c_is_quiet_and_the_run_goes_on_with_resume(cli: Cli, tmp_path: Pat
     assert re.fullmatch(r"stopped after step \d+ of 200: go on with --resume\n\n", err)
     assert (tmp_path / "runs" / "tiny" / "checkpoint.safetensors").is_file()
     assert "go on with --resume" in cli.refuses(*run)
-    assert "belongs to another recipe" in cli.refuses("train", "tiny", "--resume", "--set", "training.samples=8")
+    message = cli.refuses("train", "tiny", "--resume", "--set", "training.seed=8")
+    assert "belongs to another recipe: training.seed was 0, is 8. Resume" in message
     done = cli(*run, "--resume")
     assert done.returncode == 0, done.stderr
     config = read_config(tmp_path / "runs" / "tiny")
     assert config.trained is not None
     assert config.trained.samples_seen == 1600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_sigterm_at_any_time_loses_no_step(seed: int, cli: Cli, tmp_path: Path) -> None:
+    """Before the first step it leaves nothing, and later a run that goes on to the weights of an uninterrupted one."""
+    run = ("train", "tiny", "--set", "training.samples=3200")
+    drawn = random.Random(seed)
+    process = cli.start(*run)
+    assert process.stderr is not None
+    if seed:
+        assert process.stderr.readline().startswith("tiny step 1/400 ")
+    time.sleep(drawn.uniform(0, 1.5))
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    folder = tmp_path / "runs" / "tiny"
+    if process.returncode == 0:  # it was faster
+        assert (folder / "model.safetensors").is_file()
+        return
+    kept = folder / "checkpoint.safetensors"
+    if seed and not kept.exists():
+        assert process.returncode == 130, err
+    if not kept.exists():
+        assert not folder.exists() or os.listdir(folder) == []
+        return
+    assert (process.returncode, "go on with --resume" in err) == (130, True), err
+    assert cli(*run, "--resume").returncode == 0
+    assert cli(*run, "--output", "whole").returncode == 0
+    resumed, whole = load(folder).state_dict(), load(tmp_path / "whole").state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.items())
+
+
+def test_a_run_that_fails_leaves_no_folder(cli: Cli, tmp_path: Path) -> None:
+    """Nor those above it that it made."""
+    for change in ("data.source=1", "encoder.scales=7", "training.batch_size=3000000000", "regularizer.more=1"):
+        assert cli("train", "tiny", "--set", change).returncode == 2
+        assert not (tmp_path / "runs").exists()
+
+
+def test_the_bar_has_steps_and_time_left_at_80_columns(cli: Cli) -> None:
+    """Whatever the length of the recipe's name and of the names of the losses."""
+    leader, follower = pty.openpty()
+    changes = ("--set", f"name={'a-long-name-' * 6}", "--set", "training.samples=1600", "--output", "run")
+    process = cli.start("train", "tiny", *changes, stderr=follower, stdout=follower)
+    os.close(follower)
+    shown = b""
+    with suppress(OSError):  # the other end was closed
+        while part := os.read(leader, 10_000):
+            shown += part
+    os.close(leader)
+    assert process.wait(60) == 0
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()))
+    bars = [line for line in lines if "/200" in line]
+    assert any(re.search(r"\d+/200 +\d:\d\d:\d\d +reconstruction", line) for line in bars), bars
+    assert all(len(line) <= 80 for line in bars)
 
 
 def test_an_unknown_recipe_and_a_folder_with_other_content(cli: Cli, tmp_path: Path) -> None:

@@ -17,17 +17,19 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from interpzoo import load, train
 from interpzoo.config import Recipe
-from interpzoo.errors import TrainingError, WeightsError
-from interpzoo.pretrained.folder import CHECKPOINT, SUMS, read_config, read_hashes
+from interpzoo.errors import TrainingError
+from interpzoo.pretrained.folder import CHECKPOINT, HISTORY, SUMS, read_config, read_hashes
+from interpzoo.recipes import load_recipe
+from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.trainer import Trainer
 from tests.pixels import trainer_of
-from tests.tiny import tiny_model, tiny_recipe
-from tests.training.runs import ignore
+from tests.tiny import Noted, tiny_model, tiny_recipe
+from tests.training.runs import forge, ignore, trainer_with
 
 STEPS = 8
 
@@ -104,10 +106,24 @@ def test_a_resumed_run_reports_the_remaining_steps(tmp_path: Path) -> None:
 @pytest.fixture
 def ctrl_c() -> Iterator[Callable[[], None]]:
     """Presses it; pytest itself may be a shell's background job, which ignores it."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield lambda: signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, former)
+    yield from sent(signal.SIGINT)
+
+
+@pytest.fixture(params=["SIGINT", "SIGTERM", "SIGHUP"])
+def stop(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
+    """Ctrl-C, the end that a system or a batch queue asks for, and a closed terminal."""
+    yield from sent(getattr(signal, request.param))
+
+
+def sent(number: signal.Signals) -> Iterator[Callable[[], None]]:
+    """A function that sends the signal, inside of what `train` does with signals."""
+    default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    former = signal.signal(number, default)
+    with ended_like_ctrl_c():
+        yield lambda: signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.default_int_handler
+    assert signal.getsignal(number) is default
+    signal.signal(number, former)
 
 
 @pytest.fixture
@@ -128,16 +144,16 @@ def at_move(request: pytest.FixtureRequest) -> Callable[[int, Callable[[], None]
 
 
 @pytest.mark.parametrize(("moves", "steps"), [(1, 1), (7, 4), (8, 4), (16, 8)])
-def test_ctrl_c_saves_every_completed_step(
+def test_what_ends_a_run_saves_every_completed_step(
     moves: int,
     steps: int,
-    ctrl_c: Callable[[], None],
+    stop: Callable[[], None],
     at_move: Callable[[int, Callable[[], None]], None],
     uninterrupted: dict[str, torch.Tensor],
     tmp_path: Path,
 ) -> None:
     """Also between the moves of one step."""
-    at_move(moves, ctrl_c)
+    at_move(moves, stop)
     with pytest.raises(KeyboardInterrupt, match=rf"^stopped after step {steps} of 8: go on with --resume$"):
         trainer_of(recipe(), tmp_path).run(ignore)
     assert steps_in(tmp_path / CHECKPOINT) == steps
@@ -218,8 +234,10 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
         "README.md",
         SUMS,
+        "checkpoint.former.safetensors",
         "config.json",
         "examples.safetensors",
+        "history.jsonl",
         "model.safetensors",
         "preview.png",
     ]
@@ -239,23 +257,15 @@ def test_temporary_files_of_a_killed_process_are_removed(
     assert not [*tmp_path.glob(".*")]
 
 
-@pytest.mark.parametrize("kept", [0, 100, -1])
-def test_a_damaged_checkpoint_is_refused(kept: int, tmp_path: Path) -> None:
-    trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
-    path = tmp_path / CHECKPOINT
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors is not a whole safetensors file"):
-        trainer_of(recipe(), tmp_path).run(ignore, resume=True)
-
-
 @pytest.mark.parametrize(
     ("other", "part"),
     [
-        (recipe(seed=1), "training was {"),
-        (recipe("ae"), "method was 'acai'"),
-        (recipe().model_copy(update={"license": "mit"}), "license was 'apache-2.0'"),
+        (recipe(seed=1), "training.seed was 0, is 1"),
+        (recipe("ae"), "method was 'acai', is 'ae'"),
+        (load_recipe(recipe(), ["training.optimizer.betas=[0.5, 0.9]"]), "optimizer.betas was [0.9, 0.999], is [0.5, "),
+        (load_recipe(recipe(), ["regularizer.weight=0.25"]), "regularizer.weight was 0.5, is 0.25"),
     ],
-    ids=["seed", "method", "license"],
+    ids=["seed", "method", "optimizer", "regularizer"],
 )
 def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: str, tmp_path: Path) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
@@ -263,14 +273,75 @@ def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: s
     with pytest.raises(TrainingError, match="belongs to another recipe") as error:
         trainer_of(other, tmp_path).run(ignore, resume=True)
     assert part in str(error.value)
+    assert "{" not in str(error.value)
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
-def test_a_changed_summary_does_not_prevent_resuming(uninterrupted: dict[str, torch.Tensor], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "summary=Better said.",
+        "license=mit",
+        "training.checkpoint_steps=3",
+        "training.codes=5",
+        "encoder.activation=leaky_relu",  # the default
+        "encoder.name=baselines:conv",
+    ],
+)
+def test_what_changes_no_weights_does_not_prevent_resuming(
+    change: str, uninterrupted: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=2)
-    resumed = trainer_of(recipe().model_copy(update={"summary": "Better said."}), tmp_path)
+    resumed = trainer_of(load_recipe(recipe(), [change]), tmp_path)
     resumed.run(ignore, resume=True)
     assert_equal(everything(resumed), uninterrupted)
+
+
+def test_a_setting_that_did_not_exist_before_has_its_default(
+    uninterrupted: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    """As after an update of interpzoo: at each level of the recipe."""
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=2)
+
+    def without(metadata: dict[str, str]) -> None:
+        old = json.loads(metadata["recipe"])
+        for keys in (("kind",), ("training", "codes"), ("training", "optimizer", "epsilon"), ("encoder", "activation")):
+            table = old
+            for key in keys[:-1]:
+                table = table[key]
+            del table[keys[-1]]
+        metadata["recipe"] = json.dumps(old)
+
+    forge(tmp_path / CHECKPOINT, metadata=without)
+    resumed = trainer_of(recipe(), tmp_path)
+    resumed.run(ignore, resume=True)
+    assert_equal(everything(resumed), uninterrupted)
+
+
+class TestMoreSamples:
+    """A run that is extended."""
+
+    def test_a_finished_run_goes_on_with_its_optimizers(self, tmp_path: Path) -> None:
+        """At a constant rate, to what it would have come to at once."""
+        short, long = (tiny_recipe(training={"samples": n}, optimizer={"schedule": "constant"}) for n in (32, 64))
+        whole = train(long, output=tmp_path / "whole")
+        train(short, output=tmp_path / "run")
+        extended = train(long, output=tmp_path / "run", resume=True)
+        assert_equal(extended.state_dict(), whole.state_dict())
+        assert_equal(load(tmp_path / "run").state_dict(), whole.state_dict())
+        steps = [json.loads(line)["step"] for line in (tmp_path / "run" / HISTORY).read_text().splitlines()]
+        assert steps == [*range(1, 9)]
+
+    def test_fewer_samples_than_seen_are_refused(self, tmp_path: Path) -> None:
+        trainer_of(recipe(), tmp_path).run(ignore, stop_after=4)
+        with pytest.raises(TrainingError, match=r"training\.samples = 16: .* has already seen 32"):
+            trainer_of(recipe(samples=16), tmp_path).run(ignore, resume=True)
+
+    def test_other_images_are_refused(self, tmp_path: Path) -> None:
+        found = recipe("ae")
+        trainer_with(found, tmp_path, data=Noted(found.image, 20)).run(ignore, stop_after=4)
+        with pytest.raises(TrainingError, match="there were 20 to train on, and now there are 21"):
+            trainer_with(found, tmp_path, data=Noted(found.image, 21)).run(ignore, resume=True)
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
@@ -311,11 +382,6 @@ def test_a_checkpoint_has_only_tensors_and_text(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_networks_is_refused(tmp_path: Path) -> None:
     """As after an update of the code under the same recipe."""
     trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
-    path = tmp_path / CHECKPOINT
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    tensors = load_file(path)
-    del tensors["model/encoder.layers.0.bias"]
-    save_file(tensors, path, metadata)
+    forge(tmp_path / CHECKPOINT, tensors=lambda tensors: tensors.pop("model/encoder.layers.0.bias"))
     with pytest.raises(TrainingError, match=r"encoder\.layers\.0\.bias"):
         trainer_of(recipe(), tmp_path).run(ignore, resume=True)

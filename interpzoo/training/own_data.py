@@ -1,0 +1,133 @@
+"""Images of the user's own, and the recipe of a method that fits them or the model to start from."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from interpzoo.build import build_component, component_class
+from interpzoo.config import ModelConfig, Recipe
+from interpzoo.data.images import Images
+from interpzoo.errors import InputError, InterpzooError, UnknownNameError
+from interpzoo.interfaces import Regularizer
+from interpzoo.plugins import registry
+from interpzoo.pretrained.folder import read_config
+from interpzoo.pretrained.locate import as_path, locate
+from interpzoo.recipes import load_recipe
+from interpzoo.registry import Method, Registration
+
+
+def choose_recipe(
+    recipe: str | Path | Recipe,
+    changes: Sequence[str],
+    *,
+    dataset: str | Path | None,
+    root: Path | None,
+    start_from: str | Path | None,
+) -> tuple[Recipe, list[str]]:
+    """The recipe of a run, and what to tell the user about it.
+
+    For a method's name the networks are those of the model to start from, or else of the method's recipe that fits the
+    images best.
+    """
+    images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': source_of(dataset)})}",)
+    chosen = load_recipe(recipe, [*images, *changes])
+    registry().methods.find(chosen.method)  # an unknown method is an error now, not when the card is written
+    method = _method(recipe)
+    said: list[str] = []
+    if method is not None and start_from is not None:
+        model = read_config(locate(start_from).path)
+        chosen = load_recipe(_with_networks_of(model, method, chosen), [*images, *changes])
+        said.append(f"the networks are those of {str(start_from)!r}")
+    if dataset is None:
+        return chosen, said
+    own = build_component(Images, chosen.data, chosen.image, root)
+    if method is not None and start_from is None:
+        fitting = _fitting(method, own, chosen)
+        chosen = load_recipe(fitting, [*images, *changes])
+        shape = "x".join(map(str, fitting.image.shape))
+        said.append(f"recipe {fitting.name!r} ({shape}) is the one of method {method.name!r} that fits the images best")
+    named = _named_after(own, chosen, keep_channels=start_from is not None)
+    return load_recipe(named, changes), said
+
+
+def source_of(dataset: str | Path) -> str:
+    """What a recipe calls a data set: a `Path` is always a folder, and written as one."""
+    if isinstance(dataset, Path):
+        return as_path(Path(os.path.expanduser(dataset)))
+    if not isinstance(dataset, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"dataset = {dataset!r}: expected a folder or the name of a data set on the Hub")
+    return dataset
+
+
+def _method(recipe: str | Path | Recipe) -> Registration[Method] | None:
+    if isinstance(recipe, str):
+        with suppress(UnknownNameError):
+            return registry().methods.find(recipe)
+    return None
+
+
+def _recipes_of(method: Registration[Method]) -> Iterator[Recipe]:
+    for row in registry().recipes:
+        with suppress(InterpzooError):  # of another plugin, and broken
+            recipe = load_recipe(row.qualified)
+            if recipe.kind == "interpolator" and registry().methods.find(recipe.method).qualified == method.qualified:
+                yield recipe
+
+
+def _with_networks_of(model: ModelConfig, method: Registration[Method], default: Recipe) -> Recipe:
+    fitting = [recipe for recipe in _recipes_of(method) if recipe.image == model.image]
+    name = None if model.trained is None else model.trained.recipe
+    base = next((r for r in fitting if r.name == name), fitting[0] if fitting else default)
+    networks = {field: getattr(model, field) for field in ("image", "encoder", "decoder", "prior")}
+    return base.model_copy(update=networks)
+
+
+def _fitting(method: Registration[Method], own: Images, default: Recipe) -> Recipe:
+    """The method's recipe with the images' channels and the largest size that they fill."""
+
+    def fit(recipe: Recipe) -> tuple[bool, bool, int, bool]:
+        side = max(recipe.image.height, recipe.image.width)
+        fills = side <= own.side
+        return recipe.image.channels == own.channels, fills, side if fills else -side, recipe.name == default.name
+
+    def usable(recipe: Recipe) -> bool:
+        return component_class(Regularizer, recipe.regularizer.name).requires <= own.fields
+
+    return max((recipe for recipe in _recipes_of(method) if usable(recipe)), key=fit, default=default)
+
+
+def _named_after(own: Images, recipe: Recipe, *, keep_channels: bool) -> Recipe:
+    stem = _plain(Path(os.path.abspath(own.config.source)).name) or "images"
+    channels = recipe.image.channels if keep_channels else own.channels
+    changes = {
+        "name": _plain(f"{recipe.method}-{stem}")[:96],
+        "summary": f"Method {recipe.method!r} on images of {stem!r}."[:400],
+        "limitations": "",
+        "license": own.license,
+        "image": recipe.image.model_copy(update={"channels": channels}),
+        "start_from": None,
+    }
+    return recipe.model_copy(update=changes)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)
+
+
+def described(data: Images) -> str:
+    """How many images there are to train on and held out, how they are stored, and which files were skipped."""
+    kind = "gray" if data.channels == 1 else "in color"
+    if 0 < data.gray < 1 and data.channels == 3:
+        kind += f", {max(1, round(100 * data.gray))} % of them gray"
+    taken = {1: "gray", 3: "in color"}.get(data.image.channels, f"with {data.image.channels} channels")
+    text = (
+        f"{data.size:,} images to train on and {data.held_out_size:,} held out ({kind}); the model takes them {taken}"
+    )
+    if data.skipped:
+        text += f"; skipped {', '.join(f'{count} {suffix}' for suffix, count in data.skipped.items())}"
+    if data.skipped.keys() & {".heic", ".heif"}:
+        text += ". Convert HEIC files to JPEG to use them, for example with the package pillow-heif"
+    return text

@@ -1,0 +1,98 @@
+"""What a run shows while it trains, and the history of its losses that stays in its folder."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from interpzoo.errors import OutputError
+
+_LINE_SECONDS, _REFRESH_SECONDS = 60.0, 0.5
+"""Least time between two lines of progress, and between two updates of its bar on a terminal."""
+
+_HISTORY_LINES: Final = 1000
+"""About as many lines as a history has, however long the run."""
+
+
+class TrainingProgress(Progress):
+    """A bar with steps, time left and, where there is room, the loss terms; one line a minute without a terminal."""
+
+    def __init__(self, name: str, total: int, *, done: int = 0, quiet: bool = False) -> None:
+        console = Console(stderr=True, quiet=quiet)
+        super().__init__(
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=20)),
+            BarColumn(bar_width=10),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            # Losses get what is left of the line.
+            TextColumn("{task.fields[losses]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._name, self._total = name, total
+        self._task = self.add_task(name, total=total, completed=done, losses="")
+        self._next = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(f"{self._name}: {text}", soft_wrap=True, highlight=False, markup=False)
+
+    def report(self, done: int, values: Mapping[str, float]) -> None:
+        """Show the losses of step `done`."""
+        if done < self._total and time.monotonic() < self._next:
+            return
+        terminal = self.console.is_terminal
+        self._next = time.monotonic() + (_REFRESH_SECONDS if terminal else _LINE_SECONDS)
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.update(self._task, completed=done, losses=losses)
+        if not terminal:
+            self.console.print(
+                f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False, markup=False
+            )
+
+
+class History:
+    """Losses by step, one JSON object a line; a resumed run goes on after step `done`.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, total: int, *, done: int = 0) -> None:
+        self._path, self._total, self._stride = path, total, max(1, total // _HISTORY_LINES)
+        self._last = done
+        kept = [line for line in self._lines() if _step(line) <= done] if done else []
+        self._write("w", "".join(f"{line}\n" for line in kept))
+
+    def report(self, done: int, values: Mapping[str, float]) -> None:
+        """Keep the losses of step `done`, or of some steps of a long run."""
+        if done // self._stride > self._last // self._stride or done == self._total:
+            self._last = done
+            self._write("a", json.dumps({"step": done, **values}) + "\n")
+
+    def _lines(self) -> list[str]:
+        try:
+            return self._path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
+
+    def _write(self, mode: str, text: str) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}") from None
+
+
+def _step(line: str) -> float:
+    """The step of a line; one that is cut or not ours counts as later than any."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, LookupError):
+        return float("inf")

@@ -1,0 +1,88 @@
+"""The settings of a recipe that a resumed run must share with the run before."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from interpzoo.build import component_class
+from interpzoo.config import ComponentSpec, Recipe, validate
+from interpzoo.errors import InterpzooError
+from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
+from interpzoo.interfaces.component import Configured
+from interpzoo.plugins import registry
+from interpzoo.pretrained.locate import is_path
+
+_INTERFACES: Final[Mapping[str, type[Configured[Any]]]] = {
+    "encoder": Encoder,
+    "decoder": Decoder,
+    "prior": Prior,
+    "interpolator": Interpolator,
+    "regularizer": Regularizer,
+    "data": DataSet,
+}
+
+_FREE: Final = {
+    "name",
+    "summary",
+    "limitations",
+    "license",
+    "start_from",
+    "training.samples",
+    "training.checkpoint_steps",
+    "training.codes",
+}
+"""What may change when a run is resumed: texts, its length, and what is saved."""
+
+
+_MOST: Final = 5  # differences that are named
+
+
+def without_path(recipe: Recipe) -> Recipe:
+    """The recipe as it may be published: of the path of a folder of images it keeps the last name."""
+    source = recipe.data.options.get("source")
+    if not isinstance(source, str) or not is_path(source):
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": public_path(source)})})
+
+
+def public_path(folder: str) -> str:
+    """``./photos`` for any path of a folder ``photos``, which tells nothing about the machine."""
+    return f"./{Path(os.path.abspath(os.path.expanduser(folder))).name}"
+
+
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Everything that a run depends on, as JSON values, with full names of components and all their options."""
+    value = without_path(recipe).model_dump(mode="json")
+    for field, interface in _INTERFACES.items():
+        component: ComponentSpec | None = getattr(without_path(recipe), field)
+        if component is not None:
+            config = validate(component_class(interface, component.name).Config, component.options, field)
+            name = registry().components[interface.kind].find(component.name).qualified
+            value[field] = {"name": name, **config.model_dump(mode="json")}
+    return value
+
+
+def differences(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    """Each setting that differs from those of the run before, as ``training.seed was 0, is 1``.
+
+    A setting that did not exist then had its default.
+    """
+    with suppress(InterpzooError, ValueError):  # from another version, with other settings: compared as it is
+        before = settings_of(Recipe.model_validate({**before}))
+    old, new = dict(_flat(before)), dict(_flat(settings_of(recipe)))
+    keys = [key for key in (*new, *(key for key in old if key not in new)) if key not in _FREE]
+    return [f"{key} was {_said(old, key)}, is {_said(new, key)}" for key in keys if old.get(key) != new.get(key)]
+
+
+def _said(values: Mapping[str, Any], key: str) -> str:
+    return repr(values[key]) if key in values else "not set"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
