@@ -25,7 +25,7 @@ from typing_extensions import TypeVar, override
 from interpzoo.arguments import MOST_SEED
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits, read_member, skipped_files
-from interpzoo.decoding import open_image
+from interpzoo.decoding import MOST_FILE_BYTES, open_image
 from interpzoo.errors import DataError, ImageError
 from interpzoo.images import Fit, from_pixels, to_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit
@@ -343,4 +343,7 @@ def _bytes(value: Mapping[str, Any]) -> bytes:
     """The encoded image of a row: its own bytes, a file, or a member of an archive."""
     if value["bytes"] is not None:
         return value["bytes"]
-    return read_member(value["path"]) if "::" in value["path"] else Path(value["path"]).read_bytes()
+    if "::" in value["path"]:
+        return read_member(value["path"])
+    with Path(value["path"]).open("rb") as file:
+        return file.read(MOST_FILE_BYTES + 1)  # enough for `open_image` to see that it is too large

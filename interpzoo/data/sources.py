@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from interpzoo.decoding import MOST_FILE_BYTES
 from interpzoo.errors import DataError, MissingDependencyError
 from interpzoo.pretrained.locate import is_path
 
@@ -23,9 +24,6 @@ TEST_SPLITS: Final = ("test", "validation", "valid", "val")
 """Names of held-out splits, the likeliest first."""
 
 _LOCAL_NAMES: Final = {"flwrlabs/celeba": "celeba64"}
-MOST_MEMBER_BYTES: Final = 1 << 28
-"""Largest size of an image in an archive, which is unpacked into memory."""
-
 _TABLES: Final = {".arrow", ".parquet", ".tar"}
 _HINT: Final = (
     f"name the folder of local data sets with --data-root or {ROOT_VARIABLE}, or give a folder like './photos'"
@@ -125,13 +123,13 @@ def read_member(path: str) -> bytes:
     """The bytes of a file in an archive, of which `datasets` gives the path ``zip://member::archive``.
 
     Raises:
-        OSError: it cannot be read, or is larger than `MOST_MEMBER_BYTES`.
+        OSError: it cannot be read, or is larger than any image file may be.
     """
     inside, _, archive = path.partition("::")
     try:
         member = _archive(archive).getinfo(inside.removeprefix("zip://"))
-        if member.file_size > MOST_MEMBER_BYTES:
-            raise OSError(f"{member.file_size:,} bytes in an archive, expected at most {MOST_MEMBER_BYTES:,}")
+        if member.file_size > MOST_FILE_BYTES:
+            raise OSError(f"it has {member.file_size:,} bytes, expected at most {MOST_FILE_BYTES:,}")
         return _archive(archive).read(member)
     # Encrypted, of an unknown compression, damaged, or another kind of archive.
     except (KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError) as error:
