@@ -40,6 +40,8 @@ def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) 
     owner = registry().components[interface.kind].find(component.name).owner
     try:
         return cls(config, *shapes)
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from error.__cause__
     except InterpzooError:
         raise
     except (Exception, SystemExit) as error:  # a plugin's class may raise anything

@@ -4,13 +4,13 @@ Unknown fields are errors and sizes are bounded, so that a config from an untrus
 import path nor ask for a module that fills the memory. No torch is imported here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from interpzoo.arguments import MOST_SEED
-from interpzoo.errors import ConfigError
+from interpzoo.errors import ConfigError, did_you_mean
 from interpzoo.text import quoted
 
 FORMAT_VERSION = 1
@@ -206,8 +206,7 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
     for item in error.errors(include_url=False)[:_MOST_ERRORS]:
         field = _cut(".".join(str(part) for part in item["loc"]) or "value")
         if item["type"] == "extra_forbidden":
-            known = ", ".join(schema.model_fields) if len(item["loc"]) == 1 else ""
-            lines.append(f"unknown field {field!r}" + (f" (known: {known})" if known else ""))
+            lines.append(f"unknown field {field!r}{_hint('.'.join(map(str, item['loc'])), [*_fields(schema)])}")
         elif item["type"] == "missing":
             lines.append(f"field {field!r} is missing")
         else:
@@ -215,6 +214,21 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
     if (more := error.error_count() - len(lines)) > 0:
         lines.append(f"and {more} more")
     return "; ".join(lines)
+
+
+def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted names of all fields of a schema and of those inside it."""
+    for name, field in schema.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Schema):
+            yield from _fields(field.annotation, f"{prefix}{name}.")
+
+
+def _hint(name: str, fields: Sequence[str]) -> str:
+    """The fields in the same table, and those anywhere that may be meant."""
+    table = name.rpartition(".")[0]
+    known = [field for field in fields if field.rpartition(".")[0] == table]
+    return (f" (known: {', '.join(known)})." if known else "") + did_you_mean(name, [*known, *fields])
 
 
 def _cut(text: str) -> str:

@@ -144,12 +144,17 @@ def conv_trunk(config: ConvConfig, image: ImageSpec) -> nn.Sequential:
     return trunk
 
 
+def _halvings(size: int) -> int:
+    return (size & -size).bit_length() - 1
+
+
 def _trunk(config: ConvConfig, image: ImageSpec, outputs: int) -> nn.Sequential:
     factor = 2**config.scales
     if image.height % factor or image.width % factor:
         raise ConfigError(
             f"scales = {config.scales} halvings of {image.height}x{image.width} images are not possible: "
-            f"height and width must be multiples of {factor}"
+            f"take at most {_halvings(math.gcd(image.height, image.width))}, or multiples of {factor} as image.height "
+            "and image.width"
         )
     channels = config.width
     layers: list[nn.Module] = [nn.Conv2d(image.channels, channels, 1)]
