@@ -19,6 +19,7 @@ from interpzoo.features import features_named
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.card import Result
 from interpzoo.pretrained.load import load
+from interpzoo.tensors import ordinary_mode
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Scores:
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
 
 
+@ordinary_mode
 def evaluate(
     model: str | Path | InterpolationModel,
     *,
@@ -64,7 +66,7 @@ def evaluate(
             `ComponentSpec` with settings.
         metrics: shell patterns of metrics or families; all by default.
         protocol: how much is measured; `EvaluationProtocol()` by default.
-        seed: seed of the pairs and of everything else that is random, instead of the protocol's.
+        seed: seed of the pairs and of everything else that is random, 0 to 2^32 - 1, instead of the protocol's.
         features: what images are compared by, see `features_named`; the data set's own by default.
         progress: called with the model and the metric before each is measured.
 
@@ -74,10 +76,11 @@ def evaluate(
         ConfigError, WeightsError: `dataset` is not a name, or the features are not available for such images.
         InputError: an argument is not valid, or no metric could be measured, as where the frames are not finite.
     """
+    seed = seed_of(seed)
     if not isinstance(model, InterpolationModel):
         model = load(model)
     component = own_data(model.config) if dataset is None else data_named(dataset)
-    protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed_of(seed)})
+    protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed})
     image, root = model.config.image, None if data_root is None else Path(data_root)
     network = None if features is None else features_named(features, image, device=model.device)
     task = Task(component, image, protocol, root, features=network)

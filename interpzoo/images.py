@@ -18,7 +18,7 @@ from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.files import atomic_write
 from interpzoo.tensors import check_plain
-from interpzoo.text import quoted
+from interpzoo.text import explained, quoted
 
 ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
 """A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""
@@ -68,7 +68,11 @@ def _as_batch(images: ImageInput, spec: ImageSpec, depth: int) -> Tensor:
     if isinstance(images, Image.Image):
         return to_tensor(images, spec)[None]
     if isinstance(images, (str, os.PathLike)):
-        return to_tensor(open_image(images), spec)[None]
+        image = open_image(images)
+        try:
+            return to_tensor(image, spec)[None]
+        except ImageError as error:
+            raise ImageError(f"{os.fspath(images)!r}: {error}") from error
     if depth > _DEEPEST:
         raise ImageError(f"images are nested more than {_DEEPEST} lists deep: expected one list of images")
     if isinstance(images, Sequence) and images and not isinstance(images, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -231,8 +235,10 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
         return image.convert(mode)
-    except ValueError as error:
-        raise ImageError(f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {error}") from error
+    except Exception as error:  # such as a palette that the file's reader in Pillow forgot
+        raise ImageError(
+            f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {explained(error)}"
+        ) from error
 
 
 def save_image(path: str | os.PathLike[str], image: Tensor) -> None:

@@ -14,12 +14,14 @@ from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
+from interpzoo.tensors import ordinary_mode
 from interpzoo.text import quoted
 
 WRAPPED = "wrapped"
 """The name of a wrapped model, its method and its networks, which no plugin registered."""
 
 
+@ordinary_mode
 def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> InterpolationModel:
     """The untrained model of a recipe, in train mode.
 

@@ -1,10 +1,28 @@
 """Checks of tensors that a user gives, and what a device can compute with them."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
 import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError, InterpzooError
 from interpzoo.text import quoted
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def ordinary_mode(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` outside the caller's `torch.inference_mode` and `torch.no_grad`: what it makes can be trained."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with torch.inference_mode(False), torch.enable_grad():
+            return function(*args, **kwargs)
+
+    return run
 
 
 def check_plain(name: str, tensor: object, error: type[InterpzooError] = InputError) -> Tensor:

@@ -14,6 +14,7 @@ from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, WEIGHTS, check_hash, read_config, read_tensors
 from interpzoo.pretrained.locate import Source, locate
+from interpzoo.tensors import ordinary_mode
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -78,6 +79,7 @@ def read_model(source: Source) -> InterpolationModel:
     return _read(source, _usable_config(source.path))
 
 
+@ordinary_mode
 def _read(source: Source, config: ModelConfig) -> InterpolationModel:
     check_hash(source.path, CONFIG, source.hashes)
     check_hash(source.path, WEIGHTS, source.hashes)

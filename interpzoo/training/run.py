@@ -20,6 +20,7 @@ from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS, write_tensors
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
+from interpzoo.tensors import ordinary_mode
 from interpzoo.training.checkpoint import Position
 from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
@@ -34,6 +35,7 @@ _EXAMPLES = 8
 """Number of held-out images whose codes are saved with a model."""
 
 
+@ordinary_mode
 def train(
     recipe: str | Path | Recipe,
     *,

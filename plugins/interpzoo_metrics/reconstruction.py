@@ -1,7 +1,7 @@
 """Metrics of reconstructions of held-out images, which are the ends of every path."""
 
 from abc import abstractmethod
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ class Reconstruction(Metric):
 
     family = "reconstruction"
     needs = frozenset({"model"})
+    smallest: ClassVar[int] = 1
+    """Least height and width of images that have a value."""
 
     @staticmethod
     @abstractmethod
@@ -34,6 +36,9 @@ class Reconstruction(Metric):
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        image = evaluation.task.image
+        if min(image.height, image.width) < self.smallest:
+            return NotApplicable(f"images of {image.width}x{image.height} are smaller than {self.smallest} pixels")
         values = self.values(*evaluation.shared("reconstructed", lambda: _reconstructed(evaluation)))
         mean = Measured.mean(values)
         # In float32, as the values on the cards.
@@ -81,6 +86,7 @@ class SSIM(Reconstruction):
 
     title = "reconstruction SSIM"
     better = "higher"
+    smallest = _WINDOW // 2 + 1
 
     @staticmethod
     @override

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import override
 
+from interpzoo.arguments import seed_of, whole
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError, MissingDependencyError
 
 _BATCH = 500
 _EPSILON = 1e-5
 _MAX_ITERATIONS = 1000
+_ONE_CLASS = "the images are all of one class"
 _MISSING = "probes need scikit-learn: pip install 'interpzoo[train]'"
 
 
@@ -36,6 +38,8 @@ class LinearProbe(Metric):
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         train, labels, test = codes(evaluation)
+        if len(labels.unique()) < 2:
+            return NotApplicable(_ONE_CLASS)
         return Measured(linear_probe(train, labels, test, evaluation.task.test["label"]))
 
 
@@ -52,9 +56,13 @@ class KMeans(Metric):
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        train, _, test = codes(evaluation)
-        labels = evaluation.task.test["label"]
-        classes, seed = int(labels.max()) + 1, evaluation.task.protocol.seed
+        train, train_labels, test = codes(evaluation)
+        labels, seed = evaluation.task.test["label"], evaluation.task.protocol.seed
+        classes = len(torch.cat([train_labels, labels]).unique())
+        if classes < 2:
+            return NotApplicable(_ONE_CLASS)
+        if len(train.unique(dim=0)) < classes:
+            return NotApplicable(f"there are fewer different codes than the {classes} classes")
         return Measured(kmeans_accuracy(train, test, labels, clusters=classes, seed=seed))
 
 
@@ -127,7 +135,7 @@ def kmeans_accuracy(
         test_labels: (M,) whole numbers.
         clusters: number of clusters, the paper's number of classes.
         n_init: random starts; the one with the lowest inertia counts.
-        seed: seed of the starts.
+        seed: seed of the starts, 0 to 2^32 - 1.
 
     Raises:
         InputError: the shapes do not match, a code is not finite, or there are fewer codes than clusters.
@@ -140,8 +148,8 @@ def kmeans_accuracy(
         raise MissingDependencyError(_MISSING) from None
     x = _codes("train", train_codes)
     x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
-    if not 1 <= clusters <= len(x):
-        raise InputError(f"clusters = {clusters}: expected 1 to {len(x)}, the number of training codes")
+    clusters = whole("clusters", clusters, 1, len(x))
+    n_init, seed = whole("n_init", n_init, 1, 10_000), seed_of(seed)
     x, x_test = whiten(x, x_test)
     settings: dict[str, Any] = {"init": "random", "n_init": n_init, "max_iter": _MAX_ITERATIONS, "random_state": seed}
     kmeans: Any = KMeans(clusters, **settings)

@@ -90,7 +90,7 @@ class TestKMeans:
     @pytest.mark.parametrize("n", [0, 21])
     def test_number_of_clusters(self, n: int) -> None:
         codes, labels = clusters(20, 0)
-        with pytest.raises(InputError, match=f"clusters = {n}: expected 1 to 20"):
+        with pytest.raises(InputError, match=f"clusters = {n}: expected a whole number from 1 to 20"):
             kmeans_accuracy(codes, codes, labels, clusters=n)
 
 
