@@ -15,6 +15,7 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import ComponentSpec, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.pretrained.folder import write_text
+from interpzoo.text import quoted
 
 FORMAT: Final = 1
 CONTROLS: Final = "controls"
@@ -128,7 +129,7 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     if not isinstance(value, dict):
-        raise ConfigError(f"{path} holds a {type(value).__name__}, expected an object")
+        raise ConfigError(f"{path} holds {quoted(value)}, expected an object")
     return validate(Record, value, str(path))
 
 

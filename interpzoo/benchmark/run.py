@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from interpzoo.benchmark.candidates import ModelCandidate, controls
 from interpzoo.benchmark.evaluation import Candidate, Evaluation
@@ -23,7 +24,7 @@ from interpzoo.errors import ConfigError, InterpzooError
 from interpzoo.features import features_named
 from interpzoo.metrics.measured import NotApplicable, interval
 from interpzoo.pretrained.folder import fingerprint
-from interpzoo.pretrained.load import load
+from interpzoo.pretrained.load import load, on_device
 from interpzoo.pretrained.locate import locate
 from interpzoo.text import explained
 
@@ -104,9 +105,11 @@ def benchmark(
     Raises:
         UnknownNameError, ConfigError, WeightsError: `features` is not available or does not take the images of a job;
             then nothing is measured.
+        InputError: there is no such device.
         DataError: a data set is missing.
         OutputError: a record cannot be written.
     """
+    on_device(nn.ParameterList([torch.zeros(1)]), device)  # a wrong one is an error now, and not of every model
     images = dict.fromkeys(job.image for job in jobs)
     networks = {} if features is None else {image: features_named(features, image, device=device) for image in images}
     order = {named.name: number for number, named in enumerate(metrics_named())}

@@ -1,15 +1,36 @@
 """Arguments and options that several commands share."""
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from typing_extensions import override
 
 from interpzoo.arguments import MOST_SEED
+from interpzoo.text import quoted
 
 _MODEL = "NAME is a model of 'interpzoo list', a Hub repository 'user/repo', or a folder that starts with ./, ../ or /."
+
+
+class UserPath(click.Path):
+    """A path, in which ``~`` is the home folder also where the shell leaves it, as in ``--output=~/scores``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        expanded = os.path.expanduser(value)
+        if os.fspath(expanded).startswith("~"):
+            self.fail(f"{os.fspath(value)!r}: there is no such user.", param, ctx)
+        try:
+            return super().convert(expanded, param, ctx)
+        except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+            self.fail(f"{quoted(value)}: {error}", param, ctx)
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +49,7 @@ device_option = click.option(
 
 data_root_option = click.option(
     "--data-root",
-    type=click.Path(path_type=Path),
+    type=UserPath(exists=True, file_okay=False),
     metavar="DIR",
     help="Folder with local data sets.",
     show_default="INTERPZOO_DATA, or else the Hub",

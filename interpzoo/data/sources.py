@@ -75,9 +75,9 @@ def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
         folder = root / _LOCAL_NAMES.get(source, source.rpartition("/")[2])
         if folder.is_dir():
             return folder, f"{name} in {str(folder)!r}"
-        name += f" is not in {str(folder)!r} and"
+        name += f", which is not in {str(folder)!r},"
     if Path(source).is_dir():
-        raise DataError(f"data set {name}: write './{source}' for the folder of that name")
+        raise DataError(f"data set {name.rstrip(',')}: write './{source}' for the folder of that name")
     return None, name
 
 

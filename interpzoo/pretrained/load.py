@@ -68,8 +68,12 @@ def load(
 def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:
     """Move `module` to a device and cast it to a type, if given; raises an `InputError` if there is no such device."""
     try:
-        return module.to(device, dtype)
-    except (RuntimeError, AssertionError) as error:  # torch: a wrong name, or built without the device
+        place = None if device is None else torch.device(device)
+        if place is not None and place.type == "meta":
+            raise RuntimeError("it holds no values")
+        return module.to(place, dtype)
+    # From torch: a wrong name or type, or built without the device.
+    except (RuntimeError, AssertionError, ImportError, AttributeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"device = {str(device)!r} cannot be used: {reason}") from error
 

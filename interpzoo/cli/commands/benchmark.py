@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import columns, echo
-from interpzoo.cli.options import scoring_options
+from interpzoo.cli.options import UserPath, scoring_options
 from interpzoo.errors import InterpzooError
 
 
@@ -25,7 +25,7 @@ Examples:
 @scoring_options
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path("benchmark"),
     show_default=True,
     metavar="DIR",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from interpzoo.cli.console import columns, echo
-from interpzoo.cli.options import model_argument, scoring_options, writable
+from interpzoo.cli.options import UserPath, model_argument, scoring_options, writable
 from interpzoo.files import atomic_write
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Examples:
 @click.option(
     "--json",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     callback=writable(),
     metavar="FILE",
     help="Also write the scores to FILE as JSON.",

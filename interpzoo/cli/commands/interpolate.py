@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import echo
-from interpzoo.cli.options import device_option, model_argument, writable
+from interpzoo.cli.options import UserPath, device_option, model_argument, writable
 
 
 @click.command(
@@ -24,7 +24,7 @@ Examples:
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     callback=writable(".png", ".jpg", ".jpeg", ".webp", ".gif"),
     metavar="FILE",
     help="File to write: a picture (.png, .jpg, .webp) with one path per row, or an animation (.gif).",

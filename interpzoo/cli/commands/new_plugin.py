@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import echo
+from interpzoo.cli.options import UserPath
 
 
 @click.command(
@@ -17,7 +18,7 @@ Example:
 @click.argument("name")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=UserPath(file_okay=False, exists=True),
     default=".",
     metavar="DIR",
     help="Folder in which to create the project.",
