@@ -1,6 +1,8 @@
 """The networks of a model: images to codes and codes to images, in batches that bound the memory."""
 
 import math
+from collections.abc import Generator as AbcGenerator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Final
 
@@ -17,6 +19,19 @@ from interpzoo.interfaces import Decoder, Encoder, Prior
 from interpzoo.tensors import check_floats
 
 _CHUNK_ELEMENTS: Final = 1 << 19  # values decoded at once: bounds the memory, and keeps activations in the caches
+
+
+@contextmanager
+def evaluating(*modules: nn.Module) -> AbcGenerator[None, None, None]:
+    """Modules in eval mode; afterwards each layer has its former mode again."""
+    training = [layer for module in modules for layer in module.modules() if layer.training]
+    try:
+        for layer in training:
+            layer.training = False
+        yield
+    finally:
+        for layer in training:
+            layer.training = True
 
 
 class Autoencoder(nn.Module):

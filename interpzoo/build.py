@@ -3,14 +3,14 @@
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from interpzoo.config import ComponentSpec, MethodConfig, validate
+from interpzoo.config import ComponentConfig, ComponentSpec, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, InterpzooError, PluginError, UnknownNameError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry
-from interpzoo.registry import Kind
 from interpzoo.text import explained
 
+MethodConfigT = TypeVar("MethodConfigT", bound=MethodConfig)
 C = TypeVar("C", bound=Configured[Any])
 
 
@@ -36,7 +36,7 @@ def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) 
         ConfigError: an option is invalid; the message names component and field.
     """
     cls, what = component_class(interface, component.name), f"{interface.kind} {component.name!r}"
-    config = validate(cls.Config, component.options, what)
+    config = validated_options(interface, component)
     owner = registry().components[interface.kind].find(component.name).owner
     try:
         return cls(config, *shapes)
@@ -48,15 +48,10 @@ def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) 
         raise PluginError(f"{owner}: {what} cannot be built: {explained(error)}") from error
 
 
-def fully_named(config: MethodConfig) -> dict[Kind, ComponentSpec]:
-    """A model's components by kind, under full names, which other plugins cannot clash with; raises as `Table.find`."""
-    kinds: tuple[Kind, ...] = ("encoder", "decoder", "prior", "interpolator")
-    components = registry().components
-    return {
-        kind: component.model_copy(update={"name": components[kind].find(component.name).qualified})
-        for kind in kinds
-        if (component := getattr(config, kind)) is not None
-    }
+def validated_options(interface: type[Configured[Any]], component: ComponentSpec) -> ComponentConfig:
+    """All options of a component, defaults too; raises as `build_component`."""
+    schema = component_class(interface, component.name).Config
+    return validate(schema, component.options, f"{interface.kind} {component.name!r}")
 
 
 class Parts(NamedTuple):
@@ -80,14 +75,45 @@ def build_parts(config: MethodConfig) -> Parts:
     )
 
 
-def check_registered(config: MethodConfig, encoder: Encoder, decoder: Decoder) -> None:
-    """Raise a `ConfigError` unless the networks are those that the config names: `load` could not build others."""
-    for network, name in ((encoder, config.encoder.name), (decoder, config.decoder.name)):
-        same = False
-        with suppress(UnknownNameError):
-            same = registry().resolve(network.kind, name) is type(network)
+def resolved(config: MethodConfigT) -> MethodConfigT:
+    """`config` with all options of its components and their full names, and with the plugins that these come from.
+
+    Then neither another default, nor another plugin with the same name, changes what the config describes.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_component`.
+    """
+    changes: dict[str, Any] = {}
+    plugins: dict[str, str] = {}
+    known = registry()
+    for interface in (Encoder, Decoder, Prior, Interpolator):
+        component: ComponentSpec | None = getattr(config, interface.kind)
+        if component is not None:
+            row = known.components[interface.kind].find(component.name)
+            options = validated_options(interface, component).model_dump(mode="json")
+            changes[interface.kind] = ComponentSpec.model_validate({"name": row.qualified, **options})
+            plugins[row.owner.plugin] = f"{row.owner.distribution} {row.owner.version}"
+    if isinstance(config, ModelConfig):
+        owner = known.methods.find(config.method, prefer=config.plugins or plugins).owner
+        plugins[owner.plugin] = f"{owner.distribution} {owner.version}"
+        changes["plugins"] = {**plugins, **config.plugins}
+    return config.model_copy(update=changes)
+
+
+def check_registered(config: MethodConfig, parts: Parts) -> None:
+    """Raise a `ConfigError` unless these are the components that the config names: `load` could not build others."""
+    for kind, part in parts._asdict().items():
+        component: ComponentSpec | None = getattr(config, kind)
+        same = part is None and component is None
+        if part is not None and component is not None:
+            interface = next(known for known in (Encoder, Decoder, Prior, Interpolator) if known.kind == kind)
+            with suppress(UnknownNameError):
+                same = component_class(interface, component.name) is type(part)
+                same = same and validated_options(interface, component) == part.config
         if not same:
+            name = None if component is None else component.name
             raise ConfigError(
-                f"cannot save this model: its {network.kind} {type(network).__name__!r} is not the registered "
-                f"component {name!r} and could not be loaded again. Register it in a plugin (see docs/plugins.md)"
+                f"cannot save this model: its {kind} {type(part).__name__!r} is not the registered component {name!r} "
+                "with the options in the model's config, and could not be loaded again. Register it in a plugin (see "
+                "docs/plugins.md)"
             )

@@ -16,9 +16,10 @@ from interpzoo.config import ComponentSpec, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import WEIGHTS, read_config, sha256
+from interpzoo.pretrained.folder import WEIGHTS, file_of, read_config
 from interpzoo.pretrained.load import on_device, read_model
 from interpzoo.pretrained.locate import is_path, locate
+from interpzoo.pretrained.reading import sha256
 from interpzoo.registry import ClassReference, E, Registration, Table
 
 _BATCH: Final = 256
@@ -101,7 +102,7 @@ def _pretrained(name: str | Path, image: ImageSpec, device: str | torch.device |
         )
     # A model from elsewhere may have any name in its config: its weights tell it apart from the zoo's.
     own = isinstance(name, Path) or "/" in name
-    shown = f"{config.name}@{sha256(source.path / WEIGHTS)[:_DIGITS]}" if own else config.name
+    shown = f"{config.name}@{sha256(file_of(source.path, WEIGHTS, source.hashes))[:_DIGITS]}" if own else config.name
     return Features(shown, on_device(read_model(source).encoder, device), device)
 
 

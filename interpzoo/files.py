@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from interpzoo.errors import ConfigError, InterpzooError, OutputError
+from interpzoo.errors import ConfigError, InputError, InterpzooError, OutputError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,6 +25,16 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for numbers of too many digits
         raise ConfigError(f"{where} is not TOML: {error}") from None
+
+
+def expanded(path: str | Path) -> Path:
+    """`path` with the user's home folder for a ``~`` at its start; raises an `InputError` if it is not a path."""
+    if not isinstance(path, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{path!r} is not a path: expected a string or a pathlib.Path")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"{str(path)!r} starts with the home folder of a user that does not exist") from None
 
 
 def folder_bytes(folder: Path) -> int:

@@ -1,10 +1,7 @@
 """The model that `load` returns: encode, decode, reconstruct, interpolate, morph, grid, sample, save."""
 
-import copy
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -12,33 +9,19 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, whole
-from interpzoo.autoencoder import Autoencoder
-from interpzoo.build import build_component, check_registered
+from interpzoo.build import build_component
 from interpzoo.config import ModelConfig, named
 from interpzoo.errors import InputError
-from interpzoo.images import ImageInput, is_single, save_strip
+from interpzoo.images import ImageInput, is_single
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
-from interpzoo.pretrained.card import public_path, write_card
-from interpzoo.pretrained.folder import (
-    CODES,
-    CONFIG,
-    EXAMPLES,
-    PREVIEW,
-    WEIGHTS,
-    claim_folder,
-    replace_files,
-    write_hashes,
-    write_tensors,
-    write_text,
-)
-from interpzoo.pretrained.push import Pushed, push
+from interpzoo.saving import Saved
 from interpzoo.tensors import as_numbers
 from interpzoo.text import quoted
 
 _NEAR_ONE: Final = 1e-4  # largest difference from 1 of a sum of weights, for float32 and rounded input
 
 
-class InterpolationModel(Autoencoder):
+class InterpolationModel(Saved):
     """An encoder, a decoder and a path between codes, ready to use.
 
     Input images are in [0, 1]; output images are the decoder's own values, not clamped. In eval mode nothing here is
@@ -241,44 +224,7 @@ class InterpolationModel(Autoencoder):
         frames = self._decode_in_chunks(mixed, batch_size)
         return frames if shares.ndim == 2 else frames[0]
 
-    def save_pretrained(self, target: str | Path, *, dtype: torch.dtype | None = None) -> Path:
-        """Write a folder that `load` reads.
-
-        Args:
-            target: the folder; a model that is already there is replaced.
-            dtype: type of the stored weights, such as ``torch.float16`` for half the size; the model's own by default.
-                The frames of the examples are computed with the stored weights.
-
-        Raises:
-            ConfigError: a network is not the registered component that the config names (as after `wrap`).
-            OutputError: the folder holds something else or cannot be written.
-        """
-        check_registered(self.config, self.encoder, self.decoder)
-        if dtype is None:
-            return self._save(target, self.state_dict())
-        # Rounded and cast back, as `load` will do.
-        rounded = copy.deepcopy(self).to(dtype).float()
-        stored = {name: t.to(dtype) if t.is_floating_point() else t for name, t in rounded.state_dict().items()}
-        return rounded._save(target, stored)
-
-    def push_to_hub(
-        self,
-        repository: str,
-        *,
-        private: bool | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-        token: str | bool | None = None,
-    ) -> Pushed:
-        """Save the model to a repository on the Hub, in one commit; takes the arguments of `interpzoo.push`.
-
-        Raises:
-            ConfigError, HubError: as `save_pretrained` and `push`; nothing is committed then.
-        """
-        with TemporaryDirectory() as scratch:
-            folder = self.save_pretrained(Path(scratch, self.config.name))
-            return push(folder, repository, private=private, revision=revision, create_pr=create_pr, token=token)
-
+    @override
     @torch.no_grad()
     def example_strip(
         self,
@@ -299,25 +245,6 @@ class InterpolationModel(Autoencoder):
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
         paths = self.interpolate_codes(codes[::2], codes[1::2], _even_positions(steps), interpolator=interpolator)
         return self._decode_paths(paths, batch_size)
-
-    def _save(self, target: str | Path, weights: Mapping[str, Tensor]) -> Path:
-        folder = claim_folder(Path(target))
-        with TemporaryDirectory() as scratch, torch.no_grad():
-            made = Path(scratch)
-            write_text(made / CONFIG, self.config.model_dump_json(indent=2, exclude_none=True) + "\n")
-            write_tensors(made / WEIGHTS, weights)
-            if self.examples is not None:
-                frames = self._decode_in_chunks(self.examples, None)
-                write_tensors(made / EXAMPLES, {"codes": self.examples, "frames": frames})
-                # A path needs two images, and a picture one channel or three.
-                if len(self.examples) > 1 and self.config.image.channels in (1, 3):
-                    save_strip(made / PREVIEW, self.example_strip())
-            if self.codes is not None:
-                write_tensors(made / CODES, {"codes": self.codes})
-            write_card(made, self.config, name=public_path(folder))
-            write_hashes(made)
-            replace_files(folder, made)
-        return folder
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):

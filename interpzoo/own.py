@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpzoo.arguments import seed_of
-from interpzoo.build import build_component, build_parts
+from interpzoo.build import build_component, build_parts, resolved
 from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
@@ -39,7 +39,7 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
         torch.manual_seed(recipe.training.seed if seed is None else seed_of(seed))
         parts = build_parts(recipe)
     shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
-    return InterpolationModel(ModelConfig.model_validate(shared), *parts)
+    return InterpolationModel(resolved(ModelConfig.model_validate(shared)), *parts)
 
 
 class WrappedEncoder(Encoder):

@@ -26,9 +26,10 @@ from interpzoo.evaluation import evaluate, results_of
 from interpzoo.files import folder_bytes
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import Result, write_card
-from interpzoo.pretrained.folder import SUMS, claim_folder, sha256
+from interpzoo.pretrained.folder import SUMS, claim_folder
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
+from interpzoo.pretrained.reading import sha256
 from interpzoo.registry import FIRST_PARTY
 from tools.leaderboard import RECORDS
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from pydantic import ConfigDict, Field
@@ -23,8 +23,8 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import ARROWS, number
 from interpzoo.benchmark.results import Score
 from interpzoo.benchmark.run import score_candidate
-from interpzoo.build import fully_named
-from interpzoo.config import Recipe, Schema, validate
+from interpzoo.build import resolved
+from interpzoo.config import MethodConfig, Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
 from interpzoo.files import atomic_write, parse_toml
 from interpzoo.markdown import markdown_table
@@ -153,8 +153,12 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
         return None
     made = (trained.regularizer, trained.data, trained.training, trained.started_from)
     asked = (recipe.regularizer, recipe.data, recipe.training, recipe.start_from and recorded_name(recipe.start_from))
-    same = config.image == recipe.image and fully_named(config) == fully_named(recipe) and made == asked
+    same = _parts(config) == _parts(recipe) and made == asked
     return model if same else None
+
+
+def _parts(config: MethodConfig) -> dict[str, Any]:
+    return resolved(config).model_dump(include={*MethodConfig.model_fields})
 
 
 def _has(scored: Scored, metric: str) -> bool:

@@ -66,7 +66,7 @@ def public_path(folder: Path) -> str:
 def _loaded_name(folder: Path) -> str | None:
     """The name in the ``load`` example of the folder's card, if it has one."""
     try:
-        found = _LOADED.search(read_text(folder / CARD))
+        found = _LOADED.search(read_text(folder, CARD))
     except (FileNotFoundError, WeightsError, UnicodeDecodeError):
         return None
     return None if found is None else str(json.loads(found[1]))
@@ -79,12 +79,12 @@ def read_results(folder: Path) -> list[Result]:
         ConfigError: the metadata is invalid or too large, or a score is not a number.
     """
     path = folder / CARD
-    if not path.is_file():
-        return []
     try:
-        text = read_text(path)
+        text = read_text(folder, CARD)
         _check_metadata(path, text)
         data: Any = ModelCard(text).data
+    except FileNotFoundError:
+        return []
     except WeightsError as error:
         raise ConfigError(str(error)) from None
     except ConfigError:
@@ -123,8 +123,9 @@ def _result(path: Path, found: EvalResult) -> Result:
 def is_made(folder: Path, name: str | None = None) -> bool:
     """Whether the folder's card is as generated; `name` is that in its ``load`` example, any by default."""
     try:
-        return read_text(folder / CARD) == made_card(folder, name or _loaded_name(folder))
-    except (ConfigError, UnknownNameError):  # written by another version, or of a plugin that is not installed
+        return read_text(folder, CARD) == made_card(folder, name or _loaded_name(folder))
+    # Written by another version, edited to something else than text, or of a plugin that is not installed.
+    except (ConfigError, WeightsError, UnknownNameError, UnicodeDecodeError):
         return False
 
 

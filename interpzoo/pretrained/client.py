@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import build_hf_headers
 
 from interpzoo.errors import HubError, HubUnreachableError, InterpzooError, UnknownNameError
 
@@ -39,6 +40,10 @@ class Access(NamedTuple):
         """The Hub's client."""
         return HfApi(token=self.token, library_name="interpzoo")
 
+    def headers(self) -> dict[str, str]:
+        """The headers of the client's requests, with the token."""
+        return build_hf_headers(token=self.token, library_name="interpzoo")
+
 
 def ask(request: Callable[[], T], repository: str, revision: str | None = None, *, again: bool = False) -> T:
     """Make a request, with up to three attempts; messages name the `repository` and `revision`.
@@ -55,6 +60,8 @@ def ask(request: Callable[[], T], repository: str, revision: str | None = None, 
     while True:
         try:
             return request()
+        except InterpzooError:
+            raise
         except Exception as error:  # from the client or its HTTP library, which differs between its versions
             wait = next(waits, None)
             if wait is None or not _is_transient(error, again) or (pause := _pause(error) or wait) > _LONGEST_WAIT:
@@ -79,7 +86,7 @@ def _status(error: Exception) -> int:
 
 def _pause(error: Exception) -> float:
     asked: str = getattr(getattr(error, "response", None), "headers", {}).get("Retry-After", "")
-    return float(asked) if asked.isdecimal() else 0.0
+    return float(asked) if asked.isdecimal() and len(asked) < 10 else 0.0
 
 
 def _explained(error: Exception, repository: str, revision: str | None) -> InterpzooError:

@@ -1,20 +1,61 @@
 """Downloading a pretrained folder from the Hub into its client's cache, each file checked against its hash."""
 
 import hashlib
+import json
+import os
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import constants, hf_hub_url
+from huggingface_hub.utils import validate_repo_id
+from pydantic import BaseModel, Field
 
-from interpzoo.errors import HubError, HubUnreachableError, WeightsError
+from interpzoo.config import validate
+from interpzoo.errors import ConfigError, HubError, HubUnreachableError, InputError, UnknownNameError, WeightsError
+from interpzoo.pretrained.cache import CachedRepository
 from interpzoo.pretrained.client import Access, ask
-from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, read_hashes, sha256
+from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, read_hashes
+from interpzoo.pretrained.reading import read_bytes, sha256
+from interpzoo.pretrained.transfer import Receiver, receive_text, within
+
+MOST_LISTING_BYTES: Final = 1 << 23
+"""Largest description of a repository: some 40,000 files."""
+LOOK_UP_SECONDS: Final = 20.0
+"""How long a description may take, and how long a file may, besides its size."""
+LEAST_RATE: Final = 20_000
+"""Bytes per second, on average, that a file has to arrive at."""
 
 _AT_ONCE: Final = 4  # files downloaded at the same time
+
+
+class _LargeFile(BaseModel):
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class _File(BaseModel):
+    """A file, as the Hub describes it; a proxy may leave out everything but the name."""
+
+    rfilename: str
+    size: int | None = Field(default=None, ge=0, le=1 << 60, strict=True)
+    blob_id: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = Field(default=None, alias="blobId")
+    lfs: _LargeFile | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of a file that the Hub stores as a large one, git's own (SHA-1) of another."""
+        return self.lfs.sha256 if self.lfs and self.lfs.sha256 else self.blob_id if self.lfs is None else None
+
+
+class Listing(BaseModel):
+    """The pretrained files of a commit on the Hub."""
+
+    sha: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    siblings: list[_File]
 
 
 def fetch(repository: str, revision: str | None = None, *, pin: str | None = None, access: Access) -> Path:
@@ -30,43 +71,84 @@ def fetch(repository: str, revision: str | None = None, *, pin: str | None = Non
         access: how the Hub may be reached.
 
     Raises:
-        UnknownNameError, HubUnreachableError, HubError: as `ask`; also if a file is missing or too large.
+        UnknownNameError, HubUnreachableError, HubError: as `ask`; also if a file is missing, too large or too slow.
         WeightsError: a file had another hash twice.
     """
-    cached = _cached(repository, revision, pin, access)
+    where = _shown(repository, revision)
+    _check_revision(repository, revision)
+    cache = CachedRepository(repository, access.cache_dir)
+    cached = _cached(cache, revision, pin)
     if cached is not None and (access.local_files_only or cached.name == revision):
         return cached
     if access.local_files_only:
-        raise HubUnreachableError(f"{_shown(repository, revision)} is not in the cache (local_files_only)")
+        raise HubUnreachableError(f"{where} is not in the cache (local_files_only)")
     try:
-        remote = _describe(repository, revision, pin, access)
+        listing = look_up(repository, revision, access)
     except HubUnreachableError as error:
         if cached is not None:
             return cached
         raise HubUnreachableError(
-            f"{_shown(repository, revision)} is not in the cache, and {error}. For a folder write './{repository}'"
+            f"{where} is not in the cache, and {error}. For a folder write './{repository}'"
         ) from error
-    if cached is not None and cached.name == remote.commit:
+    if cached is not None and cached.name == listing.sha:
         return cached
-    return remote.download(revision)
-
-
-def _describe(repository: str, revision: str | None, pin: str | None, access: Access) -> "_Remote":
-    timeout = constants.HF_HUB_ETAG_TIMEOUT
-    info = ask(
-        lambda: access.api().model_info(repository, revision=revision, files_metadata=True, timeout=timeout),
-        repository,
-        revision,
-    )
-    files = {file.rfilename: file for file in info.siblings or [] if file.rfilename in FILES}
-    where = _shown(repository, revision)
+    files = {file.rfilename: file for file in listing.siblings}
     if missing := [name for name in (CONFIG, WEIGHTS, SUMS) if name not in files]:
         raise HubError(f"{where} is not a pretrained model of interpzoo: it has no {missing[0]}")
-    for name, most in MOST_BYTES.items():
-        if name in files and (size := files[name].size or 0) > most:
-            raise HubError(f"{where} has {name} of {size:,} bytes, expected at most {most:,}")
-    hashes = {name: file.lfs.sha256 if file.lfs else file.blob_id or "" for name, file in files.items()}
-    return _Remote(repository, info.sha or "", hashes, pin, access)
+    for name, file in files.items():
+        if file.size is not None and file.size > (most := MOST_BYTES[name]):
+            raise HubError(f"{where} has {name} of {file.size:,} bytes, expected at most {most:,}")
+    remote = _Remote(repository, listing.sha, files, pin, access, cache)
+    try:
+        folder = remote.download()
+        cache.remember(revision or constants.DEFAULT_REVISION, listing.sha)
+    except HubError:
+        raise
+    except OSError as error:
+        raise HubError(f"{repository!r} cannot be written to the cache: {error}") from error
+    return folder
+
+
+def look_up(repository: str, revision: str | None, access: Access) -> Listing:
+    """Describe the pretrained files of a revision.
+
+    Raises:
+        UnknownNameError, HubUnreachableError, HubError: as `ask`; also if there is no valid description.
+    """
+    where, end = _shown(repository, revision), time.monotonic() + LOOK_UP_SECONDS
+
+    def request() -> bytes:
+        validate_repo_id(repository)
+        path = "" if revision is None else f"/revision/{quote(revision, safe='')}"
+        url, headers = f"{constants.ENDPOINT}/api/models/{repository}{path}?blobs=true", access.headers()
+        left = max(0.1, end - time.monotonic())
+        return within(left, lambda: receive_text(url, headers, MOST_LISTING_BYTES), f"the description of {where}")
+
+    text = ask(request, repository, revision)
+    try:
+        value = json.loads(text)
+        files = [file for file in value["siblings"] or [] if file["rfilename"] in FILES]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        raise HubError(f"the Hub does not describe {where}: expected a JSON object with its files") from None
+    try:
+        return validate(Listing, {"sha": value.get("sha"), "siblings": files}, f"the Hub describes {where} wrongly")
+    except ConfigError as error:
+        raise HubError(str(error)) from None
+
+
+def get_file(repository: str, commit: str, name: str, receiver: Receiver, access: Access, size: int | None) -> None:
+    """Receive one file; raises as `ask`, and a `HubUnreachableError` if it is too slow."""
+    expected = MOST_BYTES[name] if size is None else size
+    end = time.monotonic() + LOOK_UP_SECONDS + expected / LEAST_RATE
+
+    def request() -> None:
+        url, headers = hf_hub_url(repository, name, revision=commit), access.headers()
+        within(max(0.1, end - time.monotonic()), lambda: receiver.receive(url, headers) or True, name)
+
+    try:
+        ask(request, repository, commit, again=True)
+    finally:
+        receiver.stopped = True
 
 
 @dataclass(frozen=True)
@@ -75,75 +157,83 @@ class _Remote:
 
     repository: str
     commit: str
-    hashes: Mapping[str, str]
-    """Hash by file: SHA-256 of those that the Hub stores as large files, git's own (SHA-1) of the others."""
+    files: Mapping[str, _File]
     pin: str | None
     access: Access
+    cache: CachedRepository
 
-    def download(self, revision: str | None) -> Path:
-        # Under the requested name, so that the cache remembers which commit it stood for.
-        listed = self._get(SUMS, self.pin or self.hashes[SUMS], revision or constants.DEFAULT_REVISION)
-        if (folder := listed.parent).name != self.commit:
-            # There has been a commit since: this list belongs to the newer one.
-            return fetch(self.repository, folder.name, pin=self.pin, access=self.access)
-        wanted = self._wanted(read_hashes(folder))
+    def download(self) -> Path:
+        self._get(SUMS, self.pin or self.files[SUMS].digest)
+        folder = self.cache.snapshot(self.commit)
+        wanted = self._wanted(read_hashes(folder, self.pin))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             list(threads.map(self._get, wanted, wanted.values()))
         return folder
 
-    def _wanted(self, listed: Mapping[str, str]) -> dict[str, str]:
+    def _wanted(self, listed: Mapping[str, str]) -> dict[str, str | None]:
         """The expected hash of every file, on which the folder's list and the Hub must agree."""
-        hashes = {name: found for name, found in self.hashes.items() if name != SUMS}
+        hashes = {name: file.digest for name, file in self.files.items() if name != SUMS}
         where = _shown(self.repository, self.commit)
         if odd := sorted((hashes.keys() - {CARD}) ^ listed.keys()):
             raise WeightsError(f"{where} and its {SUMS} have different files: {odd[0]} is in only one of the two")
         for name, found in listed.items():
-            if len(hashes[name]) == len(found) and hashes[name] != found:
+            if len(hashes[name] or "") == len(found) and hashes[name] != found:
                 raise WeightsError(f"{where}: {name} does not have the hash in {SUMS}")
         return {**hashes, **listed}
 
-    def _get(self, name: str, expected: str, revision: str | None = None) -> Path:
-        """The file in the cache; if its hash is wrong it is deleted and downloaded once more."""
+    def _get(self, name: str, expected: str | None) -> None:
+        """Put a file into the cache. If its hash is wrong, it is downloaded once more."""
+        blob = expected or hashlib.sha256(f"{self.repository}/{self.commit}/{name}".encode()).hexdigest()
+        with self.cache.lock(blob):
+            if expected is None or not _has_hash(self.cache.blob(blob), expected):
+                self._download(name, blob, expected)
+            self.cache.link(self.commit, name, blob)
+
+    def _download(self, name: str, blob: str, expected: str | None) -> None:
+        size = self.files[name].size
         for _ in range(2):
-            path = Path(
-                ask(
-                    lambda: hf_hub_download(
-                        self.repository,
-                        name,
-                        revision=revision or self.commit,
-                        cache_dir=self.access.cache_dir,
-                        token=self.access.token,
-                        library_name="interpzoo",
-                    ),
-                    self.repository,
-                    self.commit,
-                    again=True,
-                )
-            )
-            if _has_hash(path, expected) or path.parent.name != self.commit:
-                return path
-            for part in (path.resolve(), path):
-                part.unlink(missing_ok=True)
+            with self.cache.new_blob(blob) as (file, path):
+
+                def restart(file: Any = file) -> None:
+                    file.seek(0)
+                    file.truncate()
+
+                receiver = Receiver(file.write, restart, MOST_BYTES[name], size)
+                get_file(self.repository, self.commit, name, receiver, self.access, size)
+                file.flush()
+                if expected is None or _has_hash(path, expected):
+                    os.fsync(file.fileno())
+                    self.cache.keep(path, blob)
+                    return
         raise WeightsError(
             f"{_shown(self.repository, self.commit)}: {name} was downloaded twice with another hash than "
-            f"{expected[:12]}...; it was deleted"
+            f"{(expected or '')[:12]}...; it was deleted"
         )
 
 
-def _cached(repository: str, revision: str | None, pin: str | None, access: Access) -> Path | None:
+def _cached(cache: CachedRepository, revision: str | None, pin: str | None) -> Path | None:
     """The folder in the cache, if it is whole."""
+    commit = cache.commit_of(revision or constants.DEFAULT_REVISION)
+    if commit is None:
+        return None
+    folder = cache.snapshot(commit)
     try:
-        path = try_to_load_from_cache(repository, SUMS, cache_dir=access.cache_dir, revision=revision)
-        if not isinstance(path, str):
-            return None
-        folder = Path(path).parent
-        check_hash(folder, SUMS, {} if pin is None else {SUMS: pin})
-        listed = read_hashes(folder)
+        listed = read_hashes(folder, pin)
         for name in listed:
             check_hash(folder, name, listed)
-    except (HFValidationError, WeightsError):
-        return None  # not a valid name, which the Hub will report, or damaged
+    except WeightsError:
+        return None
     return folder if {CONFIG, WEIGHTS} <= listed.keys() else None
+
+
+def _check_revision(repository: str, revision: object) -> None:
+    if revision is None:
+        return
+    if not isinstance(revision, str):
+        raise InputError(f"revision = {revision!r}: expected a branch, a tag or a commit, as a string")
+    parts = revision.split("/")
+    if not revision.isprintable() or len(revision) > 255 or any(part in ("", ".", "..") for part in parts):
+        raise UnknownNameError(f"{repository!r} has no revision {revision!r}: expected a branch, a tag or a commit")
 
 
 def _has_hash(path: Path, expected: str) -> bool:
@@ -151,8 +241,8 @@ def _has_hash(path: Path, expected: str) -> bool:
     try:
         if len(expected) == 64:
             return sha256(path) == expected
-        content = path.read_bytes()
-    except FileNotFoundError:  # another process has found it damaged, too, and deleted it
+        content = read_bytes(path, max(MOST_BYTES[name] for name in FILES if name != WEIGHTS))
+    except (FileNotFoundError, WeightsError):  # something else than a file, too
         return False
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == expected
 

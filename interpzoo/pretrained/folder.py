@@ -1,11 +1,9 @@
-"""The pretrained folder: its files, and how they are read safely and written atomically.
+"""The pretrained folder: its files, and how they are read safely and replaced in one step.
 
 ``config.json``, ``model.safetensors``, ``examples.safetensors`` (``codes`` and the ``frames`` decoded from them),
 optional ``codes.safetensors`` (training codes), ``README.md`` (the card), ``preview.png``, and ``SHA256SUMS`` of all
-files but the card. Torch is imported only to write tensors, so that a folder can be described without it.
+files but the card. Torch is not imported, so that a folder can be described without it.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -13,18 +11,14 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-from safetensors import SafetensorError, safe_open
+from typing import Any, Final
 
 from interpzoo.config import FORMAT_VERSION, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
 from interpzoo.files import atomic_write, is_leftover
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from interpzoo.pretrained.reading import MOST_FILE_BYTES, check_digest, followed, read_bytes, sha256, unique_keys
 
 CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
 CARD, PREVIEW, SUMS = "README.md", "preview.png", "SHA256SUMS"
@@ -45,11 +39,16 @@ LOGS = "logs"
 
 _SYSTEM: Final = ("Thumbs.db", "desktop.ini")
 
-MOST_BYTES: Final[Mapping[str, int]] = {CONFIG: 1 << 20, CARD: 1 << 20, SUMS: 1 << 16, PREVIEW: 1 << 24}
-"""Largest size of each file that is read whole; tensors are mapped, and their shapes are checked against the config."""
-
-_MOST_HEADER_BYTES: Final = 1 << 20
-"""Largest header of a safetensors file, which is parsed before anything is known of it: some 10,000 tensors."""
+MOST_BYTES: Final[Mapping[str, int]] = {
+    CONFIG: 1 << 20,
+    WEIGHTS: MOST_FILE_BYTES,
+    EXAMPLES: 448 << 20,
+    CODES: 1 << 28,
+    CARD: 1 << 20,
+    PREVIEW: 1 << 24,
+    SUMS: 1 << 16,
+}
+"""Largest size of each file. The weights have a smaller bound, as soon as the config says which tensors there are."""
 
 LIMITS: Final = "## Limits"
 """Heading of the card's section on known weaknesses."""
@@ -63,19 +62,28 @@ _PROSE: Final = {
 _HASH_LINE: Final = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
-def read_config(folder: Path) -> ModelConfig:
+def read_config(folder: Path, hashes: Mapping[str, str] | None = None) -> ModelConfig:
     """The folder's validated `config.json`, with summary and limitations from its card.
+
+    Args:
+        folder: the pretrained folder.
+        hashes: SHA-256 by file name, to check the file against.
 
     Raises:
         ConfigError: it is missing, too large, not JSON, of a later format or invalid.
+        WeightsError: it has another hash, or the folder's ``SHA256SUMS`` is damaged.
     """
-    path = folder / CONFIG
+    path = file_of(folder, CONFIG, read_hashes(folder) if hashes is None else hashes)
     try:
-        value = json.loads(read_text(path), object_pairs_hook=_no_duplicates)
+        content = read_bytes(path, MOST_BYTES[CONFIG])
     except WeightsError as error:
         raise ConfigError(str(error)) from None
     except FileNotFoundError:
         raise ConfigError(f"{folder} is not a pretrained folder: it has no {CONFIG}") from None
+    if hashes is not None:
+        check_digest(path, hashlib.sha256(content).hexdigest(), hashes.get(CONFIG))
+    try:
+        value = json.loads(content.decode("utf-8"), object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
@@ -89,7 +97,7 @@ def read_config(folder: Path) -> ModelConfig:
 def _read_prose(folder: Path) -> dict[str, str]:
     """Summary and limitations from the card, if it has them; people may edit cards, so any text is possible."""
     try:
-        text = read_text(folder / CARD)
+        text = read_text(folder, CARD)
     except (FileNotFoundError, WeightsError, UnicodeDecodeError):
         return {}
     return {
@@ -105,88 +113,33 @@ def fingerprint(folder: Path) -> str:
     It stays the same when only names, licenses or pictures change. Raises as `read_config`.
     """
     config = read_config(folder).model_dump(mode="json", include={*MethodConfig.model_fields})
-    hashes = [sha256(folder / name) for name in (WEIGHTS, CODES) if (folder / name).is_file()]
+    listed = read_hashes(folder)
+    there = [name for name in (WEIGHTS, CODES) if (name in listed if listed else (folder / name).is_file())]
+    hashes = [sha256(file_of(folder, name, listed), MOST_BYTES[name]) for name in there]
     return hashlib.sha256(json.dumps([config, *hashes], sort_keys=True).encode()).hexdigest()
 
 
-def read_text(path: Path) -> str:
-    """The text of a file of bounded size.
+def file_of(folder: Path, name: str, hashes: Mapping[str, str]) -> Path:
+    """Where the content of a file is: under its name, or where a save that was killed has left it."""
+    if name in hashes and os.path.lexists(waiting := folder / _waiting(name, hashes[name])):
+        return waiting
+    return folder / name
+
+
+def _waiting(name: str, digest: str) -> str:
+    """Name of a file of this hash until it has its own name; `is_leftover` knows it."""
+    return f".{hashlib.sha256(f'{digest}  {name}'.encode()).hexdigest()[:16]}.tmp"
+
+
+def read_text(folder: Path, name: str) -> str:
+    """The text of a file of the folder.
 
     Raises:
         FileNotFoundError: it is missing.
-        WeightsError: it is not a regular file, or too large.
+        WeightsError: it is not a regular file, too large, or cannot be read.
         UnicodeDecodeError: it is not text.
     """
-    _check_regular(path)
-    size, most = path.stat().st_size, MOST_BYTES[path.name]
-    if size > most:
-        raise WeightsError(f"{path} has {size:,} bytes, expected at most {most:,}")
-    return path.read_text("utf-8")
-
-
-def _check_regular(path: Path) -> None:
-    """Refuse pipes, which would block, and devices, which never end."""
-    if path.exists() and not path.is_file():
-        raise WeightsError(f"{path} is not a regular file")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        twice = sorted({key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1})
-        raise ValueError(f"key {twice[0]!r} occurs twice in one object")
-    return value
-
-
-def read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, mapped into memory.
-
-    `expected` are the exact names and shapes, compared with the file's header before anything is allocated.
-
-    Raises:
-        WeightsError: the file is missing or damaged, or its names or shapes differ from `expected`.
-    """
-    _check_regular(path)
-    try:
-        with path.open("rb") as file:  # a header that is too large cannot be parsed safely
-            size = int.from_bytes(file.read(8), "little")
-        if size > _MOST_HEADER_BYTES:
-            raise WeightsError(
-                f"{path} is not a whole safetensors file: its header would have {size:,} bytes, "
-                f"expected at most {_MOST_HEADER_BYTES:,}"
-            )
-        with safe_open(path, framework="pt") as file:
-            if expected is not None:
-                shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-                _compare(path, shapes, expected)
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise WeightsError(f"{path.parent} has no {path.name}") from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a whole safetensors file: {error}") from None
-
-
-def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]) -> None:
-    problems = [f"lacks {name!r}" for name in expected if name not in found]
-    problems += [f"has {name!r}, which the config's modules do not" for name in found if name not in expected]
-    problems += [
-        f"has {name!r} of shape {tuple(shape)}, the config says {tuple(expected[name])}"
-        for name, shape in found.items()
-        if name in expected and shape != expected[name]
-    ]
-    if problems:
-        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-        raise WeightsError(f"{path} {'; '.join(problems[:3])}{more}")
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file atomically."""
-    from safetensors.torch import save
-
-    # Copied, because safetensors refuses tensors that share memory, such as tied weights.
-    contiguous = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(save(contiguous, metadata))
+    return read_bytes(file_of(folder, name, {}), MOST_BYTES[name]).decode("utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -195,26 +148,26 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, "utf-8")
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def read_hashes(folder: Path) -> dict[str, str]:
+def read_hashes(folder: Path, pin: str | None = None) -> dict[str, str]:
     """SHA-256 by file name, from the folder's ``SHA256SUMS``; empty if there is no such file.
+
+    Args:
+        folder: the pretrained folder.
+        pin: SHA-256 of the list itself.
 
     Raises:
         WeightsError: it is damaged, or lists a file that a pretrained folder cannot hold.
     """
-    path = folder / SUMS
+    path = file_of(folder, SUMS, {})
     try:
-        lines = read_text(path).splitlines()
+        content = read_bytes(path, MOST_BYTES[SUMS])
     except FileNotFoundError:
+        if pin is not None:
+            raise WeightsError(f"{folder} has no {SUMS}") from None
         return {}
+    check_digest(path, hashlib.sha256(content).hexdigest(), pin)
+    try:
+        lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError:
         raise WeightsError(f"{path} is damaged: it is not text") from None
     hashes: dict[str, str] = {}
@@ -233,37 +186,61 @@ def write_hashes(folder: Path) -> None:
 
 
 def replace_files(folder: Path, made: Path) -> None:
-    """Replace the model in `folder` by the one in the pretrained folder `made`.
+    """Replace the model in `folder` by the one in the pretrained folder `made`, in one step.
 
-    All files are written before the first is replaced, so that an `OutputError` on a full disk leaves the old model.
+    The new files are written beside the old ones first. The step is to replace ``SHA256SUMS``: from then on `file_of`
+    finds the new files where they wait, until each has its name. So a process may be killed at any moment: the folder
+    has the old model or the new one.
+
+    Raises:
+        OutputError: the files cannot be written. The folder has the old model, or already the new one.
     """
-    names = [name for name in FILES if (made / name).is_file()]
-    with ExitStack() as stack:
-        # The stack replaces in reverse order: the config first, SHA256SUMS last.
-        for name in reversed(names):
-            shutil.copyfile(made / name, stack.enter_context(atomic_write(folder / name)))
-    for name in {*FILES} - {*names}:
-        (folder / name).unlink(missing_ok=True)
+    for path in (folder / name for name in FILES):
+        if path.exists() and not path.is_file():
+            raise OutputError(f"cannot write {str(path)!r}: it is not a regular file")
+    try:
+        with suppress(WeightsError):  # a damaged list of the old model
+            _give_names(folder, read_hashes(folder))
+        for leftover in [path for path in folder.iterdir() if is_leftover(path)]:
+            leftover.unlink()
+        hashes = read_hashes(made)
+        for name, digest in hashes.items():
+            with atomic_write(folder / _waiting(name, digest)) as temporary:
+                shutil.copyfile(made / name, temporary)
+        with atomic_write(folder / CARD) as card:
+            shutil.copyfile(made / CARD, card)
+            with atomic_write(folder / SUMS) as sums:
+                shutil.copyfile(made / SUMS, sums)
+        _give_names(folder, hashes)
+        for name in {*FILES} - {CARD, SUMS, *hashes}:
+            (folder / name).unlink(missing_ok=True)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _give_names(folder: Path, hashes: Mapping[str, str]) -> None:
+    for name, digest in hashes.items():
+        with suppress(FileNotFoundError):
+            os.replace(folder / _waiting(name, digest), folder / name)
 
 
 def check_links(folder: Path) -> None:
-    """Raise a `WeightsError` for links, which may lead anywhere, except those of the Hub's client inside its cache."""
-    for path in (folder / name for name in FILES):
-        if path.is_symlink():
-            target = Path(os.path.normpath(path.parent / os.readlink(path)))
-            if target.parent != folder.absolute().parent.parent / "blobs":
-                raise WeightsError(f"{path} is a link: put the file itself there")
+    """Raise a `WeightsError` for a file that is a link, as `followed`."""
+    for name in FILES:
+        followed(folder / name)
 
 
-def check_hash(folder: Path, name: str, hashes: Mapping[str, str]) -> None:
-    """Raise a `WeightsError` if the file is listed, but missing or of another hash."""
-    expected = hashes.get(name)
-    if expected is None:
-        return
-    if not (folder / name).is_file():
-        raise WeightsError(f"{folder} has no {name}")
-    if (found := sha256(folder / name)) != expected:
-        raise WeightsError(f"{folder / name} is damaged: its SHA-256 is {found[:12]}..., expected {expected[:12]}...")
+def check_hash(folder: Path, name: str, hashes: Mapping[str, str], most: int = MOST_FILE_BYTES) -> None:
+    """Raise a `WeightsError` if the file is listed, but missing, of more than `most` bytes, or of another hash."""
+    if name in hashes:
+        path = file_of(folder, name, hashes)
+        try:
+            found = sha256(path, min(most, MOST_BYTES.get(name, most)))
+        except FileNotFoundError:
+            raise WeightsError(f"{folder} has no {name}") from None
+        check_digest(path, found, hashes[name])
 
 
 def claim_folder(folder: Path) -> Path:
@@ -280,7 +257,7 @@ def claim_folder(folder: Path) -> Path:
         if not strangers and not is_run:
             try:
                 read_config(folder)
-            except ConfigError:  # a README.md or config.json alone may belong to anything
+            except (ConfigError, WeightsError):  # a README.md or config.json alone may belong to anything
                 strangers = [name for name in names if name in FILES]
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None

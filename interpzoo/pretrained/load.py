@@ -4,17 +4,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from interpzoo.build import build_parts
 from interpzoo.config import ModelConfig, named
-from interpzoo.errors import ConfigError, InputError, PluginError, WeightsError
+from interpzoo.errors import ConfigError, InputError, PluginError
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
-from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, WEIGHTS, check_hash, read_config, read_tensors
+from interpzoo.pretrained.folder import read_config
 from interpzoo.pretrained.locate import Source, locate
-from interpzoo.tensors import ordinary_mode
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -57,12 +55,12 @@ def load(
     if dtype is not None and not dtype.is_floating_point:
         raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
     source = locate(name, revision, Access(cache_dir, local_files_only, token))
-    config = _usable_config(source.path)
+    config = usable_config(source)
     if config.kind != "interpolator":
         raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
     if interpolator is not None:
         config = config.model_copy(update={"interpolator": named(interpolator, "interpolator")})
-    return on_device(_read(source, config), device, dtype or torch.float32)
+    return on_device(InterpolationModel.read(source.path, config, source.hashes), device, dtype or torch.float32)
 
 
 def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:
@@ -80,28 +78,12 @@ def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype |
 
 def read_model(source: Source) -> InterpolationModel:
     """The model in a folder, of any kind, on the CPU, in float32 and in eval mode; raises as `load`."""
-    return _read(source, _usable_config(source.path))
+    return InterpolationModel.read(source.path, usable_config(source), source.hashes)
 
 
-@ordinary_mode
-def _read(source: Source, config: ModelConfig) -> InterpolationModel:
-    check_hash(source.path, CONFIG, source.hashes)
-    check_hash(source.path, WEIGHTS, source.hashes)
-    with torch.device("meta"):
-        parts = build_parts(config)
-    networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
-    _assign(nn.ModuleDict(networks), source.path / WEIGHTS)
-    examples, codes = (_codes(source, name, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
-    model = InterpolationModel(config, *parts, examples=examples, codes=codes)
-    if config.trained is not None and config.trained.training.channels_last:
-        # As in training: twice as fast on CPUs, and the same frames as the trained model's, bit for bit.
-        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
-    return model.eval()
-
-
-def _usable_config(folder: Path) -> ModelConfig:
+def usable_config(source: Source) -> ModelConfig:
     """The folder's config; checks that its plugins are loaded, before any of their names is looked up."""
-    config = read_config(folder)
+    config = read_config(source.path, source.hashes)
     for name, distribution in config.plugins.items():
         plugin = zoo().plugin(name)
         if plugin is None:
@@ -113,40 +95,3 @@ def _usable_config(folder: Path) -> ModelConfig:
             raise PluginError(f"{config.name!r} needs {plugin.owner}, which is {plugin.status}: {plugin.reason}")
     registry().methods.find(config.method, prefer=config.plugins)
     return config
-
-
-def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
-    # The sum is quick, and finite only if all its terms are.
-    if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
-        raise WeightsError(f"{path} has values in {name!r} that are not finite")
-
-
-def _codes(source: Source, name: str, latent_shape: tuple[int, ...]) -> Tensor | None:
-    path = source.path / name
-    if name not in source.hashes and not path.exists():
-        return None
-    check_hash(source.path, name, source.hashes)
-    codes = read_tensors(path).get("codes")
-    if codes is not None and (codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point()):
-        shape = ", ".join(map(str, latent_shape))
-        raise WeightsError(f"{path} has 'codes' of shape {tuple(codes.shape)} and {codes.dtype}, expected (n, {shape})")
-    if codes is not None:
-        _check_finite(path, "codes", codes)
-    return codes
-
-
-def _assign(networks: nn.Module, path: Path) -> None:
-    own = networks.state_dict()
-    found = read_tensors(path, {name: tensor.shape for name, tensor in own.items()})
-    for name, tensor in found.items():
-        _check_finite(path, name, tensor)
-        if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
-            raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")
-    # Copied, because a mapped tensor is aligned as it is in the file, and kernels round differently with the alignment:
-    # a loaded model must give the frames of the saved one bit for bit.
-    tensors = {name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True) for name, t in found.items()}
-    networks.load_state_dict(tensors, assign=True)
-    for name, tensor in (*networks.named_parameters(), *networks.named_buffers()):
-        if tensor.is_meta:
-            raise WeightsError(f"{path} cannot fill {name!r}: a component's buffers must be persistent to be loaded")
-        tensor.requires_grad_(isinstance(tensor, nn.Parameter) and tensor.is_floating_point())

@@ -1,15 +1,17 @@
 """Finding a model's folder: on this disk, inside an installed package, or on the Hub."""
 
+import os
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
+from interpzoo.files import expanded
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.download import fetch
-from interpzoo.pretrained.folder import SUMS, check_hash, check_links, read_hashes
+from interpzoo.pretrained.folder import check_links, read_hashes
 from interpzoo.registry import PretrainedModel, Registration, bundled_folder
 
 
@@ -19,8 +21,7 @@ class Source:
 
     path: Path
     hashes: dict[str, str]
-    """SHA-256 by file name, still to be checked. Empty for a folder from the Hub, which is checked already, and for a
-    folder without ``SHA256SUMS``."""
+    """SHA-256 by file name, to be checked as the files are read. Empty for a folder without ``SHA256SUMS``."""
 
 
 def is_path(source: str) -> bool:
@@ -54,19 +55,20 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
         InputError: a revision is given for something other than a repository, or two are given.
     """
     access = access or Access()
+    if not isinstance(name, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{name!r} is not a name: expected a string, or a pathlib.Path for a folder")
     if isinstance(name, Path) or is_path(name):
-        path = Path(name).expanduser()
-        if not path.is_dir():
+        path = expanded(name)
+        if not os.path.isdir(path):  # not Path.is_dir, which raises for a name that is too long
             raise WeightsError(f"there is no folder {str(path)!r}")
         if revision is not None:
             raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, which has no revisions")
-        check_links(path)
-        return Source(path, read_hashes(path))
+        return _source(path)
     if "/" in name:
         repository, at, inside = name.partition("@")
         if at and (revision is not None or not inside):
             raise InputError(f"{name!r} with revision = {revision!r}: expected one revision")
-        return Source(fetch(repository, inside or revision, access=access), {})
+        return _source(fetch(repository, inside or revision, access=access))
     if revision is not None:
         raise InputError(f"revision = {revision!r}: {name!r} has a fixed one; give a revision with 'user/repo'")
     return _locate_registered(_find(name), access)
@@ -93,7 +95,7 @@ def _find(name: str) -> Registration[PretrainedModel]:
             raise UnknownNameError(
                 f"{error} {plugin.owner} may have it, but it is {plugin.status}: {plugin.reason}"
             ) from None
-        if Path(name).is_dir():
+        if os.path.isdir(name):
             raise UnknownNameError(f"{error} For the folder write './{name}'") from None
         if name in known.recipes.names():
             raise UnknownNameError(
@@ -105,9 +107,12 @@ def _find(name: str) -> Registration[PretrainedModel]:
 def _locate_registered(row: Registration[PretrainedModel], access: Access) -> Source:
     entry, path = row.entry, bundled_folder(row)
     if path is None and entry.repository is not None:
-        return Source(fetch(entry.repository, entry.revision, pin=entry.sha256, access=access), {})
+        return _source(fetch(entry.repository, entry.revision, pin=entry.sha256, access=access), entry.sha256)
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
-    if entry.sha256 is not None:
-        check_hash(path, SUMS, {SUMS: entry.sha256})
-    return Source(path, read_hashes(path))
+    return _source(path, entry.sha256)
+
+
+def _source(path: Path, pin: str | None = None) -> Source:
+    check_links(path)
+    return Source(path, read_hashes(path, pin))

@@ -5,24 +5,30 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelCard, hf_hub_download
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, ModelCard
 
 from interpzoo.errors import ConfigError, InputError, WeightsError
+from interpzoo.files import expanded
 from interpzoo.pretrained.card import is_made, made_card, read_results
 from interpzoo.pretrained.client import Access, ask
+from interpzoo.pretrained.download import get_file, look_up
 from interpzoo.pretrained.folder import (
     CARD,
     CONFIG,
     FILES,
+    MOST_BYTES,
     PREVIEW,
     SUMS,
     check_hash,
+    check_links,
+    file_of,
     read_config,
     read_hashes,
     read_text,
-    sha256,
 )
 from interpzoo.pretrained.locate import is_hub_id
+from interpzoo.pretrained.reading import sha256
+from interpzoo.pretrained.transfer import Receiver
 
 
 @dataclass(frozen=True)
@@ -66,18 +72,19 @@ def push(
     """
     if not is_hub_id(repository):
         raise InputError(f"{repository!r} is not a repository on the Hub: expected 'user/repo'")
-    folder = Path(folder)
+    folder = expanded(folder)
     config = read_config(folder)
-    _check(folder)
-    api = Access(token=token).api()
+    listed = _check(folder)
+    access = Access(token=token)
+    api = access.api()
     ask(lambda: api.create_repo(repository, private=private, exist_ok=True), repository)
     if revision is not None and not revision.startswith("refs/"):
         ask(lambda: api.create_branch(repository, branch=revision, exist_ok=True), repository, revision)
-    head = ask(lambda: api.model_info(repository, revision=revision), repository, revision)
-    before = {file.rfilename for file in head.siblings or []} & {*FILES}
-    contents: dict[str, Path | bytes] = {name: folder / name for name in FILES if (folder / name).is_file()}
-    if CARD in contents and is_made(folder):
-        if CARD in before and not _is_made_there(api, repository, head.sha, before):
+    head = look_up(repository, revision, access)
+    before = {file.rfilename for file in head.siblings}
+    contents: dict[str, Path | bytes] = {name: file_of(folder, name, listed) for name in (*listed, CARD, SUMS)}
+    if is_made(folder):
+        if CARD in before and not _is_made_there(repository, head.sha, before, access):
             del contents[CARD]
         else:
             contents[CARD] = made_card(folder, repository).encode()
@@ -100,7 +107,9 @@ def push(
     return Pushed(repository, commit.oid, sha256(folder / SUMS), commit.pr_url or commit.commit_url)
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path) -> dict[str, str]:
+    """The folder's list of hashes, which every file agrees with."""
+    check_links(folder)
     listed = read_hashes(folder)
     if not listed:
         raise WeightsError(f"{folder} has no {SUMS}: save the model again")
@@ -110,22 +119,22 @@ def _check(folder: Path) -> None:
     for name in listed:
         check_hash(folder, name, listed)
     read_results(folder)
-    metadata: Any = ModelCard(read_text(folder / CARD)).data
+    try:
+        metadata: Any = ModelCard(read_text(folder, CARD)).data
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} has no {CARD}, which names the license: save the model again") from None
     if not metadata.license:
         raise ConfigError(f"{folder / CARD} has no 'license' in its metadata")
+    return listed
 
 
-def _is_made_there(api: HfApi, repository: str, commit: str | None, files: set[str]) -> bool:
+def _is_made_there(repository: str, commit: str, files: set[str], access: Access) -> bool:
     with TemporaryDirectory() as scratch:
         for name in files & {CARD, CONFIG}:
-            ask(
-                lambda name=name: hf_hub_download(
-                    repository, name, revision=commit, local_dir=scratch, token=api.token, endpoint=api.endpoint
-                ),
-                repository,
-                commit,
-                again=True,
-            )
+            content = bytearray()
+            receiver = Receiver(content.extend, content.clear, MOST_BYTES[name], None)
+            get_file(repository, commit, name, receiver, access, None)
+            Path(scratch, name).write_bytes(content)
         if PREVIEW in files:
             Path(scratch, PREVIEW).touch()
         return is_made(Path(scratch), repository)

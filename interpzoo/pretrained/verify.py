@@ -1,20 +1,25 @@
 """`verify`: check the files of a pretrained folder against their hashes, and its frames against new ones."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import torch
 
-from interpzoo.errors import InterpzooError
+from interpzoo.errors import InterpzooError, WeightsError
 from interpzoo.pretrained.client import Access
-from interpzoo.pretrained.folder import CARD, EXAMPLES, FILES, SUMS, check_hash, read_hashes, read_tensors
-from interpzoo.pretrained.load import read_model
+from interpzoo.pretrained.folder import CARD, EXAMPLES, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, file_of
+from interpzoo.pretrained.load import read_model, usable_config
 from interpzoo.pretrained.locate import Source, locate
+from interpzoo.pretrained.networks import check_codes, most_weight_bytes
+from interpzoo.pretrained.stored import Shapes, read_tensors
 
 _MOST: Final = 1e-4
 """Largest difference between recomputed and stored values: kernels of other machines and versions round differently."""
+
+_AT_ONCE: Final = 16  # codes
 
 FRAMES: Final = "frames"
 """Name of the finding on the images decoded from the example codes."""
@@ -48,36 +53,46 @@ def verify(
         WeightsError: the list is damaged, or is not the registered one.
     """
     source = locate(name, access=Access(cache_dir, local_files_only, token))
-    return [*_files(source.path), Finding(FRAMES, _frames(source))]
+    return [*_files(source), Finding(FRAMES, _frames(source))]
 
 
-def _files(folder: Path) -> Iterator[Finding]:
-    listed = read_hashes(folder)
-    if not listed:
+def _files(source: Source) -> Iterator[Finding]:
+    if not source.hashes:
         yield Finding(SUMS, "is missing: there is nothing to check the files against")
+    most = MOST_BYTES[WEIGHTS]
+    with suppress(InterpzooError):  # an unusable config is reported with the frames
+        most = most_weight_bytes(usable_config(source))
     for name in FILES:
-        if name in listed:
+        if name in source.hashes:
             try:
-                check_hash(folder, name, listed)
+                check_hash(source.path, name, source.hashes, most if name == WEIGHTS else MOST_BYTES[name])
             except InterpzooError as error:
                 yield Finding(name, str(error))
             else:
                 yield Finding(name)
-        elif (folder / name).exists() and name not in (CARD, SUMS):
+        elif (source.path / name).exists() and name not in (CARD, SUMS):
             yield Finding(name, f"is not listed in {SUMS}")
 
 
 @torch.no_grad()
 def _frames(source: Source) -> str:
+    path = file_of(source.path, EXAMPLES, source.hashes)
+
+    def check(found: Shapes) -> None:
+        if {*found} != {"codes", "frames"}:
+            raise WeightsError(f"{EXAMPLES} holds {', '.join(map(repr, found))}, expected 'codes', 'frames'")
+        count, frames = found["codes"][:1], found["frames"]
+        if frames != (*count, *model.config.image.shape):
+            raise WeightsError(f"its frames have shape {frames}, expected {(*count, *model.config.image.shape)}")
+
     try:
-        stored = read_tensors(source.path / EXAMPLES)
-        if stored.keys() != {"codes", "frames"}:
-            return f"cannot be decoded: {EXAMPLES} holds {', '.join(stored)}, expected codes, frames"
-        frames = read_model(source).decode(stored["codes"])
+        model = read_model(source)
+        stored = read_tensors(path, check, most=MOST_BYTES[EXAMPLES], sha256=source.hashes.get(EXAMPLES))
+        codes = check_codes(stored["codes"], model.latent_shape, EXAMPLES)
+        frames = [model.decode(part) for part in codes.split(_AT_ONCE)]
     except InterpzooError as error:
         return f"cannot be decoded: {error}"
-    if frames.shape != stored["frames"].shape:
-        return f"have shape {tuple(frames.shape)}, expected {tuple(stored['frames'].shape)}"
-    deviation = float((frames - stored["frames"]).abs().max()) if len(frames) else 0.0
+    parts = stored["frames"].float().split(_AT_ONCE) if frames else ()
+    deviation = max((float((a - b).abs().max()) for a, b in zip(frames, parts, strict=True) if len(a)), default=0.0)
     # Written with <=, which NaN fails.
     return "" if deviation <= _MOST else f"differ from the stored ones by {deviation:.3g}, expected at most {_MOST:g}"

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import torch
 
-from interpzoo.build import build_component, fully_named
+from interpzoo.build import build_component
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.model import InterpolationModel
 from interpzoo.own import create
-from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS, write_tensors
+from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
+from interpzoo.pretrained.stored import write_tensors
 from interpzoo.tensors import ordinary_mode
 from interpzoo.training.checkpoint import Position
 from interpzoo.training.contexts import ended_like_ctrl_c
@@ -199,9 +199,7 @@ def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -
 
 
 def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:
-    """The config with full component names, their distributions, and how the model was trained."""
-    components, known = fully_named(config), registry()
-    rows = [*(known.components[kind].find(c.name) for kind, c in components.items()), known.methods.find(recipe.method)]
+    """The config with how the model was trained."""
     trained = TrainedWith(
         recipe=recipe.name,
         regularizer=recipe.regularizer,
@@ -211,5 +209,4 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
         started_from=trainer.started_from,
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )
-    plugins = {row.owner.plugin: f"{row.owner.distribution} {row.owner.version}" for row in rows}
-    return config.model_copy(update={**components, "plugins": plugins, "trained": trained})
+    return config.model_copy(update={"trained": trained})

@@ -259,7 +259,6 @@ def test_offline_by_environment_variable(
 
 PASSING: dict[str, dict[str, Any]] = {
     "503 of the look-up": {"pattern": "/api/models/user/repo", "status": 503, "times": 2},
-    "503 of a file's look-up": {"pattern": f"*/resolve/*/{WEIGHTS}", "status": 503, "method": "HEAD"},
     "503 of a file": {"pattern": f"*/resolve/*/{WEIGHTS}", "status": 503, "method": "GET", "times": 2},
     "a reset": {"pattern": f"*/{WEIGHTS}", "transfer": "reset"},
     "a reset of the list": {"pattern": "*/SHA256SUMS", "transfer": "reset"},

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from interpzoo.plugins import registry
-from interpzoo.registry import Kind, Owner, Registrar, Registry
+from interpzoo.registry import Kind, Registrar, Registry
 from tests.core.conftest import model as model
 from tests.core.conftest import one_thread as one_thread
 
@@ -18,7 +18,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[Kind, str, type], Non
 
     def add(kind: Kind, name: str, cls: type) -> None:
         own = Registry()
-        registrar = Registrar(Owner("mine", "interpzoo-mine", "1.0"))
+        registrar = Registrar(registry().components["encoder"].find("conv").owner)
         registrar.add(kind, name, f"{cls.__module__}:{cls.__name__}")
         registrar.commit(own)
         monkeypatch.setitem(registry().components[kind]._rows, name, [own.components[kind].find(name)])

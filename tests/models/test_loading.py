@@ -69,6 +69,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def hashed(files: dict[str, bytes]) -> dict[str, bytes]:
+    """All files but the card, which names the folder."""
+    return {name: content for name, content in files.items() if name != "README.md"}
+
+
 @pytest.mark.parametrize("method", ["ae", "vae", "aae"])
 def test_a_loaded_model_equals_the_saved_one_bit_for_bit(method: str, tmp_path: Path) -> None:
     saved = with_examples(tiny_model(method, seed=4))
@@ -165,9 +170,9 @@ def test_buffers_of_every_type_are_loaded(register: Register, tmp_path: Path) ->
 
 def test_a_buffer_that_is_not_in_the_file_is_refused_by_name(register: Register, tmp_path: Path) -> None:
     register("decoder", "forgetful", Forgetful)
-    with_decoder("forgetful").save_pretrained(tmp_path / "model")
     with pytest.raises(WeightsError, match=r"cannot fill 'decoder\.warmth': a component's buffers must be persistent"):
-        load(tmp_path / "model")
+        with_decoder("forgetful").save_pretrained(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 class TestOptions:
@@ -260,7 +265,7 @@ class TestFolder:
         for name in ("a", "b"):
             with_examples(tiny_model("vae")).save_pretrained(tmp_path / name)
         files = contents(tmp_path / "a")
-        assert files == contents(tmp_path / "b")
+        assert hashed(files) == hashed(contents(tmp_path / "b"))
         assert sorted(files) == [
             "README.md",
             "SHA256SUMS",
@@ -273,9 +278,9 @@ class TestFolder:
     def test_saving_a_loaded_model_gives_the_same_files(self, tmp_path: Path) -> None:
         with_examples(tiny_model("vae")).save_pretrained(tmp_path / "a")
         load(tmp_path / "a").save_pretrained(tmp_path / "b")
-        assert contents(tmp_path / "a") == contents(tmp_path / "b")
+        assert hashed(contents(tmp_path / "a")) == hashed(contents(tmp_path / "b"))
         load(tmp_path / "a").save_pretrained(tmp_path / "a")
-        assert contents(tmp_path / "a") == contents(tmp_path / "b")
+        assert hashed(contents(tmp_path / "a")) == hashed(contents(tmp_path / "b"))
 
     def test_examples_are_saved_with_their_frames(self, tmp_path: Path) -> None:
         saved = with_examples(tiny_model())
@@ -314,7 +319,7 @@ class TestFolder:
             pass
 
         model.decoder = Better(ConvDecoderConfig(width=4), model.config.image, model.latent_shape)
-        message = "its decoder 'Better' is not the registered component 'conv'"
+        message = "its decoder 'Better' is not the registered component 'baselines:conv'"
         with pytest.raises(ConfigError, match=message):
             model.save_pretrained(tmp_path / "out")
         assert not (tmp_path / "out").exists()
@@ -411,8 +416,8 @@ def test_a_created_model_is_saved_and_loaded(tmp_path: Path) -> None:
     assert read_config(tmp_path / "vae").method == "vae"
 
 
-def test_loading_a_bundled_model_visits_seven_modules() -> None:
-    """Find, check, build, fill. The classes of the components are not counted."""
+def test_loading_a_bundled_model_visits_few_modules() -> None:
+    """Find, check, read, build, fill. The classes of the components are not counted."""
     load("acai-mnist")
     visited: set[str] = set()
 
@@ -430,9 +435,15 @@ def test_loading_a_bundled_model_visits_seven_modules() -> None:
     assert ours - components == {
         "interpzoo.build",
         "interpzoo.config",
+        "interpzoo.foreign",
         "interpzoo.model",
+        "interpzoo.plugins",
         "interpzoo.pretrained.folder",
         "interpzoo.pretrained.load",
         "interpzoo.pretrained.locate",
+        "interpzoo.pretrained.networks",
+        "interpzoo.pretrained.reading",
+        "interpzoo.pretrained.stored",
         "interpzoo.registry",
+        "interpzoo.saving",
     }

@@ -305,7 +305,7 @@ def test_print_is_a_summary_and_layers_are_shown_on_request(model: Interpolation
         "  method:  ae",
         "  image:   1 x 16 x 16",
         "  code:    2 x 4 x 4 (32 numbers)",
-        "  path:    linear",
+        "  path:    baselines:linear",
         f"  weights: {sum(p.numel() for p in model.parameters()):,} in float32 on cpu",
     ]
     assert "Conv2d(" in repr(model.encoder)

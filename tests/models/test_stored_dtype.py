@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 import interpzoo
-from interpzoo.pretrained.folder import EXAMPLES, WEIGHTS, read_tensors
+from interpzoo.pretrained.folder import EXAMPLES, WEIGHTS
+from interpzoo.pretrained.stored import read_tensors
 from tests.tiny import random_images, tiny_model
 
 

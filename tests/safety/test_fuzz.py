@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from interpzoo import load
 from interpzoo.errors import InterpzooError, WeightsError
-from interpzoo.pretrained.folder import read_hashes, read_tensors
+from interpzoo.pretrained.folder import read_hashes
+from interpzoo.pretrained.stored import read_tensors
 from tests.safety.hostile import CONFIG, WEIGHTS, Files, good, header
 
 BOUNDED = settings(

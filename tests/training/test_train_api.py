@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from interpzoo import create, load, train
+from interpzoo.build import validated_options
 from interpzoo.config import ComponentConfig
 from interpzoo.data.lines import Lines
 from interpzoo.errors import ConfigError, OutputError, TrainingError, UnknownNameError
+from interpzoo.interfaces import Encoder
 from interpzoo.pretrained.folder import read_config, read_hashes
 from tests.pixels import trainer_of
 from tests.tiny import tiny_model
@@ -51,7 +53,8 @@ def test_the_config_records_the_training_with_full_names(tmp_path: Path) -> None
     found = four_steps("acai", batch_size=6)
     config = train(found, output=tmp_path).config
     assert config.encoder.name == "baselines:conv"
-    assert config.encoder.options == found.encoder.options
+    # Every option, those with default values too.
+    assert config.encoder.options == validated_options(Encoder, found.encoder).model_dump(mode="json")
     assert config.interpolator.name == "baselines:linear"
     assert config.plugins == {name: f"interpzoo {version('interpzoo')}" for name in ("baselines", "acai")}
     trained = config.trained

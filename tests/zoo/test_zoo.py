@@ -26,11 +26,10 @@ from interpzoo.pretrained.folder import (
     WEIGHTS,
     read_config,
     read_hashes,
-    read_tensors,
-    sha256,
     write_hashes,
-    write_tensors,
 )
+from interpzoo.pretrained.reading import sha256
+from interpzoo.pretrained.stored import read_tensors, write_tensors
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import FIRST_PARTY, bundled_folder
 from tests.site import Site

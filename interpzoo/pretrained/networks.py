@@ -1,0 +1,147 @@
+"""Networks and codes in a pretrained folder: what is read is checked first, and what is written can be read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from interpzoo.build import Parts, build_parts
+from interpzoo.config import ModelConfig
+from interpzoo.errors import InputError, WeightsError
+from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of, write_text
+from interpzoo.pretrained.stored import MOST_HEADER_BYTES, Shapes, check_shapes, read_tensors, write_tensors
+
+MOST_CODE: Final = 1e6
+"""Largest value of a stored code: far beyond any encoder's, and small enough to be decoded to finite images."""
+
+_STORED: Final = (torch.float32, torch.float16, torch.bfloat16)
+"""The types of stored weights; a model is always loaded in float32 first."""
+_LARGEST_ITEM: Final = 8
+"""Bytes of the widest type of a file."""
+
+
+class Filled(NamedTuple):
+    """The content of a pretrained folder."""
+
+    parts: Parts
+    examples: Tensor | None
+    codes: Tensor | None
+
+
+def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str]) -> Filled:
+    """The networks that `config` names, with the folder's weights, and its codes; on the CPU and in float32.
+
+    Args:
+        folder: the pretrained folder.
+        config: its config.
+        hashes: SHA-256 by file name; files that are not listed are not read. Empty: there is no list.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_parts`.
+        WeightsError: a file is damaged or does not fit the config.
+    """
+    with torch.device("meta"):
+        parts = build_parts(config)
+    networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
+    _fill(nn.ModuleDict(networks), folder, hashes)
+    examples, codes = (_read_codes(folder, name, hashes, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
+    return Filled(parts, examples, codes)
+
+
+def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], dtype: torch.dtype | None) -> None:
+    """Write config and weights; floating-point ones in `dtype`, by default in their own, if `load` keeps it.
+
+    Raises:
+        InputError: `dtype`, or that of a tensor, is not one that can be loaded.
+    """
+    if dtype is not None and dtype not in _STORED:
+        raise InputError(f"dtype = {dtype}: expected {', '.join(map(str, _STORED))}")
+
+    def stored(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point() or tensor.is_meta:
+            return tensor
+        return tensor.to(dtype or (tensor.dtype if tensor.dtype in _STORED else torch.float32))
+
+    write_text(folder / CONFIG, config.model_dump_json(indent=2, exclude_none=True) + "\n")
+    write_tensors(folder / WEIGHTS, {name: stored(tensor) for name, tensor in state.items()})
+
+
+def most_weight_bytes(config: ModelConfig) -> int:
+    """Largest size of a file with the weights of the config's networks; raises as `build_parts`."""
+    with torch.device("meta"):
+        return _most_bytes(nn.ModuleList(part for part in build_parts(config) if isinstance(part, nn.Module)))
+
+
+def _most_bytes(networks: nn.Module) -> int:
+    numbers = sum(tensor.numel() for tensor in networks.state_dict().values())
+    return min(MOST_BYTES[WEIGHTS], MOST_HEADER_BYTES + _LARGEST_ITEM * (1 + numbers))
+
+
+def check_codes(codes: Tensor, latent_shape: tuple[int, ...], where: str) -> Tensor:
+    """`codes` in float32; raises a `WeightsError` unless they are (n, *latent_shape), floating point and in range."""
+    if codes.ndim == 0 or codes.shape[1:] != latent_shape or not codes.is_floating_point():
+        found, shape = f"{tuple(codes.shape)} and {codes.dtype}", ", ".join(map(str, latent_shape))
+        raise WeightsError(f"{where} has 'codes' of shape {found}, expected (n, {shape})")
+    codes = codes.float()
+    _check_finite(codes, "codes", where)
+    if len(codes) and (largest := float(codes.abs().max())) > MOST_CODE:
+        raise WeightsError(f"{where} has 'codes' up to {largest:.3g}, expected at most {MOST_CODE:g}")
+    return codes
+
+
+def _fill(networks: nn.Module, folder: Path, hashes: Mapping[str, str]) -> None:
+    """Give networks on the meta device the weights in the folder."""
+    own, path = networks.state_dict(), file_of(folder, WEIGHTS, hashes)
+    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+
+    def check(found: Shapes) -> None:
+        check_shapes(path, found, shapes)
+
+    found = read_tensors(path, check, most=_most_bytes(networks), sha256=hashes.get(WEIGHTS))
+    for name, tensor in found.items():
+        if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
+            raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")
+        found[name] = tensor.float() if tensor.is_floating_point() else tensor
+        _check_finite(found[name], name, str(path))
+    tied = _tied(networks)
+    for name, first in tied.items():
+        if not torch.equal(found[name], found[first]):
+            raise WeightsError(f"{path} has other values in {name!r} than in {first!r}, which are one tensor")
+    networks.load_state_dict(found, assign=True)
+    for name, first in tied.items():
+        module, _, own_name = name.rpartition(".")
+        setattr(networks.get_submodule(module), own_name, networks.get_parameter(first))
+    for name, tensor in (*networks.named_parameters(), *networks.named_buffers()):
+        if tensor.is_meta:
+            raise WeightsError(f"{path} cannot fill {name!r}: a component's buffers must be persistent to be loaded")
+
+
+def _tied(networks: nn.Module) -> dict[str, str]:
+    """The first name of each parameter that has several, by its other names."""
+    first: dict[int, str] = {}
+    every = networks.named_parameters(remove_duplicate=False)
+    names = {name: first.setdefault(id(parameter), name) for name, parameter in every}
+    return {name: one for name, one in names.items() if name != one}
+
+
+def _check_finite(tensor: Tensor, name: str, where: str) -> None:
+    # The sum is quick, and finite only if all its terms are.
+    if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
+        raise WeightsError(f"{where} has values in {name!r} that are not finite")
+
+
+def _read_codes(folder: Path, name: str, hashes: Mapping[str, str], latent_shape: tuple[int, ...]) -> Tensor | None:
+    path = file_of(folder, name, hashes)
+    if name not in hashes and (hashes or not path.exists()):
+        return None
+
+    def check(found: Shapes) -> None:
+        shape = found.get("codes")
+        if shape is not None and (not shape or shape[1:] != latent_shape):
+            expected = ", ".join(map(str, latent_shape))
+            raise WeightsError(f"{path} has 'codes' of shape {shape}, expected (n, {expected})")
+
+    codes = read_tensors(path, check, most=MOST_BYTES[name], sha256=hashes.get(name), wanted=("codes",)).get("codes")
+    return None if codes is None else check_codes(codes, latent_shape, str(path))
