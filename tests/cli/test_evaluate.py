@@ -117,3 +117,17 @@ def test_a_card_in_the_hubs_cache_is_left_alone(
         assert "is in the Hub's cache" in message
         assert "model.save_pretrained('./mine')" in message
     assert (folder / "README.md").read_bytes() == before
+
+
+def test_what_is_not_applicable_is_one_line_and_other_data_can_be_named(cli: Cli, trained: Path) -> None:
+    chosen = ("--metrics", "in-between-mse", "--metrics", "reconstruction-mse", "--metrics", "representation")
+    done = cli("evaluate", trained, *chosen, "--dataset", "pendulum", "--json", "all.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    *_, last = done.stdout.splitlines()
+    assert done.stdout.count("not applicable") == 1
+    assert last.startswith("not applicable: ")
+    scores = json.loads((cli.folder / "all.json").read_text())
+    assert (scores["dataset"], scores["failed"]) == ("pendulum", {})
+    for reason in {*scores["not_applicable"].values()}:
+        assert last.count(f"({reason})") == 1
+    assert "unknown dataset 'lins'. Did you mean 'lines'" in cli.refuses("evaluate", trained, "--dataset", "lins")
