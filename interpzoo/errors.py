@@ -9,6 +9,17 @@ from collections.abc import Iterable
 from interpzoo.text import one_line
 
 
+def how_to_install(extra: str) -> str:
+    """The command that installs the packages of an extra, such as ``train``; in a clone it is another one."""
+    from importlib.metadata import PackageNotFoundError, distribution  # slow, and seldom needed
+
+    try:
+        is_clone = '"dir_info"' in (distribution("interpzoo").read_text("direct_url.json") or "")
+    except (PackageNotFoundError, OSError, ValueError):
+        is_clone = False
+    return f"run pip install -e '.[{extra}]' in your clone" if is_clone else f"pip install 'interpzoo[{extra}]'"
+
+
 class InterpzooError(Exception):
     """Base of every error that the caller can fix.
 

@@ -15,7 +15,7 @@ from interpzoo.benchmark.report import Leaderboard, value_of
 from interpzoo.benchmark.results import task_name
 from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
-from interpzoo.errors import MissingDependencyError
+from interpzoo.errors import MissingDependencyError, how_to_install
 from interpzoo.features import features_named
 from interpzoo.files import atomic_write
 from interpzoo.images import save_strip
@@ -142,7 +142,7 @@ def matplotlib_figure() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingDependencyError("plots need matplotlib: pip install 'interpzoo[train]'") from None
+        raise MissingDependencyError(f"plots need matplotlib: {how_to_install('train')}") from None
     return Figure
 
 

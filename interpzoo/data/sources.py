@@ -14,7 +14,7 @@ from typing import Any, Final
 from PIL import Image
 
 from interpzoo.decoding import MOST_FILE_BYTES
-from interpzoo.errors import DataError, MissingDependencyError
+from interpzoo.errors import DataError, MissingDependencyError, how_to_install
 from interpzoo.pretrained.locate import is_path
 
 ROOT_VARIABLE: Final = "INTERPZOO_DATA"
@@ -45,7 +45,7 @@ def load_splits(source: str, root: Path | None = None) -> Mapping[str, Any]:
     try:
         datasets: Any = importlib.import_module("datasets")
     except ImportError:
-        raise MissingDependencyError("reading images needs datasets: pip install 'interpzoo[train]'") from None
+        raise MissingDependencyError(f"reading images needs datasets: {how_to_install('train')}") from None
     folder, name = _locate(source, root)
     try:
         return datasets.load_dataset(**({"path": source} if folder is None else _arguments(folder)))

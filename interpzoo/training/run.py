@@ -209,4 +209,5 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
         started_from=trainer.started_from,
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )
-    return config.model_copy(update={"trained": trained})
+    texts = {"license": recipe.license, "limitations": recipe.limitations}
+    return config.model_copy(update={**texts, "trained": trained})

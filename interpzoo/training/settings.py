@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from interpzoo.build import component_class
-from interpzoo.config import ComponentSpec, Recipe, validate
+from interpzoo.build import validated_options
+from interpzoo.config import ComponentSpec, Recipe
 from interpzoo.errors import InterpzooError
 from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
 from interpzoo.interfaces.component import Configured
@@ -58,7 +58,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     for field, interface in _INTERFACES.items():
         component: ComponentSpec | None = getattr(without_path(recipe), field)
         if component is not None:
-            config = validate(component_class(interface, component.name).Config, component.options, field)
+            config = validated_options(interface, component)
             name = registry().components[interface.kind].find(component.name).qualified
             value[field] = {"name": name, **config.model_dump(mode="json")}
     return value

@@ -6,7 +6,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from interpzoo.errors import InputError, MissingDependencyError
+from interpzoo.errors import InputError, MissingDependencyError, how_to_install
 
 _CPU_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
 """Instruction sets of x86 and ARM that multiply in bfloat16."""
@@ -29,7 +29,7 @@ class Workers:
             from accelerate import Accelerator
             from accelerate.tracking import LoggerType, get_available_trackers
         except ImportError:
-            raise MissingDependencyError("training needs accelerate: pip install 'interpzoo[train]'") from None
+            raise MissingDependencyError(f"training needs accelerate: {how_to_install('train')}") from None
         known, installed = [*map(str, LoggerType)], ["all", *map(str, get_available_trackers())]
         for tracker in trackers:
             # Accelerate would ignore it silently.

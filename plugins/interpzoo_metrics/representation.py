@@ -14,13 +14,12 @@ from typing_extensions import override
 
 from interpzoo.arguments import seed_of, whole
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.errors import InputError, MissingDependencyError
+from interpzoo.errors import InputError, MissingDependencyError, how_to_install
 
 _BATCH = 500
 _EPSILON = 1e-5
 _MAX_ITERATIONS = 1000
 _ONE_CLASS = "the images are all of one class"
-_MISSING = "probes need scikit-learn: pip install 'interpzoo[train]'"
 
 
 class LinearProbe(Metric):
@@ -111,7 +110,7 @@ def linear_probe(train_codes: Tensor, train_labels: Tensor, test_codes: Tensor, 
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError:
-        raise MissingDependencyError(_MISSING) from None
+        raise MissingDependencyError(f"probes need scikit-learn: {how_to_install('train')}") from None
     x, y = _codes("train", train_codes), _labels("train", train_labels, len(train_codes))
     x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
     if len(np.unique(y)) < 2:
@@ -145,7 +144,7 @@ def kmeans_accuracy(
         from scipy.optimize import linear_sum_assignment
         from sklearn.cluster import KMeans
     except ImportError:
-        raise MissingDependencyError(_MISSING) from None
+        raise MissingDependencyError(f"probes need scikit-learn: {how_to_install('train')}") from None
     x = _codes("train", train_codes)
     x_test, y_test = _codes("test", test_codes, x.shape[1]), _labels("test", test_labels, len(test_codes))
     clusters = whole("clusters", clusters, 1, len(x))

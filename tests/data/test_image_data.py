@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -399,7 +401,7 @@ class TestNowhere:
 
     def test_without_the_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "datasets", None)
-        with pytest.raises(MissingDependencyError, match=r"pip install 'interpzoo\[train\]'"):
+        with pytest.raises(MissingDependencyError, match=r"pip install (-e '\.\[train\]' in|'interpzoo\[train\]'$)"):
             build(MNIST, GRAY32)
 
 
@@ -431,3 +433,59 @@ class TestRealData:
         assert torch.equal(batch["label"], batch["label"].bool().long())
         expected = batch["image"].view(50, 3, 32, 2, 32, 2).mean((3, 5))
         assert torch.allclose(means.test(50)["image"], expected, atol=1e-6)
+
+
+class TestOwnPhotos:
+    """A folder as strangers have them: in archives, in gray and color, among other files."""
+
+    @pytest.mark.parametrize("archives", [["train.zip"], ["photos.zip"], ["train.zip", "test.zip"]])
+    def test_images_in_archives(self, archives: list[str], tmp_path: Path) -> None:
+        for name in archives:
+            with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+                for i in range(10):
+                    archive.writestr(f"inside/{i}.png", encoded(noise(i, 8, 8, 3))["bytes"])
+        data = Images(ImagesConfig(source=str(tmp_path)), COLOR8)
+        images = train(data)["image"]
+        assert len(images) == (10 if "test.zip" in archives else 9)
+        assert len(data.test()["image"]) == (10 if "test.zip" in archives else 1)
+        originals = [units(noise(i, 8, 8, 3).transpose(2, 0, 1)) for i in range(10)]
+        assert all(any(torch.equal(image, original) for original in originals) for image in images)
+        assert (data.channels, data.side) == (3, 8)
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_a_damaged_archive_is_one_clear_error(self, seed: int, tmp_path: Path) -> None:
+        """With bytes replaced or cut off at places drawn by the seed."""
+        path, drawn = tmp_path / "train.zip", random.Random(seed)
+        with zipfile.ZipFile(path, "w") as archive:
+            for i in range(4):
+                archive.writestr(f"{i}.png", encoded(noise(i, 8, 8, 3))["bytes"])
+        data = bytearray(path.read_bytes())
+        for _ in range(20):
+            data[drawn.randrange(len(data))] = drawn.randrange(256)
+        path.write_bytes(data[: drawn.randrange(len(data) // 2, len(data) + 1)])
+        with pytest.raises(DataError) as error:
+            read(tmp_path)
+        assert str(tmp_path) in str(error.value)
+
+    @pytest.mark.parametrize("gray", [[0], [0, 1, 2], [*range(11)], [11], [*range(12)]], ids=str)
+    def test_photos_are_gray_only_if_all_are(self, gray: list[int], tmp_path: Path) -> None:
+        for i in range(12):
+            write(tmp_path / f"{i:02}.png", i)
+            if i in gray:
+                with Image.open(tmp_path / f"{i:02}.png") as image:
+                    image.convert("L").save(tmp_path / f"{i:02}.png")
+        data = Images(ImagesConfig(source=str(tmp_path), held_out=0.01), COLOR8)
+        kept = 12 - len(data.test()["image"])
+        assert data.size == kept == 11
+        assert data.channels == (1 if len(gray) == 12 else 3) or len(gray) == 11
+        assert 0 < data.gray <= 1 or gray == [0] or gray == [11]
+
+    def test_files_that_are_no_images_are_counted(self, tmp_path: Path) -> None:
+        for i in range(4):
+            write(tmp_path / "a" / f"{i}.png", i)
+        for name in ("b.HEIC", "c.heic", "a/d.mov", "notes", ".DS_Store", ".hidden/e.txt", "metadata.csv.bak"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(b"x")
+        data = Images(ImagesConfig(source=str(tmp_path)), COLOR8)
+        assert data.skipped == {".heic": 2, ".mov": 1, ".bak": 1, "notes": 1}
+        assert (data.size, data.held_out_size) == (3, 1)

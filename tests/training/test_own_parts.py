@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,10 +13,11 @@ from torch import nn
 
 import interpzoo
 from interpzoo import evaluate, load, train, wrap
-from interpzoo.errors import ConfigError, DataError
+from interpzoo.errors import ConfigError, DataError, InterpzooError
 from interpzoo.recipes import load_recipe
+from interpzoo.training.own_data import choose_recipe
 from tests.pixels import copied
-from tests.tiny import random_images, tiny_recipe
+from tests.tiny import random_images, tiny_model, tiny_recipe
 from tests.training.runs import four_steps, write_pictures
 
 
@@ -156,3 +158,67 @@ class TestOwnImages:
         with pytest.raises(DataError, match="empty"):
             train(four_steps(), dataset=tmp_path / "empty", output=tmp_path / "run")
         assert not (tmp_path / "run").exists()
+
+
+class TestPaths:
+    """How a folder of images is named."""
+
+    @pytest.mark.parametrize(
+        "written",
+        [Path("./birds"), Path("birds"), "./birds", "../here/birds", Path("../here/birds"), "~/birds", Path("~/birds")],
+        ids=repr,
+    )
+    def test_a_path_is_that_folder_and_not_a_data_set_of_the_same_name(
+        self, written: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And nothing that is written tells where it lies."""
+        here = tmp_path / "home" / "somebody" / "here"
+        write_pictures(here / "birds", "RGB", [(16, 16)] * 4)
+        write_pictures(tmp_path / "data" / "birds", "L", [(16, 16)] * 4)
+        monkeypatch.chdir(here)
+        monkeypatch.setenv("HOME", str(here))
+        trained = train(four_steps(samples=8), dataset=written, data_root=tmp_path / "data", output="run")
+        assert trained.config.image.channels == 3
+        assert trained.config.name == "ae-birds"
+        for path in (here / "run").iterdir():
+            assert b"somebody" not in path.read_bytes(), path
+        assert 'interpzoo.load("./run")' in (here / "run" / "README.md").read_text()
+        assert load("./run").config.name == "ae-birds"
+
+    @pytest.mark.parametrize(
+        "written",
+        [Path("~nosuchuser/x"), "~nosuchuser", "./none", Path("none"), 5, b"./x", ["./x"], True],
+        ids=repr,
+    )
+    def test_what_is_no_folder_is_one_clear_error(self, written: Any, tmp_path: Path) -> None:
+        with pytest.raises(InterpzooError, match=r"there is no such folder|dataset = .*: expected a folder"):
+            train(four_steps(samples=8), dataset=written, output=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_a_method_takes_its_recipe_that_fits_the_images(self, tmp_path: Path) -> None:
+        for mode, side, fits in (("RGB", 40, (3, 32, 32)), ("RGB", 300, (3, 64, 64)), ("L", 40, (1, 32, 32))):
+            photos = write_pictures(tmp_path / f"{mode}{side}", mode, [(side, side)] * 4)
+            recipe, said = choose_recipe("acai", [], dataset=photos, root=None, start_from=None)
+            assert recipe.image.shape == fits
+            assert "of method 'acai' that fits the images best" in said[0]
+
+    def test_a_method_takes_the_networks_of_the_model_to_start_from(self, tmp_path: Path) -> None:
+        """And a fine-tuned model keeps the license and the limitations of it."""
+        origin = tiny_model(channels=3, seed=3)
+        terms = {"license": "cc-by-nc-4.0", "limitations": "It knows faces only."}
+        origin.config = origin.config.model_copy(update=terms)
+        origin.save_pretrained(tmp_path / "origin")
+        photos = write_pictures(tmp_path / "photos", "L", [(20, 20)] * 4)
+        few = ["training.samples=8", "training.batch_size=4"]
+        given: Any = {"dataset": photos, "start_from": tmp_path / "origin", "output": tmp_path / "tuned"}
+        tuned = train("ae", **given, changes=few)
+        assert tuned.config.encoder.options == origin.config.encoder.options
+        assert tuned.config.image == origin.config.image
+        assert tuned.config.license == "cc-by-nc-4.0"
+        card = (tmp_path / "tuned" / "README.md").read_text()
+        assert "Of ae-tiny, from which it was started: It knows faces only." in card
+        more = [*few, "training.samples=16"]
+        again = train(
+            "ae", dataset=photos, start_from=tmp_path / "origin", output=tmp_path / "tuned", changes=more, resume=True
+        )
+        assert (again.config.license, again.config.limitations) == (tuned.config.license, tuned.config.limitations)

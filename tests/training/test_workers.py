@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from accelerate import Accelerator
 
+from interpzoo.errors import how_to_install
 from interpzoo.recipes import load_recipe
 from interpzoo.training.workers import Workers
 
@@ -26,3 +28,20 @@ def test_trackers_get_the_recipe_as_numbers_and_text(
     assert seen["method"] == recipe.partition("-")[0]
     assert seen["training.optimizer.betas"].startswith("[")
     assert isinstance(seen["training.samples"], int)
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        (None, "pip install 'interpzoo[train]'"),
+        ('{"url": "https://example.org/interpzoo.whl", "archive_info": {}}', "pip install 'interpzoo[train]'"),
+        ('{"url": "file:///clone", "dir_info": {"editable": true}}', "run pip install -e '.[train]' in your clone"),
+    ],
+)
+def test_what_is_missing_is_installed_as_interpzoo_was(
+    origin: str | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index need not have what comes from a clone."""
+    found = SimpleNamespace(read_text=lambda name: origin)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: found)
+    assert how_to_install("train") == said
