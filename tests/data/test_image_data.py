@@ -489,3 +489,13 @@ class TestOwnPhotos:
         data = Images(ImagesConfig(source=str(tmp_path)), COLOR8)
         assert data.skipped == {".heic": 2, ".mov": 1, ".bak": 1, "notes": 1}
         assert (data.size, data.held_out_size) == (3, 1)
+
+    def test_a_bomb_in_an_archive_is_not_unpacked(self, tmp_path: Path) -> None:
+        """Its size is known before, and larger than that of any image file."""
+        with zipfile.ZipFile(tmp_path / "train.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("0.png", encoded(noise(0, 8, 8, 3))["bytes"])
+            with archive.open("1.png", "w", force_zip64=True) as member:
+                for _ in range(2**8 + 1):
+                    member.write(bytes(2**20))
+        with pytest.raises(DataError, match=r"it has 269,484,032 bytes, expected at most 268,435,456"):
+            read(tmp_path)
