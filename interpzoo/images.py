@@ -30,7 +30,8 @@ Fit = Literal["resize", "pad", "mean"]
 """How an image is brought to a model's size. ``resize``: center crop to the aspect ratio, then antialiased bicubic.
 ``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
 
-_TOLERANCE = 1e-6
+_ROUNDING = 1e-6  # by which values may leave [0, 1] and stay as they are
+_OVERSHOOT = 0.2  # by which they are clamped: decoders' own images leave [0, 1] by about half of this
 _DEEPEST = 8  # lists of images in one another
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow converts RGB to L
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
@@ -46,7 +47,8 @@ def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
     """`images` as a batch that a model of `spec` takes: (B, C, H, W), float32 in [0, 1].
 
     A float tensor (C, H, W) or (B, C, H, W) of the right shape comes back as it is, on its device, without a copy.
-    Other sizes are cropped and resized and other channels converted as in `to_tensor`.
+    Values up to 0.2 outside [0, 1], as decoders give, are clamped. Other sizes are cropped and resized and other
+    channels converted as in `to_tensor`.
 
     Args:
         images: a tensor in [0, 1], or of uint8 in [0, 255]; a NumPy array of the same ranges, channels first where it
@@ -55,7 +57,7 @@ def as_batch(images: ImageInput, spec: ImageSpec) -> Tensor:
         spec: the shape of the model's images.
 
     Raises:
-        ImageError: values not finite or more than 1e-6 outside [0, 1], an unreadable file, a wrong shape or type.
+        ImageError: values not finite or more than 0.2 outside [0, 1], an unreadable file, a wrong shape or type.
     """
     return _as_batch(images, spec, 0)
 
@@ -110,7 +112,7 @@ def _checked(images: Tensor, spec: ImageSpec) -> Tensor:
         images = images.float() / 255
     elif images.is_floating_point():
         images = images.float()
-        _check_range(images)
+        images = _in_range(images)
     else:
         raise ImageError(f"images of {images.dtype}: expected floats in [0, 1] or uint8 in [0, 255]")
     images = images if images.ndim == 4 else images[None]
@@ -119,10 +121,12 @@ def _checked(images: Tensor, spec: ImageSpec) -> Tensor:
     return _with_size(_with_channels(images, spec.channels), spec)
 
 
-def _check_range(images: Tensor) -> None:
+def _in_range(images: Tensor) -> Tensor:
     low, high = (bound.item() for bound in images.detach().aminmax())
-    if low >= -_TOLERANCE and high <= 1 + _TOLERANCE:
-        return
+    if low >= -_ROUNDING and high <= 1 + _ROUNDING:
+        return images
+    if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
+        return images.clamp(0, 1)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ImageError(f"image values lie in [{low}, {high}], expected [0, 1]: they are not finite")
     fix = "divide by 255" if high > 2 else "take (x + 1) / 2" if low < -0.5 else "clamp them"

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError, InterpzooError
 from interpzoo.text import quoted
+
+FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""The types that networks compute in."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,7 +43,7 @@ def check_plain(name: str, tensor: object, error: type[InterpzooError] = InputEr
 def check_floats(name: str, tensor: object) -> Tensor:
     """`tensor` as `check_plain`, of float16, bfloat16, float32 or float64 and finite; raises an `InputError` if not."""
     found = check_plain(name, tensor)
-    if found.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+    if found.dtype not in FLOATS:
         raise InputError(f"{name} is of {found.dtype}: expected floating point, such as torch.float32")
     if not bool(found.isfinite().all()):
         raise InputError(f"{name} holds values that are not finite (NaN or infinite): expected finite numbers")

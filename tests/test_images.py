@@ -170,7 +170,7 @@ class TestAsBatch:
             (0, 255, r"\[0.00, 255.00\], expected \[0, 1\]: divide by 255"),
             (-1, 1, r"\[-1.00, 1.00\], expected \[0, 1\]: take \(x \+ 1\) / 2"),
             (-0.25, 1.125, r"\[-0.25, 1.12\], expected \[0, 1\]: clamp"),
-            (0, 1.00001, r"\[0.0000000, 1.0000100\], expected \[0, 1\]: clamp"),
+            (0, 1.20001, r"\[0.00, 1.20\], expected \[0, 1\]: clamp"),
             (0, float("inf"), r"inf\], expected \[0, 1\]: they are not finite"),
             (0, float("nan"), r"nan\], expected \[0, 1\]: they are not finite"),
         ],
@@ -178,6 +178,11 @@ class TestAsBatch:
     def test_the_message_quotes_the_range_and_a_fix(self, low: float, high: float, message: str) -> None:
         with pytest.raises(ImageError, match=f"image values lie in .*{message}"):
             as_batch(torch.tensor([low, high], dtype=torch.float32).repeat(1, 1, 4, 2), GRAY)
+
+    @pytest.mark.parametrize(("low", "high"), [(-0.19, 1), (0, 1.19), (-1e-5, 1.00001), (-0.1, 1.1)])
+    def test_what_a_decoder_overshoots_is_clamped(self, low: float, high: float) -> None:
+        images = torch.tensor([low, 0.5, high]).expand(1, 1, 4, 3).repeat(1, 1, 1, 4)[..., :4].contiguous()
+        assert torch.equal(as_batch(images, GRAY), images.clamp(0, 1))
 
     def test_dtypes(self) -> None:
         pixels = torch.from_numpy(noise(2, 3, 4, 4))

@@ -13,6 +13,8 @@ from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.folder import read_config
 from interpzoo.pretrained.locate import Source, locate
+from interpzoo.tensors import FLOATS
+from interpzoo.text import quoted
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -50,10 +52,10 @@ def load(
         ConfigError: the model's config is invalid, or `interpolator` is not a valid name.
         HubError: the Hub does not answer, or refuses.
         WeightsError: the weights are damaged or do not fit the config.
-        InputError: the device does not exist, or `dtype` is not a floating-point type.
+        InputError: the device does not exist, or `dtype` is not a floating-point type of 16, 32 or 64 bits.
     """
-    if dtype is not None and not dtype.is_floating_point:
-        raise InputError(f"dtype = {dtype}: expected a floating-point type, such as torch.float32")
+    if dtype is not None and dtype not in FLOATS:
+        raise InputError(f"dtype = {quoted(dtype)}: expected {', '.join(map(str, FLOATS))}")
     source = locate(name, revision, Access(cache_dir, local_files_only, token))
     config = usable_config(source)
     if config.kind != "interpolator":

@@ -10,7 +10,7 @@ from torch import Tensor
 from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
 from interpzoo.errors import InputError, InterpzooError
 from interpzoo.geometry import Decode, flat_decoder, vjp
-from interpzoo.tensors import check_plain
+from interpzoo.tensors import FLOATS, check_plain
 
 _VALUES_AT_ONCE = 2**20
 """Output values decoded at once where the caller sets no batch size."""
@@ -46,7 +46,7 @@ def check_latents(**latents: Tensor) -> None:
         raise InputError(
             f"{shown}, expected (B, *latent) of at least one{' and the same of each' * (len(latents) > 1)}"
         )
-    if first.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+    if first.dtype not in FLOATS:
         raise InputError(f"{shown}, expected floating point")
     for name, z in latents.items():
         if not bool(z.isfinite().all()):
