@@ -56,7 +56,7 @@ INTERPOLATE = ("interpolate", "./model", "-o", "x.png")
 def test_damage(cli: Cli, model: Path) -> None:
     for damage, expected in (
         (lambda: change_config(model, surprise=1), "unknown field 'surprise'"),
-        (lambda: os.truncate(model / "model.safetensors", 900), "model.safetensors is damaged"),
+        (lambda: os.truncate(model / "model.safetensors", 900), "model.safetensors is not a whole safetensors file"),
         (
             lambda: change_weights(model, lambda tensors: tensors.pop("decoder.layers.0.weight")),
             "model.safetensors lacks 'decoder.layers.0.weight'",
@@ -96,12 +96,12 @@ def test_names_that_are_not_a_model(cli: Cli) -> None:
 def test_configs_that_do_not_validate(cli: Cli, model: Path) -> None:
     sound = (model / "config.json").read_bytes()
     cases: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"encoder": {"surprise": 1}}, "encoder 'conv': unknown field 'surprise'"),
+        ({"encoder": {"surprise": 1}}, "encoder 'baselines:conv': unknown field 'surprise'"),
         ({"encoder": {"name": "os.path:join"}}, "unknown encoder 'os.path:join'"),
         ({"encoder": {"name": "../../etc"}}, "encoder.name = '../../etc': "),
         ({"format": 99}, "config.json has format 99, this interpzoo reads up to 1: upgrade it"),
         ({"kind": "features"}, "is a model of kind 'features', not one that interpolates"),
-        ({"image": {"height": 17}}, "height and width must be multiples of 4"),
+        ({"image": {"height": 17}}, "multiples of 4 as image.height and image.width"),
         ({"name": "a\n\nb"}, "name = 'a\\n\\nb': "),
     )
     for changes, expected in cases:
@@ -139,10 +139,10 @@ def test_an_absurd_size_is_refused_without_being_allocated(cli: Cli, model: Path
 def test_a_truncated_weights_file(cli: Cli, model: Path) -> None:
     path = model / "model.safetensors"
     whole = path.read_bytes()
-    for expected in ("is damaged: its SHA-256 is ", "is not a whole safetensors file: "):
+    for _ in ("with its hash", "without it"):
         for kept in (0, 7, 100, -1):
             path.write_bytes(whole[:kept])
-            assert f"model.safetensors {expected}" in cli.refuses(*INTERPOLATE)
+            assert "model.safetensors is not a whole safetensors file: " in cli.refuses(*INTERPOLATE)
         (model / "SHA256SUMS").unlink(missing_ok=True)
 
 
@@ -210,7 +210,7 @@ def test_a_checkpoint_that_does_not_fit_the_disk_leaves_nothing(cli: Cli, tmp_pa
         done = cli("train", "tiny", "--output", "run")
     assert done.returncode == 2
     assert "Error: cannot write 'run/checkpoint.safetensors': File too large" in done.stderr
-    assert [*(tmp_path / "run").iterdir()] == []
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"history.jsonl"}
 
 
 def test_a_model_that_does_not_fit_the_disk_keeps_the_old_one(model: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_closed_pipe_ends_the_command_quietly(cli: Cli, arguments: tuple[str, 
 def test_an_error_of_the_users_ends_the_process_with_one_line(cli: Cli, model: Path) -> None:
     os.truncate(model / "model.safetensors", 900)
     done = cli.process("interpolate", "./model", "-o", "x.png")
-    assert "model.safetensors is damaged" in message_of(done)
+    assert "model.safetensors is not a whole safetensors file" in message_of(done)
     assert not (cli.folder / "x.png").exists()
 
 

@@ -20,8 +20,8 @@ def test_a_model_by_its_name_with_networks_limits_and_license(cli: Cli) -> None:
         ("method", "ae: Autoencoder trained on reconstruction alone"),
         ("license", "cc0-1.0"),
         ("image", "1 x 16 x 16, values in [0, 1]"),
-        ("encoder", "conv (width = 4, scales = 2, latent_channels = 2, posterior = none)"),
-        ("default path", "linear"),
+        ("encoder", "baselines:conv (width = 4, scales = 2, latent_channels = 2,"),
+        ("default path", "baselines:linear"),
     ):
         assert f"  {label} " in text
         assert value in text

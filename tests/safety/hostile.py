@@ -159,7 +159,7 @@ REPOSITORIES: Mapping[str, Hostile] = {
         config(lambda c: c.update(plugins={"evil": "evil 1.0"})), "if you trust it, 'pip install evil'"
     ),
     "a model of a terabyte": Hostile(
-        config(lambda c: c["encoder"].update(width=4096, scales=8, latent_channels=4096)), "must be multiples of 256"
+        config(lambda c: c["encoder"].update(width=4096, scales=8, latent_channels=4096)), "multiples of 256 as image"
     ),
     "a model of many gigabytes": Hostile(
         config(lambda c: (c["encoder"].update(width=4096, scales=4), c["decoder"].update(width=4096))),
