@@ -1,0 +1,126 @@
+"""Compare ways between two portraits: how well the landmarks match, and what is left of the structure in the middle.
+
+    python benchmarks/morphing.py [--pairs 16] [--seed 0] [--split validation]
+
+Portraits of different people with a neutral face (data set portraits256, searched for under INTERPZOO_DATA), 256x256.
+
+- error: mean distance, pixels, between where a landmark of the first face is sent and where the second face has it, of
+  the inner face (landmarks 0 to 99) and of all 189. A blend moves nothing.
+- structure: gradient energy of the middle frame over the mean of the two ends', at full size and pooled to 64x64.
+- det: smallest Jacobian determinant of a deformation or its inverse over all pairs; above 0, nothing folds.
+- seconds: CPU time a pair for finding the deformation and one frame, one thread.
+
+`landmarks` warps by a thin-plate spline through the landmarks themselves: what a perfect match of them would give.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: T201
+import argparse
+import time
+
+import torch
+from interpzoo_metamorphosis import morph
+from interpzoo_metamorphosis.blending import blend
+from interpzoo_metamorphosis.fields import warp
+from torch import Tensor
+from torch.nn import functional
+
+from interpzoo.config import ImageSpec
+from interpzoo.data.sources import load_splits
+from interpzoo.images import as_batch
+
+INNER = 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--split", default="validation")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    a, b, points_a, points_b = portrait_pairs(args.split, args.pairs, args.seed)
+    print(f"torch {torch.__version__}, 1 thread, {args.pairs} pairs of {args.split}, seed {args.seed}")
+    print(f"{'path':14} {'inner px':>8} {'all px':>8} {'det':>6} {'pooled':>7} {'full':>6} {'seconds':>8}")
+    for name, path in {"blend": _blend, "metamorphosis": _metamorphosis, "landmarks": _landmarks}.items():
+        start = time.process_time()
+        middle, positions, det = path(a, b, points_a, points_b)
+        seconds = (time.process_time() - start) / len(a)
+        error = (positions - points_b).norm(dim=2)
+        pooled, full = structure(middle, a, b, 4), structure(middle, a, b, 1)
+        shown = f"{name:14} {error[:, :INNER].mean():8.2f} {error.mean():8.2f} {det:6.2f} {pooled:7.2f} {full:6.2f}"
+        print(f"{shown} {seconds:8.2f}")
+
+
+def portrait_pairs(split: str, n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images (n, 3, 256, 256) twice and their landmarks (n, 189, 2) twice, of different people."""
+    table = load_splits("debruine/portraits256")[split]
+    rows = [row for row in table if row["expression"] == "neutral"]
+    images = torch.cat([as_batch(row["image"], ImageSpec(channels=3, height=256, width=256)) for row in rows])
+    points = torch.tensor([row["landmarks"] for row in rows]).view(len(rows), -1, 2)
+    generator = torch.Generator().manual_seed(seed)
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < n:
+        i, j = torch.randint(len(rows), (2,), generator=generator).tolist()
+        if rows[i]["person"] != rows[j]["person"] and (i, j) not in chosen:
+            chosen.append((i, j))
+    first, second = torch.tensor(chosen).unbind(1)
+    return images[first], images[second], points[first], points[second]
+
+
+def structure(middle: Tensor, a: Tensor, b: Tensor, pool: int) -> float:
+    """Mean ratio of gradient energies, of gray values pooled over ``pool x pool`` pixels."""
+
+    def energy(images: Tensor) -> Tensor:
+        gray = functional.avg_pool2d(images, pool).mean(1)
+        return gray.diff(dim=1).square().mean((1, 2)) + gray.diff(dim=2).square().mean((1, 2))
+
+    return float((energy(middle) / ((energy(a) + energy(b)) / 2)).mean())
+
+
+Result = tuple[Tensor, Tensor, float]
+"""The middle frames, where the first images' landmarks end, and the smallest determinant."""
+
+
+def _blend(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
+    return (a + b) / 2, points_a, 1.0
+
+
+def _metamorphosis(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
+    found = morph(a, b)
+    det = min(report.smallest_determinant for report in found.report)
+    return found.frames([0.5])[:, 0], found.positions(points_a), det
+
+
+def _landmarks(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
+    middle = (points_a + points_b) / 2
+    warped = [
+        warp(images, _spline(middle, points, 256), "bicubic") for images, points in ((a, points_a), (b, points_b))
+    ]
+    half = torch.full((len(a), 1, 1, 1), 0.5)
+    return blend(warped[0], warped[1], half).clamp(0, 1), points_b, float("nan")
+
+
+def _spline(centers: Tensor, targets: Tensor, size: int) -> Tensor:
+    """The displacements (B, 2, size, size) of the thin-plate spline that sends `centers` (B, K, 2) to `targets`."""
+
+    def kernel(x: Tensor) -> Tensor:
+        r2 = torch.cdist(x, centers).square()
+        return r2 * (r2 + 1e-9).log()
+
+    b, k = centers.shape[:2]
+    affine = torch.cat([centers.new_ones(b, k, 1), centers], 2)
+    # A little smoothing: some landmarks coincide.
+    system = torch.zeros(b, k + 3, k + 3)
+    system[:, :k, :k] = kernel(centers) + torch.eye(k)
+    system[:, :k, k:], system[:, k:, :k] = affine, affine.mT
+    solved = torch.linalg.solve(system, torch.cat([targets - centers, torch.zeros(b, 3, 2)], 1))
+    y, x = torch.meshgrid(torch.arange(float(size)), torch.arange(float(size)), indexing="ij")
+    pixels = torch.stack([x, y], -1).view(1, -1, 2).expand(b, -1, -1)
+    basis = torch.cat([kernel(pixels), torch.ones(b, size * size, 1), pixels], 2)
+    return (basis @ solved).mT.view(b, 2, size, size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Metamorphosis as a path between the codes of any model."""
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from interpzoo.interfaces import Interpolator, LatentModel, Solution
+from interpzoo_metamorphosis.morphing import morph
+
+_IMAGES_AT_ONCE = 256
+
+
+class Metamorphosis(Interpolator):
+    """The decoded ends are morphed as images, and the frames are encoded: what corresponds moves instead of fading."""
+
+    @override
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
+        return self.solve(z0, z1, t, model=model).codes
+
+    @override
+    def solve(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Solution:
+        """The codes, and a `MorphReport` of each pair."""
+        found = morph(*(_in_parts(model.decoder, z) for z in (z0, z1)))
+        frames = found.frames(t)
+        codes = _in_parts(model.encoder, frames.flatten(0, 1)).view(*frames.shape[:2], *z0.shape[1:])
+        at = t.expand(len(z0), -1).reshape(*frames.shape[:2], *[1] * (z0.ndim - 1))
+        ends = torch.where(at == 0, z0[:, None], torch.where(at == 1, z1[:, None], codes))
+        return Solution(ends, found.report)
+
+
+def _in_parts(network: torch.nn.Module, inputs: Tensor) -> Tensor:
+    return torch.cat([network(part) for part in inputs.split(_IMAGES_AT_ONCE)])

@@ -1,0 +1,129 @@
+"""Which pixel of one image corresponds to which of another: from local structure, not from colors.
+
+Gradient directions are compared at every displacement of a window (a cost volume), and a smooth field is fitted to
+these costs by alternating between the best displacement of each cell, near the field, and the smoothing of the field:
+the coupled convex scheme of Steinbruecker, Pock and Cremers (ICCV 2009), with costs both ways and inverse fields as in
+Siebert, Hansen and Heinrich (ConvexAdam, 2021).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from interpzoo_metamorphosis.fields import blur, compose, exponential, logarithm, make_inverse, resample, warp
+
+DIRECTIONS = 8
+_FLAT = 0.01
+"""Gradients (of gray values in [0, 1]) well below this are noise, not structure."""
+_SOFTNESS = 0.05
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One search for displacements."""
+
+    cell: int
+    """Side of a feature's cell, pixels."""
+    reach: int
+    """Largest displacement that is tried, features' cells."""
+    window: int
+    """Side of the window over which costs are averaged, features' cells."""
+    stride: int
+    """Features' cells to a side of a cell of the field."""
+    coupling: tuple[float, ...]
+    """How strongly the displacements are drawn to the field, round by round."""
+    smoothing: tuple[float, ...]
+    """Standard deviation of the field's smoothing, cells of the field, round by round."""
+
+
+STAGES = (
+    Stage(4, 7, 3, 2, (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), (4.0, 3.0, 2.0, 1.5, 1.0, 0.7)),
+    Stage(2, 6, 5, 2, (0.03, 0.1, 0.3, 1.0), (3.0, 2.0, 1.5, 1.0)),
+)
+
+
+def structure(images: Tensor) -> Tensor:
+    """Histograms (B, 8, H, W) of the directions of gradients of `images` (B, C, H, W), locally normalized."""
+    gray = functional.pad(blur(images.mean(1, keepdim=True), 0.7), (1, 1, 1, 1), mode="replicate")
+    gx = 0.35 * (gray[..., 1:-1, 2:] - gray[..., 1:-1, :-2])
+    gy = 0.35 * (gray[..., 2:, 1:-1] - gray[..., :-2, 1:-1])
+    angles = torch.arange(DIRECTIONS, dtype=gray.dtype, device=gray.device) * (2 * math.pi / DIRECTIONS)
+    along = gx * angles.cos().view(1, -1, 1, 1) + gy * angles.sin().view(1, -1, 1, 1)
+    # Half a period of a squared cosine around each direction, times the gradient's length.
+    histogram = blur(along.clamp_min(0) ** 2 / (gx.square() + gy.square() + 1e-12).sqrt(), 1.0)
+    strength = blur(histogram.square().sum(1, keepdim=True), 8.0).sqrt()
+    return histogram / (strength + _FLAT)
+
+
+def find_velocity(a: Tensor, b: Tensor) -> Tensor:
+    """The velocity (B, 2, H / 4, W / 4) whose flow takes pixels of `b` to the corresponding ones of `a`.
+
+    Args:
+        a, b: images (B, C, H, W), H and W multiples of 8.
+    """
+    maps = structure(torch.cat([a, b]))
+    velocity = a.new_zeros(len(a), 2, 1, 1)
+    for stage in STAGES:
+        f_a, f_b = functional.avg_pool2d(maps, stage.cell).chunk(2)
+        height, width = (side // stage.stride for side in f_a.shape[-2:])
+        # Both are brought halfway, so that neither image is the reference.
+        half = resample(velocity / 2, *f_a.shape[-2:])
+        f_a, f_b = warp(f_a, exponential(half)), warp(f_b, exponential(-half))
+        velocity = resample(velocity, height, width)
+        rest = logarithm(*_search(f_a, f_b, stage, velocity))
+        velocity = logarithm(_joined(velocity, rest), _joined(-velocity, -rest))
+    return velocity
+
+
+def _joined(outer: Tensor, inner: Tensor) -> Tensor:
+    """The field of half the flow of `outer`, the flow of `inner` and the other half, in turn."""
+    half = exponential(outer / 2)
+    return compose(half, compose(exponential(inner), half))
+
+
+def _search(f_a: Tensor, f_b: Tensor, stage: Stage, base: Tensor) -> tuple[Tensor, Tensor]:
+    """Fields of displacements from `f_b` to `f_a` and back, beyond the flow of `base` that was applied already."""
+    costs, shifts = _cost_volume(f_a, f_b, stage)
+    back, _ = _cost_volume(f_b, f_a, stage)
+    scale = costs.mean((1, 2, 3), keepdim=True) + 1e-12
+    volumes = [(costs / scale, base), (back / scale, -base)]
+    fields = [torch.zeros_like(base), torch.zeros_like(base)]
+    for coupling, sigma in zip(stage.coupling, stage.smoothing, strict=True):
+        for i, (volume, start) in enumerate(volumes):
+            fields[i] = _fit(volume, shifts, fields[i], start, coupling, sigma)
+        fields = list(make_inverse(*fields))
+    return fields[0], fields[1]
+
+
+def _cost_volume(reference: Tensor, moving: Tensor, stage: Stage) -> tuple[Tensor, Tensor]:
+    """What it costs (B, D, h, w) to match `moving` at x with `reference` at x + d, and each d (D, 2), field's cells."""
+    reach, (height, width) = stage.reach, moving.shape[-2:]
+    padded = functional.pad(reference, (reach,) * 4, mode="replicate")
+    costs: list[Tensor] = []
+    shifts: list[tuple[float, float]] = []
+    for dy in range(2 * reach + 1):
+        for dx in range(2 * reach + 1):
+            distance = (padded[:, :, dy : dy + height, dx : dx + width] - moving).square().sum(1, keepdim=True)
+            # What has no counterpart costs 1 at most, wherever it is put.
+            cost = functional.avg_pool2d(_average(1 - (-distance).exp(), stage.window), stage.stride)
+            costs.append(_average(cost, 3))
+            shifts.append(((dx - reach) / stage.stride, (dy - reach) / stage.stride))
+    return torch.cat(costs, 1), reference.new_tensor(shifts)
+
+
+def _average(maps: Tensor, window: int) -> Tensor:
+    return functional.avg_pool2d(maps, window, 1, window // 2, count_include_pad=False)
+
+
+def _fit(volume: Tensor, shifts: Tensor, field: Tensor, base: Tensor, coupling: float, sigma: float) -> Tensor:
+    """The next field: the best displacements near `field`, smoothed with `base`, mostly from where costs differ."""
+    certainty = volume.mean(1, keepdim=True) - volume.amin(1, keepdim=True)
+    certainty = certainty / (certainty.mean((2, 3), keepdim=True) + 1e-12) + 0.02
+    # |d - u|^2 without |u|^2, which is the same for every displacement and drops out of the softmax.
+    distance = shifts.square().sum(1).view(1, -1, 1, 1) - 2 * torch.einsum("dk,bkhw->bdhw", shifts, field)
+    chances = torch.softmax(-(volume + coupling * distance) / _SOFTNESS, 1)
+    best = torch.einsum("bdhw,dk->bkhw", chances, shifts)
+    return blur((best + base) * certainty, sigma) / blur(certainty, sigma) - base

@@ -1,0 +1,142 @@
+"""Morphs between images without training: what corresponds moves, and only what does not is blended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from interpzoo.errors import InputError
+from interpzoo_metamorphosis.blending import blend
+from interpzoo_metamorphosis.fields import at_points, blur, exponential, resample, smallest_determinant, warp
+from interpzoo_metamorphosis.matching import find_velocity, structure
+
+_LONGEST, _SHORTEST = 256, 128
+"""The correspondence is searched for at a size whose longer side, in pixels, is between the two."""
+_MULTIPLE = 8
+_AT_ONCE = 16
+"""Pairs that are matched at once: bounds the memory at about 10 MB a pair."""
+_LEAST_DETERMINANT = 0.05
+
+
+@dataclass(frozen=True)
+class MorphReport:
+    """How well one pair was matched."""
+
+    mismatch_before: float
+    """Mean squared difference of the two images' local structure as they are."""
+    mismatch_after: float
+    """The same where both have been moved halfway."""
+    smallest_determinant: float
+    """Smallest Jacobian determinant of the deformation and of its inverse: above 0, nothing folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Morph:
+    """The morph of pairs of images."""
+
+    a: Tensor
+    """(B, C, H, W): the images at t = 0."""
+    b: Tensor
+    """(B, C, H, W): the images at t = 1."""
+    velocity: Tensor
+    """(B, 2, h, w): a stationary velocity, pixels of its own grid; its flow takes pixels of `b` to those of `a`."""
+    report: list[MorphReport]
+
+    def frames(self, t: Tensor | Sequence[float]) -> Tensor:
+        """Images (B, T, C, H, W) at `t` (T,) or (B, T).
+
+        The same bits as `a` at 0 and as `b` at 1, otherwise between the smallest and largest value of the pair. Beyond
+        [0, 1] shapes are exaggerated, and colors as far as these values allow.
+        """
+        t = torch.as_tensor(t, dtype=self.a.dtype, device=self.a.device).expand(len(self.a), -1)
+        low, high = (
+            extreme.view(-1, 1, 1, 1) for extreme in torch.cat([self.a.flatten(1), self.b.flatten(1)], 1).aminmax(dim=1)
+        )
+        columns = [self._frame(column.view(-1, 1, 1, 1)).clamp(low, high) for column in t.unbind(1)]
+        path = torch.stack(columns, 1)
+        at = t[:, :, None, None, None]
+        return torch.where(at == 0, self.a[:, None], torch.where(at == 1, self.b[:, None], path))
+
+    def positions(self, points: Tensor, t: float = 1.0) -> Tensor:
+        """Where `points` of the first images lie at `t`.
+
+        Args:
+            points: (B, K, 2), x and y in pixels from the center of the top left pixel.
+            t: 0 is the first image, 1 the second.
+
+        Returns:
+            (B, K, 2) in the same units.
+        """
+        return points + at_points(self._displacement(-t), points)
+
+    def _frame(self, t: Tensor) -> Tensor:
+        from_a = warp(self.a, self._displacement(t), "bicubic")
+        from_b = warp(self.b, self._displacement(t - 1), "bicubic")
+        return blend(from_a, from_b, t)
+
+    def _displacement(self, time: Tensor | float) -> Tensor:
+        return resample(exponential(time * self.velocity), *self.a.shape[-2:])
+
+
+def morph(a: Tensor, b: Tensor) -> Morph:
+    """Match the images `a` with the images `b` and make them ready to be morphed.
+
+    The correspondence is found between directions of gradients, coarse to fine, at no more than 256 pixels on the
+    longer side, and applied at full size. It is the flow of one stationary velocity, so that the way from `a` to `b`
+    is the inverse of the way from `b` to `a`. Frames move both images along it and blend them: the path of
+    metamorphosis (Trouve & Younes 2005) with the transport found first.
+
+    Args:
+        a: images (B, C, H, W), values in [0, 1].
+        b: as many images of the same shape.
+
+    Raises:
+        InputError: the shapes differ or are not (B, C, H, W), or values are not finite.
+    """
+    for name, images in (("a", a), ("b", b)):
+        if images.ndim != 4 or 0 in images.shape:
+            raise InputError(f"{name} has shape {tuple(images.shape)}, expected images (B, C, H, W)")
+        if not bool(images.isfinite().all()):
+            raise InputError(f"{name} has values that are not finite, expected values in [0, 1]")
+    if a.shape != b.shape:
+        raise InputError(f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}: expected as many images of one size")
+    velocities: list[Tensor] = []
+    reports: list[MorphReport] = []
+    with torch.no_grad():
+        for pair in zip(a.detach().split(_AT_ONCE), b.detach().split(_AT_ONCE), strict=True):
+            small_a, small_b = (_at_working_size(images.float()) for images in pair)
+            velocity = _unfolded(find_velocity(small_a, small_b))
+            velocities.append(velocity.to(a.dtype))
+            reports += _report(small_a, small_b, velocity)
+    return Morph(a.detach(), b.detach(), torch.cat(velocities), reports)
+
+
+def _at_working_size(images: Tensor) -> Tensor:
+    height, width = images.shape[-2:]
+    scale = min(max(max(height, width), _SHORTEST), _LONGEST) / max(height, width)
+    size = [max(_MULTIPLE, round(side * scale / _MULTIPLE) * _MULTIPLE) for side in (height, width)]
+    return functional.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _unfolded(velocity: Tensor) -> Tensor:
+    """`velocity`, smoothed where its flow on the grid comes close to a fold."""
+    for _ in range(20):
+        tight = _determinants(velocity) < _LEAST_DETERMINANT
+        if not bool(tight.any()):
+            break
+        velocity = torch.where(tight[:, None, None, None], blur(velocity, 1.0), velocity)
+    return velocity
+
+
+def _determinants(velocity: Tensor) -> Tensor:
+    return torch.minimum(*(smallest_determinant(exponential(sign * velocity)) for sign in (1, -1)))
+
+
+def _report(a: Tensor, b: Tensor, velocity: Tensor) -> list[MorphReport]:
+    half = resample(velocity / 2, *a.shape[-2:])
+    moved = [warp(structure(a), exponential(half)), warp(structure(b), exponential(-half))]
+    mismatches = [(x - y).square().mean((1, 2, 3)) for x, y in ((structure(a), structure(b)), moved)]
+    rows = torch.stack([*mismatches, _determinants(velocity)], 1).tolist()
+    return [MorphReport(*row) for row in rows]
