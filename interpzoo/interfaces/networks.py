@@ -16,6 +16,9 @@ class Encoder(nn.Module, Configured[ConfigT], ABC):
 
     kind: ClassVar[Kind] = "encoder"
 
+    batch_statistics: ClassVar[bool] = False
+    """Whether in train mode the code of an image depends on the other images of its batch, as with batch
+    normalization. In eval mode it never may."""
     latent_shape: tuple[int, ...]
     """Shape of one code; the constructor sets it."""
 
@@ -40,6 +43,8 @@ class Decoder(nn.Module, Configured[ConfigT], ABC):
 
     differentiable: ClassVar[bool] = True
     """Whether ``forward`` is a differentiable function of the code (geodesics need it)."""
+    batch_statistics: ClassVar[bool] = False
+    """Whether in train mode an image depends on the other codes of its batch. In eval mode it never may."""
     noise_shape: tuple[int, ...] | None = None
     """Shape of the noise for one image that ``sample`` takes, if decoding is stochastic."""
 

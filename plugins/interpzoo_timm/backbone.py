@@ -4,7 +4,7 @@ import itertools
 import math
 from contextlib import nullcontext
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -41,6 +41,7 @@ class TimmEncoder(Encoder[TimmEncoderConfig]):
         WeightsError: timm has no weights for the backbone, or they cannot be fetched.
     """
 
+    batch_statistics: ClassVar[bool] = True  # most backbones have batch normalization
     mean: Tensor
     deviation: Tensor
 
