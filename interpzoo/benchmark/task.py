@@ -54,6 +54,7 @@ class Task(Shared):
         protocol: how much of everything.
         root: folder of local data sets.
         features: what images are compared by, if the user asked for something; `default_features` by default.
+        data: the data set itself, where `component` only names one that is not registered.
 
     Raises:
         DataError: the data set cannot be found or read.
@@ -67,12 +68,13 @@ class Task(Shared):
         root: Path | None = None,
         *,
         features: Features | None = None,
+        data: DataSet | None = None,
     ) -> None:
         super().__init__()
         self.component = component
         self.image = image
         self.protocol = protocol
-        self.data = build_component(DataSet, component, image, root)
+        self.data = build_component(DataSet, component, image, root) if data is None else data
         self.chosen = features is not None
         """Whether the user asked for these features."""
         self.network = default_features(component.name, image) if features is None else features

@@ -1,32 +1,52 @@
 """All checks of a plugin, one by one or in one call."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from interpzoo.config import Recipe
+from interpzoo.build import component_class
+from interpzoo.config import Recipe, validate
+from interpzoo.errors import InterpzooError
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
-from interpzoo.registry import Table
-from interpzoo.testing import methods
-from interpzoo.testing.components import check_dataset, check_interpolator
-from interpzoo.testing.expect import ConformanceError
-from interpzoo.testing.registration import check_component, check_imports_nothing_heavy, check_loaded, check_recipe
+from interpzoo.registry import Kind, Registry, Table
+from interpzoo.testing.alone import check_alone
+from interpzoo.testing.data import check_dataset
+from interpzoo.testing.expect import ConformanceError, UnavailableError, blaming
+from interpzoo.testing.models import check_determinism, check_networks, check_pretrained, check_shapes
+from interpzoo.testing.paths import check_interpolator
+from interpzoo.testing.registration import (
+    INTERFACES,
+    check_component,
+    check_imports_nothing_heavy,
+    check_loaded,
+    check_recipe,
+)
+from interpzoo.testing.saving import check_new_process, check_saved_and_loaded
+from interpzoo.testing.scores import check_metric, check_scores
+from interpzoo.testing.training import check_losses, check_run
 
-_METHOD = {
-    "shapes": methods.check_shapes,
-    "determinism": methods.check_determinism,
-    "saved and loaded": methods.check_saved_and_loaded,
-    "gradients": methods.check_gradients,
-    "training": methods.check_training,
-    "metrics": methods.check_metrics,
+_OF_RECIPE = {
+    "shapes": check_shapes,
+    "networks": check_networks,
+    "determinism": check_determinism,
+    "losses": check_losses,
+    "training": check_run,
+    "saved and loaded": check_saved_and_loaded,
+    "metrics": check_scores,
 }
+_TRIED: tuple[Kind, ...] = ("encoder", "decoder", "prior", "regularizer", "interpolator")
+"""Kinds of components that are tried in a recipe."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule for a plugin; calling it raises a `ConformanceError` if the plugin violates it."""
+    """One rule for a plugin; calling it raises a `ConformanceError` if the plugin violates it.
+
+    It passes where files, weights or packages that it needs are not on this machine.
+    """
 
     name: str
     run: Callable[[], None]
@@ -35,15 +55,23 @@ class Check:
         return self.name
 
     def __call__(self) -> None:
-        self.run()
+        try:
+            with blaming(f"check {self.name!r}"):
+                self.run()
+        except UnavailableError:
+            return
 
 
 def conformance(plugin: str, changes: Sequence[str] = ()) -> list[Check]:
     """The checks of all that `plugin` registers.
 
+    A method is tried on its own recipe and data; a network or path that no method's recipe uses, on another recipe of
+    the plugin or by itself. So a plugin with networks or pretrained models alone needs no recipe.
+
     Args:
         plugin: its name, which is the name of its entry point.
-        changes: to the recipes of its methods, such as ``encoder.width=2``, so that the checks are fast.
+        changes: to its recipes, such as ``encoder.width=2``, so that the checks are fast. A recipe whose components
+            do not take a change stays as it is in that.
     """
     return [*_checks(plugin, changes)]
 
@@ -54,8 +82,8 @@ def check_plugin(plugin: str, changes: Sequence[str] = ()) -> None:
     for check in conformance(plugin, changes):
         try:
             check()
-        except Exception as error:  # plugins may raise anything
-            problems.append(f"{check}: {type(error).__name__}: {error}")
+        except ConformanceError as error:
+            problems.append(f"{check}: {error}")
     if problems:
         raise ConformanceError(f"plugin {plugin!r} does not conform:\n" + "\n".join(problems))
 
@@ -67,20 +95,85 @@ def _checks(plugin: str, changes: Sequence[str]) -> Iterator[Check]:
     for kind, table in known.components.items():
         for name in _own(table, plugin):
             yield Check(f"{kind} {name}", partial(check_component, kind, name))
-    for name in _own(known.recipes, plugin):
+    own = _own(known.recipes, plugin)
+    for name in own:
         yield Check(f"recipe {name}", partial(check_recipe, name))
-    for method in _own(known.methods, plugin):
-        for what, check in _METHOD.items():
-            yield Check(f"method {method}: {what}", partial(_of_recipe, check, method, changes))
+    tried = _tried(known, plugin, own)
+    for label, recipe in tried.items():
+        for what, check in _OF_RECIPE.items():
+            yield Check(f"{label}: {what}", partial(_of_recipe, check, recipe, changes))
+    if tried:
+        yield Check("a new process", lambda: check_new_process([*_readable([*tried.values()], changes)]))
+    used = {(kind, name) for recipe in tried.values() for kind, name in _components(known, recipe)}
+    encoders = _own(known.components["encoder"], plugin)
+    for kind in ("encoder", "decoder", "prior"):
+        for name in _own(known.components[kind], plugin):
+            if (kind, name) not in used:
+                yield Check(f"{kind} {name}: alone", partial(check_alone, kind, name, encoders))
     for name in _own(known.components["interpolator"], plugin):
-        yield Check(f"interpolator {name}: path", partial(check_interpolator, name))
+        yield Check(f"interpolator {name}: path", partial(_of_recipes, check_interpolator, name, own, changes))
     for name in _own(known.components["dataset"], plugin):
         yield Check(f"dataset {name}: images", partial(check_dataset, name))
+    for name in _own(known.components["metric"], plugin):
+        yield Check(f"metric {name}: scores", partial(_of_recipes, check_metric, name, own, changes))
+    for name in _own(known.models, plugin):
+        yield Check(f"model {name}", partial(check_pretrained, name))
+
+
+def _tried(known: Registry, plugin: str, own: Sequence[str]) -> dict[str, str]:
+    """The recipes to try, by what they are called in checks: those of methods, and what else uses a component."""
+    tried = {f"method {name}": name for name in _own(known.methods, plugin)}
+    used = {component for name in tried.values() for component in _components(known, name)}
+    for recipe in own:
+        new = {(kind, name) for kind, name in _components(known, recipe) if name.startswith(f"{plugin}:")} - used
+        if new:
+            tried[f"recipe {recipe}"] = recipe
+            used |= new
+    return tried
+
+
+def _components(known: Registry, recipe: str) -> set[tuple[Kind, str]]:
+    """Kinds and full names of a recipe's components; none if it cannot be read, which its own check says."""
+    found: set[tuple[Kind, str]] = set()
+    try:
+        read = load_recipe(recipe)
+        for kind in _TRIED:
+            if (component := getattr(read, kind)) is not None:
+                found.add((kind, known.components[kind].find(component.name).qualified))
+    except InterpzooError:
+        return set()
+    return found
 
 
 def _own(table: Table[Any], plugin: str) -> list[str]:
     return [row.qualified for row in table if row.owner.plugin == plugin]
 
 
-def _of_recipe(check: Callable[[Recipe], None], method: str, changes: Sequence[str]) -> None:
-    check(load_recipe(method, changes))
+def _of_recipe(check: Callable[[Recipe], None], name: str, changes: Sequence[str]) -> None:
+    check(_changed(name, changes))
+
+
+def _of_recipes(
+    check: Callable[[str, Sequence[Recipe]], None], name: str, recipes: Sequence[str], changes: Sequence[str]
+) -> None:
+    check(name, [*_readable(recipes, changes)])
+
+
+def _readable(recipes: Sequence[str], changes: Sequence[str]) -> Iterator[Recipe]:
+    """The recipes that can be read; why the others cannot is said by the check of each."""
+    for recipe in recipes:
+        with suppress(InterpzooError):
+            yield _changed(recipe, changes)
+
+
+def _changed(name: str, changes: Sequence[str]) -> Recipe:
+    """A recipe with those of the changes that its components take: each may be meant for another recipe."""
+    recipe = load_recipe(name)
+    for change in changes:
+        with suppress(InterpzooError):
+            changed = load_recipe(recipe, [change])
+            for kind in _TRIED:
+                if (component := getattr(changed, kind)) is not None:
+                    validate(component_class(INTERFACES[kind], component.name).Config, component.options, kind)
+            recipe = changed
+    return recipe

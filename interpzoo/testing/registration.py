@@ -15,11 +15,14 @@ from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import zoo
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Kind
-from interpzoo.testing.expect import expect
-from interpzoo.testing.methods import check_first_step
+from interpzoo.testing.expect import blaming, expect
+from interpzoo.testing.models import check_shapes_of
+from interpzoo.testing.samples import built, own_data
+from interpzoo.testing.training import check_first_step
 
 _COMPONENTS = (Encoder, Decoder, Prior, Regularizer, Interpolator, DataSet, Metric, FeatureNetwork)
-_INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {interface.kind: interface for interface in _COMPONENTS}
+INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {interface.kind: interface for interface in _COMPONENTS}
+"""The class that components of each kind derive from."""
 
 _HEAVY: Final = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "matplotlib")
 
@@ -53,15 +56,18 @@ def check_imports_nothing_heavy(plugin: str) -> None:
 
 def check_component(kind: Kind, name: str) -> None:
     """The component can be imported, is a class of its interface, and has a docstring."""
-    cls = component_class(_INTERFACES[kind], name)
+    cls = component_class(INTERFACES[kind], name)
     expect(bool(cls.__doc__), f"{kind} {name!r} has no docstring: listings and the documentation show it")
 
 
 def check_recipe(name: str) -> None:
-    """The recipe is valid, has a summary, survives JSON, and a first step of training on it has gradients."""
-    recipe = load_recipe(name)
-    expect(bool(recipe.summary), f"recipe {name!r} has no summary")
-    again = Recipe.model_validate_json(recipe.model_dump_json())
-    expect(again == recipe, f"recipe {name!r} is not the same after it is written as JSON and read")
-    validate(component_class(DataSet, recipe.data.name).Config, recipe.data.options, f"recipe {name!r}: data")
-    check_first_step(recipe)
+    """The recipe is valid, has a summary, survives JSON, and its data accepts it; its first step has gradients."""
+    with blaming(f"recipe {name!r}"):
+        recipe = load_recipe(name)
+        expect(bool(recipe.summary), f"recipe {name!r} has no summary: say in one line what it trains")
+        again = Recipe.model_validate_json(recipe.model_dump_json())
+        expect(again == recipe, f"recipe {name!r} is not the same after it is written as JSON and read")
+        validate(component_class(DataSet, recipe.data.name).Config, recipe.data.options, f"recipe {name!r}: data")
+        own_data(recipe)
+        check_shapes_of(built(recipe).eval())
+        check_first_step(recipe)
