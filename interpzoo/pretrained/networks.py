@@ -1,5 +1,6 @@
 """Networks and codes in a pretrained folder: what is read is checked first, and what is written can be read."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -42,8 +43,7 @@ def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str]) 
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_parts`.
         WeightsError: a file is damaged or does not fit the config.
     """
-    with torch.device("meta"):
-        parts = build_parts(config)
+    parts = _without_values(config)
     networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
     _fill(nn.ModuleDict(networks), folder, hashes)
     examples, codes = (_read_codes(folder, name, hashes, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
@@ -70,8 +70,15 @@ def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor
 
 def most_weight_bytes(config: ModelConfig) -> int:
     """Largest size of a file with the weights of the config's networks; raises as `build_parts`."""
-    with torch.device("meta"):
-        return _most_bytes(nn.ModuleList(part for part in build_parts(config) if isinstance(part, nn.Module)))
+    return _most_bytes(nn.ModuleList(part for part in _without_values(config) if isinstance(part, nn.Module)))
+
+
+def _without_values(config: ModelConfig) -> Parts:
+    """The components on the meta device."""
+    with torch.device("meta"), warnings.catch_warnings():
+        # A component that starts from weights of its own copies them in vain here, and torch warns of each.
+        warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+        return build_parts(config)
 
 
 def _most_bytes(networks: nn.Module) -> int:
