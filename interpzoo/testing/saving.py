@@ -10,11 +10,12 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from interpzoo.build import resolved
 from interpzoo.config import ModelConfig, Recipe
 from interpzoo.model import InterpolationModel
-from interpzoo.pretrained.folder import read_tensors, write_tensors
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
+from interpzoo.pretrained.stored import read_tensors, write_tensors
 from interpzoo.testing.expect import ConformanceError, UnavailableError, blaming, expect, expect_equal
 from interpzoo.testing.samples import AWAY, BATCH, random_images
 from interpzoo.testing.state import suspects
@@ -41,7 +42,7 @@ def check_saved_and_loaded(recipe: Recipe) -> None:
         with blaming("the saved and loaded model", hint):
             loaded = read_model(locate(Path(scratch, _MODEL)))
             found = outputs(loaded)
-    expect(loaded.config == model.config, "the config is not the same after saving and loading")
+    expect(loaded.config == resolved(model.config), "the config is not the same after saving and loading")
     for name, value in expected.items():
         expect_equal(found[name], value, f"the {name} of the trained model and of the saved and loaded one", hint)
     again = ModelConfig.model_validate_json(model.config.model_dump_json(exclude_none=True))
@@ -116,7 +117,8 @@ def _trained(recipe: Recipe, folder: Path) -> tuple[InterpolationModel, dict[str
         if recipe.training.codes:
             model.codes = model.encode(random_images(recipe.training.codes, recipe.image, seed=1))
         values = outputs(model)
-    with blaming("saving the trained model"):
+    networks: dict[str, nn.Module] = {"encoder": model.encoder, "decoder": model.decoder}
+    with blaming("saving the trained model", f"{_LOST}{suspects(networks)}"):
         model.save_pretrained(folder / _MODEL)
     return model, values, trainer
 

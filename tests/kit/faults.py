@@ -171,7 +171,7 @@ class FixedSizeEncoder(Coding):
 # State outside parameters and buffers.
 
 
-@faulty("of the trained model and of the saved and loaded one")
+@faulty("its encoder gives other values, because it was changed or keeps state outside of parameters")
 class RememberingEncoder(Coding):
     shift: float | Tensor = 0.0
 
@@ -489,7 +489,7 @@ class DriftingData(Greys):
 
 
 @faulty(
-    "refuses recipe 'second', whose images are 1x8x12: images must be square",
+    "refuses recipe 'second', whose images are 1x8x12: dataset 'tried-dataset': images must be square",
     second={"image": {"channels": 1, "height": 8, "width": 12}},
 )
 class SquareData(Greys):

@@ -66,14 +66,13 @@ def write_fault(number: int, kind: str, site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_faults_of_installed_plugins_are_named(tmp_path: Path) -> None:
-    for number, kind in enumerate(FAULTS):
-        write_fault(number, kind, tmp_path)
-    said = python_json(CHECK, *(f"fault-{number}" for number in range(len(FAULTS))), site=tmp_path)
-    for number, (kind, (_, expected)) in enumerate(FAULTS.items()):
-        text = said[f"fault-{number}"]
-        assert expected in text, kind
-        assert bool(text) is bool(expected), kind
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=[*FAULTS])
+def test_a_fault_of_an_installed_plugin_is_named(number: int, tmp_path: Path) -> None:
+    kind, (_, expected) = [*FAULTS.items()][number]
+    write_fault(number, kind, tmp_path)
+    text = python_json(CHECK, f"fault-{number}", site=tmp_path)[f"fault-{number}"]
+    assert expected in text
+    assert bool(text) is bool(expected)
 
 
 def test_an_unknown_plugin() -> None:
