@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpzoo.arguments import seed_of
+from interpzoo.autoencoder import evaluating
 from interpzoo.build import build_component, build_parts, resolved
 from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import InputError
@@ -91,17 +92,19 @@ def wrap(
     if not isinstance(image, Sequence) or len(image) != 3:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"image = {quoted(image)}: expected (C, H, W)")
     spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), "image")
-    was_training = encoder.training, decoder.training
     blank = torch.zeros(1, *spec.shape)
+    weights = [tensor for module in (encoder, decoder) for tensor in module.parameters() if tensor.is_floating_point()]
+    kinds = {(tensor.dtype, tensor.device) for tensor in weights}
+    if len(kinds) > 1:
+        found = " and ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))
+        raise InputError(f"the modules have weights in {found}: expected one type on one device")
+    dtype, device = next(iter(kinds), (blank.dtype, blank.device))
     try:
-        with torch.no_grad():
-            code = encoder.eval()(blank)
-            images = decoder.eval()(code)
+        with torch.no_grad(), evaluating(encoder, decoder):
+            code = encoder(blank.to(device, dtype))
+            images = decoder(code)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
-    finally:
-        encoder.train(was_training[0])
-        decoder.train(was_training[1])
     for what, value in (("encoder", code), ("decoder", images)):
         if not isinstance(value, Tensor):
             raise InputError(f"the {what} returns a {type(value).__name__}: expected a module that returns one tensor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,27 @@ def test_a_wrapped_model_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         model.save_pretrained(tmp_path / "out")
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_modules_of_any_floating_point_type_are_wrapped(dtype: torch.dtype) -> None:
+    encoder, decoder = (module.to(dtype) for module in linear_pair())
+    frames = wrap(encoder, decoder, image=IMAGE).reconstruct(torch.rand(2, *IMAGE))
+    assert frames.dtype == torch.float32
+    assert frames.isfinite().all()
+
+
+def test_modules_of_two_types_are_named() -> None:
+    encoder, decoder = linear_pair()
+    with pytest.raises(InputError, match=r"torch\.float32 on cpu and torch\.float64 on cpu: expected one type"):
+        wrap(encoder, decoder.double(), image=IMAGE)
+
+
+def test_each_layer_keeps_its_mode_and_what_is_frozen() -> None:
+    encoder = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(math.prod(IMAGE), 4))
+    encoder[1].eval()
+    encoder[2].requires_grad_(False)
+    decoder = nn.Sequential(nn.Linear(4, math.prod(IMAGE)), nn.Unflatten(1, IMAGE))
+    wrap(encoder, decoder, image=IMAGE)
+    assert [layer.training for layer in encoder] == [True, False, True]
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
