@@ -27,7 +27,7 @@ from torch import Generator, Tensor
 from interpzoo.benchmark import Task
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec
+from interpzoo.config import Component
 from interpzoo.geometry import lerp
 from interpzoo.interfaces import Interpolator
 from interpzoo.markdown import markdown_table
@@ -120,7 +120,7 @@ def path_of(text: str) -> Interpolator:
     """``NAME:OPTION=NUMBER`` as an interpolator."""
     name, _, options = text.partition(":")
     pairs = (option.split("=") for option in options.split(",") if option)
-    return build_component(Interpolator, ComponentSpec(name=name, **{key: float(value) for key, value in pairs}))
+    return build_component(Interpolator, Component(name=name, **{key: float(value) for key, value in pairs}))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
-from interpzoo.config import ComponentConfig, ComponentSpec, MethodConfig, ModelConfig, validate
+from interpzoo.config import Component, ComponentConfig, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, InterpzooError, PluginError, UnknownNameError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
@@ -28,7 +28,7 @@ def component_class(interface: type[C], name: str) -> type[C]:
     return found
 
 
-def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) -> C:
+def build_component(interface: type[C], component: Component, *shapes: Any) -> C:
     """Build a component of an interface, such as `Encoder`; `shapes` are its arguments after the config.
 
     Raises:
@@ -48,7 +48,7 @@ def build_component(interface: type[C], component: ComponentSpec, *shapes: Any) 
         raise PluginError(f"{owner}: {what} cannot be built: {explained(error)}") from error
 
 
-def validated_options(interface: type[Configured[Any]], component: ComponentSpec) -> ComponentConfig:
+def validated_options(interface: type[Configured[Any]], component: Component) -> ComponentConfig:
     """All options of a component, defaults too; raises as `build_component`."""
     schema = component_class(interface, component.name).Config
     return validate(schema, component.options, f"{interface.kind} {component.name!r}")
@@ -87,11 +87,11 @@ def resolved(config: MethodConfigT) -> MethodConfigT:
     plugins: dict[str, str] = {}
     known = registry()
     for interface in (Encoder, Decoder, Prior, Interpolator):
-        component: ComponentSpec | None = getattr(config, interface.kind)
+        component: Component | None = getattr(config, interface.kind)
         if component is not None:
             row = known.components[interface.kind].find(component.name)
             options = validated_options(interface, component).model_dump(mode="json")
-            changes[interface.kind] = ComponentSpec.model_validate({"name": row.qualified, **options})
+            changes[interface.kind] = Component.model_validate({"name": row.qualified, **options})
             plugins[row.owner.plugin] = f"{row.owner.distribution} {row.owner.version}"
     if isinstance(config, ModelConfig):
         owner = known.methods.find(config.method, prefer=config.plugins or plugins).owner
@@ -103,7 +103,7 @@ def resolved(config: MethodConfigT) -> MethodConfigT:
 def check_registered(config: MethodConfig, parts: Parts) -> None:
     """Raise a `ConfigError` unless these are the components that the config names: `load` could not build others."""
     for kind, part in parts._asdict().items():
-        component: ComponentSpec | None = getattr(config, kind)
+        component: Component | None = getattr(config, kind)
         same = part is None and component is None
         if part is not None and component is not None:
             interface = next(known for known in (Encoder, Decoder, Prior, Interpolator) if known.kind == kind)

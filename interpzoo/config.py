@@ -70,7 +70,7 @@ class FeatureNetworkConfig(ComponentConfig):
     """The text after the colon in ``--features COMPONENT:NETWORK``, or an empty string."""
 
 
-class ComponentSpec(BaseModel):
+class Component(BaseModel):
     """A component's registered name and its options, which the component's own config class validates."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -125,10 +125,10 @@ class MethodConfig(Schema):
     kind: Literal["interpolator", "features"] = "interpolator"
     """``features``: a network whose features metrics compare; `load` refuses it."""
     image: ImageSpec
-    encoder: ComponentSpec
-    decoder: ComponentSpec
-    prior: ComponentSpec | None = None
-    interpolator: ComponentSpec = ComponentSpec(name="linear")
+    encoder: Component
+    decoder: Component
+    prior: Component | None = None
+    interpolator: Component = Component(name="linear")
 
 
 class Recipe(MethodConfig):
@@ -141,8 +141,8 @@ class Recipe(MethodConfig):
     """Known weaknesses of the trained model; printed on its card."""
     license: str = Field(default="apache-2.0", max_length=64)
     """License of the weights; a data set with its own terms passes them on."""
-    regularizer: ComponentSpec
-    data: ComponentSpec
+    regularizer: Component
+    data: Component
     training: TrainingConfig = TrainingConfig()
     start_from: str | None = Field(default=None, max_length=256)
     """Pretrained model with the same networks whose weights training starts from; ``None``: random weights."""
@@ -152,8 +152,8 @@ class TrainedWith(Schema):
     """How the weights beside a `config.json` were trained."""
 
     recipe: Name
-    regularizer: ComponentSpec
-    data: ComponentSpec
+    regularizer: Component
+    data: Component
     training: TrainingConfig
     samples_seen: int = Field(ge=0)
     started_from: str | None = Field(default=None, max_length=256)
@@ -196,9 +196,9 @@ def _check_plain(value: object, where: str, depth: int = 0) -> None:
             _check_plain(item, where, depth + 1)
 
 
-def named(name: str, what: str) -> ComponentSpec:
+def named(name: str, what: str) -> Component:
     """The component `name` with its default options; raises a `ConfigError` that begins with `what` for a bad name."""
-    return validate(ComponentSpec, {"name": name}, what)
+    return validate(Component, {"name": name}, what)
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:

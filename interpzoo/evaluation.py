@@ -13,7 +13,7 @@ from interpzoo.benchmark.results import Record
 from interpzoo.benchmark.run import Progress, score_candidate
 from interpzoo.benchmark.selection import data_named, own_data
 from interpzoo.benchmark.task import Task
-from interpzoo.config import ComponentSpec
+from interpzoo.config import Component
 from interpzoo.errors import InputError
 from interpzoo.features import features_named
 from interpzoo.model import InterpolationModel
@@ -49,7 +49,7 @@ def evaluate(
     model: str | Path | InterpolationModel,
     *,
     data_root: str | Path | None = None,
-    dataset: str | Path | ComponentSpec | None = None,
+    dataset: str | Path | Component | None = None,
     metrics: Sequence[str] = (),
     protocol: EvaluationProtocol | None = None,
     seed: int = 0,
@@ -63,7 +63,7 @@ def evaluate(
         data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         dataset: other data than what the model was trained on: a registered name, a folder of images (a `Path`, or a
             string that starts with ``./``, ``../``, ``~`` or ``/``), a data set of images on the Hub, or a
-            `ComponentSpec` with settings.
+            `Component` with settings.
         metrics: shell patterns of metrics or families; all by default.
         protocol: how much is measured; `EvaluationProtocol()` by default.
         seed: seed of the pairs and of everything else that is random, 0 to 2^32 - 1, instead of the protocol's.

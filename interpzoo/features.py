@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
@@ -81,7 +81,7 @@ def features_named(name: str | Path, image: ImageSpec, *, device: str | torch.de
         return _pretrained(name, image, device)
     row, text = found
     with torch.random.fork_rng(devices=[]):  # random weights are drawn before the network's own replace them
-        spec = ComponentSpec.model_validate({"name": row.qualified, "network": text})
+        spec = Component.model_validate({"name": row.qualified, "network": text})
         network = build_component(FeatureNetwork, spec, image).eval().requires_grad_(False)
     shown = registry().components["features"].shown(row)
     return Features(f"{shown}:{network.network}", on_device(network, device), device)

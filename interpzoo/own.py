@@ -10,7 +10,7 @@ from typing_extensions import override
 from interpzoo.arguments import seed_of
 from interpzoo.autoencoder import evaluating
 from interpzoo.build import build_component, build_parts, resolved
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, Recipe, named, validate
+from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
@@ -111,7 +111,7 @@ def wrap(
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     latent_shape = tuple(code.shape[1:])
-    nameless = ComponentSpec(name=WRAPPED)
+    nameless = Component(name=WRAPPED)
     path = named(interpolator, "interpolator")
     config = ModelConfig(
         name=WRAPPED, method=WRAPPED, image=spec, encoder=nameless, decoder=nameless, interpolator=path

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 
 from interpzoo.benchmark.evaluation import Evaluation
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec
+from interpzoo.config import Component
 from interpzoo.errors import UnknownNameError, did_you_mean
 from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.metrics.measured import Measured, NotApplicable
@@ -82,7 +82,7 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
     """
     table = registry().components["metric"]
     names = [table.shown(row) for row in table]
-    every = [NamedMetric(name, build_component(Metric, ComponentSpec(name=name))) for name in names]
+    every = [NamedMetric(name, build_component(Metric, Component(name=name))) for name in names]
     families: list[Family] = list(get_args(Family))
     every.sort(key=lambda named: (families.index(named.metric.family), not named.metric.leading))
     for pattern in patterns:

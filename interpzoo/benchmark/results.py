@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.config import ComponentSpec, ImageSpec, Schema, validate
+from interpzoo.config import Component, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
 from interpzoo.pretrained.folder import write_text
 from interpzoo.text import quoted
@@ -60,7 +60,7 @@ class Record(Schema):
     """`interpzoo.pretrained.folder.fingerprint` of the model; empty for a control."""
     samples: int = Field(default=0, ge=0)
     """Number of training images that the model has seen."""
-    data: ComponentSpec
+    data: Component
     image: ImageSpec
     features: str
     """What images are compared by."""
@@ -82,7 +82,7 @@ class Record(Schema):
         return self.model_dump(exclude=own) == other.model_dump(exclude=own)
 
 
-def task_name(data: ComponentSpec, image: ImageSpec, features: str = "") -> str:
+def task_name(data: Component, image: ImageSpec, features: str = "") -> str:
     """Name of a task, such as ``mnist-32``, with settings of the data and chosen features if there are any."""
     size = str(image.height) if image.height == image.width else f"{image.height}x{image.width}"
     chosen = f"-{features}" if features else ""

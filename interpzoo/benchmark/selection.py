@@ -9,7 +9,7 @@ from typing import get_args
 
 from interpzoo.benchmark.metric import Control
 from interpzoo.benchmark.results import task_name
-from interpzoo.config import ComponentSpec, ImageSpec, ModelConfig
+from interpzoo.config import Component, ImageSpec, ModelConfig
 from interpzoo.errors import DataError, InputError, UnknownNameError, WeightsError, did_you_mean
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
@@ -23,7 +23,7 @@ from interpzoo.text import quoted
 class Job:
     """A data set and the models to be scored on it."""
 
-    data: ComponentSpec
+    data: Component
     image: ImageSpec
     models: dict[str, str | Path] = field(default_factory=dict[str, str | Path])
     """What `load` takes, by the name in tables and records."""
@@ -34,35 +34,35 @@ class Job:
         return len(self.models) + len(get_args(Control))
 
 
-def data_named(dataset: str | Path | ComponentSpec) -> ComponentSpec:
+def data_named(dataset: str | Path | Component) -> Component:
     """A data set as `train` and `evaluate` take it.
 
     Args:
         dataset: a registered name, a folder of images (a `Path`, or a string that starts with ``./``, ``../``, ``~`` or
-            ``/``), a data set of images on the Hub, ``user/name``, or a `ComponentSpec` with settings.
+            ``/``), a data set of images on the Hub, ``user/name``, or a `Component` with settings.
 
     Raises:
         UnknownNameError, AmbiguousNameError: there is no such name.
         InputError: it is something else.
     """
-    if isinstance(dataset, ComponentSpec):
+    if isinstance(dataset, Component):
         return dataset
     if isinstance(dataset, Path):
         dataset = as_path(dataset)
     if not isinstance(dataset, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"dataset = {quoted(dataset)}: expected a name, a folder or a ComponentSpec")
+        raise InputError(f"dataset = {quoted(dataset)}: expected a name, a folder or a Component")
     if "/" in dataset or is_path(dataset):
-        return ComponentSpec.model_validate({"name": "images", "source": dataset})
+        return Component.model_validate({"name": "images", "source": dataset})
     try:
         registry().components["dataset"].find(dataset)
     except UnknownNameError as error:
         if Path(dataset).is_dir():
             raise UnknownNameError(f"{error} For the folder write './{dataset}'") from None
         raise
-    return ComponentSpec(name=dataset)
+    return Component(name=dataset)
 
 
-def own_data(config: ModelConfig) -> ComponentSpec:
+def own_data(config: ModelConfig) -> Component:
     """The data that a model was trained on; raises a `DataError` if it does not say, or the folder is not here."""
     if config.trained is None:
         raise DataError(
@@ -78,7 +78,7 @@ def own_data(config: ModelConfig) -> ComponentSpec:
     return config.trained.data
 
 
-def jobs_of(models: Iterable[str | Path], dataset: ComponentSpec | None = None) -> list[Job]:
+def jobs_of(models: Iterable[str | Path], dataset: Component | None = None) -> list[Job]:
     """Group models by their data: what they were trained on, or `dataset` for all; raises as `own_data`.
 
     A model is named as in its config. Several models may share that name, as trainings of one recipe do: then those

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InputError
 from interpzoo.features import Features, default_features
 from interpzoo.interfaces import Batch, DataSet, GroundTruth
@@ -62,7 +62,7 @@ class Task(Shared):
 
     def __init__(
         self,
-        component: ComponentSpec,
+        component: Component,
         image: ImageSpec,
         protocol: EvaluationProtocol,
         root: Path | None = None,

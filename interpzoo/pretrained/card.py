@@ -12,7 +12,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-from interpzoo.config import ComponentSpec, ModelConfig, TrainedWith
+from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
@@ -185,7 +185,7 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
     )
 
 
-def _hub_id(data: ComponentSpec) -> str | None:
+def _hub_id(data: Component) -> str | None:
     """The data set's name on the Hub, if it is there; names of generated data sets could mean something else there."""
     source = data.options.get("source")
     if isinstance(source, str):
@@ -238,7 +238,7 @@ def _results(results: Sequence[Result]) -> str:
     return f"## Results\n\nMeasured by `interpzoo evaluate` on held-out data.\n\n{table.rstrip()}"
 
 
-def _component(component: ComponentSpec) -> str:
+def _component(component: Component) -> str:
     options = ", ".join(f"{key} = {value}" for key, value in component.options.items())
     return component.name + (f" ({options})" if options else "")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.build import C, build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InterpzooError
 from interpzoo.interfaces import Decoder, Encoder, Prior
 from interpzoo.registry import Kind
@@ -27,7 +27,7 @@ def check_alone(kind: Kind, name: str, encoders: Sequence[str] = ()) -> None:
     A decoder is tried on codes of `encoders` first, then of usual shapes. Passes if it has options without a default,
     or takes none of them: a recipe that uses it says what it needs.
     """
-    component = ComponentSpec(name=name)
+    component = Component(name=name)
     if kind == "encoder" and (encoder := _encoder(name)):
         check_encoder(encoder, encoder.image)
     if kind == "decoder":
@@ -42,7 +42,7 @@ def check_alone(kind: Kind, name: str, encoders: Sequence[str] = ()) -> None:
 
 def _encoder(name: str) -> Encoder | None:
     images = [(image,) for image in _IMAGES]
-    return _first(Encoder, ComponentSpec(name=name), images, lambda e: e.eval()(random_images(BATCH, e.image)))
+    return _first(Encoder, Component(name=name), images, lambda e: e.eval()(random_images(BATCH, e.image)))
 
 
 def _codes(shape: tuple[int, ...]) -> Tensor:
@@ -50,7 +50,7 @@ def _codes(shape: tuple[int, ...]) -> Tensor:
 
 
 def _first(
-    interface: type[C], component: ComponentSpec, shapes: Sequence[tuple[Any, ...]], probe: Callable[[C], object]
+    interface: type[C], component: Component, shapes: Sequence[tuple[Any, ...]], probe: Callable[[C], object]
 ) -> C | None:
     """The component for the first of the shapes that it takes, or ``None``."""
     refusal: ConformanceError | None = None

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import DataError, InterpzooError, MissingDependencyError
 from interpzoo.interfaces import Batch, DataSet
 from interpzoo.plugins import registry
@@ -94,7 +94,7 @@ def _key(image: Tensor) -> bytes:
     return image.contiguous().numpy().tobytes()
 
 
-def _uses(dataset: str) -> list[tuple[ComponentSpec, ImageSpec]]:
+def _uses(dataset: str) -> list[tuple[Component, ImageSpec]]:
     """The options and the image of a recipe on this data set, or without one no options and usual image sizes."""
     known = registry()
     row = known.components["dataset"].find(dataset)
@@ -105,7 +105,7 @@ def _uses(dataset: str) -> list[tuple[ComponentSpec, ImageSpec]]:
                 return [(read.data, read.image)]
         except InterpzooError:  # of a plugin that is not loaded, or invalid, which its own check says
             continue
-    return [(ComponentSpec(name=dataset), ImageSpec(channels=c, height=h, width=w)) for c, h, w in _SIZES]
+    return [(Component(name=dataset), ImageSpec(channels=c, height=h, width=w)) for c, h, w in _SIZES]
 
 
 def _train(data: DataSet, seed: int = _SEED) -> Batch:

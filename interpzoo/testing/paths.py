@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, Recipe
+from interpzoo.config import Component, Recipe
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator
 from interpzoo.model import InterpolationModel
@@ -57,11 +57,11 @@ def check_interpolator(name: str, recipes: Sequence[Recipe]) -> None:
             raise refusal
 
 
-def _models(name: str, recipes: Sequence[Recipe]) -> Iterator[tuple[InterpolationModel, ComponentSpec]]:
+def _models(name: str, recipes: Sequence[Recipe]) -> Iterator[tuple[InterpolationModel, Component]]:
     own = [recipe for recipe in recipes if recipe.interpolator.name in (name, name.rpartition(":")[2])]
-    yield plain_model(), ComponentSpec(name=name)
+    yield plain_model(), Component(name=name)
     for recipe in own or recipes:
-        yield built(recipe).eval(), recipe.interpolator if own else ComponentSpec(name=name)
+        yield built(recipe).eval(), recipe.interpolator if own else Component(name=name)
 
 
 @torch.no_grad()
@@ -76,7 +76,7 @@ def _ends(model: InterpolationModel) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _check_path(name: str, path: Interpolator, component: ComponentSpec, model: InterpolationModel) -> None:
+def _check_path(name: str, path: Interpolator, component: Component, model: InterpolationModel) -> None:
     z0, z1 = _ends(model)
     t = torch.tensor([0.0, 0.25, 0.5, 1.0])
     what = f"the path {name!r}"

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from interpzoo.build import build_component, component_class
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, ModelConfig, Recipe
+from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, Recipe
 from interpzoo.data import images
 from interpzoo.errors import DataError, HubError, InterpzooError, MissingDependencyError, WeightsError
 from interpzoo.interfaces import Batch, DataSet, Interpolator, LatentModel, Regularizer
@@ -78,7 +78,7 @@ def own_data(recipe: Recipe) -> DataSet | None:
 
 @lru_cache(maxsize=16)
 def _own_data(interface: type[DataSet], component: str, shape: tuple[int, int, int], recipe: str) -> DataSet | None:
-    spec = ComponentSpec.model_validate_json(component)
+    spec = Component.model_validate_json(component)
     image = ImageSpec(channels=shape[0], height=shape[1], width=shape[2])
     size = "x".join(map(str, shape))
     try:
@@ -171,7 +171,7 @@ def plain_model() -> InterpolationModel:
         torch.manual_seed(0)
         encoder = ConvEncoder(ConvEncoderConfig(width=2, scales=3, latent_channels=2, activation="elu"), PLAIN)
         decoder = ConvDecoder(ConvDecoderConfig(width=2, activation="elu"), PLAIN, encoder.latent_shape)
-    conv, straight = ComponentSpec(name="conv"), ComponentSpec(name="linear")
+    conv, straight = Component(name="conv"), Component(name="linear")
     config = ModelConfig(name="plain", method="ae", image=PLAIN, encoder=conv, decoder=conv, interpolator=straight)
     codes = torch.randn(8, *encoder.latent_shape, generator=Generator().manual_seed(2))
     return InterpolationModel(config, encoder, decoder, None, _Straight(ComponentConfig()), codes=codes).eval()

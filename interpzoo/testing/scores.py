@@ -14,7 +14,7 @@ from interpzoo.benchmark.metric import Control, Family, Metric, Need, metrics_na
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.run import unmet
 from interpzoo.build import build_component, component_class
-from interpzoo.config import ComponentConfig, ComponentSpec, Recipe
+from interpzoo.config import Component, ComponentConfig, Recipe
 from interpzoo.data.lines import Lines
 from interpzoo.errors import UnknownNameError
 from interpzoo.geometry import Circle
@@ -74,7 +74,7 @@ def check_metric(name: str, recipes: Sequence[Recipe]) -> None:
     what = f"metric {name!r}"
     _check_attributes(component_class(Metric, name), what)
     with blaming(what):
-        metric = build_component(Metric, ComponentSpec(name=name))
+        metric = build_component(Metric, Component(name=name))
     for task, model in _tasks(recipes):
         candidates = [ModelCandidate(model), *controls(task)]
         if sum([_check_score(what, metric, Evaluation(task, candidate)) for candidate in candidates]):
@@ -119,7 +119,7 @@ def _check_score(what: str, metric: Metric, evaluation: Evaluation) -> bool:
 
 
 def _tasks(recipes: Sequence[Recipe]) -> Iterator[tuple[Task, InterpolationModel]]:
-    spec = ComponentSpec(name="lines")
+    spec = Component(name="lines")
     yield Task(spec, PLAIN, _SMALL, data=_Gallery(ComponentConfig(), PLAIN)), plain_model()
     for recipe in recipes:
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from interpzoo.build import validated_options
-from interpzoo.config import ComponentSpec, Recipe
+from interpzoo.config import Component, Recipe
 from interpzoo.errors import InterpzooError
 from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
 from interpzoo.interfaces.component import Configured
@@ -56,7 +56,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     """Everything that a run depends on, as JSON values, with full names of components and all their options."""
     value = without_path(recipe).model_dump(mode="json")
     for field, interface in _INTERFACES.items():
-        component: ComponentSpec | None = getattr(without_path(recipe), field)
+        component: Component | None = getattr(without_path(recipe), field)
         if component is not None:
             config = validated_options(interface, component)
             name = registry().components[interface.kind].find(component.name).qualified

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from interpzoo import wrap
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
@@ -33,7 +33,7 @@ ALPHAS: list[float] = torch.rand(2, generator=Generator().manual_seed(SEED)).tol
 
 def aeai(image: ImageSpec = PIXEL, **options: Any) -> AEAI:
     sizes = {"width": 4, "scales": 0 if image.height < 4 else 2, "latent_channels": 2}
-    component = ComponentSpec.model_validate({"name": "aeai", "discriminator": sizes, **options})
+    component = Component.model_validate({"name": "aeai", "discriminator": sizes, **options})
     return build_component(Regularizer, component, image, (1, 1, 1))
 
 

@@ -14,7 +14,7 @@ from interpzoo.benchmark import Evaluation, Measured, Task
 from interpzoo.benchmark.candidates import ModelCandidate
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.model import InterpolationModel
 
 GREY16 = ImageSpec(channels=1, height=16, width=16)
@@ -22,7 +22,7 @@ GREY16 = ImageSpec(channels=1, height=16, width=16)
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return Task(ComponentSpec(name="pole-shadow"), GREY16, EvaluationProtocol(pairs=24, seed=3))
+    return Task(Component(name="pole-shadow"), GREY16, EvaluationProtocol(pairs=24, seed=3))
 
 
 def poles(task: Task) -> PoleShadow:

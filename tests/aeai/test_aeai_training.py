@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from interpzoo import create
 from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, Recipe
+from interpzoo.config import Component, ComponentConfig, ImageSpec, Recipe
 from interpzoo.errors import DataError
 from interpzoo.interfaces import Batch, DataSet, Regularizer
 from interpzoo.recipes import load_recipe
@@ -26,7 +26,7 @@ SIZES = {"width": 4, "scales": 2, "latent_channels": 2}
 def recipe(training: dict[str, Any] | None = None, **options: Any) -> Recipe:
     """Tiny networks on poles of 16x16."""
     found = tiny_recipe("aeai", training=training, **{"discriminator": SIZES, **options})
-    return found.model_copy(update={"data": ComponentSpec(name="pole-shadow")})
+    return found.model_copy(update={"data": Component(name="pole-shadow")})
 
 
 @pytest.mark.parametrize("every", [1, 4])

@@ -17,7 +17,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from interpzoo import wrap
 from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec
+from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
@@ -43,7 +43,7 @@ class Given(Mixup):
 
 def amr(image: ImageSpec = PIXEL, **options: Any) -> AMR:
     sizes = {"width": 4, "scales": 0 if image.height == 1 else 2, "latent_channels": 2}
-    component = ComponentSpec.model_validate({"name": "amr", "discriminator": sizes, **options})
+    component = Component.model_validate({"name": "amr", "discriminator": sizes, **options})
     return build_component(Regularizer, component, image, (1, 1, 1))
 
 

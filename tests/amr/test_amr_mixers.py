@@ -13,7 +13,7 @@ from interpzoo_amr.mixers import TrainingMixer
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec
+from interpzoo.config import Component
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Interpolator, Mixer
 from interpzoo.model import InterpolationModel
@@ -28,7 +28,7 @@ def model() -> InterpolationModel:
 
 
 def mixer(name: str, **options: Any) -> TrainingMixer:
-    return build_component(Interpolator, ComponentSpec.model_validate({"name": name, **options}))
+    return build_component(Interpolator, Component.model_validate({"name": name, **options}))
 
 
 def codes(n: int, *shape: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from interpzoo.benchmark import Task
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from tests.models.test_card import config_of
 from tests.tiny import tiny_model
 
@@ -37,12 +37,12 @@ TINY = EvaluationProtocol(
 @cache
 def task_of(name: str, size: int = 32, channels: int = 1, protocol: EvaluationProtocol = SMALL) -> Task:
     """The task on a drawn data set."""
-    return Task(ComponentSpec(name=name), ImageSpec(channels=channels, height=size, width=size), protocol)
+    return Task(Component(name=name), ImageSpec(channels=channels, height=size, width=size), protocol)
 
 
 def own_training(folder: Path, name: str = "ae-lines", *, seed: int = 0, interpolator: str = "linear") -> Path:
     """A small model of lines that is named as `name`, as every training of that recipe is."""
     model = tiny_model(size=(32, 32), seed=seed)
-    changes = {"name": name, "interpolator": ComponentSpec(name=interpolator)}
+    changes = {"name": name, "interpolator": Component(name=interpolator)}
     model.config = model.config.model_copy(update={**changes, "trained": config_of().trained})
     return model.save_pretrained(folder)

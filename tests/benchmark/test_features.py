@@ -18,7 +18,7 @@ from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import Record, read_records
 from interpzoo.benchmark.run import benchmark
 from interpzoo.benchmark.selection import Job
-from interpzoo.config import ComponentSpec, FeatureNetworkConfig, ImageSpec
+from interpzoo.config import Component, FeatureNetworkConfig, ImageSpec
 from interpzoo.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
 from interpzoo.features import default_features, features_named
@@ -123,7 +123,7 @@ def test_invalid_devices(name: str) -> None:
         features_named(name, GREY, device="no-such")
 
 
-LINES, SMALL = (Job(ComponentSpec(name="lines"), spec) for spec in (GREY, ImageSpec(channels=1, height=16, width=16)))
+LINES, SMALL = (Job(Component(name="lines"), spec) for spec in (GREY, ImageSpec(channels=1, height=16, width=16)))
 
 
 def run(output: Path, features: str | None, *jobs: Job) -> list[Record]:
@@ -169,7 +169,7 @@ def test_features_for_other_images_are_an_error_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("means")
 def test_scores_name_their_features() -> None:
-    lines = ComponentSpec(name="lines")
+    lines = Component(name="lines")
     model = tiny_model()
     own = evaluate(model, dataset=lines, metrics=["path-length"], protocol=TINY)
     asked = evaluate(model, dataset=lines, metrics=["path-length"], protocol=TINY, features="means:1")

@@ -16,7 +16,7 @@ from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import read_records
 from interpzoo.benchmark.run import benchmark
 from interpzoo.benchmark.selection import jobs_of, own_data
-from interpzoo.config import ComponentSpec
+from interpzoo.config import Component
 from interpzoo.errors import DataError, InputError, UnknownNameError
 from interpzoo.evaluation import evaluate
 from interpzoo.pretrained.folder import read_config
@@ -44,7 +44,7 @@ def test_evaluate_takes_a_folder_of_images_from_anywhere(
     assert len({found[0].results[0].value, *(scores.results[0].value for scores in found)}) == 1
     with pytest.raises(UnknownNameError, match=r"unknown dataset 'photos'.* For the folder write './photos'"):
         evaluate(tiny_model(), dataset="photos")
-    with pytest.raises(InputError, match="dataset = 3: expected a name, a folder or a ComponentSpec"):
+    with pytest.raises(InputError, match="dataset = 3: expected a name, a folder or a Component"):
         evaluate(tiny_model(), dataset=3)  # pyright: ignore[reportArgumentType]
 
 
@@ -52,7 +52,7 @@ def test_a_model_of_a_folder_that_is_not_here_says_how_to_name_it(tmp_path: Path
     own = own_training(tmp_path / "own")
     config = read_config(own)
     assert config.trained is not None
-    data = ComponentSpec.model_validate({"name": "images", "source": "./my-photos"})
+    data = Component.model_validate({"name": "images", "source": "./my-photos"})
     moved = config.model_copy(update={"trained": config.trained.model_copy(update={"data": data})})
     with pytest.raises(DataError, match=r"trained on the folder './my-photos', which is not here: .* --dataset FOLDER"):
         own_data(moved)

@@ -12,7 +12,7 @@ from interpzoo.benchmark.plots import rank_correlations
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import Leaderboard, cell, leaderboards
 from interpzoo.benchmark.results import Record, Score
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 
 JUMP, ERROR = metrics_named(["largest-jump"])[0], metrics_named(["in-between-mse"])[0]
 
@@ -27,7 +27,7 @@ def record(candidate: str, jump: float, error: float, *, control: bool = False, 
     return Record(
         candidate=candidate,
         control=control,
-        data=ComponentSpec(name="lines"),
+        data=Component(name="lines"),
         image=ImageSpec(channels=1, height=32, width=32),
         features="none",
         protocol=EvaluationProtocol(),

@@ -20,7 +20,7 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Score, path_of, read_record, read_records, write_record
 from interpzoo.benchmark.run import benchmark, measure, score_candidate
 from interpzoo.benchmark.selection import Job, jobs_of, models_named
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec
+from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
 from interpzoo.plugins import registry
@@ -55,7 +55,7 @@ def tiny_task(name: str = "lines", **changes: int) -> Task:
 
 
 def test_pairs_depend_on_the_seed_only() -> None:
-    first, second = tiny_task(), Task(ComponentSpec(name="lines"), first_image(), TINY)
+    first, second = tiny_task(), Task(Component(name="lines"), first_image(), TINY)
     assert torch.equal(first.pairs.first, second.pairs.first)
     assert not torch.equal(first.pairs.first, tiny_task(seed=1).pairs.first)
 
@@ -201,7 +201,7 @@ def test_an_untrained_model_has_no_task(tmp_path: Path) -> None:
         jobs_of([tmp_path / "tiny"])
 
 
-JOB = Job(ComponentSpec(name="lines"), first_image())
+JOB = Job(Component(name="lines"), first_image())
 
 
 def run(output: Path, metrics: list[str] = FAST, protocol: EvaluationProtocol = TINY) -> list[tuple[str, str]]:
@@ -310,7 +310,7 @@ def test_evaluate_takes_a_data_set_by_name_or_spec() -> None:
     model = tiny_model()
     by_name, with_settings = (
         evaluate(model, dataset=data, metrics=["reconstruction-mse"], protocol=TINY)
-        for data in ("lines", ComponentSpec(name="lines"))
+        for data in ("lines", Component(name="lines"))
     )
     assert (by_name.dataset, by_name.results) == ("lines", with_settings.results)
     with pytest.raises(UnknownNameError, match=r"'lins'.*'lines'"):

@@ -10,8 +10,8 @@ from pydantic import Field
 from interpzoo.build import build_component
 from interpzoo.config import (
     FORMAT_VERSION,
+    Component,
     ComponentConfig,
-    ComponentSpec,
     ImageSpec,
     ModelConfig,
     Recipe,
@@ -31,7 +31,7 @@ class Sizes(ComponentConfig):
 
 
 def build(interface: type[Any], name: str, *shapes: Any, **options: Any) -> Any:
-    return build_component(interface, ComponentSpec.model_validate({"name": name, **options}), *shapes)
+    return build_component(interface, Component.model_validate({"name": name, **options}), *shapes)
 
 
 def nested(value: object, levels: int) -> object:

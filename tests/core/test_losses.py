@@ -17,7 +17,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from interpzoo import wrap
 from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec
+from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder, LatentModel, Regularizer, Step
 from interpzoo.model import InterpolationModel
@@ -44,7 +44,7 @@ def linear_model() -> InterpolationModel:
 
 
 def regularizer(name: str, latent_shape: tuple[int, ...] = (1, 1, 2), **options: Any) -> Regularizer:
-    return build_component(Regularizer, ComponentSpec.model_validate({"name": name, **options}), IMAGE, latent_shape)
+    return build_component(Regularizer, Component.model_validate({"name": name, **options}), IMAGE, latent_shape)
 
 
 def step_of(model: LatentModel, x: Tensor = X) -> Step:

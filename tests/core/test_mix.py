@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec
+from interpzoo.config import Component, ComponentConfig
 from interpzoo.errors import InputError, UnknownNameError
 from interpzoo.geometry import lerp
 from interpzoo.interfaces import Interpolator, Mixer
@@ -69,7 +69,7 @@ def test_a_registered_mixer_by_name_or_as_the_models_own(name: str, model: Inter
     named = model.mix(images, weights, mixer=name)
     torch.testing.assert_close(model.mix(list(images), weights, mixer=name), named)
     own = InterpolationModel(
-        model.config, model.encoder, model.decoder, None, build_component(Interpolator, ComponentSpec(name=name))
+        model.config, model.encoder, model.decoder, None, build_component(Interpolator, Component(name=name))
     )
     assert torch.equal(own.mix(images, weights), named)
 

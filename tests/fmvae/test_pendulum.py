@@ -11,7 +11,7 @@ from interpzoo_fmvae.pendulum import Pendulum, draw_pendulums
 from torch import Generator
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import DataSet
 
@@ -19,7 +19,7 @@ SMALL = ImageSpec(channels=1, height=16, width=16)
 
 
 def pendulum(image: ImageSpec = SMALL, **options: Any) -> Pendulum:
-    return build_component(DataSet, ComponentSpec.model_validate({"name": "pendulum", **options}), image, None)
+    return build_component(DataSet, Component.model_validate({"name": "pendulum", **options}), image, None)
 
 
 @pytest.fixture(scope="module")

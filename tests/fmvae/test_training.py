@@ -10,7 +10,7 @@ import torch
 from interpzoo_fmvae.fmvae import FMVAE
 
 import interpzoo
-from interpzoo.config import ComponentSpec, Recipe
+from interpzoo.config import Component, Recipe
 from interpzoo.metrics.flatness import condition_numbers, metric_tensors
 from interpzoo.recipes import load_recipe
 from interpzoo.training.workers import Workers
@@ -33,12 +33,10 @@ def recipe(
     )
     networks = {"name": "conv", "width": 4, "activation": "silu"}
     changes = {
-        "encoder": ComponentSpec.model_validate(
-            {**networks, "scales": 3, "latent_channels": 2, "posterior": "gaussian"}
-        ),
-        "decoder": ComponentSpec.model_validate(networks),
-        "prior": ComponentSpec.model_validate({"name": "vhp", "width": 8, "samples": 4}),
-        "data": ComponentSpec(name="pendulum"),
+        "encoder": Component.model_validate({**networks, "scales": 3, "latent_channels": 2, "posterior": "gaussian"}),
+        "decoder": Component.model_validate(networks),
+        "prior": Component.model_validate({"name": "vhp", "width": 8, "samples": 4}),
+        "data": Component(name="pendulum"),
     }
     return found.model_copy(update=changes)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec
+from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.interfaces import Decoder, Encoder, Prior, Regularizer
 
 IMAGE = ImageSpec(channels=1, height=1, width=2)
@@ -88,5 +88,5 @@ def toy(W: list[list[float]] | None = None, s: float = 0.1) -> Toy:
 def fmvae(kappa: float = 0.5, constraint: dict[str, Any] | None = None, **options: Any) -> FMVAE:
     """The method with kappa^2 = 1/4 and beta_0 = 1/10."""
     settings = {"kappa": kappa, "initial_beta": 0.1, **(constraint or {})}
-    component = ComponentSpec.model_validate({"name": "fmvae", "constraint": settings, **options})
+    component = Component.model_validate({"name": "fmvae", "constraint": settings, **options})
     return build_component(Regularizer, component, IMAGE, (2,))

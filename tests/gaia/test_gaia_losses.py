@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from interpzoo import wrap
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
@@ -32,7 +32,7 @@ SEED = 4
 
 def gaia(image: ImageSpec = PIXEL, **options: Any) -> GAIA:
     sizes = {"width": 4, "scales": 0 if image.height < 4 else 2, "latent_channels": 2}
-    component = ComponentSpec.model_validate({"name": "gaia", "discriminator": sizes, **options})
+    component = Component.model_validate({"name": "gaia", "discriminator": sizes, **options})
     return build_component(Regularizer, component, image, (1, 1, 1))
 
 

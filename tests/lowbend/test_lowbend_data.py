@@ -12,7 +12,7 @@ from interpzoo_lowbend.pairs import Pairs
 from torch import Generator, Tensor
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.geometry.manifolds import NEAREST
 from interpzoo.interfaces import DataSet
@@ -22,7 +22,7 @@ NAMES = {"sundial": Sundial, "rotating-object": RotatingObject, "arc": Arc, "ell
 
 def made(name: str, side: int = 32, **options: Any) -> Pairs:
     image = ImageSpec(channels=NAMES[name].channels, height=side, width=side)
-    return build_component(DataSet, ComponentSpec.model_validate({"name": name, **options}), image, None)
+    return build_component(DataSet, Component.model_validate({"name": name, **options}), image, None)
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -131,7 +131,7 @@ class TestImages:
         for shape in ((channels, 32, 16), (2, 32, 32), (channels, 8, 8), (channels, 256, 256)):
             image = ImageSpec(channels=shape[0], height=shape[1], width=shape[2])
             with pytest.raises(ConfigError, match=f"image = {shape[0]}x{shape[1]}x{shape[2]}: .*channels = {channels}"):
-                build_component(DataSet, ComponentSpec(name=name), image, None)
+                build_component(DataSet, Component(name=name), image, None)
         for epsilon in (0, 10):
             with pytest.raises(ConfigError, match=f"'{name}': epsilon = {epsilon}"):
                 made(name, epsilon=epsilon)

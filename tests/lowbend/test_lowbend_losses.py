@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from interpzoo import wrap
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, DataError
 from interpzoo.geometry.manifolds import Cap
 from interpzoo.interfaces import LatentModel, Regularizer, Step
@@ -28,7 +28,7 @@ PIXEL = ImageSpec(channels=1, height=1, width=1)
 
 
 def lowbend(**options: Any) -> LowBending:
-    return build_component(Regularizer, ComponentSpec.model_validate({"name": "lowbend", **options}), PIXEL, (1, 1, 1))
+    return build_component(Regularizer, Component.model_validate({"name": "lowbend", **options}), PIXEL, (1, 1, 1))
 
 
 def step_on(

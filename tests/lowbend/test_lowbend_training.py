@@ -13,7 +13,7 @@ from interpzoo_lowbend.pairs import Pairs, PairsConfig
 from torch import Tensor, nn
 
 from interpzoo import create, wrap
-from interpzoo.config import ComponentSpec, ImageSpec, Recipe
+from interpzoo.config import Component, ImageSpec, Recipe
 from interpzoo.errors import InputError
 from interpzoo.geometry.manifolds import Cap
 from interpzoo.interfaces import DataSet
@@ -29,7 +29,7 @@ RATE = {"learning_rate": 3e-3, "schedule": "constant"}
 def recipe(training: dict[str, Any] | None = None, **options: Any) -> Recipe:
     """Tiny networks on sundials of 16x16."""
     found = tiny_recipe("lowbend", training=training, optimizer=RATE, **options)
-    return found.model_copy(update={"data": ComponentSpec(name="sundial")})
+    return found.model_copy(update={"data": Component(name="sundial")})
 
 
 @pytest.mark.parametrize("fraction", [None, 0.5])

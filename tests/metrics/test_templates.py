@@ -14,7 +14,7 @@ from torch import Tensor
 from interpzoo.benchmark import Candidate, Evaluation, Measured, NotApplicable, Pairs, Task
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.data.lines import draw_lines
 from interpzoo.errors import InputError
 
@@ -37,7 +37,7 @@ class Given(Candidate):
 
 @pytest.fixture(scope="module")
 def lines() -> Task:
-    return Task(ComponentSpec(name="lines"), ImageSpec(channels=1, height=32, width=32), EvaluationProtocol())
+    return Task(Component(name="lines"), ImageSpec(channels=1, height=32, width=32), EvaluationProtocol())
 
 
 @pytest.fixture(scope="module")

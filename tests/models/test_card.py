@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from interpzoo.config import ComponentSpec, ModelConfig, TrainedWith
+from interpzoo.config import Component, ModelConfig, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError
 from interpzoo.pretrained.card import Result, read_results, render_card, write_card
 from tests.tiny import tiny_model, tiny_recipe
@@ -50,14 +50,14 @@ def test_the_hub_reads_its_metadata() -> None:
 @pytest.mark.parametrize(
     ("data", "hub_id"),
     [
-        (ComponentSpec(name="lines"), None),
-        (ComponentSpec(name="mnist"), "ylecun/mnist"),
-        (ComponentSpec.model_validate({"name": "images", "source": "somebody/cats"}), "somebody/cats"),
-        (ComponentSpec.model_validate({"name": "images", "source": "./cats"}), None),
-        (ComponentSpec(name="of-a-missing-plugin"), None),
+        (Component(name="lines"), None),
+        (Component(name="mnist"), "ylecun/mnist"),
+        (Component.model_validate({"name": "images", "source": "somebody/cats"}), "somebody/cats"),
+        (Component.model_validate({"name": "images", "source": "./cats"}), None),
+        (Component(name="of-a-missing-plugin"), None),
     ],
 )
-def test_data_sets_have_their_names_on_the_hub(data: ComponentSpec, hub_id: str | None) -> None:
+def test_data_sets_have_their_names_on_the_hub(data: Component, hub_id: str | None) -> None:
     config = config_of()
     assert config.trained is not None
     trained = config.trained.model_copy(update={"data": data})
@@ -167,7 +167,7 @@ def test_a_license_stays_a_string(license: str) -> None:
 
 
 def test_a_component_without_options_and_one_of_another_plugin() -> None:
-    text = render_card(config_of(interpolator=ComponentSpec(name="mine:eased")))
+    text = render_card(config_of(interpolator=Component(name="mine:eased")))
     assert "| default path | mine:eased |" in text
 
 

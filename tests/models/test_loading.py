@@ -15,7 +15,7 @@ from torch import Tensor
 
 import interpzoo
 from interpzoo import create, load
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError, OutputError, UnknownNameError, WeightsError
 from interpzoo.interfaces import Decoder
 from interpzoo.model import InterpolationModel
@@ -54,7 +54,7 @@ class Forgetful(Warm):
 def with_decoder(name: str) -> InterpolationModel:
     """A small model with a decoder that a test has registered."""
     recipe = tiny_recipe()
-    decoder = ComponentSpec(name=name, width=4)
+    decoder = Component(name=name, width=4)
     return create(recipe.model_copy(update={"decoder": decoder})).eval()
 
 

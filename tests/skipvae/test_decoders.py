@@ -11,7 +11,7 @@ from interpzoo_skipvae.pixelcnn import GatedPixelCNN
 from torch import Tensor, nn
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.geometry import jvp
 from interpzoo.interfaces import Decoder
@@ -22,9 +22,7 @@ NAMES = {"skip-mlp": {"width": 6}, "skip-conv": {"width": 2, "scales": 2}, "gate
 
 
 def made(name: str, *, image: ImageSpec = IMAGE, **options: object) -> Decoder:
-    return build_component(
-        Decoder, ComponentSpec.model_validate({"name": name, **NAMES[name], **options}), image, LATENT
-    )
+    return build_component(Decoder, Component.model_validate({"name": name, **NAMES[name], **options}), image, LATENT)
 
 
 def log_prob(decoder: Decoder, n: int = 4) -> Tensor:
@@ -88,7 +86,7 @@ class TestTwins:
 def test_a_perceptron_by_hand() -> None:
     """h_1 = relu(2 z), h_2 = relu(3 h_1 + 5 z), logits 7 h_2 + 11 z: of z = 1, 2, 11 and 88."""
     image = ImageSpec(channels=1, height=1, width=1)
-    component = ComponentSpec.model_validate({"name": "skip-mlp", "width": 1, "layers": 2})
+    component = Component.model_validate({"name": "skip-mlp", "width": 1, "layers": 2})
     decoder = build_component(Decoder, component, image, (1,))
     assert isinstance(decoder, SkipMLP)
     for layer, weight in zip([decoder.first, *decoder.layers, *decoder.skips], (2.0, 3.0, 7.0, 5.0, 11.0), strict=True):

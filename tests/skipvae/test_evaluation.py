@@ -19,7 +19,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 import interpzoo
 from interpzoo.build import build_component
-from interpzoo.config import ComponentConfig, ComponentSpec, ImageSpec, Recipe
+from interpzoo.config import Component, ComponentConfig, ImageSpec, Recipe
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import DataSet, Decoder, Encoder
 from tests.tiny import tiny_model, tiny_recipe
@@ -171,7 +171,7 @@ class TestMetrics:
     def test_they_are_the_scores_of_all_binarize_held_out_images(self, tmp_path: Path) -> None:
         model = interpzoo.train(skip_recipe(), output=tmp_path)
         found = {r.metric: r.value for r in interpzoo.evaluate(model, metrics=self.PATTERNS, seed=3).results}
-        images = build_component(DataSet, ComponentSpec(name="lines"), model.config.image, None).test()["image"]
+        images = build_component(DataSet, Component(name="lines"), model.config.image, None).test()["image"]
         scores = score_information(model, binarize(images, seed=3), seed=4)
         assert found == {
             "ELBO (nats)": scores.elbo,
@@ -181,7 +181,7 @@ class TestMetrics:
         }
 
     def test_they_say_nothing_of_models_of_greys(self) -> None:
-        found = interpzoo.evaluate(tiny_model("vae"), dataset=ComponentSpec(name="lines"), metrics=self.PATTERNS)
+        found = interpzoo.evaluate(tiny_model("vae"), dataset=Component(name="lines"), metrics=self.PATTERNS)
         assert found.results == []
         assert len(found.not_applicable) == 4
         assert all("binary images" in reason for reason in found.not_applicable.values())
@@ -189,5 +189,5 @@ class TestMetrics:
 
 def skip_recipe() -> Recipe:
     """Lines at 16x16 on tiny networks."""
-    vae, skip = tiny_recipe("vae"), ComponentSpec.model_validate({"name": "skip-mlp", "width": 8})
-    return vae.model_copy(update={"method": "skipvae", "regularizer": ComponentSpec(name="skipvae"), "decoder": skip})
+    vae, skip = tiny_recipe("vae"), Component.model_validate({"name": "skip-mlp", "width": 8})
+    return vae.model_copy(update={"method": "skipvae", "regularizer": Component(name="skipvae"), "decoder": skip})

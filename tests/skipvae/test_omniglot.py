@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from torch import Generator
 
 from interpzoo.build import build_component
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from interpzoo.data.sources import ROOT_VARIABLE
 from interpzoo.interfaces import DataSet
 
@@ -19,7 +19,7 @@ IMAGE = ImageSpec(channels=1, height=32, width=32)
 
 
 def made(root: Path | None) -> DataSet:
-    return build_component(DataSet, ComponentSpec(name="omniglot"), IMAGE, root)
+    return build_component(DataSet, Component(name="omniglot"), IMAGE, root)
 
 
 def test_drawings_become_light_strokes_on_black(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import interpzoo
-from interpzoo.config import ComponentSpec, Recipe
+from interpzoo.config import Component, Recipe
 from interpzoo.errors import InputError
 from interpzoo.recipes import load_recipe
 from tests.pixels import check_resumed, trainer_of
@@ -37,9 +37,9 @@ def recipe(decoder: str, steps: int, *, skip: bool = True, **regularizer: Any) -
     encoder = {"name": "conv", "width": 4, "scales": 4, "latent_channels": 4, "posterior": "gaussian"}
     options = {"name": decoder, "skip": skip, **DECODERS[decoder]}
     changes = {
-        "encoder": ComponentSpec.model_validate(encoder),
-        "decoder": ComponentSpec.model_validate(options),
-        "prior": ComponentSpec(name="normal"),
+        "encoder": Component.model_validate(encoder),
+        "decoder": Component.model_validate(options),
+        "prior": Component(name="normal"),
     }
     return found.model_copy(update=changes)
 
@@ -90,7 +90,7 @@ def test_it_trains_saves_and_loads(decoder: str, tmp_path: Path) -> None:
         assert loaded.interpolate(a[:1], b[:1], steps=3, interpolator="geodesic").isfinite().all()
 
 
-def without(component: ComponentSpec, *fields: str) -> dict[str, Any]:
+def without(component: Component, *fields: str) -> dict[str, Any]:
     return {name: value for name, value in component.model_dump().items() if name not in fields}
 
 

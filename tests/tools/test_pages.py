@@ -12,7 +12,7 @@ from interpzoo.benchmark.page import render
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import Record, write_record
-from interpzoo.config import ComponentSpec, ImageSpec
+from interpzoo.config import Component, ImageSpec
 from tools import leaderboard, readme
 from tools.pages import main
 
@@ -21,7 +21,7 @@ def record(candidate: str, weights: str = "of the bundled model") -> Record:
     return Record(
         candidate=candidate,
         weights=weights,
-        data=ComponentSpec(name="lines"),
+        data=Component(name="lines"),
         image=ImageSpec(channels=1, height=32, width=32),
         features="none",
         protocol=EvaluationProtocol(),
