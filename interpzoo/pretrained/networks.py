@@ -64,7 +64,7 @@ def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor
             return tensor
         return tensor.to(dtype or (tensor.dtype if tensor.dtype in _STORED else torch.float32))
 
-    write_text(folder / CONFIG, config.model_dump_json(indent=2, exclude_none=True) + "\n")
+    write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
     write_tensors(folder / WEIGHTS, {name: stored(tensor) for name, tensor in state.items()})
 
 

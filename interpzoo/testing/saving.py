@@ -45,7 +45,7 @@ def check_saved_and_loaded(recipe: Recipe) -> None:
     expect(loaded.config == resolved(model.config), "the config is not the same after saving and loading")
     for name, value in expected.items():
         expect_equal(found[name], value, f"the {name} of the trained model and of the saved and loaded one", hint)
-    again = ModelConfig.model_validate_json(model.config.model_dump_json(exclude_none=True))
+    again = ModelConfig.model_validate_json(model.config.model_dump_json())
     prose = {"summary": recipe.summary, "limitations": recipe.limitations}  # stand on the card alone
     same = again.model_copy(update=prose) == model.config
     expect(same, "the config is not the same after it is written as JSON and read")

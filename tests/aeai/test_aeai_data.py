@@ -233,7 +233,7 @@ class TestTurntable:
             COIL20(COIL20Config(), GRAY4, write_table(tmp_path, ROWS)).pairs(n, Generator())
 
     def test_a_missing_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match=r"'coil20' is not in .* cannot be read"):
+        with pytest.raises(DataError, match=r"'coil20', which is not in .* cannot be read"):
             COIL20(COIL20Config(), GRAY32, tmp_path)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from interpzoo.benchmark import Task
 from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
+from interpzoo.interfaces import Interpolator
 from tests.models.test_card import config_of
 from tests.tiny import tiny_model
 
@@ -43,6 +45,8 @@ def task_of(name: str, size: int = 32, channels: int = 1, protocol: EvaluationPr
 def own_training(folder: Path, name: str = "ae-lines", *, seed: int = 0, interpolator: str = "linear") -> Path:
     """A small model of lines that is named as `name`, as every training of that recipe is."""
     model = tiny_model(size=(32, 32), seed=seed)
-    changes = {"name": name, "interpolator": Component(name=interpolator)}
+    path = Component(name=interpolator)
+    model.interpolator = build_component(Interpolator, path)
+    changes = {"name": name, "interpolator": path}
     model.config = model.config.model_copy(update={**changes, "trained": config_of().trained})
     return model.save_pretrained(folder)

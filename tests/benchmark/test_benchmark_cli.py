@@ -87,7 +87,7 @@ def test_plots_without_matplotlib_are_refused_at_once(
     refuses: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "plots need matplotlib: pip install" in refuses("benchmark", "./nowhere", "--plots")
+    assert "plots need matplotlib: " in refuses("benchmark", "./nowhere", "--plots")
 
 
 def test_a_skipped_model_is_reported(absent: str, capsys: pytest.CaptureFixture[str]) -> None:

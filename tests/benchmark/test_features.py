@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,7 @@ class Means(FeatureNetwork):
 
 @pytest.fixture
 def means(register: Callable[..., None]) -> None:
-    """Registers `Means` as 'means' of plugin 'mine'."""
+    """Registers `Means` as 'means' of plugin 'baselines'."""
     register("features", "means", Means)
 
 
@@ -93,7 +94,7 @@ def test_a_component_gets_the_text_after_the_colon() -> None:
     found = features(x)
     assert not found.requires_grad
     torch.testing.assert_close(found, 2 * x.mean((2, 3)))
-    assert features.name == features_named("mine:means:2", OTHER).name == "means:times 2"
+    assert features.name == features_named("baselines:means:2", OTHER).name == "means:times 2"
     assert features_named("means:a/b:3", OTHER).name == "means:times a/b:3"  # what follows is its own affair
 
 
@@ -147,11 +148,13 @@ def test_scores_by_different_features_are_kept_apart(tmp_path: Path) -> None:
     assert not set(lengths(own)) & set(lengths(asked["features-mnist"]))
     # Nothing took the place of what was there, and each goes on where it was.
     found = leaderboards(read_records(tmp_path), metrics_named())
-    assert [board.name for board in found] == ["lines-32", "lines-32-features-mnist", "lines-32-means_times_1"]
+    names = [board.name for board in found]
+    assert names[:2] == ["lines-32", "lines-32-features-mnist"]
+    assert re.fullmatch(r"lines-32-means_times_1-[0-9a-f]{8}", names[2])  # as 'times_1' would be another network
     assert [len(board.controls) for board in found] == [4, 4, 4]
     assert run(tmp_path, None) == own
     save_pictures(tmp_path, [LINES], found, TINY, features="means:1")
-    assert [p.parent.name for p in tmp_path.rglob("strips.png")] == ["lines-32-means_times_1"]
+    assert [p.parent.name for p in tmp_path.rglob("strips.png")] == [names[2]]
 
 
 def test_records_by_different_features_are_not_the_same(tmp_path: Path) -> None:

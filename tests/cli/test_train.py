@@ -167,7 +167,7 @@ def test_invalid_input(cli: Cli, tmp_path: Path) -> None:
         (("own.toml", "--set", "encoder.width=1000000"), "encoder 'conv': width = 1000000: "),
         (("own.toml", "--resume"), "there is no checkpoint.safetensors in runs/own to resume from"),
         (("own.toml", "--dataset", "./none"), "data set './none': there is no such folder"),
-        (("own.toml", "--data-root", "none", "--set", "data.name=mnist"), "there is no folder 'none' of local data"),
+        (("own.toml", "--data-root", "none", "--set", "data.name=mnist"), "Directory 'none' does not exist"),
         (("own.toml", "--from", "./none"), "there is no folder 'none'"),
         (("own.toml", "--log-with", "notebook"), "unknown tracker 'notebook': accelerate has all, "),
         (("own.toml", "--output", "notes.toml"), "cannot write to notes.toml: File exists"),
