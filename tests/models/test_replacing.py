@@ -1,7 +1,8 @@
-"""What `load` would refuse is not saved, and leaves the former model as it was."""
+"""A model is replaced in one step, and what `load` would refuse is not saved."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,81 @@ from torch import nn
 import interpzoo
 from interpzoo.errors import ConfigError, InputError, InterpzooError, WeightsError
 from interpzoo.model import InterpolationModel
+from tests.tiny import run_python, tiny_model
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+import torch
+import interpzoo
 from tests.tiny import tiny_model
+
+torch.set_num_threads(1)  # a forked process may not use its parent's threads
+folder, other, most, after = json.loads(sys.argv[1])
+
+def load_state():
+    model = interpzoo.load(Path(folder, "model"))
+    return [model.state_dict()["decoder.layers.0.bias"].tolist(), None if model.codes is None else model.codes.tolist()]
+
+def make(seed, codes):
+    model = tiny_model(seed=seed)
+    model.examples = torch.full((2, *model.latent_shape), float(seed))
+    model.codes = torch.full((3, *model.latent_shape), float(seed)) if codes else None
+    return model
+
+def replace(point):
+    # Saves the second model over the first in a process that is killed at the change `point`.
+    make(1, True).save_pretrained(Path(folder, "model"))
+    pid = os.fork()
+    if pid == 0:
+        count = 0
+        def counted(change):
+            def run(*arguments, **options):
+                nonlocal count
+                inside = any(str(folder) in str(argument) for argument in arguments)
+                count += inside
+                if inside and count == point and not after:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                try:
+                    return change(*arguments, **options)
+                finally:
+                    if inside and count == point:
+                        os.kill(os.getpid(), signal.SIGKILL)
+            return run
+        for name in ("replace", "rename", "unlink", "remove"):
+            setattr(os, name, counted(getattr(os, name)))
+        make(2, other).save_pretrained(Path(folder, "model"))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+make(1, True).save_pretrained(Path(folder, "model")); old = load_state()
+make(2, other).save_pretrained(Path(folder, "model")); new = load_state()
+seen = []
+for point in range(1, most):
+    code = replace(point)
+    state = load_state()
+    assert state in (old, new), (point, state)
+    seen.append("old" if state == old else "new")
+    make(3, True).save_pretrained(Path(folder, "model"))  # a save after a killed one finds its way
+    assert not [name for name in os.listdir(Path(folder, "model")) if name.endswith(".tmp")]
+    if code == 0:
+        break
+else:
+    raise AssertionError("there are more points")
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("codes", [True, False], ids=["with codes", "without codes"])
+def test_a_save_that_is_killed_at_any_change_leaves_a_whole_model(tmp_path: Path, codes: bool, after: bool) -> None:
+    done = run_python(KILLED, json.dumps([str(tmp_path), codes, 60, after]))
+    assert done.returncode == 0, done.stderr[-2000:]
+    seen = json.loads(done.stdout)
+    assert len(seen) > 8
+    assert seen == sorted(seen, reverse=True)  # old, and from one change on new
+    assert {*seen} == {"old", "new"}
 
 
 def _poison(value: float) -> Any:
