@@ -8,8 +8,6 @@ from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Final
 
-from typing_extensions import override
-
 from interpzoo.text import explained, one_line
 
 _PATIENCE: Final = 5.0
@@ -79,7 +77,6 @@ def _hear_ctrl_c() -> Generator[None]:
 class _Aside(io.TextIOBase):
     """Standard output of a plugin: stderr, which closing it does not close."""
 
-    @override
     def write(self, s: str, /) -> int:
         with suppress(AttributeError, OSError, ValueError):
             sys.stderr.write(s)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from typing_extensions import override
 
 from interpzoo.arguments import MOST_SEED
 from interpzoo.text import quoted
@@ -21,7 +20,6 @@ class UserPath(click.Path):
     def __init__(self, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
 
-    @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         expanded = os.path.expanduser(value)
         if os.fspath(expanded).startswith("~"):
