@@ -1,6 +1,5 @@
 """Plain text for terminals and pipes: aligned columns, labeled values, sizes and JSON."""
 
-import json
 import math
 import re
 import shutil
@@ -27,8 +26,13 @@ def echo(*lines: str, err: bool = False) -> None:
 
 def echo_json(value: Any) -> None:
     """Print a value as JSON: ``null`` for a number that JSON does not have, and escapes where `printable` has them."""
+    import json  # here, as tables do without it and `list` starts sooner
+
+    def escaped(character: str) -> str:
+        return character if character.isprintable() else json.dumps(character)[1:-1]
+
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    click.echo(_UNPRINTABLE.sub(lambda found: "".join(_escaped(c) for c in found[0]), text))
+    click.echo(_UNPRINTABLE.sub(lambda found: "".join(map(escaped, found[0])), text))
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> Iterator[str]:
@@ -65,10 +69,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in cast(dict[str, Any], value).items()}
     return [*map(_finite, cast(list[Any], value))] if isinstance(value, list | tuple) else value
-
-
-def _escaped(character: str) -> str:
-    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _width() -> int:
