@@ -63,7 +63,7 @@ class CachedRepository:
     def lock(self, blob: str) -> Generator[None, None, None]:
         """Keep other processes from downloading the same content at the same time."""
         path = self._cache / ".locks" / self._name / f"{blob}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make(path.parent)
         with WeakFileLock(path):
             yield
 
@@ -103,13 +103,13 @@ class CachedRepository:
                 temporary.unlink(missing_ok=True)
 
     def _make(self, folder: Path) -> None:
-        """Make a folder below the repository's; raises a `HubError` if a link leads out of it."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Make a folder below the cache's own; raises a `HubError` if a link leads out of it."""
         for part in (folder, *folder.parents):
-            if part == self.root:
-                return
+            if part == self._cache:
+                break
             if part.is_symlink():
                 raise HubError(f"{part} is a link, which a cache does not have: remove it")
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -7,10 +7,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from huggingface_hub import constants, get_session
+from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import hf_raise_for_status
 
 from interpzoo.errors import HubError, HubUnreachableError
@@ -79,7 +80,7 @@ class Receiver:
 
     def _read(self, answer: Any) -> None:
         if not answer.is_success:
-            hf_raise_for_status(_cut(answer))
+            _refuse(answer)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise HubError("the Hub sends a compressed answer, which was not asked for")
         if self.done and not re.match(rf"bytes {self.done}-", answer.headers.get("Content-Range", "")):
@@ -121,8 +122,21 @@ def _redirected(url: str, location: str, headers: Mapping[str, str]) -> tuple[st
     return new, {name: value for name, value in headers.items() if same or name.lower() != "authorization"}
 
 
-def _cut(answer: Any) -> Any:
-    """The answer with the start of its text only."""
+def _refuse(answer: Any) -> NoReturn:
+    """Raise the client's error for an answer, without its text if the client cannot read that."""
+    text = _start(answer)
+    for content in (text, b""):
+        try:
+            hf_raise_for_status(_copy(answer, content))
+        except HfHubHTTPError:
+            raise
+        except Exception:  # the client expects a certain kind of JSON, and a known character set
+            continue
+    raise HubError(f"the Hub answers with status {answer.status_code}, expected the content")
+
+
+def _start(answer: Any) -> bytes:
+    """The start of the text of an answer."""
     content = bytearray()
     if answer.headers.get("Content-Encoding", "identity") == "identity":
         end = time.monotonic() + constants.HF_HUB_DOWNLOAD_TIMEOUT
@@ -130,7 +144,11 @@ def _cut(answer: Any) -> Any:
             content += piece
             if len(content) >= MOST_ERROR_BYTES or time.monotonic() > end:
                 break
-    skipped = ("content-encoding", "content-length", "transfer-encoding")
-    headers = [(name, value) for name, value in answer.headers.multi_items() if name.lower() not in skipped]
-    content = bytes(content[:MOST_ERROR_BYTES])
+    return bytes(content[:MOST_ERROR_BYTES])
+
+
+def _copy(answer: Any, content: bytes) -> Any:
+    """The answer with other content."""
+    skipped = (b"content-encoding", b"content-length", b"transfer-encoding")
+    headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in skipped]
     return type(answer)(answer.status_code, headers=headers, content=content, request=answer.request)
