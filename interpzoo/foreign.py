@@ -58,13 +58,14 @@ def _hear_ctrl_c() -> Generator[None]:
         pressed.set()
         raise KeyboardInterrupt
 
-    ours = before is signal.default_int_handler  # any other handler decides for itself what Ctrl-C means
+    # Any other handler decides for itself what Ctrl-C means, and may be what raised.
+    ours, ignored = before is signal.default_int_handler, before is signal.SIG_IGN
     if ours:
         signal.signal(signal.SIGINT, hear)
     try:
         yield
     except KeyboardInterrupt as error:
-        if ours and not pressed.is_set():
+        if ignored or (ours and not pressed.is_set()):
             raise ForeignError(explained(error)) from error
         raise
     finally:

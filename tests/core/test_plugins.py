@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
+from typing import Any
 
 import pytest
 import torch
@@ -190,8 +192,20 @@ class Wordless(BaseException):
 """
 
 
+@pytest.fixture
+def on_ctrl_c() -> Iterator[Callable[[Any], object]]:
+    """Sets what Ctrl-C does, which a job in the background inherits as ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
 @pytest.mark.parametrize("where", ["import", "hook"])
-def test_whatever_a_plugin_raises_costs_only_itself(site: Site, where: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whatever_a_plugin_raises_costs_only_itself(
+    site: Site, where: str, handler: Any, on_ctrl_c: Callable[[Any], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_ctrl_c(handler)
     names: list[str] = []
     for number, raised in enumerate(RAISED):
         code = f"{ODD_ERRORS}\nraise {raised}"
@@ -209,7 +223,8 @@ def test_whatever_a_plugin_raises_costs_only_itself(site: Site, where: str, caps
     assert discover().registry.components["interpolator"].find("still").owner.distribution == good
 
 
-def test_the_users_ctrl_c_still_interrupts(site: Site) -> None:
+def test_the_users_ctrl_c_still_interrupts(site: Site, on_ctrl_c: Callable[[Any], object]) -> None:
+    on_ctrl_c(signal.default_int_handler)
     press = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException: pass\n"
     site.install("slow", {"__init__.py": press})
     with pytest.raises(KeyboardInterrupt):
