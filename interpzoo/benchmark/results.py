@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -112,6 +113,17 @@ def claim_output(folder: Path) -> None:
         raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from None
     if not writable:
         raise OutputError(f"cannot write to {str(folder)!r}: permission denied")
+
+
+def check_output(folder: Path) -> None:
+    """Raise an `OutputError` if a folder for records cannot be created or written to; creates none."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        claim_output(folder)
+    finally:
+        for path in missing:
+            with suppress(OSError):  # it could not be created, or another process writes into it already
+                path.rmdir()
 
 
 def write_record(record: Record, folder: Path) -> Path:

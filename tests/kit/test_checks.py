@@ -33,7 +33,7 @@ FAULTS = {
         {"(Regularizer[Fault": "(ComponentConfig):\n    pass\n\n\nclass Other(Regularizer[Fault"},
         "expected a class of Regularizer",
     ),
-    "a recipe of unknown networks": ({}, "recipe fault-3:fault-3-lines' raises UnknownNameError: unknown encoder 'no-"),
+    "a recipe of unknown networks": ({}, "recipe 'fault-3:fault-3-lines' raises UnknownNameError: unknown encoder "),
     "a count in its module": (
         {
             "class Fault4(": "COUNT = [1.0]\n\n\nclass Fault4(",

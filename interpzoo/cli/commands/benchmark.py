@@ -61,7 +61,7 @@ def command(
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
-    from interpzoo.benchmark.results import claim_output, read_records
+    from interpzoo.benchmark.results import check_output, claim_output, read_records
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
@@ -71,7 +71,7 @@ def command(
     chosen = metrics_named(metrics)
     data = None if dataset is None else data_named(dataset)
     jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
-    claim_output(output)
+    check_output(output)
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
 
@@ -102,6 +102,7 @@ def command(
     for board in found:
         header, *rows = table(board, board.headlines())
         echo(board.name, *columns(header, rows, wrap=True), "")
+    claim_output(output)
     write_text(output / "README.md", render(found, pictures=plots))
     if plots:
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
