@@ -1,7 +1,7 @@
 """Building components from configs: look up the class, validate its options, create it."""
 
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from interpzoo.config import Component, ComponentConfig, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, InterpzooError, PluginError, UnknownNameError
@@ -12,6 +12,9 @@ from interpzoo.text import explained
 
 MethodConfigT = TypeVar("MethodConfigT", bound=MethodConfig)
 C = TypeVar("C", bound=Configured[Any])
+
+_INTERFACES: Final = {interface.kind: interface for interface in (Encoder, Decoder, Prior, Interpolator)}
+"""The components of a model by kind, the fields of `Parts`."""
 
 
 def component_class(interface: type[C], name: str) -> type[C]:
@@ -86,7 +89,7 @@ def resolved(config: MethodConfigT) -> MethodConfigT:
     changes: dict[str, Any] = {}
     plugins: dict[str, str] = {}
     known = registry()
-    for interface in (Encoder, Decoder, Prior, Interpolator):
+    for interface in _INTERFACES.values():
         component: Component | None = getattr(config, interface.kind)
         if component is not None:
             row = known.components[interface.kind].find(component.name)
@@ -106,7 +109,7 @@ def check_registered(config: MethodConfig, parts: Parts) -> None:
         component: Component | None = getattr(config, kind)
         same = part is None and component is None
         if part is not None and component is not None:
-            interface = next(known for known in (Encoder, Decoder, Prior, Interpolator) if known.kind == kind)
+            interface = _INTERFACES[kind]
             with suppress(UnknownNameError):
                 same = component_class(interface, component.name) is type(part)
                 same = same and validated_options(interface, component) == part.config

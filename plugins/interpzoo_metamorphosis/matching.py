@@ -62,12 +62,11 @@ def find_velocity(a: Tensor, b: Tensor) -> Tensor:
     """The velocity (B, 2, H / 4, W / 4) whose flow takes pixels of `b` to the corresponding ones of `a`.
 
     Args:
-        a, b: images (B, C, H, W), H and W multiples of 8.
+        a, b: the `structure` (B, 8, H, W) of images, H and W multiples of 8.
     """
-    maps = structure(torch.cat([a, b]))
     velocity = a.new_zeros(len(a), 2, 1, 1)
     for stage in STAGES:
-        f_a, f_b = functional.avg_pool2d(maps, stage.cell).chunk(2)
+        f_a, f_b = (functional.avg_pool2d(maps, stage.cell) for maps in (a, b))
         height, width = (side // stage.stride for side in f_a.shape[-2:])
         # Both are brought halfway, so that neither image is the reference.
         half = resample(velocity / 2, *f_a.shape[-2:])

@@ -106,10 +106,10 @@ def morph(a: Tensor, b: Tensor) -> Morph:
     reports: list[MorphReport] = []
     with torch.no_grad():
         for pair in zip(a.detach().split(_AT_ONCE), b.detach().split(_AT_ONCE), strict=True):
-            small_a, small_b = (_at_working_size(images.float()) for images in pair)
-            velocity = _unfolded(find_velocity(small_a, small_b))
+            maps_a, maps_b = (structure(_at_working_size(images.float())) for images in pair)
+            velocity = _unfolded(find_velocity(maps_a, maps_b))
             velocities.append(velocity.to(a.dtype))
-            reports += _report(small_a, small_b, velocity)
+            reports += _report(maps_a, maps_b, velocity)
     return Morph(a.detach(), b.detach(), torch.cat(velocities), reports)
 
 
@@ -136,7 +136,7 @@ def _determinants(velocity: Tensor) -> Tensor:
 
 def _report(a: Tensor, b: Tensor, velocity: Tensor) -> list[MorphReport]:
     half = resample(velocity / 2, *a.shape[-2:])
-    moved = [warp(structure(a), exponential(half)), warp(structure(b), exponential(-half))]
-    mismatches = [(x - y).square().mean((1, 2, 3)) for x, y in ((structure(a), structure(b)), moved)]
+    moved = warp(a, exponential(half)), warp(b, exponential(-half))
+    mismatches = [(x - y).square().mean((1, 2, 3)) for x, y in ((a, b), moved)]
     rows = torch.stack([*mismatches, _determinants(velocity)], 1).tolist()
     return [MorphReport(*row) for row in rows]
