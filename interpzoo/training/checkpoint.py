@@ -45,7 +45,7 @@ class State:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor, by name; an optimizer has those of the weights that it has moved."""
-        found = {f"{name}/{k}": v for name, module in self.modules.items() for k, v in module.state_dict().items()}
+        found = self._weights()
         for name, optimizer in self.optimizers.items():
             for index, parameter in enumerate(_parameters(optimizer)):
                 found |= {f"optimizer.{name}/{index}/{key}": v for key, v in optimizer.state[parameter].items()}
@@ -53,7 +53,7 @@ class State:
 
     def expected(self) -> dict[str, Tensor]:
         """Tensors of the names, shapes and types that `tensors` has once the optimizers have moved every weight."""
-        found = {f"{name}/{k}": v for name, module in self.modules.items() for k, v in module.state_dict().items()}
+        found = self._weights()
         for name, optimizer in self.optimizers.items():
             for index, parameter in enumerate(_parameters(optimizer)):
                 found |= {
@@ -61,6 +61,9 @@ class State:
                     for key in _MOMENTS
                 }
         return found
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {f"{name}/{k}": v for name, module in self.modules.items() for k, v in module.state_dict().items()}
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def read_position(path: Path) -> Position:
     """Where the run of a checkpoint stands, from the file's header alone; raises as `restore_checkpoint`."""
     try:
         with path.open("rb") as file:
-            return _position(file.read(8 + MOST_HEADER_BYTES), path)
+            return _position(_metadata(file.read(8 + MOST_HEADER_BYTES), path), path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -172,9 +175,10 @@ def _read(path: Path, most: int) -> tuple[dict[str, Tensor], Position]:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
-    position = _position(data, path)
+    metadata = _metadata(data, path)
+    position = _position(metadata, path)
     end = 8 + int.from_bytes(data[:8], "little")
-    stated = _metadata(data, path).get("sha256")
+    stated = metadata.get("sha256")
     digest = hashlib.sha256(data[:end].replace(_field(stated), _field(_BLANK), 1))
     digest.update(memoryview(data)[end:])
     if (found := digest.hexdigest()) != stated:
@@ -185,8 +189,7 @@ def _read(path: Path, most: int) -> tuple[dict[str, Tensor], Position]:
         raise WeightsError(f"{path} is not a whole safetensors file: {error}") from None
 
 
-def _position(data: bytes, path: Path) -> Position:
-    metadata = _metadata(data, path)
+def _position(metadata: Mapping[str, Any], path: Path) -> Position:
     try:
         recipe, started_from, images = (json.loads(metadata[name]) for name in ("recipe", "started_from", "images"))
         position = Position(int(metadata["steps"]), recipe, started_from, images)
