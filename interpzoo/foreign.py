@@ -11,7 +11,7 @@ from typing import Final
 from interpzoo.text import explained, one_line
 
 _PATIENCE: Final = 5.0
-"""Seconds after which the user is told whose code is waited for."""
+"""Seconds between looks at whose code is waited for."""
 
 
 class ForeignError(Exception):
@@ -24,17 +24,38 @@ def complain(text: str) -> None:
         print(f"interpzoo: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
+class Waiting:
+    """A context in which the user is told every few seconds whose code is waited for, each owner once."""
+
+    def __init__(self, owner: object = None) -> None:
+        self.owner = owner
+        """The plugin whose code runs; None: nobody's."""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> "Waiting":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def _tell(self) -> None:
+        told = None
+        while not self._over.wait(_PATIENCE):
+            if (owner := self.owner) is not told:
+                complain(f"still waiting for {owner}, which has not loaded yet")
+                told = owner
+
+
 @contextmanager
-def contained(owner: object) -> Generator[None]:
-    """Run code of `owner`, a plugin: it prints to stderr, and after some seconds the user is told to wait for it.
+def contained() -> Generator[None]:
+    """Run a plugin's code: it prints to stderr.
 
     Raises:
         ForeignError: it raised something else than an `Exception`, which passes through.
         KeyboardInterrupt: the user pressed Ctrl-C.
     """
-    waiting = threading.Timer(_PATIENCE, complain, [f"still waiting for {owner}, which has not loaded yet"])
-    waiting.daemon = True
-    waiting.start()
     try:
         with redirect_stdout(_Aside()), _hear_ctrl_c():
             yield
@@ -42,8 +63,6 @@ def contained(owner: object) -> Generator[None]:
         raise
     except BaseException as error:
         raise ForeignError(explained(error)) from error
-    finally:
-        waiting.cancel()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from typing import Literal
 import pluggy
 
 from interpzoo.errors import PluginError
-from interpzoo.foreign import ForeignError, complain, contained
+from interpzoo.foreign import ForeignError, Waiting, complain, contained
 from interpzoo.registry import FIRST_PARTY, Owner, Registrar, Registry, is_name
 from interpzoo.text import explained
 
@@ -94,22 +94,25 @@ def discover() -> Zoo:
     manager.add_hookspecs(Hooks)
     allowed, blocked = _names("INTERPZOO_PLUGINS"), _names("INTERPZOO_DISABLE_PLUGINS") or set()
     # Ours first, so that a clash is blamed on the later plugin.
-    for owner, entry in sorted(_found(zoo.damaged), key=lambda pair: (pair[0].distribution != GROUP, pair[0].plugin)):
-        if (allowed is not None and entry.name not in allowed) or entry.name in blocked:
-            variable = "INTERPZOO_DISABLE_PLUGINS" if entry.name in blocked else "INTERPZOO_PLUGINS"
-            zoo.plugins.append(Plugin(owner, "disabled", f"by {variable}={os.environ[variable]}"))
-            continue
-        start = time.perf_counter()
-        try:
-            with contained(owner):
-                _load(entry, owner, manager, zoo.registry)
-        except Exception as error:  # a plugin may raise anything and must not break the zoo
-            reason = str(error) if isinstance(error, PluginError | ForeignError) else explained(error)
-            if strict:
-                raise PluginError(f"{owner} failed: {reason}") from error
-            zoo.plugins.append(Plugin(owner, "failed", reason))
-        else:
-            zoo.plugins.append(Plugin(owner, "loaded", milliseconds=(time.perf_counter() - start) * 1e3))
+    with Waiting() as waiting:
+        for owner, entry in sorted(
+            _found(zoo.damaged), key=lambda pair: (pair[0].distribution != GROUP, pair[0].plugin)
+        ):
+            if (allowed is not None and entry.name not in allowed) or entry.name in blocked:
+                variable = "INTERPZOO_DISABLE_PLUGINS" if entry.name in blocked else "INTERPZOO_PLUGINS"
+                zoo.plugins.append(Plugin(owner, "disabled", f"by {variable}={os.environ[variable]}"))
+                continue
+            waiting.owner, start = owner, time.perf_counter()
+            try:
+                with contained():
+                    _load(entry, owner, manager, zoo.registry)
+            except Exception as error:  # a plugin may raise anything and must not break the zoo
+                reason = str(error) if isinstance(error, PluginError | ForeignError) else explained(error)
+                if strict:
+                    raise PluginError(f"{owner} failed: {reason}") from error
+                zoo.plugins.append(Plugin(owner, "failed", reason))
+            else:
+                zoo.plugins.append(Plugin(owner, "loaded", milliseconds=(time.perf_counter() - start) * 1e3))
     if strict and (problems := zoo.problems()):
         raise PluginError(problems[0])
     return zoo

@@ -3,6 +3,7 @@
 import fnmatch
 import importlib
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, did_you_mean
 from interpzoo.files import parse_toml
-from interpzoo.foreign import contained
+from interpzoo.foreign import Waiting, contained
 from interpzoo.text import explained, quoted
 
 Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
@@ -245,8 +246,10 @@ class Registry:
         """
         row = self.components[kind].find(name)
         module, _, attribute = row.entry.target.partition(":")
+        if (found := getattr(sys.modules.get(module), "__dict__", {}).get(attribute)) is not None:
+            return found  # no code of the plugin runs
         try:
-            with contained(row.owner):
+            with Waiting(row.owner), contained():
                 return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # a plugin's module may raise anything
             what = f"{kind} {row.name!r} ({row.entry.target})"
