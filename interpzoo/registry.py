@@ -26,6 +26,7 @@ FIRST_PARTY: Final = "interpzoo"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PLAIN_SUMMARY = re.compile(r'^summary = "([^"\\\n]*)"$', re.MULTILINE)
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -95,8 +96,11 @@ class RecipeFile:
     def summary(self) -> str:
         """The recipe's summary; empty where it has none or is not TOML."""
         try:
-            # It stands before the first table; parsing every recipe whole would double the time of a listing.
-            return str(parse_toml(self.read().partition("\n[")[0], self.file).get("summary", ""))
+            # It stands before the first table, mostly on one line. Parsing every recipe would double a listing's time.
+            top = self.read().partition("\n[")[0]
+            if plain := _PLAIN_SUMMARY.search(top):
+                return plain[1]
+            return str(parse_toml(top, self.file).get("summary", ""))
         except ConfigError:
             return ""
 
