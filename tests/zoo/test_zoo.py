@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import interpzoo
-from interpzoo.build import build_parts
-from interpzoo.config import ModelConfig, Recipe, TrainedWith
+from interpzoo.build import Parts, build_parts, resolved
+from interpzoo.config import Component, MethodConfig, ModelConfig, Recipe, TrainedWith
 from interpzoo.errors import WeightsError
 from interpzoo.evaluation import evaluate
 from interpzoo.files import folder_bytes
@@ -102,12 +102,12 @@ def check_recipe(name: str, config: ModelConfig) -> None:
         recipe.training,
         recipe.start_from,
     )
-    for part in ("encoder", "decoder", "prior", "interpolator"):
-        made, asked = getattr(config, part), getattr(recipe, part)
-        assert (made is None) == (asked is None)
-        if made is not None:
-            assert made.options == asked.options
-            assert made.name.rpartition(":")[2] == asked.name.rpartition(":")[2]
+    assert resolved(config) == config, "an option is not written: 'python -m tools.resolve' writes it"
+    assert config.model_copy(update=parts_of(resolved(recipe))) == config
+
+
+def parts_of(config: MethodConfig) -> dict[str, Component | None]:
+    return {part: getattr(config, part) for part in Parts._fields}
 
 
 def check_card(folder: Path, config: ModelConfig) -> None:

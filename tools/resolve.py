@@ -1,0 +1,52 @@
+"""Write every option into the configs of the bundled models: ``python -m tools.resolve``.
+
+A component that gets a new option needs this once, with the default that keeps its models as they are. From then on
+another default changes no bundled model. Weights and codes stay; the lists of hashes, the pins in each ``zoo.toml`` and
+the records of the benchmark follow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from interpzoo.build import resolved
+from interpzoo.errors import InterpzooError
+from interpzoo.plugins import registry
+from interpzoo.pretrained.folder import CONFIG, fingerprint, read_config, write_hashes, write_text
+from tools.bundle import CARDS, ROOT, register
+from tools.leaderboard import RECORDS
+
+
+@click.command()
+def main() -> None:
+    """Write every option into the config of each bundled model, and print the names of those that change."""
+    try:
+        for folder in sorted(path for path in CARDS.iterdir() if path.is_dir()):
+            if resolve(folder):
+                click.echo(folder.name)
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("'python -m tools.pages' brings the cards up to date")
+
+
+def resolve(folder: Path) -> bool:
+    """Write every option into the config of a bundled model; whether it changes. Raises as `resolved`."""
+    config, before = read_config(folder), fingerprint(folder)
+    text = resolved(config).model_dump_json(indent=2) + "\n"
+    if (folder / CONFIG).read_text("utf-8") == text:
+        return False
+    write_text(folder / CONFIG, text)
+    write_hashes(folder)
+    row = registry().models.find(config.name)
+    zoo = ROOT / "plugins" / f"interpzoo_{row.owner.plugin}" / "zoo.toml"
+    write_text(zoo, register(zoo.read_text("utf-8"), config, row.entry.dataset, folder))
+    for record in RECORDS.glob("*/*.json"):
+        if before in (content := record.read_text("utf-8")):
+            write_text(record, content.replace(before, fingerprint(folder)))
+    return True
+
+
+if __name__ == "__main__":
+    main()
