@@ -13,6 +13,10 @@ MOST_FRAMES: Final = 10_000
 """Largest number of frames of one path."""
 MOST_IMAGES: Final = 100_000
 """Largest number of images that one call draws or arranges in a grid."""
+MOST_SIDE: Final = 2048
+"""Longest side of a model's images, in pixels."""
+MOST_VALUES: Final = 2**29
+"""Largest number of values in all images of one call of a model that takes any size: 2 GiB of float32."""
 MOST_AT_ONCE: Final = 2**31 - 1
 """Largest batch size, and largest number of anything else that costs nothing by itself."""
 MOST_REFINEMENTS: Final = 10_000

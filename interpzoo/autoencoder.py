@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator as AbcGenerator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Final
@@ -16,6 +17,7 @@ from interpzoo.errors import InputError
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, as_batch
 from interpzoo.interfaces import Decoder, Encoder, Prior
+from interpzoo.sizes import Sizes
 from interpzoo.tensors import check_floats
 
 _CHUNK_ELEMENTS: Final = 1 << 19  # values decoded at once: bounds the memory, and keeps activations in the caches
@@ -49,8 +51,13 @@ class Autoencoder(nn.Module):
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one code."""
+        """Shape of one code, at the default size."""
         return self.encoder.latent_shape
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of images that the model takes."""
+        return Sizes.of(self.config.image, self.encoder, self.decoder)
 
     @property
     def device(self) -> torch.device:
@@ -73,23 +80,28 @@ class Autoencoder(nn.Module):
         """Encode and decode, in the caller's gradient mode."""
         return self.decode(self.encode(images))
 
-    def encode(self, images: ImageInput, *, refine: int = 0) -> Tensor:
+    def encode(self, images: ImageInput, *, size: Sequence[int] | None = None, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.
 
         Args:
             images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
                 Other sizes are resized and other channels converted (see `interpzoo.images`).
+            size: (height, width) to bring the images to, for a model that takes any size; by default that of the first
+                image, reduced if a side has more than 2,048 pixels. Codes then have the shape that goes with it.
             refine: largest number of steps, 0 to 10,000, that move the encoder's code to one whose image is closer to
                 the input in squared error (see `interpzoo.geometry.project`). Refined codes track no gradients.
 
         Raises:
             ImageError: an image cannot be read or its values are not in [0, 1].
-            InputError: `refine` is not such a number, or the decoder is stochastic or not differentiable.
+            InputError: the model does not take `size`; or `refine` is not such a number, or the decoder is stochastic
+                or not differentiable.
         """
-        return self._encode_in_chunks(images, refine, None)
+        return self._encode_in_chunks(images, size, refine, None)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
+
+        If the model takes any size, the codes' shape says the size of their images.
 
         Raises:
             InputError: the codes have another shape or type, or they or their images are not finite.
@@ -97,9 +109,16 @@ class Autoencoder(nn.Module):
         return self._decode_in_chunks(codes, None)
 
     @torch.no_grad()
-    def reconstruct(self, images: ImageInput, *, refine: int = 0, batch_size: int | None = None) -> Tensor:
-        """Encode images, refined as in `encode`, and decode them to (B, C, H, W); tracks no gradients."""
-        return self._decode_in_chunks(self._encode_in_chunks(images, refine, batch_size), batch_size)
+    def reconstruct(
+        self,
+        images: ImageInput,
+        *,
+        size: Sequence[int] | None = None,
+        refine: int = 0,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Encode images as `encode` does and decode them to (B, C, H, W); tracks no gradients."""
+        return self._decode_in_chunks(self._encode_in_chunks(images, size, refine, batch_size), batch_size)
 
     @torch.no_grad()
     def sample(self, n: int, *, seed: int = 0, batch_size: int | None = None) -> Tensor:
@@ -116,15 +135,8 @@ class Autoencoder(nn.Module):
 
     def _checked_codes(self, codes: Tensor) -> Tensor:
         check_floats("codes", codes)
-        if codes.ndim == 0 or codes.shape[1:] != self.latent_shape:
-            raise InputError(
-                f"codes have shape {tuple(codes.shape)}, expected (B, {', '.join(map(str, self.latent_shape))})"
-            )
+        self.sizes.of_codes(codes)
         return codes.to(self.device)
-
-    @property
-    def _chunk(self) -> int:
-        return max(1, _CHUNK_ELEMENTS // math.prod(self.config.image.shape))
 
     def _encode(self, x: Tensor, refine: int) -> Tensor:
         x = x.to(self.device)
@@ -136,7 +148,7 @@ class Autoencoder(nn.Module):
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
                 "so that codes cannot be refined"
             )
-        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=self._chunk)
+        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=_chunk(x.shape[1:]))
 
     def _decode(self, codes: Tensor) -> Tensor:
         z = codes.to(self.dtype)
@@ -156,14 +168,21 @@ class Autoencoder(nn.Module):
             )
         return images
 
-    def _encode_in_chunks(self, images: ImageInput, refine: int, batch_size: int | None) -> Tensor:
-        refine, at_once = whole("refine", refine, 0, MOST_REFINEMENTS), self._at_once(batch_size)
-        x = as_batch(images, self.config.image)
-        return torch.cat([self._encode(part, refine) for part in x.split(at_once)])
+    def _encode_in_chunks(
+        self, images: ImageInput, size: Sequence[int] | None, refine: int, batch_size: int | None
+    ) -> Tensor:
+        refine = whole("refine", refine, 0, MOST_REFINEMENTS)
+        x = as_batch(images, self.sizes.spec(self.sizes.fit(images, size)))
+        return torch.cat([self._encode(part, refine) for part in x.split(_chunk(x.shape[1:], batch_size))])
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
-        at_once = self._at_once(batch_size)
-        return torch.cat([self._decode(part) for part in self._checked_codes(codes).split(at_once)])
+        codes = self._checked_codes(codes)
+        at_once = _chunk(self.sizes.of_codes(codes).shape, batch_size)
+        return torch.cat([self._decode(part) for part in codes.split(at_once)])
 
-    def _at_once(self, batch_size: int | None) -> int:
-        return self._chunk if batch_size is None else whole("batch_size", batch_size, 1, MOST_AT_ONCE)
+
+def _chunk(shape: Sequence[int], batch_size: int | None = None) -> int:
+    """How many images of a shape (C, H, W) are encoded or decoded at once."""
+    if batch_size is not None:
+        return whole("batch_size", batch_size, 1, MOST_AT_ONCE)
+    return max(1, _CHUNK_ELEMENTS // math.prod(shape))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from interpzoo.arguments import MOST_SEED
+from interpzoo.arguments import MOST_SEED, MOST_SIDE
 from interpzoo.errors import ConfigError, did_you_mean
 from interpzoo.text import quoted
 
@@ -47,11 +47,14 @@ SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 
 class ImageSpec(Schema):
-    """Shape of a model's input and output images; values are in [0, 1]."""
+    """Shape of a model's input and output images; values are in [0, 1].
+
+    Of a model that takes any size, this is the default size: that of its examples and samples.
+    """
 
     channels: int = Field(ge=1, le=16)
-    height: int = Field(ge=1, le=2048)
-    width: int = Field(ge=1, le=2048)
+    height: int = Field(ge=1, le=MOST_SIDE)
+    width: int = Field(ge=1, le=MOST_SIDE)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -30,9 +30,11 @@ Fit = Literal["resize", "pad", "mean"]
 """How an image is brought to a model's size. ``resize``: center crop to the aspect ratio, then antialiased bicubic.
 ``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
 
+MOST_LISTS = 8
+"""Largest number of lists of images in one another."""
+
 _ROUNDING = 1e-6  # by which values may leave [0, 1] and stay as they are
 _OVERSHOOT = 0.2  # by which they are clamped: decoders' own images leave [0, 1] by about half of this
-_DEEPEST = 8  # lists of images in one another
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow converts RGB to L
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
@@ -75,8 +77,8 @@ def _as_batch(images: ImageInput, spec: ImageSpec, depth: int) -> Tensor:
             return to_tensor(image, spec)[None]
         except ImageError as error:
             raise ImageError(f"{os.fspath(images)!r}: {error}") from error
-    if depth > _DEEPEST:
-        raise ImageError(f"images are nested more than {_DEEPEST} lists deep: expected one list of images")
+    if depth > MOST_LISTS:
+        raise ImageError(f"images are nested more than {MOST_LISTS} lists deep: expected one list of images")
     if isinstance(images, Sequence) and images and not isinstance(images, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
         return torch.cat([_as_batch(image, spec, depth + 1) for image in images])
     raise ImageError(

@@ -60,9 +60,11 @@ class InterpolationModel(Saved):
     @override
     def __repr__(self) -> str:
         weights = sum(parameter.numel() for parameter in self.parameters())
+        multiple = self.sizes.multiple
+        other = "" if multiple is None else f", or any size{'' if multiple == 1 else f' in multiples of {multiple}'}"
         rows = {
             "method": self.config.method,
-            "image": " x ".join(map(str, self.config.image.shape)),
+            "image": " x ".join(map(str, self.config.image.shape)) + other,
             "code": f"{' x '.join(map(str, self.latent_shape))} ({math.prod(self.latent_shape)} numbers)",
             "path": self.config.interpolator.name,
             "weights": f"{weights:,} in {str(self.dtype).removeprefix('torch.')} on {self.device}",
@@ -77,6 +79,7 @@ class InterpolationModel(Saved):
         steps: int = 9,
         *,
         t: Tensor | Sequence[float] | None = None,
+        size: Sequence[int] | None = None,
         interpolator: str | Interpolator | None = None,
         refine: int = 0,
         batch_size: int | None = None,
@@ -87,6 +90,8 @@ class InterpolationModel(Saved):
             a, b: images, as many in each; a single one is paired with each of the other's.
             steps: frames of a path, both ends included; 2 to 10,000.
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
+            size: (height, width) of the frames, for a model that takes any size; by default that of the first image, as
+                in `encode`.
             interpolator: a registered name or an `Interpolator`; the model's own by default.
             refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
             batch_size: images encoded or decoded at once; chosen to bound the memory by default.
@@ -97,12 +102,13 @@ class InterpolationModel(Saved):
 
         Raises:
             ImageError: as `encode`.
-            InputError: `steps` is out of range, the numbers of images cannot be paired, or a frame is not finite (as
-                far beyond [0, 1]); or as `encode`.
+            InputError: `steps` is out of range, the numbers of images cannot be paired, a frame is not finite (as far
+                beyond [0, 1]), or the frames of a model that takes any size have more than 2^29 values; or as `encode`.
             ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
         """
         positions = _even_positions(steps) if t is None else t
-        z0, z1 = (self._encode_in_chunks(images, refine, batch_size) for images in (a, b))
+        size = self.sizes.fit(a, size)
+        z0, z1 = (self._encode_in_chunks(images, size, refine, batch_size) for images in (a, b))
         frames = self._decode_paths(self.interpolate_codes(z0, z1, positions, interpolator=interpolator), batch_size)
         return frames[0] if is_single(a) and is_single(b) else frames
 
@@ -128,6 +134,7 @@ class InterpolationModel(Saved):
         dtype = torch.promote_types(z0.dtype, z1.dtype)
         z0, z1 = _paired(z0.to(dtype), z1.to(dtype))
         t = as_numbers("t", t, self.device)
+        self.sizes.check_number(len(z0) * t.shape[-1] if t.ndim else 0, self.sizes.of_codes(z0))
         if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
             raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
         if t.shape[-1] > MOST_FRAMES:
@@ -143,15 +150,18 @@ class InterpolationModel(Saved):
         images: ImageInput,
         steps: int = 9,
         *,
+        size: Sequence[int] | None = None,
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
         """Frames ((n - 1) (steps - 1) + 1, C, H, W) through n images in turn, `steps` from each to the next.
 
+        `size` is as in `interpolate`.
+
         Raises:
             InputError: there are fewer than two images, or `steps` is not from 2 to 10,000.
         """
-        codes = self._encode_in_chunks(images, 0, batch_size)
+        codes = self._encode_in_chunks(images, size, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph needs at least two images, got {len(codes)}")
         path = self.interpolate_codes(codes[:-1], codes[1:], _even_positions(steps), interpolator=interpolator)
@@ -167,19 +177,21 @@ class InterpolationModel(Saved):
         rows: int = 7,
         cols: int = 7,
         *,
+        size: Sequence[int] | None = None,
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
         """Images (rows, cols, C, H, W) between four corners: `x00` top left, `x01` top right, `x10` bottom left, ...
 
-        The left and right columns are interpolated first, then every row between them.
+        The left and right columns are interpolated first, then every row between them. `size` is as in `interpolate`.
 
         Raises:
             InputError: there are fewer than two rows or columns, or more than 100,000 images.
         """
         rows = whole("rows", rows, 2, MOST_FRAMES)
         cols = whole("cols", cols, 2, min(MOST_FRAMES, MOST_IMAGES // rows))
-        top, bottom = self._corners(x00, x01), self._corners(x10, x11)
+        size = self.sizes.fit(x00, size)
+        top, bottom = self._corners(x00, x01, size), self._corners(x10, x11, size)
         sides = self.interpolate_codes(top, bottom, torch.linspace(0, 1, rows), interpolator=interpolator)
         across = self.interpolate_codes(sides[0], sides[1], torch.linspace(0, 1, cols), interpolator=interpolator)
         return self._decode_paths(across, batch_size)
@@ -190,6 +202,7 @@ class InterpolationModel(Saved):
         images: ImageInput,
         weights: Tensor | Sequence[float] | Sequence[Sequence[float]],
         *,
+        size: Sequence[int] | None = None,
         mixer: str | Mixer | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
@@ -198,6 +211,7 @@ class InterpolationModel(Saved):
         Args:
             images: the k images to mix.
             weights: share of each image, (k,) for one mix or (N, k) for N mixes; at least 0, with sum 1.
+            size: as in `interpolate`.
             mixer: a registered name or a `Mixer`; the model's own interpolator by default, if it is one.
             batch_size: images encoded or decoded at once; chosen to bound the memory by default.
 
@@ -208,7 +222,7 @@ class InterpolationModel(Saved):
             ImageError: as `encode`.
             InputError: the weights are invalid, or the interpolator is not a `Mixer`.
         """
-        codes = self._encode_in_chunks(images, 0, batch_size)
+        codes = self._encode_in_chunks(images, size, 0, batch_size)
         shares = as_numbers("weights", weights, self.device)
         if shares.ndim not in (1, 2) or shares.shape[-1] != len(codes):
             raise InputError(f"weights have shape {tuple(shares.shape)}, expected ({len(codes)},) or (N, {len(codes)})")
@@ -254,8 +268,8 @@ class InterpolationModel(Saved):
             raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
         return path
 
-    def _corners(self, left: ImageInput, right: ImageInput) -> Tensor:
-        corners = torch.cat([self.encode(left), self.encode(right)])
+    def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
+        corners = torch.cat([self.encode(image, size=size) for image in (left, right)])
         if len(corners) != 2:
             raise InputError(f"a grid takes one image per corner, got {len(corners)} for two corners")
         return corners
@@ -269,7 +283,7 @@ def _even_positions(steps: int) -> Tensor:
 
 
 def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
-    if len(z0) != len(z1) and 1 not in (len(z0), len(z1)):
+    if z0.shape[1:] != z1.shape[1:] or (len(z0) != len(z1) and 1 not in (len(z0), len(z1))):
         raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
     n = len(z1) if len(z0) == 1 else len(z0)
     return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from interpzoo.arguments import seed_of
+from interpzoo.arguments import MOST_SIDE, seed_of, whole
 from interpzoo.autoencoder import evaluating
 from interpzoo.build import build_component, build_parts, resolved
 from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, Recipe, named, validate
-from interpzoo.errors import InputError
+from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
@@ -46,10 +46,13 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
 class WrappedEncoder(Encoder):
     """Any module from images (B, C, H, W) in [0, 1] to codes (B, *latent_shape)."""
 
-    def __init__(self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...], size_multiple: int | None = None
+    ) -> None:
         super().__init__(ComponentConfig(), image)
         self.module = module
         self.latent_shape = latent_shape
+        self.size_multiple = size_multiple
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -59,9 +62,12 @@ class WrappedEncoder(Encoder):
 class WrappedDecoder(Decoder):
     """Any module from codes (B, *latent_shape) to images (B, C, H, W)."""
 
-    def __init__(self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...], size_multiple: int | None = None
+    ) -> None:
         super().__init__(ComponentConfig(), image, latent_shape)
         self.module = module
+        self.size_multiple = size_multiple
 
     @override
     def forward(self, z: Tensor) -> Tensor:
@@ -69,7 +75,12 @@ class WrappedDecoder(Decoder):
 
 
 def wrap(
-    encoder: nn.Module, decoder: nn.Module, image: tuple[int, int, int], *, interpolator: str = "linear"
+    encoder: nn.Module,
+    decoder: nn.Module,
+    image: tuple[int, int, int],
+    *,
+    interpolator: str = "linear",
+    size_multiple: int | None = None,
 ) -> InterpolationModel:
     """A model made of any two modules, to interpolate with and to train (``train(..., model=...)``).
 
@@ -80,9 +91,12 @@ def wrap(
         decoder: codes back to images.
         image: (C, H, W).
         interpolator: a registered name.
+        size_multiple: if the modules take any height and width that are multiples of a number, that number; `image`
+            then has the default size. See `interpzoo.interfaces.Encoder.size_multiple`.
 
     Raises:
-        InputError: `image` does not have three sizes, or the modules do not map such images to codes and back.
+        InputError: `image` does not have three sizes, or the modules do not map such images to codes and back; or
+            `size_multiple` is not a number from 1 to 2,048, or they do not take such sizes.
         ConfigError: a size is out of range.
         UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
     """
@@ -92,16 +106,45 @@ def wrap(
     if not isinstance(image, Sequence) or len(image) != 3:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"image = {quoted(image)}: expected (C, H, W)")
     spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), "image")
-    blank = torch.zeros(1, *spec.shape)
+    if size_multiple is not None:
+        size_multiple = whole("size_multiple", size_multiple, 1, MOST_SIDE)
     weights = [tensor for module in (encoder, decoder) for tensor in module.parameters() if tensor.is_floating_point()]
     kinds = {(tensor.dtype, tensor.device) for tensor in weights}
     if len(kinds) > 1:
         found = " and ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))
         raise InputError(f"the modules have weights in {found}: expected one type on one device")
-    dtype, device = next(iter(kinds), (blank.dtype, blank.device))
+    dtype, device = next(iter(kinds), (torch.float32, torch.device("cpu")))
+    latent_shape = _code_shape(encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device))
+    nameless = Component(name=WRAPPED)
+    path = named(interpolator, "interpolator")
+    config = ModelConfig(
+        name=WRAPPED, method=WRAPPED, image=spec, encoder=nameless, decoder=nameless, interpolator=path
+    )
+    networks = (
+        WrappedEncoder(encoder, spec, latent_shape, size_multiple),
+        WrappedDecoder(decoder, spec, latent_shape, size_multiple),
+    )
+    model = InterpolationModel(config, *networks, None, build_component(Interpolator, path))
+    try:
+        sizes = model.sizes
+    except ConfigError as error:
+        raise InputError(str(error)) from None
+    if size_multiple is not None:
+        taller = sizes.spec((spec.height + size_multiple, spec.width))
+        code = _code_shape(encoder, decoder, torch.zeros(1, *taller.shape, dtype=dtype, device=device))
+        if sizes.of_codes(torch.empty(1, *code, device="meta")) != taller:
+            raise InputError(
+                f"codes of images of {taller.height}x{taller.width} have shape {code}, and those of "
+                f"{spec.height}x{spec.width} {latent_shape}: expected one factor between images and codes"
+            )
+    return model
+
+
+def _code_shape(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[int, ...]:
+    """The shape of the code of `blank` (1, C, H, W); raises an `InputError` unless it is decoded to the same shape."""
     try:
         with torch.no_grad(), evaluating(encoder, decoder):
-            code = encoder(blank.to(device, dtype))
+            code = encoder(blank)
             images = decoder(code)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
@@ -110,11 +153,4 @@ def wrap(
             raise InputError(f"the {what} returns a {type(value).__name__}: expected a module that returns one tensor")
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
-    latent_shape = tuple(code.shape[1:])
-    nameless = Component(name=WRAPPED)
-    path = named(interpolator, "interpolator")
-    config = ModelConfig(
-        name=WRAPPED, method=WRAPPED, image=spec, encoder=nameless, decoder=nameless, interpolator=path
-    )
-    networks = WrappedEncoder(encoder, spec, latent_shape), WrappedDecoder(decoder, spec, latent_shape)
-    return InterpolationModel(config, *networks, None, build_component(Interpolator, path))
+    return tuple(code.shape[1:])

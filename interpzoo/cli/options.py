@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +38,16 @@ def model_argument(function: F) -> F:
     """The argument NAME of a command; its help gets a paragraph that says what NAME can be."""
     function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{_MODEL}"
     return click.argument("name")(function)
+
+
+def height_and_width(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """A callback for an option that takes a size of images, such as ``256x192``."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{1,9}x\d{1,9}", text, re.ASCII) is None:
+        raise click.BadParameter(f"{quoted(text)}: expected height x width, such as 256x192.", ctx, parameter)
+    height, width = map(int, text.split("x"))
+    return height, width
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")

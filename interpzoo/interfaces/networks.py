@@ -21,6 +21,10 @@ class Encoder(nn.Module, Configured[ConfigT], ABC):
     normalization. In eval mode it never may."""
     latent_shape: tuple[int, ...]
     """Shape of one code; the constructor sets it."""
+    size_multiple: int | None = None
+    """``None``: images have the size of ``image`` alone. A number: any height and width that are multiples of it, and
+    ``image`` has the default size. Codes are then (c, H / f, W / f), with one factor f at every size, of which this is
+    a multiple; ``latent_shape`` is that of the default size."""
 
     def __init__(self, config: ConfigT, image: ImageSpec) -> None:
         super().__init__()
@@ -47,6 +51,8 @@ class Decoder(nn.Module, Configured[ConfigT], ABC):
     """Whether in train mode an image depends on the other codes of its batch. In eval mode it never may."""
     noise_shape: tuple[int, ...] | None = None
     """Shape of the noise for one image that ``sample`` takes, if decoding is stochastic."""
+    size_multiple: int | None = None
+    """As `Encoder.size_multiple`; a model takes any size if both its networks do. Such a decoder takes no noise."""
 
     def __init__(self, config: ConfigT, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 import torch
 
-from interpzoo.config import Recipe
+from interpzoo.config import ImageSpec, Recipe
 from interpzoo.errors import InterpzooError
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
@@ -20,6 +20,7 @@ from interpzoo.testing.expect import (
 from interpzoo.testing.networks import check_decoder, check_encoder, check_prior
 from interpzoo.testing.samples import BATCH, built, random_images
 
+_ANY = "leave 'size_multiple' None in networks that take one size only"
 _FIXED = "raise a ConfigError in __init__ for images or codes that the network cannot take"
 
 
@@ -66,11 +67,21 @@ def check_shapes(recipe: Recipe) -> None:
 
 @torch.no_grad()
 def check_shapes_of(model: InterpolationModel) -> None:
-    """Expect codes and images of the right shapes."""
+    """Expect codes and images of the right shapes, at another size too if the model takes any."""
     image, shape = model.config.image, model.latent_shape
+    with blaming("the model", "see 'size_multiple' in interpzoo.interfaces.Encoder"):
+        sizes = model.sizes
+    _check_shapes_at(model, image, shape)
+    if sizes.multiple is not None:
+        larger = sizes.spec((image.height + 2 * sizes.multiple, image.width + sizes.multiple))
+        factor = image.height // shape[1]
+        _check_shapes_at(model, larger, (shape[0], larger.height // factor, larger.width // factor))
+
+
+def _check_shapes_at(model: InterpolationModel, image: ImageSpec, shape: tuple[int, ...]) -> None:
     at = f"at images of {'x'.join(map(str, image.shape))}"
     x = random_images(BATCH, image)
-    with blaming(f"the model {at}", _FIXED):
+    with blaming(f"the model {at}", _FIXED if image == model.config.image else _ANY):
         codes = model.encoder(x)
         expect_shape(codes, (BATCH, *shape), f"the code {at}")
         expect_shape(model.decoder(codes), (BATCH, *image.shape), f"the decoded image {at}")

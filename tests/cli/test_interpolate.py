@@ -35,7 +35,7 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_without_images_the_paths_are_between_pairs_of_examples(cli: Cli, model: Path, tmp_path: Path) -> None:
     done = cli("interpolate", "./model", "-o", "strip.png")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 4 paths of 9 frames\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 4 paths of 9 frames of 16x16\n", "")
     save_strip(tmp_path / "expected.png", load(model).example_strip())
     assert np.array_equal(pixels(tmp_path / "strip.png"), pixels(tmp_path / "expected.png"))
 
@@ -57,7 +57,7 @@ def test_a_warning_is_one_line(cli: Cli, tmp_path: Path) -> None:
 
 def test_between_two_pictures(cli: Cli, model: Path, pictures: tuple[Path, Path], tmp_path: Path) -> None:
     done = cli("interpolate", "./model", "a.png", "b.jpg", "--steps", "5", "--scale", "2", "-o", "strip.png")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 1 path of 5 frames\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "strip.png: 1 path of 5 frames of 16x16\n", "")
     frames = load(model).interpolate(*pictures, steps=5)
     save_strip(tmp_path / "expected.png", frames, scale=2)
     shown = pixels(tmp_path / "strip.png")
@@ -85,7 +85,7 @@ def test_a_path_needs_two_examples(cli: Cli, model: Path, tmp_path: Path) -> Non
     few = load(model)
     few.examples = torch.zeros(3, *few.latent_shape)
     few.save_pretrained(tmp_path / "three")
-    assert cli("interpolate", "./three", "-o", "strip.png").stdout == "strip.png: 1 path of 9 frames\n"
+    assert cli("interpolate", "./three", "-o", "strip.png").stdout == "strip.png: 1 path of 9 frames of 16x16\n"
     few.examples = few.examples[:1]
     few.save_pretrained(tmp_path / "three")
     assert not (tmp_path / "three" / "preview.png").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import echo
-from interpzoo.cli.options import UserPath, device_option, model_argument, writable
+from interpzoo.cli.options import UserPath, device_option, height_and_width, model_argument, writable
 
 
 @click.command(
@@ -36,6 +36,13 @@ Examples:
     "--interpolator", metavar="NAME", help="Path between the codes, such as slerp.", show_default="the model's own"
 )
 @click.option(
+    "--size",
+    callback=height_and_width,
+    metavar="HxW",
+    help="Height and width of the frames, for a model of any size.",
+    show_default="those of image A",
+)
+@click.option(
     "--batch-size", type=int, metavar="N", help="Number of images to decode at once.", show_default="as memory allows"
 )
 @click.option(
@@ -50,16 +57,19 @@ def command(
     output: Path,
     steps: int,
     interpolator: str | None,
+    size: tuple[int, int] | None,
     batch_size: int | None,
     scale: int | None,
     device: str,
 ) -> None:
     """Interpolate from image A to image B with the model NAME, or between its example images if there is no A and B.
 
-    Images of another size are cropped and resized to the model's size.
+    Images of another size are cropped and resized to the model's size, or, if the model takes any size, to that of A.
     """
     if a is not None and b is None:
         raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())
+    if a is None and size is not None:
+        raise click.UsageError("--size is for two images: give A and B.", click.get_current_context())
     from interpzoo.images import save_gif, save_strip
     from interpzoo.pretrained.load import load
 
@@ -67,8 +77,8 @@ def command(
     if a is None or b is None:
         frames = model.example_strip(steps=steps, interpolator=interpolator, batch_size=batch_size)
     else:
-        frames = model.interpolate(a, b, steps, interpolator=interpolator, batch_size=batch_size)[None]
+        frames = model.interpolate(a, b, steps, size=size, interpolator=interpolator, batch_size=batch_size)[None]
     save = save_gif if output.suffix.lower() == ".gif" else save_strip
     save(output, frames, scale=scale)
-    paths, count = frames.shape[:2]
-    echo(f"{output}: {paths} path{'s' if paths > 1 else ''} of {count} frames")
+    paths, count, _, height, width = frames.shape
+    echo(f"{output}: {paths} path{'s' if paths > 1 else ''} of {count} frames of {height}x{width}")
