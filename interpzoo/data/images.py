@@ -24,11 +24,11 @@ from typing_extensions import TypeVar, override
 
 from interpzoo.arguments import MOST_SEED
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.data.sources import TEST_SPLITS, load_splits, read_member, skipped_files
-from interpzoo.decoding import MOST_FILE_BYTES, open_image
+from interpzoo.data.sources import TEST_SPLITS, encoded, load_splits, skipped_files
+from interpzoo.decoding import open_image
 from interpzoo.errors import DataError, ImageError
 from interpzoo.images import Fit, from_pixels, to_pixels
-from interpzoo.interfaces import Batch, DataSet, check_limit
+from interpzoo.interfaces import Batch, DataSet, check_limit, spread_over_classes
 from interpzoo.pretrained.locate import is_hub_id
 
 MEMORY: Final = 2 * 1024**3
@@ -108,6 +108,11 @@ class Images(DataSet[ImagesT]):
     def test(self, limit: int | None = None) -> Batch:
         check_limit(limit)
         return self._test.batch(torch.arange(len(self._test))[:limit])
+
+    @override
+    def examples(self, n: int, generator: Generator) -> Batch:
+        order = spread_over_classes(len(self._test), self._test.columns.get("label"), generator)
+        return self._test.batch(order[:n])
 
     @property
     def channels(self) -> int:
@@ -282,10 +287,8 @@ class _Split:
         for row in self._rows[:: math.ceil(len(self) / most)].tolist():
             value = self._table[row][self._column]
             with suppress(Exception):  # whatever Pillow's readers raise; decoding reports it
-                file = (
-                    value["path"] if value["bytes"] is None and "::" not in value["path"] else io.BytesIO(_bytes(value))
-                )
-                with Image.open(file) as image:
+                local = value["bytes"] is None and "::" not in value["path"]
+                with Image.open(value["path"] if local else io.BytesIO(encoded(value))) as image:
                     looks.append((image.mode.startswith(("1", "L", "I", "F")), min(image.size)))
         return looks
 
@@ -331,19 +334,9 @@ class _Split:
         if value is None:
             raise self._error(row, {}, "there is no image")
         try:
-            return open_image(_bytes(value))
+            return open_image(encoded(value))
         except (ImageError, OSError) as error:
             raise self._error(row, value, error) from error
 
     def _error(self, row: int, value: Mapping[str, Any], reason: object) -> DataError:
         return DataError(f"data set {self._data.config.source!r}, {value.get('path') or f'image {row}'}: {reason}")
-
-
-def _bytes(value: Mapping[str, Any]) -> bytes:
-    """The encoded image of a row: its own bytes, a file, or a member of an archive."""
-    if value["bytes"] is not None:
-        return value["bytes"]
-    if "::" in value["path"]:
-        return read_member(value["path"])
-    with Path(value["path"]).open("rb") as file:
-        return file.read(MOST_FILE_BYTES + 1)  # enough for `open_image` to see that it is too large

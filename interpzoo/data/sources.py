@@ -119,7 +119,21 @@ def _image_folder() -> Any:
     return importlib.import_module("datasets.packaged_modules.imagefolder.imagefolder").ImageFolder
 
 
-def read_member(path: str) -> bytes:
+def encoded(value: Mapping[str, Any]) -> bytes:
+    """The encoded image of a row: its own bytes, a file, or a member of an archive.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if value["bytes"] is not None:
+        return value["bytes"]
+    if "::" in value["path"]:
+        return _read_member(value["path"])
+    with Path(value["path"]).open("rb") as file:
+        return file.read(MOST_FILE_BYTES + 1)  # enough for `open_image` to see that it is too large
+
+
+def _read_member(path: str) -> bytes:
     """The bytes of a file in an archive, of which `datasets` gives the path ``zip://member::archive``.
 
     Raises:

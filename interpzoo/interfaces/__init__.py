@@ -10,7 +10,7 @@ never draws from the global random state.
 """
 
 from interpzoo.interfaces.component import ConfigT
-from interpzoo.interfaces.data import Batch, DataSet, GroundTruth, check_limit
+from interpzoo.interfaces.data import Batch, DataSet, GroundTruth, check_limit, spread_over_classes
 from interpzoo.interfaces.features import FeatureNetwork
 from interpzoo.interfaces.interpolation import Interpolator, Mixer, Solution
 from interpzoo.interfaces.networks import Decoder, Encoder, LatentModel, Prior
@@ -34,4 +34,5 @@ __all__ = [
     "Update",
     "check_limit",
     "parameters_of",
+    "spread_over_classes",
 ]

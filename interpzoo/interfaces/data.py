@@ -46,6 +46,12 @@ class DataSet(Configured[ConfigT], ABC):
     def test(self, limit: int | None = None) -> Batch:
         """The held-out images, always the same, or the first `limit`; raises an `InputError` if that is less than 1."""
 
+    def examples(self, n: int, generator: Generator) -> Batch:
+        """At most `n` held-out images to show, drawn from `generator`: of as many classes as there are."""
+        test = self.test()
+        rows = spread_over_classes(len(test["image"]), test.get("label"), generator)[:n]
+        return {name: values[rows] for name, values in test.items()}
+
 
 class GroundTruth(ABC):
     """Mixin for data sets with a known ground-truth path between images.
@@ -79,6 +85,22 @@ class GroundTruth(ABC):
         Frames are looked up in the part that the ends of their path lie on.
         """
         return torch.zeros(len(parameters), dtype=torch.int64)
+
+
+def spread_over_classes(n: int, label: Tensor | None, generator: Generator) -> Tensor:
+    """A random order (`n`,) of images in which no class has a second image before every class has had its first.
+
+    `label` has the classes (n,); with several labels for each image, or none, any order will do.
+    """
+    order = torch.randperm(n, generator=generator)
+    if label is None or label.ndim != 1:
+        return order
+    classes = label[order]
+    grouped = classes.argsort(stable=True)
+    counts = classes[grouped].unique_consecutive(return_counts=True)[1]
+    turn = torch.empty_like(order)  # how many images of its class come before each image
+    turn[grouped] = torch.cat([torch.arange(count) for count in counts.tolist()])
+    return order[turn.argsort(stable=True)]
 
 
 def check_limit(limit: int | None) -> None:

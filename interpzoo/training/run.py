@@ -131,7 +131,8 @@ class _Run:
         workers.close()
         trained = trainer.trained()
         with torch.no_grad():
-            trained.examples = trained.encode(data.test(_EXAMPLES)["image"]).cpu()
+            shown = data.examples(_EXAMPLES, torch.Generator().manual_seed(recipe.training.seed))
+            trained.examples = trained.encode(shown["image"]).cpu()
             trained.codes = _codes(trained, data, recipe.training)
         if model is None:
             trained.config = _described(trained.config, recipe, trainer)

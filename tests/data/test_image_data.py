@@ -104,6 +104,22 @@ class TestPresets:
         assert torch.equal(test["image"][:, 0, 2:30, 2:30], units(noise(1, 5, 28, 28)))
         assert test["label"].tolist() == [4, 3, 2, 1, 0]
 
+    def test_examples_are_drawn_across_the_classes_of_a_set_that_is_sorted_by_class(self, tmp_path: Path) -> None:
+        labels = datasets.ClassLabel(names=["a", "b", "c"])
+        pixels, classes = noise(0, 12, 28, 28), [0] * 8 + [1] * 3 + [2]
+        for split in ("train", "test"):
+            table(tmp_path / "mnist", split, pixels, label=(labels, classes))
+        data = build(MNIST, GRAY32, tmp_path)
+        shown = data.examples(6, torch.Generator().manual_seed(0))
+        assert sorted(shown["label"][:3].tolist()) == [0, 1, 2]
+        assert sorted(shown["label"][3:].tolist()) == [0, 0, 1]  # of the third there is no other
+        rows = [int((data.test()["image"] == image).flatten(1).all(1).nonzero()) for image in shown["image"]]
+        assert [classes[row] for row in rows] == shown["label"].tolist()
+        assert len({*rows}) == 6
+        assert torch.equal(data.examples(6, torch.Generator().manual_seed(0))["image"], shown["image"])
+        assert not torch.equal(data.examples(6, torch.Generator().manual_seed(1))["image"], shown["image"])
+        assert len(data.examples(100, torch.Generator())["image"]) == 12
+
     def test_presets_state_hub_identifier_and_license(self) -> None:
         for preset in (MNIST, FashionMNIST, CelebA):
             config: Any = preset.Config()

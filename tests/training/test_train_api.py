@@ -70,13 +70,14 @@ def test_the_config_records_the_training_with_full_names(tmp_path: Path) -> None
     }
 
 
-def test_examples_are_the_codes_of_the_first_held_out_images(tmp_path: Path) -> None:
-    found = four_steps("vae")
+def test_examples_are_the_codes_of_held_out_images_of_different_classes_drawn_by_the_seed(tmp_path: Path) -> None:
+    found = four_steps("vae", seed=3)
     trained = train(found, output=tmp_path)
-    held_out = Lines(ComponentConfig(), found.image).test(8)["image"]
+    shown = Lines(ComponentConfig(), found.image).examples(8, torch.Generator().manual_seed(3))
+    assert len(shown["label"].unique()) == 8
     examples = load(tmp_path).examples
     assert examples is not None
-    assert torch.equal(examples, trained.encode(held_out).detach())
+    assert torch.equal(examples, trained.encode(shown["image"]).detach())
 
 
 def test_codes_are_those_of_training_images(tmp_path: Path) -> None:
