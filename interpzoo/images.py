@@ -3,32 +3,29 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, interpolate
 
 from interpzoo.arguments import MOST_AT_ONCE, real, whole
 from interpzoo.config import ImageSpec
-from interpzoo.decoding import loaded, open_image
+from interpzoo.decoding import open_image
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.files import atomic_write
+from interpzoo.pixels import Fit, center_box, to_pixels
 from interpzoo.tensors import check_plain
-from interpzoo.text import explained, quoted
+from interpzoo.text import quoted
 
 ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
 """A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""
 
 ImageInput: TypeAlias = ImageLike | Sequence[ImageLike]
 """One image or several, as `as_batch` takes them."""
-
-Fit = Literal["resize", "pad", "mean"]
-"""How an image is brought to a model's size. ``resize``: center crop to the aspect ratio, then antialiased bicubic.
-``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
 
 MOST_LISTS = 8
 """Largest number of lists of images in one another."""
@@ -40,7 +37,6 @@ _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".
 _ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 _VISIBLE = 96  # pixels that the longer side is enlarged to
 _GAP = 2  # pixels between rows
-_BAND = 1 << 20  # pixels that are converted at once
 _MOST_SECONDS = 655  # of one frame of a GIF, which stores hundredths in 16 bits
 _MOST_PIXELS = 1 << 26  # in one picture, which takes 800 MB while it is made
 
@@ -150,7 +146,7 @@ def _with_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
-    top, left, height, width = _center_box(images.shape[2], images.shape[3], spec)
+    top, left, height, width = center_box(images.shape[2], images.shape[3], spec)
     images = images[..., top : top + height, left : left + width]
     if (height, width) == (spec.height, spec.width):
         return images.contiguous()
@@ -159,43 +155,8 @@ def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
 
 
 def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
-    """`image` as a model of `spec` takes it: (C, H, W), float32 in [0, 1].
-
-    Every mode works: transparency is composed over black, 16-bit grays are scaled to 8 bit, colors become gray by
-    ITU-R 601, and gray is repeated in all three channels of a color model.
-
-    Raises:
-        ImageError: `fit` cannot give the size of `spec`, its channels are not 1 or 3, or the 32-bit mode has no range.
-    """
-    return from_pixels(to_pixels(image, spec, fit), spec)
-
-
-def to_pixels(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
-    """The 8-bit half of `to_tensor`: uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``)."""
-    image = loaded(image)
-    if fit == "resize":
-        top, left, height, width = _center_box(image.height, image.width, spec)
-        if (height, width) != (image.height, image.width):
-            image = image.crop((left, top, left + width, top + height))
-    height, width = image.height, image.width
-    image = _convert(image, spec.channels)
-    if fit == "resize" and (height, width) != (spec.height, spec.width):
-        image = image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(image))
-    pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0).contiguous()
-    _, height, width = pixels.shape
-    across, down = spec.width - width, spec.height - height
-    if fit == "pad":
-        if min(across, down) < 0 or across % 2 or down % 2:
-            raise ImageError(
-                f"an image of {width}x{height} cannot be padded equally to {spec.width}x{spec.height}; use fit 'resize'"
-            )
-        return pad(pixels, (across // 2, across // 2, down // 2, down // 2))
-    if fit == "mean" and (width % spec.width or height % spec.height or width * spec.height != height * spec.width):
-        raise ImageError(
-            f"an image of {width}x{height} is not a whole multiple of {spec.width}x{spec.height}; use fit 'resize'"
-        )
-    return pixels
+    """`image` as a model of `spec` takes it: (C, H, W), float32 in [0, 1]; raises as `to_pixels`."""
+    return from_pixels(torch.from_numpy(to_pixels(image, spec, fit)), spec)
 
 
 def from_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:
@@ -205,46 +166,6 @@ def from_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:
     if block > 1:
         values = avg_pool2d(values, block)
     return values.div_(255)
-
-
-def _center_box(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the largest central part with the aspect ratio of `spec`."""
-    h = max(1, min(height, round(width * spec.height / spec.width)))
-    w = max(1, min(width, round(height * spec.width / spec.height)))
-    return (height - h) // 2, (width - w) // 2, h, w
-
-
-def _convert(image: Image.Image, channels: int) -> Image.Image:
-    if channels not in (1, 3):
-        raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
-    mode = "L" if channels == 1 else "RGB"
-    rows = max(1, _BAND // image.width)
-    if image.height > rows and (image.mode != mode or "transparency" in image.info):
-        # A band at a time: what is between the two modes takes several times the memory of either.
-        whole = Image.new(mode, image.size)
-        for top in range(0, image.height, rows):
-            band = image.crop((0, top, image.width, min(top + rows, image.height)))
-            whole.paste(_convert(band, channels), (0, top))
-        return whole
-    if image.mode == mode and "transparency" not in image.info:
-        return image
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        # Pillow would cut 16 bit at 255.
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ImageError(f"a 32-bit image with values up to {values.max()} has no defined range: give a tensor")
-        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise ImageError("a 32-bit float image has no defined range: give a tensor in [0, 1]")
-    try:
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-        return image.convert(mode)
-    except Exception as error:  # such as a palette that the file's reader in Pillow forgot
-        raise ImageError(
-            f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {explained(error)}"
-        ) from error
 
 
 def save_image(path: str | os.PathLike[str], image: Tensor) -> None:

@@ -27,8 +27,9 @@ from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, encoded, load_splits, skipped_files
 from interpzoo.decoding import open_image
 from interpzoo.errors import DataError, ImageError
-from interpzoo.images import Fit, from_pixels, to_pixels
+from interpzoo.images import from_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit, spread_over_classes
+from interpzoo.pixels import Fit, to_pixels
 from interpzoo.pretrained.locate import is_hub_id
 
 MEMORY: Final = 2 * 1024**3
@@ -326,7 +327,7 @@ class _Split:
     def _decode_one(self, row: int, value: Mapping[str, Any] | None) -> Tensor:
         image = self._open(row, value)
         try:
-            return to_pixels(self._data.frame(image), self._data.image, self._data.config.fit)
+            return torch.from_numpy(to_pixels(self._data.frame(image), self._data.image, self._data.config.fit))
         except ImageError as error:
             raise self._error(row, value or {}, error) from error
 

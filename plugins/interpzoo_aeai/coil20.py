@@ -16,8 +16,8 @@ from typing_extensions import override
 from interpzoo.data.images import Images, ImagesConfig, Source
 from interpzoo.errors import DataError, InputError
 from interpzoo.geometry import Circle, Manifold
-from interpzoo.images import Fit
 from interpzoo.interfaces import GroundTruth
+from interpzoo.pixels import Fit
 
 VIEWS: Final = 72
 """Views of each object, 360 / 72 = 5 degrees apart."""

@@ -1,0 +1,103 @@
+"""Pictures as 8-bit pixels of a model's size and channels. No torch is imported here."""
+
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from interpzoo.decoding import loaded
+from interpzoo.errors import ImageError
+from interpzoo.text import explained
+
+Fit = Literal["resize", "pad", "mean"]
+"""How an image is brought to a model's size. ``resize``: center crop to the aspect ratio, then antialiased bicubic.
+``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
+
+_BAND = 1 << 20  # pixels that are converted at once
+
+
+class Shape(Protocol):
+    """Channels and size of a model's images."""
+
+    @property
+    def channels(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+
+
+def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize") -> NDArray[np.uint8]:
+    """`image` as uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``).
+
+    Every mode works: transparency is composed over black, 16-bit grays are scaled to 8 bit, colors become gray by
+    ITU-R 601, and gray is repeated in all three channels of a color model.
+
+    Raises:
+        ImageError: `fit` cannot give the size of `spec`, its channels are not 1 or 3, or the 32-bit mode has no range.
+    """
+    image = loaded(image)
+    if fit == "resize":
+        top, left, height, width = center_box(image.height, image.width, spec)
+        if (height, width) != (image.height, image.width):
+            image = image.crop((left, top, left + width, top + height))
+    height, width = image.height, image.width
+    image = _convert(image, spec.channels)
+    if fit == "resize" and (height, width) != (spec.height, spec.width):
+        image = image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
+    pixels = np.array(image)
+    pixels = pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+    _, height, width = pixels.shape
+    across, down = spec.width - width, spec.height - height
+    if fit == "pad":
+        if min(across, down) < 0 or across % 2 or down % 2:
+            raise ImageError(
+                f"an image of {width}x{height} cannot be padded equally to {spec.width}x{spec.height}; use fit 'resize'"
+            )
+        return np.pad(pixels, ((0, 0), (down // 2, down // 2), (across // 2, across // 2)))
+    if fit == "mean" and (width % spec.width or height % spec.height or width * spec.height != height * spec.width):
+        raise ImageError(
+            f"an image of {width}x{height} is not a whole multiple of {spec.width}x{spec.height}; use fit 'resize'"
+        )
+    return pixels
+
+
+def center_box(height: int, width: int, spec: Shape) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the largest central part with the aspect ratio of `spec`."""
+    h = max(1, min(height, round(width * spec.height / spec.width)))
+    w = max(1, min(width, round(height * spec.width / spec.height)))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def _convert(image: Image.Image, channels: int) -> Image.Image:
+    if channels not in (1, 3):
+        raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
+    mode = "L" if channels == 1 else "RGB"
+    rows = max(1, _BAND // image.width)
+    if image.height > rows and (image.mode != mode or "transparency" in image.info):
+        # A band at a time: what is between the two modes takes several times the memory of either.
+        whole = Image.new(mode, image.size)
+        for top in range(0, image.height, rows):
+            band = image.crop((0, top, image.width, min(top + rows, image.height)))
+            whole.paste(_convert(band, channels), (0, top))
+        return whole
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        # Pillow would cut 16 bit at 255.
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ImageError(f"a 32-bit image with values up to {values.max()} has no defined range: give a tensor")
+        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ImageError("a 32-bit float image has no defined range: give a tensor in [0, 1]")
+    try:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        return image.convert(mode)
+    except Exception as error:  # such as a palette that the file's reader in Pillow forgot
+        raise ImageError(
+            f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {explained(error)}"
+        ) from error
