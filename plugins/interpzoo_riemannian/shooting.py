@@ -77,7 +77,7 @@ def logarithm_map(
     check_latents(z0=z0, z1=z1)
     steps = check_steps(steps)
     if tolerance is None:
-        tolerance = 1e-10 if z0.dtype == torch.float64 else 1e-7
+        tolerance = _tight(z0)
     # With free nodes, because `exponential_map` shoots those.
     found = geodesic(decoder, z0, z1, steps=steps, tolerance=tolerance, batch_size=batch_size, midpoints=False)
     warn_unless_converged(found)
@@ -112,17 +112,23 @@ def analogy(
     """``a`` is to ``b`` as ``c`` is to the last node of the paths (B, steps, *latent) returned, which start at `c`.
 
     Shao et al. 2018: the velocity of the geodesic from `a` to `b` is carried along the geodesic from `a` to `c`, and a
-    geodesic shot with it from there. Latents are (B, *latent); all else is as in `exponential_map`.
+    geodesic shot with it from there. Both are found to the tolerance of `logarithm_map`. Latents are (B, *latent); all
+    else is as in `exponential_map`.
 
     Raises:
         InputError: as `exponential_map`.
     """
     check_latents(a=a, b=b, c=c)
     v = logarithm_map(decoder, a, b, steps=steps, batch_size=batch_size)
-    found = geodesic(decoder, a, c, steps=steps, batch_size=batch_size)
+    found = geodesic(decoder, a, c, steps=steps, tolerance=_tight(a), batch_size=batch_size)
     warn_unless_converged(found)
     carried = parallel_transport(decoder, found.path, v, batch_size=batch_size)
     return exponential_map(decoder, c, carried, steps=steps, batch_size=batch_size)
+
+
+def _tight(z: Tensor) -> float:
+    """A tolerance near the rounding of `z`: errors of directions grow along the path."""
+    return 1e-10 if z.dtype == torch.float64 else 1e-7
 
 
 def carried_along(

@@ -123,6 +123,10 @@ def geodesic(
             replaced by `z0` and `z1`. Straight lines by default.
         method: the minimizer; ``auto`` chooses as above, and each minimizer by name works with half of the `steps`.
         tolerance: a pair has converged when another full step promises to lower its energy by less than this share.
+            Where the curvature of the manifold is at most K, a path of length L is then off the geodesic by at most
+            about sqrt(2 tolerance) / pi * L / (1 - K L^2 / pi^2). At the default, that is 0.5 % of the length where
+            the manifold is flat, 2 % at 2.8 on the unit sphere, and more towards antipodes, between which no way is
+            the shortest. The error of a path of few `steps` is not in this, and no tolerance lowers it.
         max_iterations: iterations of a minimizer at most, for each number of nodes; up to 100,000.
         batch_size: latents decoded at once, which bounds the memory; by default as many as give 2^20 output values.
         midpoints: whether the chain includes the points between the nodes; `exponential_map` shoots without them.

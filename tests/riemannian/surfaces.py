@@ -10,6 +10,7 @@ from scipy.integrate import solve_bvp
 from torch import Tensor
 
 Surface = Callable[[Tensor], Tensor]
+Acceleration = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 def sphere(z: Tensor) -> Tensor:
@@ -70,10 +71,15 @@ def torus_acceleration(x: np.ndarray, y: np.ndarray, u: np.ndarray, v: np.ndarra
     return 2 * np.sin(y) / ring * u * v, -ring * np.sin(y) * u * u
 
 
-def bvp_length(
-    acceleration: Callable[..., tuple[np.ndarray, np.ndarray]], surface: Surface, a: Tensor, b: Tensor
-) -> float:
-    """Length of the geodesic from `a` to `b`, both (2,), by collocation at a tolerance of 1e-10."""
+def bvp_length(acceleration: Acceleration, surface: Surface, a: Tensor, b: Tensor) -> float:
+    """Length of the geodesic from `a` to `b`, both (2,)."""
+    # Speed is constant along a geodesic: its value at the start is the length.
+    z, v = bvp_geodesic(acceleration, a, b, 2)[:, :1].unbind(0)
+    return float(torch.func.jvp(surface, (z,), (v,))[1].norm())
+
+
+def bvp_geodesic(acceleration: Acceleration, a: Tensor, b: Tensor, n: int) -> Tensor:
+    """Positions and velocities (2, n, 2) on the geodesic from `a` to `b`, by collocation at a tolerance of 1e-10."""
     start, end = a.numpy(), b.numpy()
 
     def derivative(_: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -87,6 +93,4 @@ def bvp_length(
     guess = np.concatenate([line, np.repeat((end - start)[:, None], 50, 1)])
     solved = solve_bvp(derivative, ends, t, guess, tol=1e-10, max_nodes=100_000)
     assert solved.success
-    # Speed is constant along a geodesic: its value at the start is the length.
-    z, v = (torch.from_numpy(solved.sol(0.0)[i : i + 2])[None] for i in (0, 2))
-    return float(torch.func.jvp(surface, (z,), (v,))[1].norm())
+    return torch.from_numpy(solved.sol(np.linspace(0, 1, n))).unflatten(0, (2, 2)).mT

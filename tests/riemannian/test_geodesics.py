@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from interpzoo_riemannian import Geodesic, geodesic, metric
@@ -9,12 +11,14 @@ from torch import Generator, Tensor, nn
 
 from interpzoo.geometry import curve_energy, resample
 from tests.riemannian.surfaces import (
+    bvp_geodesic,
     bvp_length,
     cylinder,
     paraboloid,
     paraboloid_acceleration,
     sphere,
     sphere_distance,
+    sphere_inverse,
     swiss_roll,
     swiss_roll_arc,
     torus,
@@ -84,6 +88,64 @@ def test_the_paraboloid_and_the_torus_agree_with_a_boundary_value_solver() -> No
     a, b = torch.tensor([0.0, 0.3]).double(), torch.tensor([1.2, 1.5]).double()
     found = geodesic(torus, a[None], b[None], steps=50)
     assert float(found.length) == pytest.approx(bvp_length(torus_acceleration, torus, a, b), rel=1e-3)
+
+
+def promised(tolerance: float, length: Tensor, curvature: float = 0.0) -> Tensor:
+    """How far off the geodesic a path may be that has converged, by the docstring of `geodesic`."""
+    return math.sqrt(2 * tolerance) / math.pi * length / (1 - curvature * length.square() / math.pi**2)
+
+
+def farthest(points: Tensor, curve: Tensor) -> Tensor:
+    """Largest distance (B,) of points (B, T, D) from a curve (B, N, D) of many nodes."""
+    return torch.cdist(points, curve).amin(2).amax(1)
+
+
+TOLERANCES = pytest.mark.parametrize("tolerance", [1e-3, 1e-4, 1e-6])
+
+
+@TOLERANCES
+@pytest.mark.parametrize("d", [2, 10])
+def test_converged_paths_on_the_sphere_are_as_near_to_the_great_circle_as_promised(d: int, tolerance: float) -> None:
+    """Up to 2.8 of the 3.14 where the shortest way is no longer one; the middles are near the origin of the chart."""
+    middle = torch.cat([0.4 * latents(32, d), -torch.ones(32, 1).double()], 1)
+    middle = middle / middle.norm(dim=1, keepdim=True)
+    ahead = latents(32, d + 1, seed=1)
+    ahead = ahead - (ahead * middle).sum(1, keepdim=True) * middle
+    ahead = ahead / ahead.norm(dim=1, keepdim=True)
+    length = torch.linspace(0.3, 2.8, 32).double()
+    start, end = (middle * (half := sign * length[:, None] / 2).cos() + ahead * half.sin() for sign in (-1, 1))
+    found = geodesic(sphere, sphere_inverse(start), sphere_inverse(end), steps=41, tolerance=tolerance)
+    assert bool(found.converged.all())
+    points = sphere(found.path.flatten(0, 1)).unflatten(0, (32, 41))
+    axes = torch.stack([middle, ahead], 1)
+    off = (points - points @ axes.mT @ axes).norm(dim=2).amax(1)
+    assert float((off / promised(tolerance, length, curvature=1.0)).max()) < 1.1
+
+
+@TOLERANCES
+def test_converged_paths_on_a_swiss_roll_are_as_near_to_the_straight_line_as_promised(tolerance: float) -> None:
+    u = 1.5 * torch.pi + 3 * torch.pi * torch.rand(2, 16, generator=Generator().manual_seed(1)).double()
+    a, b = torch.stack([u, 20 * latents(2, 16, seed=2).abs()], 2)
+    found = geodesic(swiss_roll, a, b, steps=101, tolerance=tolerance)
+    assert bool(found.converged.all())
+    points = torch.stack([swiss_roll_arc(found.path[..., 0]), found.path[..., 1]], 2)
+    along = points[:, -1:] - points[:, :1]
+    length = along.norm(dim=2)[:, 0]
+    ahead = points - points[:, :1]
+    off = (ahead[..., 0] * along[..., 1] - ahead[..., 1] * along[..., 0]).abs().amax(1) / length
+    assert float((off / promised(tolerance, length)).max()) < 1.1
+
+
+@TOLERANCES
+def test_converged_paths_on_the_torus_are_as_near_to_the_geodesic_as_promised(tolerance: float) -> None:
+    a = torch.tensor([[0.0, 0.3], [0.0, -0.5], [0.0, 2.0], [0.5, 1.0]]).double()
+    b = torch.tensor([[1.2, 1.5], [1.0, 0.5], [1.5, 2.5], [0.0, -1.0]]).double()
+    found = geodesic(torus, a, b, steps=41, tolerance=tolerance)
+    assert bool(found.converged.all())
+    true = torch.stack([bvp_geodesic(torus_acceleration, *ends, n=4001)[0] for ends in zip(a, b, strict=True)])
+    points, curve = (torus(z.flatten(0, 1)).unflatten(0, z.shape[:2]) for z in (found.path, true))
+    # The curvature of the torus is at most 1 / 3, on its outside.
+    assert float((farthest(points, curve) / promised(tolerance, found.length, curvature=1 / 3)).max()) < 1.1
 
 
 def test_the_error_of_the_length_is_of_second_order() -> None:

@@ -120,6 +120,17 @@ def test_an_analogy_on_a_flat_manifold_is_a_parallelogram() -> None:
     torch.testing.assert_close(path[:, -1], c + b - a, atol=1e-3, rtol=0)
 
 
+def test_an_analogy_on_the_sphere_carries_the_great_circle() -> None:
+    a, b, c = (0.5 * latents(8, 2, seed=seed) for seed in (1, 2, 3))
+    x, y, start = sphere(a), sphere(b), sphere(c)
+    angle = (x * y).sum(1, keepdim=True).acos()
+    v = (y - angle.cos() * x) * angle / angle.sin()
+    carried = v - (v * start).sum(1, keepdim=True) / (1 + (x * start).sum(1, keepdim=True)) * (x + start)
+    expected = start * angle.cos() + carried / angle * angle.sin()
+    found = sphere(analogy(sphere, a, b, c, steps=40)[:, -1])
+    torch.testing.assert_close(found, expected, atol=3e-4, rtol=0)
+
+
 def test_the_logarithm_warns_where_it_did_not_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     from interpzoo_riemannian import shooting
 
