@@ -10,7 +10,8 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 * pretrained models: `load`, `verify`, `push`;
 * models of one's own: `create`, `train`, `wrap`;
 * scores: `evaluate`;
-* pictures: `save_image`, `save_strip`, `save_gif`;
+* pictures: `save_image`, `save_strip`, `save_frames`, and `to_pil` and `to_strip` for notebooks;
+* films: `save_video`, `save_gif`, and `ease` for slow ends;
 * types: `InterpolationModel`, and `InterpzooError`, the base of all errors (`interpzoo.errors` has the others).
 
 Plugins import from the modules, as docs/plugins.md shows.

@@ -1,8 +1,8 @@
 from .errors import InterpzooError as InterpzooError
 from .evaluation import evaluate as evaluate
-from .images import save_gif as save_gif
-from .images import save_image as save_image
-from .images import save_strip as save_strip
+from .films import ease as ease
+from .films import save_gif as save_gif
+from .films import save_video as save_video
 from .listing import list_datasets as list_datasets
 from .listing import list_interpolators as list_interpolators
 from .listing import list_metrics as list_metrics
@@ -11,6 +11,11 @@ from .listing import list_recipes as list_recipes
 from .model import InterpolationModel as InterpolationModel
 from .own import create as create
 from .own import wrap as wrap
+from .pictures import save_frames as save_frames
+from .pictures import save_image as save_image
+from .pictures import save_strip as save_strip
+from .pictures import to_pil as to_pil
+from .pictures import to_strip as to_strip
 from .pretrained.load import load as load
 from .pretrained.push import push as push
 from .pretrained.verify import verify as verify

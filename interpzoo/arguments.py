@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any, Final, SupportsFloat, cast
 
 from interpzoo.errors import InputError
@@ -37,6 +38,13 @@ def whole(name: str, value: object, least: int, most: int) -> int:
     if number is None or not least <= number <= most:
         raise InputError(f"{name} = {quoted(value)}: expected a whole number from {least:,} to {most:,}")
     return number
+
+
+def one_of(name: str, value: object, choices: Sequence[str]) -> str:
+    """`value`; raises an `InputError` unless it is one of the words `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} = {quoted(value)}: expected {' or '.join(map(repr, choices))}")
+    return value
 
 
 def seed_of(value: object, name: str = "seed") -> int:

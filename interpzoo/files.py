@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from interpzoo.errors import ConfigError, InputError, InterpzooError, OutputError
+from interpzoo.text import quoted
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +31,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 def expanded(path: str | Path) -> Path:
     """`path` with the user's home folder for a ``~`` at its start; raises an `InputError` if it is not a path."""
     if not isinstance(path, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{path!r} is not a path: expected a string or a pathlib.Path")
+        raise InputError(f"{quoted(path)} is not a path: expected a string or a pathlib.Path")
     try:
         return Path(path).expanduser()
     except RuntimeError:

@@ -16,8 +16,8 @@ from interpzoo.build import Parts, check_registered, resolved
 from interpzoo.config import ModelConfig
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.images import save_strip
 from interpzoo.interfaces import Interpolator
+from interpzoo.pictures import save_strip
 from interpzoo.pretrained.card import public_path, write_card
 from interpzoo.pretrained.folder import CODES, EXAMPLES, PREVIEW, claim_folder, replace_files, write_hashes
 from interpzoo.pretrained.networks import check_codes, read_networks, write_networks

@@ -1,23 +1,21 @@
-"""Images in and pictures out."""
+"""Images in."""
 
 from __future__ import annotations
 
 import io
-import os
-import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageSequence
+from PIL import Image
 from torch import Tensor
 
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import open_image
-from interpzoo.errors import ImageError, InputError, OutputError
-from interpzoo.images import as_batch, is_single, save_gif, save_image, save_strip, to_tensor
+from interpzoo.errors import ImageError
+from interpzoo.images import as_batch, is_single, to_tensor
 
 GRAY, COLOR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
 
@@ -263,103 +261,3 @@ class TestAsBatch:
     )
     def test_is_single(self, images: Tensor, single: bool) -> None:
         assert is_single(images) is single
-
-
-class TestPictures:
-    @pytest.mark.parametrize("channels", [1, 3])
-    def test_round_trip(self, tmp_path: Path, channels: int) -> None:
-        target = spec(channels, 5, 7)
-        image = torch.from_numpy(noise(channels, 5, 7)) / 255
-        save_image(tmp_path / "x.PNG", image)
-        assert torch.equal(to_tensor(open_image(tmp_path / "x.PNG"), target), image)
-
-    def test_values_are_clamped_here(self, tmp_path: Path) -> None:
-        save_image(tmp_path / "x.png", torch.tensor([[[-3.0, 0.0], [1.0, 9.0]]]))
-        assert np.array(open_image(tmp_path / "x.png")).tolist() == [[0, 0], [255, 255]]
-
-    @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp", ".gif"])
-    def test_suffix_is_the_format(self, tmp_path: Path, suffix: str) -> None:
-        path = tmp_path / f"x{suffix}"
-        save_image(path, torch.full((3, 16, 16), 0.5))
-        with Image.open(path) as image:
-            assert image.format == {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}[suffix]
-
-    @pytest.mark.parametrize("name", ["x", "x.txt", "x.png.bak"])
-    def test_unknown_suffix(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(OutputError, match=r"expected \.png, \.jpg"):
-            save_image(tmp_path / name, torch.zeros(1, 4, 4))
-        with pytest.raises(OutputError, match=r"expected \.gif, \.webp"):
-            save_gif(tmp_path / "x.png", torch.zeros(2, 1, 4, 4))
-        assert not os.listdir(tmp_path)
-
-    @pytest.mark.parametrize(
-        "image",
-        [
-            torch.zeros(4, 4),
-            torch.zeros(2, 4, 4),
-            torch.zeros(3, 4, 4, dtype=torch.uint8),
-            torch.full((1, 4, 4), np.nan),
-        ],
-    )
-    def test_images_that_cannot_be_saved(self, tmp_path: Path, image: Tensor) -> None:
-        with pytest.raises(ImageError, match="cannot show"):
-            save_image(tmp_path / "x.png", image)
-        assert not os.listdir(tmp_path)
-
-    def test_a_strip_has_one_row_per_interpolation_and_white_gaps(self, tmp_path: Path) -> None:
-        frames = torch.tensor([[0.2, 0.4, 0.6], [0.0, 1.0, 0.8]]).view(2, 3, 1, 1, 1).expand(2, 3, 1, 2, 2)
-        save_strip(tmp_path / "x.png", frames, scale=3)
-        strip = np.array(open_image(tmp_path / "x.png"))
-        assert strip.shape == (6 + 2 + 6, 18)
-        assert strip[0, ::6].tolist() == [51, 102, 153]
-        assert (strip[6:8] == 255).all()
-        assert strip[8, ::6].tolist() == [0, 255, 204]
-        assert (strip[:6, :6] == 51).all()
-
-    def test_small_images_are_enlarged_to_be_seen(self, tmp_path: Path) -> None:
-        save_strip(tmp_path / "x.png", torch.rand(5, 1, 32, 32))
-        assert open_image(tmp_path / "x.png").size == (5 * 96, 96)
-        save_strip(tmp_path / "x.png", torch.rand(2, 3, 128, 128))
-        assert open_image(tmp_path / "x.png").size == (256, 128)
-
-    def test_an_animation_runs_forward_and_back(self, tmp_path: Path) -> None:
-        values = torch.tensor([0.0, 51 / 255, 102 / 255, 1.0])
-        frames = torch.stack([values, 1 - values]).view(2, 4, 1, 1, 1).expand(2, 4, 1, 4, 4)
-        save_gif(tmp_path / "x.gif", frames, scale=1, seconds=0.2)
-        with Image.open(tmp_path / "x.gif") as gif:
-            assert gif.size == (4 + 2 + 4, 4)
-            assert gif.info["duration"] == 200
-            assert gif.info["loop"] == 0
-            shown = [np.array(frame.convert("L")) for frame in ImageSequence.Iterator(gif)]
-        assert [int(frame[0, 0]) for frame in shown] == [0, 51, 102, 255, 102, 51]
-        assert [int(frame[0, 6]) for frame in shown] == [255, 204, 153, 0, 153, 204]
-
-    @pytest.mark.parametrize("shape", [(1, 4, 4), (0, 1, 4, 4), (1, 1, 1, 1, 4, 4)])
-    def test_wrong_frames(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
-        with pytest.raises(ImageError, match="frames of shape"):
-            save_strip(tmp_path / "x.png", torch.zeros(shape))
-
-    def test_wrong_scale(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="scale = 0"):
-            save_strip(tmp_path / "x.png", torch.zeros(2, 1, 4, 4), scale=0)
-        with pytest.raises(InputError, match=r"scale = 100000: the picture would have 320,000,000,000 pixels"):
-            save_strip(tmp_path / "x.png", torch.zeros(2, 1, 4, 4), scale=100_000)
-
-    def test_picture_too_large_for_its_format(self, tmp_path: Path) -> None:
-        with pytest.raises(OutputError, match="as WEBP"):
-            save_image(tmp_path / "x.webp", torch.zeros(1, 1, 20_000))
-        assert not os.listdir(tmp_path)
-
-    def test_a_full_disk_leaves_the_old_picture(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        save_image("x.png", torch.zeros(1, 4, 4))
-        before = (tmp_path / "x.png").read_bytes()
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
-        try:
-            with pytest.raises(OutputError, match=r"cannot write 'x\.png': File too large"):
-                save_image("x.png", torch.rand(3, 512, 512))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        assert (tmp_path / "x.png").read_bytes() == before
-        assert os.listdir(tmp_path) == ["x.png"]

@@ -18,7 +18,7 @@ from interpzoo.benchmark.task import Task
 from interpzoo.errors import MissingDependencyError, how_to_install
 from interpzoo.features import features_named
 from interpzoo.files import atomic_write
-from interpzoo.images import save_strip
+from interpzoo.pictures import save_strip
 from interpzoo.pretrained.load import load
 
 STRIP_PAIRS: Final = 3

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from interpzoo import load
-from interpzoo.images import save_strip
+from interpzoo.pictures import save_strip
 from tests.cli.conftest import Cli
 
 STEPS = 9

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 import interpzoo
 from interpzoo.cli.app import group
-from interpzoo.images import save_image
+from interpzoo.pictures import save_image
 from tests.hubserver import Hub, environment
 
 ROOT = Path(__file__).parents[2]

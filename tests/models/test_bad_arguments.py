@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import random
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -83,6 +84,12 @@ WRONG: Mapping[str, Any] = {
 """Values that no argument, or not every argument, may have."""
 
 
+def _frames_anew(folder: Path, frames: Tensor, scale: int) -> list[Path]:
+    """`save_frames` in a folder that the call before has not filled."""
+    shutil.rmtree("d", ignore_errors=True)
+    return interpzoo.save_frames(folder, frames, scale=scale)
+
+
 def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     """The public functions with arguments that work."""
     model = tiny_model("vae")
@@ -111,6 +118,17 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "save_image": (interpzoo.save_image, {"path": folder / "a.png", "image": frames[0, 0]}),
         "save_strip": (interpzoo.save_strip, {"path": folder / "b.png", "frames": frames, "scale": 1}),
         "save_gif": (interpzoo.save_gif, {"path": folder / "c.gif", "frames": frames, "scale": 1, "seconds": 0.1}),
+        "save_video": (
+            interpzoo.save_video,
+            {"path": folder / "c.gif", "frames": frames, "fps": 5, "loop": "once", "hold": 0.1, "keys": [0]},
+        ),
+        "save_frames": (
+            _frames_anew,
+            {"folder": folder / "d", "frames": frames, "scale": 1},
+        ),
+        "to_pil": (interpzoo.to_pil, {"images": frames[0]}),
+        "to_strip": (interpzoo.to_strip, {"frames": frames, "scale": 1, "enlarge": "smooth"}),
+        "ease": (interpzoo.ease, {"steps": 3, "easing": "linear"}),
         "create": (interpzoo.create, {"recipe": "ae-lines", "seed": 0}),
         "wrap": (
             interpzoo.wrap,
@@ -187,6 +205,7 @@ def test_a_wrong_argument_is_one_line_or_works(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotConvergedWarning)
+                warnings.filterwarnings("ignore", ".*a GIF shows a frame for whole hundredths")
                 result = function(**{**arguments, argument: value})
         except InterpzooError as error:
             if len(str(error).splitlines()) != 1 or len(str(error)) > 400:

@@ -70,7 +70,8 @@ def command(
         raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())
     if a is None and size is not None:
         raise click.UsageError("--size is for two images: give A and B.", click.get_current_context())
-    from interpzoo.images import save_gif, save_strip
+    from interpzoo.films import save_gif
+    from interpzoo.pictures import save_strip
     from interpzoo.pretrained.load import load
 
     model = load(name, device=device)

@@ -1,0 +1,314 @@
+"""Pictures out: frames as PIL images, as one picture, and as a folder of numbered files."""
+
+import math
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from interpzoo.arguments import MOST_AT_ONCE, one_of, whole
+from interpzoo.errors import ImageError, InputError, OutputError
+from interpzoo.files import atomic_write, expanded
+from interpzoo.tensors import check_plain
+from interpzoo.text import printable, quoted
+
+Frames: TypeAlias = Tensor | Mapping[str, Tensor]
+"""Frames of paths (rows, T, C, H, W), or (T, C, H, W) for one; or such tensors by the label that is written at them.
+
+Labeled frames may differ in size and channels, not in rows and T: the smaller are enlarged to the largest.
+"""
+
+Enlarge = Literal["smooth", "nearest"]
+"""How frames are enlarged. ``smooth``: bicubic. ``nearest``: each pixel becomes a square."""
+
+MOST_PIXELS: Final = 1 << 26
+"""Largest number of pixels of one picture, which takes 800 MB while it is made."""
+
+_PICTURES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
+_VISIBLE: Final = 96  # pixels that the longer side is enlarged to
+_GAP: Final = 2  # pixels between rows
+_DIGITS: Final = 4  # at least, of a frame's number
+_UNSAFE: Final = re.compile(r"[^\w.@+-]+")  # in the name of a folder that is made from a label
+
+
+def to_pil(images: Tensor) -> Image.Image | list[Image.Image]:
+    """An image (C, H, W) as a PIL image, or images (T, C, H, W) as a list of them; C is 1 or 3.
+
+    Values are clamped to [0, 1]. Raises an `ImageError` for a wrong shape, or values that are not finite.
+    """
+    if check_plain("images", images, ImageError).ndim == 4:
+        return [_picture(image) for image in images]
+    return _picture(images)
+
+
+def to_strip(frames: Frames, *, scale: int | None = None, enlarge: Enlarge = "nearest") -> Image.Image:
+    """Interpolations as one PIL image, one path per row, as `save_strip` writes it; notebooks display it.
+
+    Arguments and errors as `save_strip`.
+    """
+    return Sheet(frames, scale, enlarge).strip()
+
+
+def save_image(path: str | os.PathLike[str], image: Tensor) -> None:
+    """Write one image (C, H, W), C 1 or 3, in the format of the suffix; values are clamped to [0, 1].
+
+    Raises:
+        ImageError: a wrong shape, or values that are not finite.
+        OutputError: the suffix is unknown or the file cannot be written; an existing file is then left as it was.
+    """
+    write_pictures(path, _PICTURES, [_picture(image)])
+
+
+def save_strip(
+    path: str | os.PathLike[str], frames: Frames, *, scale: int | None = None, enlarge: Enlarge = "nearest"
+) -> None:
+    """Write interpolations as one picture, one path per row.
+
+    Args:
+        path: the file; its suffix is the format.
+        frames: (rows, T, C, H, W), or (T, C, H, W) for one row; values are clamped to [0, 1]. A mapping from labels to
+            such tensors writes the labels at the left, and the same row of each below one another.
+        scale: how many times as large each image becomes; ``None`` enlarges small images to at least 96 pixels.
+        enlarge: ``nearest`` or ``smooth``.
+
+    Raises:
+        ImageError, OutputError: as `save_image`.
+        InputError: `scale` or `enlarge` is not valid, or the picture would be too large.
+    """
+    write_pictures(path, _PICTURES, [to_strip(frames, scale=scale, enlarge=enlarge)])
+
+
+def save_frames(
+    folder: str | Path, frames: Frames, *, scale: int | None = 1, enlarge: Enlarge = "nearest"
+) -> list[Path]:
+    """Write every frame as a PNG of its own: ``0000.png``, ``0001.png``, ... The folder appears whole or not at all.
+
+    Args:
+        folder: a new or empty folder.
+        frames: (T, C, H, W) for files in the folder itself; (rows, T, C, H, W) for a subfolder ``0``, ``1``, ... for
+            each path; a mapping for one named after each label. Values are clamped to [0, 1].
+        scale, enlarge: as in `save_strip`, but by default nothing is enlarged.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        ImageError, InputError: as `save_strip`.
+        OutputError: the folder exists and is not empty, or cannot be written.
+    """
+    target = check_new_folder(folder)
+    scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
+    written: list[Path] = []
+    try:
+        for name, path in _paths(frames):
+            sheet = Sheet(path, scale, enlarge)
+            (scratch / name).mkdir(parents=True)
+            digits = max(_DIGITS, len(str(sheet.count - 1)))
+            for index in range(sheet.count):
+                file = Path(name, f"{index:0{digits}}.png")
+                sheet.frame(index).save(scratch / file, format="PNG")
+                written.append(target / file)
+        os.replace(scratch, target)
+    except OSError as error:
+        raise OutputError(f"cannot write {os.fspath(folder)!r}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return written
+
+
+def check_new_folder(folder: str | Path) -> Path:
+    """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
+    target = expanded(folder)
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            what = "it has files already" if target.is_dir() else "it is not a folder"
+            raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
+        if not target.resolve().parent.is_dir():
+            raise OutputError(f"cannot write {str(folder)!r}: there is no folder {str(target.resolve().parent)!r}")
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"cannot write {quoted(folder)}: {error}") from error
+    return target.resolve()
+
+
+class Sheet:
+    """Paths of frames, brought to one size and enlarged, to be put together in one picture.
+
+    Args:
+        frames, scale, enlarge: as in `save_strip`.
+        least: pixels that the longer side is enlarged to where `scale` is ``None``.
+
+    Raises:
+        ImageError, InputError: as `save_strip`.
+    """
+
+    def __init__(self, frames: Frames, scale: int | None, enlarge: Enlarge, least: int = _VISIBLE) -> None:
+        labeled = [*frames.items()] if isinstance(frames, Mapping) else [("", frames)]
+        self._tables = [_checked(table) for _, table in labeled]
+        self._labels = [printable(str(label)) for label, _ in labeled]
+        if not self._tables:
+            raise ImageError("no frames: expected a tensor for each label")
+        if len({table.shape[:2] for table in self._tables}) > 1:
+            shapes = ", ".join(f"{label!r} {tuple(table.shape)}" for label, table in labeled)
+            raise ImageError(f"labels have different numbers of paths or frames ({shapes}): expected the same of each")
+        self._enlarge = one_of("enlarge", enlarge, get_args(Enlarge))
+        height, width = (max(table.shape[axis] for table in self._tables) for axis in (-2, -1))
+        if scale is None:
+            scale = math.ceil(least / max(height, width))
+        self._scale = whole("scale", scale, 1, MOST_AT_ONCE)
+        self._size = self._scale * height, self._scale * width
+        self.count = self._tables[0].shape[1]
+        """T: how many frames a path has."""
+
+    def strip(self) -> Image.Image:
+        """All frames: one path per row, labels at the left."""
+        self._check_pixels(self.count)
+        height, width = self._size
+        rows, left = self._rows(), self._margin
+        canvas = self._canvas(left + width * self.count, (height + _GAP) * len(rows) - _GAP)
+        draw = ImageDraw.Draw(canvas)
+        for number, (label, path) in enumerate(rows):
+            top = number * (height + _GAP)
+            if label:
+                draw.text((_GAP, top + height // 2), label, fill=0, font=self._font, anchor="lm")
+            for index in range(self.count):
+                canvas.paste(self._tile(path[index]), (left + index * width, top))
+        return canvas
+
+    def frame(self, index: int) -> Image.Image:
+        """The frames at one position of all paths, side by side, labels above."""
+        self._check_pixels(1)
+        width, rows, top = self._size[1], self._rows(), self._band
+        canvas = self._canvas(*self.frame_size)
+        draw = ImageDraw.Draw(canvas)
+        for number, (label, path) in enumerate(rows):
+            left = number * (width + _GAP)
+            canvas.paste(self._tile(path[index]), (left, top))
+            if label:
+                draw.text((left + width // 2, top // 2), label, fill=0, font=self._fitting(label), anchor="mm")
+        return canvas
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height of `frame`."""
+        height, width = self._size
+        return (width + _GAP) * len(self._rows()) - _GAP, self._band + height
+
+    def _rows(self) -> list[tuple[str, Tensor]]:
+        """The first path of each label, then the second of each, and so on."""
+        tables = [*zip(self._labels, self._tables, strict=True)]
+        return [(label, table[row]) for row in range(len(self._tables[0])) for label, table in tables]
+
+    def _tile(self, image: Tensor) -> Image.Image:
+        _check_picture(image)
+        image = image.detach().float().cpu()
+        if tuple(image.shape[-2:]) != self._size:
+            if self._enlarge == "nearest":
+                image = interpolate(image[None], self._size, mode="nearest-exact")[0]
+            else:
+                image = interpolate(image[None], self._size, mode="bicubic", antialias=True)[0]
+        return _picture(image)
+
+    def _canvas(self, width: int, height: int) -> Image.Image:
+        gray = all(table.shape[2] == 1 for table in self._tables)
+        return Image.new("L" if gray else "RGB", (width, height), "white")
+
+    @property
+    def _font(self) -> Any:
+        return ImageFont.load_default(max(10, min(self._size[0] // 6, 24)))
+
+    def _fitting(self, label: str) -> Any:
+        """A font in which the label is no wider than a frame, if there is one that can be read."""
+        size = max(10, min(self._size[0] // 6, 24))
+        while size > 8 and ImageFont.load_default(size).getlength(label) > self._size[1]:
+            size -= 1
+        return ImageFont.load_default(size)
+
+    @property
+    def _margin(self) -> int:
+        longest = max((math.ceil(self._font.getlength(label)) for label in self._labels if label), default=0)
+        return longest + 3 * _GAP if longest else 0
+
+    @property
+    def _band(self) -> int:
+        return max(16, min(self._size[0] // 4, 36)) if any(self._labels) else 0
+
+    def _check_pixels(self, frames: int) -> None:
+        pixels = len(self._rows()) * frames * math.prod(self._size)
+        if pixels > MOST_PIXELS:
+            raise InputError(
+                f"scale = {self._scale}: the picture would have {pixels:,} pixels, expected at most {MOST_PIXELS:,}: "
+                "choose a smaller scale or fewer frames"
+            )
+
+
+def write_pictures(
+    path: str | os.PathLike[str], formats: Mapping[str, str], pictures: Iterable[Image.Image], **options: Any
+) -> None:
+    """Write one picture, or several as an animation, by Pillow; `formats` has Pillow's names by suffix.
+
+    Raises an `OutputError`: the suffix is not one of `formats`, or the file cannot be written.
+    """
+    form = formats[suffix_of(path, formats)]
+    first, *others = pictures
+    if others:
+        options |= {"save_all": True, "append_images": others}
+    with atomic_write(path) as temporary:
+        try:
+            first.save(temporary, format=form, quality=95, **options)
+        except OSError:  # such as a full disk, which `atomic_write` reports
+            raise
+        except Exception as error:  # Pillow's writers raise anything for sizes that a format cannot hold
+            size = "x".join(map(str, first.size))
+            raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {form}: {error}") from error
+
+
+def suffix_of(path: str | os.PathLike[str], known: Iterable[str]) -> str:
+    """The suffix of `path` in small letters; raises an `OutputError` unless it is one of `known`."""
+    if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OutputError(f"cannot write {quoted(path)}: expected the path of a file")
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix not in known:
+        raise OutputError(f"cannot write {os.fspath(path)!r}: the suffix is {suffix!r}, expected {', '.join(known)}")
+    return suffix
+
+
+def _paths(frames: Frames) -> Sequence[tuple[str, Tensor]]:
+    """Each single path (T, C, H, W) with the subfolder that it is written to."""
+    if isinstance(frames, Mapping):
+        named = {_UNSAFE.sub("-", label).strip("-.") or "-": table for label, table in frames.items()}
+        if len(named) < len(frames):
+            raise InputError(f"labels {quoted([*frames])} give the same folder twice: expected different names")
+        return [(f"{name}/{inner}", path) for name, table in named.items() for inner, path in _paths(table)]
+    table = _checked(frames)
+    return [("", table[0])] if len(table) == 1 else [(str(row), path) for row, path in enumerate(table)]
+
+
+def _checked(frames: Tensor) -> Tensor:
+    check_plain("frames", frames, ImageError)
+    table = frames[None] if frames.ndim == 4 else frames
+    if table.ndim != 5 or 0 in table.shape:
+        raise ImageError(f"frames of shape {tuple(frames.shape)}: expected (rows, T, C, H, W) or (T, C, H, W)")
+    return table
+
+
+def _check_picture(image: Tensor) -> None:
+    check_plain("the image", image, ImageError)
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape or not image.is_floating_point():
+        raise ImageError(f"cannot show {image.dtype} of shape {tuple(image.shape)}: expected floats (1 or 3, H, W)")
+    if not bool(image.isfinite().all()):
+        raise ImageError("cannot show an image with values that are not finite")
+
+
+def _picture(image: Tensor) -> Image.Image:
+    _check_picture(image)
+    pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
