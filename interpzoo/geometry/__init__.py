@@ -10,6 +10,7 @@ from interpzoo.geometry.inversion import project
 from interpzoo.geometry.manifolds import Circle, Manifold, SampledManifold, shorter_turn
 from interpzoo.geometry.neighbors import NeighborGraph, nearest_neighbors
 from interpzoo.geometry.paths import align, lerp, slerp
+from interpzoo.geometry.spacing import even_positions
 
 __all__ = [
     "BATCH_SIZE",
@@ -24,6 +25,7 @@ __all__ = [
     "curve_energy",
     "curve_length",
     "decode",
+    "even_positions",
     "flat_decoder",
     "jacobian",
     "jvp",
