@@ -1,6 +1,7 @@
 """Paths between codes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -49,6 +50,13 @@ class Interpolator(Configured[ConfigT], ABC):
     def solve(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Solution:
         """The codes of `__call__`, with a report where the path is searched for."""
         return Solution(self(z0, z1, t, model=model))
+
+    def path(self, z0: Tensor, z1: Tensor, *, model: LatentModel) -> Callable[[Tensor], Tensor]:
+        """The codes of `__call__` as a function of `t`, for several `t`.
+
+        A path that is searched for overrides this to search once.
+        """
+        return lambda t: self(z0, z1, t, model=model)
 
 
 class Mixer(Interpolator[ConfigT]):

@@ -1,11 +1,13 @@
 """Metamorphosis as a path between the codes of any model."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.interfaces import Interpolator, LatentModel, Solution
-from interpzoo_metamorphosis.morphing import morph
+from interpzoo_metamorphosis.morphing import Morph, morph
 
 _IMAGES_AT_ONCE = 256
 
@@ -20,12 +22,24 @@ class Metamorphosis(Interpolator):
     @override
     def solve(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Solution:
         """The codes, and a `MorphReport` of each pair."""
-        found = morph(*(_in_parts(model.decoder, z) for z in (z0, z1)))
-        frames = found.frames(t)
-        codes = _in_parts(model.encoder, frames.flatten(0, 1)).view(*frames.shape[:2], *z0.shape[1:])
-        at = t.expand(len(z0), -1).reshape(*frames.shape[:2], *[1] * (z0.ndim - 1))
-        ends = torch.where(at == 0, z0[:, None], torch.where(at == 1, z1[:, None], codes))
-        return Solution(ends, found.report)
+        found = _found(z0, z1, model)
+        return Solution(_codes(found, z0, z1, t, model), found.report)
+
+    @override
+    def path(self, z0: Tensor, z1: Tensor, *, model: LatentModel) -> Callable[[Tensor], Tensor]:
+        found = _found(z0, z1, model)
+        return lambda t: _codes(found, z0, z1, t, model)
+
+
+def _found(z0: Tensor, z1: Tensor, model: LatentModel) -> Morph:
+    return morph(*(_in_parts(model.decoder, z) for z in (z0, z1)))
+
+
+def _codes(found: Morph, z0: Tensor, z1: Tensor, t: Tensor, model: LatentModel) -> Tensor:
+    frames = found.frames(t)
+    codes = _in_parts(model.encoder, frames.flatten(0, 1)).view(*frames.shape[:2], *z0.shape[1:])
+    at = t.expand(len(z0), -1).reshape(*frames.shape[:2], *[1] * (z0.ndim - 1))
+    return torch.where(at == 0, z0[:, None], torch.where(at == 1, z1[:, None], codes))
 
 
 def _in_parts(network: torch.nn.Module, inputs: Tensor) -> Tensor:

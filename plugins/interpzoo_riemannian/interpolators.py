@@ -1,6 +1,7 @@
 """Geodesics as paths between codes."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
@@ -49,11 +50,16 @@ class Curve(Interpolator[CurveT]):
         Raises:
             InputError: t outside [0, 1]; the decoder is not differentiable, random, or gives NaN or infinite values.
         """
-        if not bool(((t >= 0) & (t <= 1)).all()):
-            raise InputError(
-                f"t goes from {float(t.min()):g} to {float(t.max()):g}: a geodesic between two codes is defined in "
-                "[0, 1]; to go on beyond an end, shoot with interpzoo_riemannian.exponential_map"
-            )
+        _check_inside(t)
+        found = self._found(z0, z1, model)
+        return Solution(at(found.path, t, smooth=True), found)
+
+    @override
+    def path(self, z0: Tensor, z1: Tensor, *, model: LatentModel) -> Callable[[Tensor], Tensor]:
+        found = self._found(z0, z1, model)
+        return lambda t: at(found.path, t, smooth=True)
+
+    def _found(self, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         for unfit, why in (
             (not model.decoder.differentiable, "not differentiable, and a geodesic needs its derivative"),
             (
@@ -68,11 +74,19 @@ class Curve(Interpolator[CurveT]):
                 )
         found = self.curves(z0, z1, model)
         warn_unless_converged(found)
-        return Solution(at(found.path, t, smooth=True), found)
+        return found
 
     @abstractmethod
     def curves(self, z0: Tensor, z1: Tensor, model: LatentModel) -> Geodesic:
         """The curves between codes (B, *latent_shape)."""
+
+
+def _check_inside(t: Tensor) -> None:
+    if not bool(((t >= 0) & (t <= 1)).all()):
+        raise InputError(
+            f"t goes from {float(t.min()):g} to {float(t.max()):g}: a geodesic between two codes is defined in "
+            "[0, 1]; to go on beyond an end, shoot with interpzoo_riemannian.exponential_map"
+        )
 
 
 class ShortestConfig(CurveConfig):
