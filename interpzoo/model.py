@@ -9,14 +9,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, whole
-from interpzoo.build import build_component
-from interpzoo.config import ModelConfig, named
+from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
 from interpzoo.images import ImageInput, is_single
-from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior, Solution
+from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.saving import Saved
+from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import as_numbers
-from interpzoo.text import quoted
 
 _NEAR_ONE: Final = 1e-4  # largest difference from 1 of a sum of weights, for float32 and rounded input
 
@@ -80,6 +79,7 @@ class InterpolationModel(Saved):
         *,
         t: Tensor | Sequence[float] | None = None,
         size: Sequence[int] | None = None,
+        spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         refine: int = 0,
         batch_size: int | None = None,
@@ -90,6 +90,8 @@ class InterpolationModel(Saved):
             a, b: images, as many in each; a single one is paired with each of the other's.
             steps: frames of a path, both ends included; 2 to 10,000.
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
+            spacing: of the `steps`: "linear" in t; "even" distances between consecutive images; or a function such as
+                `interpzoo.features.features_named` gives, for even distances of its features. See `positions`.
             size: (height, width) of the frames, for a model that takes any size; by default that of the first image, as
                 in `encode`.
             interpolator: a registered name or an `Interpolator`; the model's own by default.
@@ -106,43 +108,19 @@ class InterpolationModel(Saved):
                 beyond [0, 1]), or the frames of a model that takes any size have more than 2^29 values; or as `encode`.
             ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
         """
-        positions = _even_positions(steps) if t is None else t
+        measure = measure_of(spacing)
+        if t is not None and measure is not None:
+            raise InputError("t and spacing are both given: expected one of them")
+        steps = whole("steps", steps, 2, MOST_FRAMES) if t is None else 0
         size = self.sizes.fit(a, size)
         z0, z1 = (self._encode_in_chunks(images, size, refine, batch_size) for images in (a, b))
-        frames = self._decode_paths(self.interpolate_codes(z0, z1, positions, interpolator=interpolator), batch_size)
+        if t is None:
+            codes = self._walk(z0, z1, steps, measure, interpolator, batch_size)
+        else:
+            codes = self.interpolate_codes(z0, z1, t, interpolator=interpolator)
+        frames = self._decode_paths(codes, batch_size)
+        warn_if_uneven(frames, measure)
         return frames[0] if is_single(a) and is_single(b) else frames
-
-    def interpolate_codes(
-        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
-    ) -> Tensor:
-        """The codes of `solve`, without its report."""
-        return self.solve(z0, z1, t, interpolator=interpolator).codes
-
-    @torch.no_grad()
-    def solve(
-        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
-    ) -> Solution:
-        """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
-
-        They are bit for bit `z0` at 0 and `z1` at 1. Paths that are searched for come with a report on each pair; a
-        geodesic's says whether it converged.
-
-        Raises:
-            InputError: the shapes do not fit, values are not finite, or the path is not defined at some `t`.
-        """
-        z0, z1 = self._checked_codes(z0), self._checked_codes(z1)
-        dtype = torch.promote_types(z0.dtype, z1.dtype)
-        z0, z1 = _paired(z0.to(dtype), z1.to(dtype))
-        t = as_numbers("t", t, self.device)
-        self.sizes.check_number(len(z0) * t.shape[-1] if t.ndim else 0, self.sizes.of_codes(z0))
-        if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
-            raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
-        if t.shape[-1] > MOST_FRAMES:
-            raise InputError(f"t has {t.shape[-1]:,} positions, expected at most {MOST_FRAMES:,} on a path")
-        solution = self._path(interpolator).solve(z0, z1, t, model=self)
-        if not bool(solution.codes.isfinite().all()):
-            raise InputError(f"codes at t from {t.min():g} to {t.max():g} are not finite: expected t nearer to [0, 1]")
-        return solution
 
     @torch.no_grad()
     def morph(
@@ -151,21 +129,26 @@ class InterpolationModel(Saved):
         steps: int = 9,
         *,
         size: Sequence[int] | None = None,
+        spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
         """Frames ((n - 1) (steps - 1) + 1, C, H, W) through n images in turn, `steps` from each to the next.
 
-        `size` is as in `interpolate`.
+        `size` and `spacing` are as in `interpolate`; even steps are even between one image and the next.
 
         Raises:
             InputError: there are fewer than two images, or `steps` is not from 2 to 10,000.
         """
+        measure = measure_of(spacing)
         codes = self._encode_in_chunks(images, size, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph needs at least two images, got {len(codes)}")
-        path = self.interpolate_codes(codes[:-1], codes[1:], _even_positions(steps), interpolator=interpolator)
-        return self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
+        path = self._walk(codes[:-1], codes[1:], steps, measure, interpolator, batch_size)
+        frames = self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
+        if measure is not None:
+            warn_if_uneven(frames.unfold(0, path.shape[1], path.shape[1] - 1).movedim(-1, 1), measure)
+        return frames
 
     @torch.no_grad()
     def grid(
@@ -178,23 +161,28 @@ class InterpolationModel(Saved):
         cols: int = 7,
         *,
         size: Sequence[int] | None = None,
+        spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
         """Images (rows, cols, C, H, W) between four corners: `x00` top left, `x01` top right, `x10` bottom left, ...
 
-        The left and right columns are interpolated first, then every row between them. `size` is as in `interpolate`.
+        The left and right columns are interpolated first, then every row between them. `size` and `spacing` are as in
+        `interpolate`.
 
         Raises:
             InputError: there are fewer than two rows or columns, or more than 100,000 images.
         """
         rows = whole("rows", rows, 2, MOST_FRAMES)
         cols = whole("cols", cols, 2, min(MOST_FRAMES, MOST_IMAGES // rows))
+        measure = measure_of(spacing)
         size = self.sizes.fit(x00, size)
         top, bottom = self._corners(x00, x01, size), self._corners(x10, x11, size)
-        sides = self.interpolate_codes(top, bottom, torch.linspace(0, 1, rows), interpolator=interpolator)
-        across = self.interpolate_codes(sides[0], sides[1], torch.linspace(0, 1, cols), interpolator=interpolator)
-        return self._decode_paths(across, batch_size)
+        sides = self._walk(top, bottom, rows, measure, interpolator, batch_size)
+        frames = self._decode_paths(self._walk(sides[0], sides[1], cols, measure, interpolator, batch_size), batch_size)
+        warn_if_uneven(torch.cat([frames[:, 0][None], frames[:, -1][None]]), measure)
+        warn_if_uneven(frames, measure)
+        return frames
 
     @torch.no_grad()
     def mix(
@@ -245,10 +233,11 @@ class InterpolationModel(Saved):
         pairs: int = 4,
         steps: int = 9,
         *,
+        spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Images (pairs, steps, C, H, W) between the first pairs of example codes.
+        """Images (pairs, steps, C, H, W) between the first pairs of example codes; `spacing` is as in `interpolate`.
 
         Raises:
             InputError: the model has fewer than two examples, `steps` is below two or `pairs` below one.
@@ -257,33 +246,14 @@ class InterpolationModel(Saved):
         if self.examples is None or len(self.examples) < 2:
             raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
-        paths = self.interpolate_codes(codes[::2], codes[1::2], _even_positions(steps), interpolator=interpolator)
-        return self._decode_paths(paths, batch_size)
-
-    def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
-        if isinstance(interpolator, str):
-            return build_component(Interpolator, named(interpolator, "interpolator"))
-        path = self.interpolator if interpolator is None else interpolator
-        if not isinstance(path, Interpolator):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
-        return path
+        measure = measure_of(spacing)
+        paths = self._walk(codes[::2], codes[1::2], steps, measure, interpolator, batch_size)
+        frames = self._decode_paths(paths, batch_size)
+        warn_if_uneven(frames, measure)
+        return frames
 
     def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
         corners = torch.cat([self.encode(image, size=size) for image in (left, right)])
         if len(corners) != 2:
             raise InputError(f"a grid takes one image per corner, got {len(corners)} for two corners")
         return corners
-
-    def _decode_paths(self, codes: Tensor, batch_size: int | None) -> Tensor:
-        return self._decode_in_chunks(codes.flatten(0, 1), batch_size).unflatten(0, codes.shape[:2])
-
-
-def _even_positions(steps: int) -> Tensor:
-    return torch.linspace(0, 1, whole("steps", steps, 2, MOST_FRAMES))
-
-
-def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
-    if z0.shape[1:] != z1.shape[1:] or (len(z0) != len(z1) and 1 not in (len(z0), len(z1))):
-        raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
-    n = len(z1) if len(z0) == 1 else len(z0)
-    return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])

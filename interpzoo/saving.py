@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from interpzoo.autoencoder import Autoencoder, evaluating
+from interpzoo.autoencoder import evaluating
 from interpzoo.build import Parts, check_registered, resolved
 from interpzoo.config import ModelConfig
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.interfaces import Interpolator
+from interpzoo.paths import Paths
 from interpzoo.pictures import save_strip
 from interpzoo.pretrained.card import public_path, write_card
 from interpzoo.pretrained.folder import CODES, EXAMPLES, PREVIEW, claim_folder, replace_files, write_hashes
@@ -28,12 +28,10 @@ from interpzoo.tensors import check_plain, ordinary_mode
 _CLOSE: Final = 1e-3  # largest difference, relative to values above 1, that other kernels and layouts make
 
 
-class Saved(Autoencoder):
+class Saved(Paths):
     """Base of `InterpolationModel`, which sets the attributes: reading and writing its folder."""
 
-    interpolator: Interpolator
     examples: Tensor | None
-    codes: Tensor | None
 
     @classmethod
     @ordinary_mode

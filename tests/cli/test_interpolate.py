@@ -119,3 +119,16 @@ def test_invalid_input(cli: Cli) -> None:
     ):
         assert expected in cli.refuses("interpolate", "./model", *arguments, "-o", "x.png")
         assert not (cli.folder / "x.png").exists()
+
+
+def test_frames_at_even_distances(cli: Cli, model: Path, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    done = cli("interpolate", "./model", "a.png", "b.jpg", "--spacing", "even", "-o", "strip.png", "--scale", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    save_strip(tmp_path / "expected.png", load(model).interpolate(*pictures, spacing="even"), scale=1)
+    assert np.array_equal(pixels(tmp_path / "strip.png"), pixels(tmp_path / "expected.png"))
+
+
+def test_features_without_even_steps_are_an_error(cli: Cli, model: Path) -> None:
+    done = cli("interpolate", "./model", "--features", "features-mnist", "-o", "strip.png")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: --features is for even steps: give --spacing even.")

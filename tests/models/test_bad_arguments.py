@@ -111,7 +111,11 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "interpolate": (model.interpolate, {"a": a, "b": b, "steps": 3, "t": None, "interpolator": None, "refine": 0}),
         "interpolate_codes": (model.interpolate_codes, {"z0": z0, "z1": z1, "t": [0.5], "interpolator": None}),
         "solve": (model.solve, {"z0": z0, "z1": z1, "t": [0.5], "interpolator": None}),
-        "morph": (model.morph, {"images": [a, b], "steps": 3, "interpolator": None, "batch_size": None}),
+        "positions": (model.positions, {"z0": z0, "z1": z1, "steps": 3, "spacing": "even", "interpolator": None}),
+        "morph": (
+            model.morph,
+            {"images": [a, b], "steps": 3, "spacing": "even", "interpolator": None, "batch_size": None},
+        ),
         "grid": (model.grid, {**corners, "rows": 2, "cols": 2, "interpolator": None, "batch_size": None}),
         "mix": (model.mix, {"images": [a, b], "weights": [0.5, 0.5], "mixer": "mixup", "batch_size": None}),
         "example_strip": (model.example_strip, {"pairs": 1, "steps": 3, "interpolator": None, "batch_size": None}),

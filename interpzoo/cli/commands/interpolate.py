@@ -1,6 +1,7 @@
 """``interpzoo interpolate``: a picture of the path between two images."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -43,6 +44,19 @@ Examples:
     show_default="those of image A",
 )
 @click.option(
+    "--spacing",
+    type=click.Choice(["linear", "even"]),
+    default="linear",
+    show_default=True,
+    help="Frames even in t, or at even distances between images.",
+)
+@click.option(
+    "--features",
+    metavar="NAME",
+    help="Feature network to measure distances by: its name, its folder, or timm:BACKBONE.",
+    show_default="pixels",
+)
+@click.option(
     "--batch-size", type=int, metavar="N", help="Number of images to decode at once.", show_default="as memory allows"
 )
 @click.option(
@@ -58,6 +72,8 @@ def command(
     steps: int,
     interpolator: str | None,
     size: tuple[int, int] | None,
+    spacing: Literal["linear", "even"],
+    features: str | None,
     batch_size: int | None,
     scale: int | None,
     device: str,
@@ -70,15 +86,21 @@ def command(
         raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())
     if a is None and size is not None:
         raise click.UsageError("--size is for two images: give A and B.", click.get_current_context())
+    if features is not None and spacing == "linear":
+        raise click.UsageError("--features is for even steps: give --spacing even.", click.get_current_context())
+    from interpzoo.features import features_named
     from interpzoo.films import save_gif
     from interpzoo.pictures import save_strip
     from interpzoo.pretrained.load import load
 
     model = load(name, device=device)
+    even = spacing if features is None else features_named(features, model.config.image, device=device)
     if a is None or b is None:
-        frames = model.example_strip(steps=steps, interpolator=interpolator, batch_size=batch_size)
+        frames = model.example_strip(steps=steps, spacing=even, interpolator=interpolator, batch_size=batch_size)
     else:
-        frames = model.interpolate(a, b, steps, size=size, interpolator=interpolator, batch_size=batch_size)[None]
+        frames = model.interpolate(
+            a, b, steps, size=size, spacing=even, interpolator=interpolator, batch_size=batch_size
+        )[None]
     save = save_gif if output.suffix.lower() == ".gif" else save_strip
     save(output, frames, scale=scale)
     paths, count, _, height, width = frames.shape

@@ -1,0 +1,134 @@
+"""Paths between codes, and how their frames are spaced."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from interpzoo.arguments import MOST_FRAMES, whole
+from interpzoo.autoencoder import Autoencoder
+from interpzoo.build import build_component
+from interpzoo.config import named
+from interpzoo.errors import InputError
+from interpzoo.geometry import even_positions
+from interpzoo.interfaces import Interpolator, Solution
+from interpzoo.spacing import Measure, Spacing, measure_of, measured
+from interpzoo.tensors import as_numbers
+from interpzoo.text import quoted
+
+
+class Paths(Autoencoder):
+    """Base of `InterpolationModel`, which sets the attributes: codes between codes."""
+
+    interpolator: Interpolator
+    codes: Tensor | None
+
+    def interpolate_codes(
+        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+    ) -> Tensor:
+        """The codes of `solve`, without its report."""
+        return self.solve(z0, z1, t, interpolator=interpolator).codes
+
+    @torch.no_grad()
+    def solve(
+        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+    ) -> Solution:
+        """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
+
+        They are bit for bit `z0` at 0 and `z1` at 1. Paths that are searched for come with a report on each pair; a
+        geodesic's says whether it converged.
+
+        Raises:
+            InputError: the shapes do not fit, values are not finite, or the path is not defined at some `t`.
+        """
+        z0, z1 = self._paired(z0, z1)
+        t = as_numbers("t", t, self.device)
+        self.sizes.check_number(len(z0) * t.shape[-1] if t.ndim else 0, self.sizes.of_codes(z0))
+        if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
+            raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
+        if t.shape[-1] > MOST_FRAMES:
+            raise InputError(f"t has {t.shape[-1]:,} positions, expected at most {MOST_FRAMES:,} on a path")
+        solution = self._path(interpolator).solve(z0, z1, t, model=self)
+        if not bool(solution.codes.isfinite().all()):
+            raise InputError(f"codes at t from {t.min():g} to {t.max():g} are not finite: expected t nearer to [0, 1]")
+        return solution
+
+    @torch.no_grad()
+    def positions(
+        self,
+        z0: Tensor,
+        z1: Tensor,
+        steps: int = 9,
+        *,
+        spacing: Spacing = "even",
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """The `t` (B, steps) of the frames that `interpolate` gives with the same `spacing`, for paths between codes.
+
+        Frames at even distances are found with about three times the decoding and twice the memory of the frames. Of
+        nine frames the longest step is usually at most 1.1 times the shortest. A path that jumps or stands still has no
+        even steps: its frames are as even as they were found, and `interpolate` warns of a ratio above 2.
+
+        Raises:
+            InputError: as `solve`; or `steps` is out of range, or `spacing` is none of the ways to space frames.
+        """
+        z0, z1 = self._paired(z0, z1)
+        measure = measure_of(spacing)
+        if measure is None:
+            return _linear(steps).expand(len(z0), -1)
+        path = self._path(interpolator).path(z0, z1, model=self)
+        return self._even(path, len(z0), steps, measure, batch_size)
+
+    def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
+        if isinstance(interpolator, str):
+            return build_component(Interpolator, named(interpolator, "interpolator"))
+        path = self.interpolator if interpolator is None else interpolator
+        if not isinstance(path, Interpolator):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
+        return path
+
+    def _walk(
+        self,
+        z0: Tensor,
+        z1: Tensor,
+        steps: int,
+        measure: Measure | None,
+        interpolator: str | Interpolator | None,
+        batch_size: int | None,
+    ) -> Tensor:
+        """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured."""
+        if measure is None:
+            return self.interpolate_codes(z0, z1, _linear(steps), interpolator=interpolator)
+        z0, z1 = self._paired(z0, z1)
+        path = self._path(interpolator).path(z0, z1, model=self)
+        return path(self._even(path, len(z0), steps, measure, batch_size))
+
+    def _even(
+        self, path: Callable[[Tensor], Tensor], paths: int, steps: int, measure: Measure, batch_size: int | None
+    ) -> Tensor:
+        def points(t: Tensor) -> Tensor:
+            codes = path(t.to(self.device, torch.float32))
+            self.sizes.check_number(paths * t.shape[1], self.sizes.of_codes(codes[:, 0]))
+            return measured(measure, self._decode_paths(codes, batch_size))
+
+        return even_positions(points, paths, steps).to(self.device, torch.float32)
+
+    def _paired(self, z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
+        z0, z1 = self._checked_codes(z0), self._checked_codes(z1)
+        dtype = torch.promote_types(z0.dtype, z1.dtype)
+        return _paired(z0.to(dtype), z1.to(dtype))
+
+    def _decode_paths(self, codes: Tensor, batch_size: int | None) -> Tensor:
+        return self._decode_in_chunks(codes.flatten(0, 1), batch_size).unflatten(0, codes.shape[:2])
+
+
+def _linear(steps: int) -> Tensor:
+    return torch.linspace(0, 1, whole("steps", steps, 2, MOST_FRAMES))
+
+
+def _paired(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
+    if z0.shape[1:] != z1.shape[1:] or (len(z0) != len(z1) and 1 not in (len(z0), len(z1))):
+        raise InputError(f"codes of shapes {tuple(z0.shape)} and {tuple(z1.shape)} cannot be paired")
+    n = len(z1) if len(z0) == 1 else len(z0)
+    return z0.expand(n, *z0.shape[1:]), z1.expand(n, *z1.shape[1:])

@@ -1,0 +1,77 @@
+"""How the frames of a walk are spaced: evenly in t, or at even distances between the images."""
+
+import warnings
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from interpzoo.errors import InputError, InterpzooError
+from interpzoo.text import explained, quoted
+
+Measure: TypeAlias = Callable[[Tensor], Tensor]
+"""Images (N, C, H, W) to what their distances are measured by, (N, ...), such as `features_named` gives."""
+
+Spacing: TypeAlias = Literal["linear", "even"] | Measure
+"""``linear``: even in t. ``even``: at even distances between consecutive images, pixel by pixel. A `Measure`: at even
+distances of what it gives."""
+
+_UNEVEN: Final = 2.0  # longest step over shortest, from which a walk is reported
+_STILL: Final = 1e-3  # longest step, as a share of the largest norm, of a walk that stands still
+
+
+def measure_of(spacing: Spacing) -> Measure | None:
+    """What distances are measured by; ``None`` for ``linear``.
+
+    Raises:
+        InputError: it is none of the ways to space frames.
+    """
+    if callable(spacing):
+        return spacing
+    known: dict[str, Measure | None] = {"linear": None, "even": _pixels}
+    if not isinstance(spacing, str) or spacing not in known:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"spacing = {quoted(spacing)}: expected 'linear', 'even' or a function of images")
+    return known[spacing]
+
+
+def measured(measure: Measure, frames: Tensor) -> Tensor:
+    """What walks (B, T, C, H, W) are measured by, (B, T, D).
+
+    Raises:
+        InputError: the measure does not give as many finite values of each frame.
+    """
+    try:
+        found = measure(frames.flatten(0, 1))
+    except InterpzooError:
+        raise
+    except Exception as error:  # a function of the user's
+        raise InputError(f"spacing = {quoted(measure)} cannot measure images: {explained(error)}") from error
+    if not isinstance(found, Tensor) or found.ndim < 2 or len(found) != frames.shape[0] * frames.shape[1]:  # pyright: ignore[reportUnnecessaryIsInstance]
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"spacing gives {shape} for {frames.shape[0] * frames.shape[1]} images: expected (N, ...)")
+    if not bool(found.isfinite().all()):
+        raise InputError("spacing gives values that are not finite: expected finite features of images")
+    return found.unflatten(0, frames.shape[:2]).flatten(2).float()
+
+
+def warn_if_uneven(frames: Tensor, measure: Measure | None) -> None:
+    """Warn of walks (B, T, C, H, W) that should have even steps, but jump or stand still, so that there are none."""
+    if measure is None or frames.shape[1] < 3 or not len(frames):
+        return
+    points = measured(measure, frames)
+    steps = points.diff(dim=1).norm(dim=2)
+    longest, shortest = steps.amax(1), steps.amin(1)
+    uneven = (longest > _UNEVEN * shortest) & (longest > _STILL * points.norm(dim=2).amax(1))
+    if bool(uneven.any()):
+        ratio = float((longest / shortest)[uneven].max())
+        by = "many times" if not torch.tensor(ratio).isfinite() else f"up to {ratio:.3g} times"
+        warnings.warn(
+            f"the steps of {int(uneven.sum())} of {len(frames)} walks are not even, the longest {by} the shortest: "
+            "these paths jump or turn too sharply for frames at even distances",
+            stacklevel=3,
+        )
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return images
