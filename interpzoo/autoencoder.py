@@ -128,7 +128,10 @@ class Autoencoder(nn.Module):
             InputError: the model has no prior, or `n` is not from 0 to 100,000, or `seed` not from 0 to 2^32 - 1.
         """
         if self.prior is None:
-            raise InputError(f"{self.config.name!r} has no prior to sample from (method {self.config.method!r})")
+            raise InputError(
+                f"{self.config.name!r} has no prior to sample from (method {self.config.method!r}): "
+                "expected a model with one, such as 'vae-mnist'"
+            )
         n = whole("n", n, 0, MOST_IMAGES)
         codes = self.prior.sample(n, generator=Generator().manual_seed(seed_of(seed)))
         return self._decode_in_chunks(codes.to(self.device), batch_size)
@@ -146,14 +149,17 @@ class Autoencoder(nn.Module):
         if not self.decoder.differentiable or self.decoder.noise_shape is not None:
             raise InputError(
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
-                "so that codes cannot be refined"
+                "so that codes cannot be refined: leave refine at 0"
             )
         return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=_chunk(x.shape[1:]))
 
     def _decode(self, codes: Tensor) -> Tensor:
         z = codes.to(self.dtype)
         if not bool(z.isfinite().all()):
-            raise InputError(f"codes hold values too large for the model's {z.dtype}: their largest is {codes.max():g}")
+            raise InputError(
+                f"codes hold values too large for the model's {z.dtype}: their largest is {codes.abs().max():g}. "
+                "Load it with dtype=torch.float32, or give codes nearer to those of images"
+            )
         noise_shape = self.decoder.noise_shape
         if noise_shape is None:
             images = self.decoder(z)

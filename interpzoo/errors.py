@@ -5,8 +5,11 @@ Each derives from `InterpzooError`, so that one ``except`` lets bugs through, an
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 from interpzoo.text import one_line
+
+_MOST_NAMES: Final = 20  # that a message lists
 
 
 def how_to_install(extra: str) -> str:
@@ -87,3 +90,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     spelt = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), spelt, n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(repr(spelt[other]) for other in close)}?" if close else ""
+
+
+def suggestions(name: str, known: Iterable[str]) -> str:
+    """`did_you_mean`, or else the first known names: what to write instead of a name that is not known."""
+    names = [*known]
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    there_are = f" There are {', '.join(names[:_MOST_NAMES])}{more}." if names else ""
+    return did_you_mean(name, names) or there_are

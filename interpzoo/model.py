@@ -255,5 +255,5 @@ class InterpolationModel(Saved):
     def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
         corners = torch.cat([self.encode(image, size=size) for image in (left, right)])
         if len(corners) != 2:
-            raise InputError(f"a grid takes one image per corner, got {len(corners)} for two corners")
+            raise InputError(f"a grid takes one image per corner, got {len(corners)} images for two corners")
         return corners

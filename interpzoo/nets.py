@@ -229,11 +229,17 @@ class ConvDecoder(Decoder[ConvDecoderConfig]):
     def __init__(self, config: ConvDecoderConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         if len(latent_shape) != 3:
-            raise ConfigError(f"the convolutional decoder takes codes (channels, height, width), not {latent_shape}")
+            raise ConfigError(
+                f"the convolutional decoder takes codes (channels, height, width), not {latent_shape}: choose an "
+                "encoder that gives such codes, such as 'conv'"
+            )
         channels, height, width = latent_shape
         scales = max(0, round(math.log2(image.height / height)))
         if (height * 2**scales, width * 2**scales) != (image.height, image.width):
-            raise ConfigError(f"codes of {height}x{width} do not double to images of {image.height}x{image.width}")
+            raise ConfigError(
+                f"codes of {height}x{width} do not double to images of {image.height}x{image.width}: change "
+                "image.height and image.width, or the encoder's scales"
+            )
         layers: list[nn.Module] = []
         for scale in reversed(range(scales)):
             narrower = config.width * 2**scale

@@ -150,7 +150,10 @@ def _code_shape(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
     for what, value in (("encoder", code), ("decoder", images)):
         if not isinstance(value, Tensor):
-            raise InputError(f"the {what} returns a {type(value).__name__}: expected a module that returns one tensor")
+            raise InputError(
+                f"the {what} returns an object of type {type(value).__name__!r}: expected a module that returns one "
+                "tensor"
+            )
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     return tuple(code.shape[1:])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from interpzoo.config import Recipe, validate
-from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
+from interpzoo.errors import ConfigError, UnknownNameError, suggestions
 from interpzoo.files import parse_toml
 from interpzoo.plugins import registry
 from interpzoo.registry import RecipeFile, Registration
@@ -69,7 +69,7 @@ def _registered(name: str) -> Registration[RecipeFile]:
         return known.recipes.find(name)
     except UnknownNameError:
         names = [*known.methods.names(), *known.recipes.names()]
-        raise UnknownNameError(f"unknown recipe or method {name!r}.{did_you_mean(name, names)}") from None
+        raise UnknownNameError(f"unknown recipe or method {name!r}.{suggestions(name, names)}") from None
 
 
 def _apply(value: dict[str, Any], change: str) -> None:

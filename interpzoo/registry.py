@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
-from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, did_you_mean
+from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, suggestions
 from interpzoo.files import parse_toml
 from interpzoo.foreign import Waiting, contained
 from interpzoo.text import explained, quoted
@@ -216,7 +216,7 @@ class Table(Generic[E]):
                 raise AmbiguousNameError(f"{self.kind} {name!r} is registered by {owners}: write {choices}")
         if row is None:
             names = [*self._rows, *(row.qualified for row in self)]
-            raise UnknownNameError(f"unknown {self.kind} {name!r}.{did_you_mean(name, names)}")
+            raise UnknownNameError(f"unknown {self.kind} {name!r}.{suggestions(name, names)}")
         return row
 
     def _bare(self, name: str) -> Registration[E] | None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 from interpzoo.benchmark.evaluation import Evaluation
 from interpzoo.build import build_component
 from interpzoo.config import Component
-from interpzoo.errors import UnknownNameError, did_you_mean
+from interpzoo.errors import UnknownNameError, suggestions
 from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.plugins import registry
@@ -88,7 +88,7 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
     for pattern in patterns:
         if not any(_matches(named, [pattern]) for named in every):
             known = [*names, *families]
-            raise UnknownNameError(f"no metric or family matches {pattern!r}.{did_you_mean(pattern, known)}")
+            raise UnknownNameError(f"no metric or family matches {pattern!r}.{suggestions(pattern, known)}")
     return [named for named in every if not patterns or _matches(named, patterns)]
 
 

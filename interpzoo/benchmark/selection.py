@@ -10,7 +10,7 @@ from typing import get_args
 from interpzoo.benchmark.metric import Control
 from interpzoo.benchmark.results import task_name
 from interpzoo.config import Component, ImageSpec, ModelConfig
-from interpzoo.errors import DataError, InputError, UnknownNameError, WeightsError, did_you_mean
+from interpzoo.errors import DataError, InputError, UnknownNameError, WeightsError, suggestions
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import fingerprint, read_config
@@ -144,7 +144,7 @@ def models_named(patterns: Sequence[str], *, skipped: Callable[[str], None] = la
             continue
         names = list_models(pattern)
         if not names:
-            raise UnknownNameError(f"no model matches {pattern!r}.{did_you_mean(pattern, list_models())}")
+            raise UnknownNameError(f"no model matches {pattern!r}.{suggestions(pattern, list_models())}")
         missing = [name for name in names if name != pattern and not _is_available(name)]
         absent.update(dict.fromkeys(missing))
         found.update(dict.fromkeys(name for name in names if name not in missing))

@@ -18,7 +18,16 @@ from typing import Any, Final
 from interpzoo.config import FORMAT_VERSION, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
 from interpzoo.files import atomic_write, is_leftover
-from interpzoo.pretrained.reading import MOST_FILE_BYTES, check_digest, followed, read_bytes, sha256, unique_keys
+from interpzoo.pretrained.reading import (
+    MOST_FILE_BYTES,
+    WHOLE_AGAIN,
+    check_digest,
+    followed,
+    read_bytes,
+    sha256,
+    unique_keys,
+)
+from interpzoo.text import quoted
 
 CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
 CARD, PREVIEW, SUMS = "README.md", "preview.png", "SHA256SUMS"
@@ -87,10 +96,10 @@ def read_config(folder: Path, hashes: Mapping[str, str] | None = None) -> ModelC
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ConfigError(f"{path} holds a {type(value).__name__}, expected an object")
+        raise ConfigError(f"{path} holds {quoted(value)}, expected an object")
     version: Any = value.get("format", FORMAT_VERSION)
     if isinstance(version, int) and version > FORMAT_VERSION:
-        raise ConfigError(f"{path} has format {version}, this interpzoo reads up to {FORMAT_VERSION}: upgrade it")
+        raise ConfigError(f"{path} has format {version}, expected at most {FORMAT_VERSION}: upgrade interpzoo")
     return validate(ModelConfig, value, str(path)).model_copy(update=_read_prose(folder))
 
 
@@ -163,18 +172,18 @@ def read_hashes(folder: Path, pin: str | None = None) -> dict[str, str]:
         content = read_bytes(path, MOST_BYTES[SUMS])
     except FileNotFoundError:
         if pin is not None:
-            raise WeightsError(f"{folder} has no {SUMS}") from None
+            raise WeightsError(f"{folder} has no {SUMS}. {WHOLE_AGAIN}") from None
         return {}
     check_digest(path, hashlib.sha256(content).hexdigest(), pin)
     try:
         lines = content.decode("utf-8").splitlines()
     except UnicodeDecodeError:
-        raise WeightsError(f"{path} is damaged: it is not text") from None
+        raise WeightsError(f"{path} is damaged: it is not text. {WHOLE_AGAIN}") from None
     hashes: dict[str, str] = {}
     for line in lines:
         entry = _HASH_LINE.fullmatch(line)
         if entry is None or entry[2] in hashes or entry[2] not in FILES or entry[2] in (CARD, SUMS):
-            raise WeightsError(f"{path} is damaged: it has the line {line[:100]!r}")
+            raise WeightsError(f"{path} is damaged: it has the line {line[:100]!r}. {WHOLE_AGAIN}")
         hashes[entry[2]] = entry[1]
     return hashes
 
@@ -239,7 +248,7 @@ def check_hash(folder: Path, name: str, hashes: Mapping[str, str], most: int = M
         try:
             found = sha256(path, min(most, MOST_BYTES.get(name, most)))
         except FileNotFoundError:
-            raise WeightsError(f"{folder} has no {name}") from None
+            raise WeightsError(f"{folder} has no {name}. {WHOLE_AGAIN}") from None
         check_digest(path, found, hashes[name])
 
 

@@ -59,7 +59,9 @@ def load(
     source = locate(name, revision, Access(cache_dir, local_files_only, token))
     config = usable_config(source)
     if config.kind != "interpolator":
-        raise ConfigError(f"{name!r} is a model of kind {config.kind!r}, not one that interpolates")
+        raise ConfigError(
+            f"{name!r} is a model of kind {config.kind!r}, not one that interpolates: 'interpzoo list' names those"
+        )
     if interpolator is not None:
         config = config.model_copy(update={"interpolator": named(interpolator, "interpolator")})
     return on_device(InterpolationModel.read(source.path, config, source.hashes), device, dtype or torch.float32)

@@ -13,6 +13,9 @@ from interpzoo.errors import WeightsError
 MOST_FILE_BYTES: Final = 8 << 30
 """Largest file that is read at all."""
 
+WHOLE_AGAIN: Final = "Copy or download the model again"
+"""What to do about a damaged file."""
+
 _PIECE: Final = 1 << 20
 _FLAGS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 """A link is not followed, and opening a pipe does not wait for a writer."""
@@ -83,7 +86,9 @@ def sha256(path: Path, most: int = MOST_FILE_BYTES) -> str:
 def check_digest(path: Path, found: str, expected: str | None) -> None:
     """Raise a `WeightsError` unless the hash that was found is the expected one, if there is one."""
     if expected is not None and found != expected:
-        raise WeightsError(f"{path} is damaged: its SHA-256 is {found[:12]}..., expected {expected[:12]}...")
+        raise WeightsError(
+            f"{path} is damaged: its SHA-256 is {found[:12]}..., expected {expected[:12]}...: {WHOLE_AGAIN}"
+        )
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from interpzoo.errors import InputError, WeightsError
 from interpzoo.files import atomic_write
-from interpzoo.pretrained.reading import MOST_FILE_BYTES, check_digest, open_regular, unique_keys
+from interpzoo.pretrained.reading import MOST_FILE_BYTES, WHOLE_AGAIN, check_digest, open_regular, unique_keys
 
 MOST_HEADER_BYTES: Final = 1 << 20
 """Largest header of a safetensors file, which is parsed before anything is known of it: some 10,000 tensors."""
@@ -95,7 +95,7 @@ def read_tensors(
                     if digest is not None:
                         digest.update(piece)
     except FileNotFoundError:
-        raise WeightsError(f"{path.parent} has no {path.name}") from None
+        raise WeightsError(f"{path.parent} has no {path.name}. {WHOLE_AGAIN}") from None
     if digest is not None:
         check_digest(path, digest.hexdigest(), sha256)
     for name, tensor in found.items():

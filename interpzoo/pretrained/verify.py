@@ -83,7 +83,7 @@ def _frames(source: Source) -> str:
             raise WeightsError(f"{EXAMPLES} holds {', '.join(map(repr, found))}, expected 'codes', 'frames'")
         count, frames = found["codes"][:1], found["frames"]
         if frames != (*count, *model.config.image.shape):
-            raise WeightsError(f"its frames have shape {frames}, expected {(*count, *model.config.image.shape)}")
+            raise WeightsError(f"its 'frames' have shape {frames}, expected {(*count, *model.config.image.shape)}")
 
     try:
         model = read_model(source)

@@ -34,7 +34,7 @@ def expect(holds: bool, otherwise: str) -> None:
 def expect_shape(value: object, shape: tuple[int, ...], what: str) -> Tensor:
     """Expect a finite tensor of a shape."""
     if not isinstance(value, Tensor):
-        raise ConformanceError(f"{what} is a {type(value).__name__}, expected a tensor of shape {shape}")
+        raise ConformanceError(f"{what} is of type {type(value).__name__!r}, expected a tensor of shape {shape}")
     expect(tuple(value.shape) == shape, f"{what} has shape {tuple(value.shape)}, expected {shape}")
     expect(bool(value.isfinite().all()), f"{what} has values that are not finite")
     return value

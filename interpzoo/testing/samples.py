@@ -123,8 +123,8 @@ def check_fields(name: str, batch: abc.Mapping[str, object], n: int) -> None:
     for field, value in batch.items():
         if not isinstance(value, Tensor):
             raise ConformanceError(
-                f"field {field!r} of data set {name!r} is a {type(value).__name__}: a batch holds tensors alone: turn "
-                "words into numbers, such as token ids, or leave the field out"
+                f"field {field!r} of data set {name!r} is of type {type(value).__name__!r}: batches hold only tensors: "
+                "turn words into numbers, such as token ids, or leave the field out"
             )
         rows = len(value) if value.ndim else 0
         expect(rows == n, f"field {field!r} of data set {name!r} has {rows} rows for {n} images, expected one each")

@@ -108,7 +108,7 @@ def _check_score(what: str, metric: Metric, evaluation: Evaluation) -> bool:
     if isinstance(first, NotApplicable):
         return False
     if not isinstance(first, Measured):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConformanceError(f"{where} is a {type(first).__name__}, expected Measured or NotApplicable")
+        raise ConformanceError(f"{where} is of type {type(first).__name__!r}, expected Measured or NotApplicable")
     expect(
         math.isfinite(first.value),
         f"{where} is {first.value}: leave out what cannot be divided, or return NotApplicable with the reason",

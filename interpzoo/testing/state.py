@@ -49,7 +49,7 @@ def check_only_tensors(modules: Mapping[str, nn.Module]) -> None:
         for name, value in module.state_dict().items():
             expect(
                 isinstance(value, Tensor),
-                f"the state of {prefix!r} has {name!r}, a {type(value).__name__}: files hold tensors alone: put "
+                f"the state of {prefix!r} has {name!r} of type {type(value).__name__!r}: files hold tensors alone: put "
                 "settings into the component's config and numbers into buffers, and remove get_extra_state",
             )
 

@@ -32,6 +32,8 @@ MOST_HEADER_BYTES: Final = 1 << 22
 _BLANK: Final = "0" * 64
 """Stands for the checksum while it is computed."""
 
+_ADVICE: Final = "Resume with the recipe it was started with"
+
 _MOMENTS: Final = {"step", "exp_avg", "exp_avg_sq"}
 """What Adam keeps of each weight that it has moved."""
 
@@ -146,9 +148,7 @@ def restore_checkpoint(path: Path, state: State, recipe: Recipe, images: int | N
     except WeightsError as error:
         raise WeightsError(f"{error}; {_way_on(path.with_name(FORMER), path, most)}") from None
     if found := differences(position.recipe, recipe):
-        raise TrainingError(
-            f"{path} belongs to another recipe: {'; '.join(found)}. Resume with the recipe it was started with"
-        )
+        raise TrainingError(f"{path} belongs to another recipe: {'; '.join(found)}. {_ADVICE}")
     if position.images != images:
         raise TrainingError(
             f"{path} belongs to other images: there were {position.images} to train on, and now there are {images}. "
@@ -232,11 +232,13 @@ def _check_networks(path: Path, tensors: Mapping[str, Tensor], expected: Mapping
         if like is None or (tensor.shape, tensor.dtype) != (like.shape, like.dtype):
             have = "no such tensor" if like is None else f"{like.dtype} of shape {tuple(like.shape)}"
             found = f"{name!r}, {tensor.dtype} of shape {tuple(tensor.shape)}"
-            raise TrainingError(f"{path} belongs to other networks: it has {found}, and the recipe's have {have}")
+            raise TrainingError(
+                f"{path} belongs to other networks: it has {found}, and the recipe's have {have}. {_ADVICE}"
+            )
     moved = {name.rpartition("/")[0] for name in tensors if name.startswith("optimizer.")}
     for name in expected:
         if name not in tensors and (not name.startswith("optimizer.") or name.rpartition("/")[0] in moved):
-            raise TrainingError(f"{path} belongs to other networks: it lacks {name!r}")
+            raise TrainingError(f"{path} belongs to other networks: it lacks {name!r}. {_ADVICE}")
 
 
 def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:

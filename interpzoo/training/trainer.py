@@ -68,7 +68,8 @@ class Trainer:
         if missing := sorted(regularizer.requires - data.fields):
             raise DataError(
                 f"method {recipe.method!r} needs {', '.join(map(repr, missing))} in every batch; "
-                f"data set {recipe.data.name!r} gives {', '.join(map(repr, sorted(data.fields)))}"
+                f"data set {recipe.data.name!r} gives {', '.join(map(repr, sorted(data.fields)))}. Choose other "
+                "data, or another method"
             )
         if config.batch_size % workers.count:
             raise InputError(
@@ -262,5 +263,8 @@ def _trainable(update: Update) -> Update:
     """The update without frozen weights, and with each weight once even if tied networks list it twice."""
     parameters = list({id(p): p for p in update.parameters if p.requires_grad}.values())
     if not parameters:
-        raise InputError(f"update {update.name!r} has nothing to train: all of its weights are frozen")
+        raise InputError(
+            f"update {update.name!r} has nothing to train: all of its weights are frozen. Unfreeze some with "
+            "requires_grad_(True)"
+        )
     return replace(update, parameters=parameters)

@@ -36,7 +36,7 @@ class Workers:
             if tracker not in known:
                 raise InputError(f"unknown tracker {tracker!r}: accelerate has {', '.join(known)}")
             if tracker not in installed:
-                raise MissingDependencyError(f"tracker {tracker!r} is not installed")
+                raise MissingDependencyError(f"tracker {tracker!r} is not installed: install its package with pip")
         # Without cpu=True, accelerate leaves processes on the CPU unconnected.
         on_cpu = not torch.accelerator.is_available()
         self._accelerator: Accelerator = Accelerator(cpu=on_cpu, log_with=list(trackers) or None, project_dir=folder)

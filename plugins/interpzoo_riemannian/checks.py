@@ -50,7 +50,7 @@ def check_latents(**latents: Tensor) -> None:
         raise InputError(f"{shown}, expected floating point")
     for name, z in latents.items():
         if not bool(z.isfinite().all()):
-            raise InputError(f"{name} holds NaN or infinite values")
+            raise InputError(f"{name} holds NaN or infinite values: expected finite numbers")
 
 
 def check_steps(steps: object, least: int = 2) -> int:
@@ -67,7 +67,10 @@ def check_finite(values: Tensor, first: int = 0) -> None:
     """Raise an `InputError` where `values` (B, ...), decoded for the pairs from number `first` on, are not finite."""
     bad = (~values.isfinite().flatten(1).all(1)).nonzero().squeeze(1) + first
     if len(bad):
-        raise InputError(f"the decoder's output is NaN or infinite on the path of pair {numbers(bad)}")
+        raise InputError(
+            f"the decoder's output is NaN or infinite on the path of pair {numbers(bad)}: give codes nearer to those "
+            "of images"
+        )
 
 
 def numbers(pairs: Tensor) -> str:
@@ -107,11 +110,14 @@ def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple
     if bool((flat(few[:1]) - y[:1]).abs().max() > 1e-2 * y.abs().max()):
         raise InputError(
             "the decoder gave one latent two different outputs, decoded alone and beside another: it is random, or "
-            "mixes the latents of a batch (batch statistics)"
+            "mixes the latents of a batch (batch statistics); call decoder.eval() first, or take another path"
         )
     chord = (y[-1:] - y[:1]).expand_as(y)
     # One image for all latents (a collapsed decoder) is as differentiable as can be.
     differs = chord.abs().max() > _ROUNDING * torch.finfo(y.dtype).eps * y.abs().max()
     if bool(differs) and not bool(pull(chord).any()):
-        raise InputError("the decoder's derivative is zero at the first two latents: it is not differentiable")
+        raise InputError(
+            "the decoder's derivative is zero at the first two latents: it is not differentiable; take another path, "
+            "such as 'linear'"
+        )
     return flat, batch_size or min(max(_VALUES_AT_ONCE // y.shape[1], 16), 8192)

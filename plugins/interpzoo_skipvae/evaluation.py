@@ -69,12 +69,14 @@ def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 
     for batch in images.to(model.device, model.dtype).split(_BATCH):
         posterior = model.encoder.posterior(batch)
         if posterior is None:
-            raise ConfigError(f"{model.config.name!r} has no posterior: its encoder is deterministic")
+            raise ConfigError(f"{model.config.name!r} has no posterior: expected a model with one, such as a VAE")
         mean, deviation = posterior.mean, posterior.stddev
         z = mean + deviation * torch.randn(mean.shape, generator=generator).to(mean)
         likelihood = model.decoder.log_prob(batch, z)
         if likelihood is None:
-            raise ConfigError(f"{model.config.name!r} has a decoder without a likelihood")
+            raise ConfigError(
+                f"{model.config.name!r} has a decoder without a likelihood: give a model with one, such as a VAE"
+            )
         bounds.append(torch.stack([likelihood, standard_divergence(posterior)]).double().cpu())
         for values, new in ((means, mean), (deviations, deviation), (codes, z)):
             values.append(new.flatten(1).double().cpu())

@@ -45,7 +45,9 @@ class GatedPixelCNN(Decoder[GatedPixelCNNConfig]):
     def __init__(self, config: GatedPixelCNNConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__(config, image, latent_shape)
         if image.channels != 1:
-            raise ConfigError(f"the decoder 'gated-pixelcnn' draws images of 1 channel, not {image.channels}")
+            raise ConfigError(
+                f"the decoder 'gated-pixelcnn' draws images of 1 channel, not {image.channels}: set image.channels=1"
+            )
         size = math.prod(latent_shape)
         self.noise_shape = image.shape
         maps = config.layers + 1 if config.skip else 1

@@ -114,7 +114,9 @@ def _build(config: TimmEncoderConfig, image: ImageSpec) -> tuple[nn.Module, int]
             ) from error
     state = backbone.state_dict(keep_vars=True)
     if len({id(tensor) for tensor in state.values()}) < len(state):
-        raise ConfigError(f"timm's {config.backbone!r} uses weights in several layers: such models cannot be saved")
+        raise ConfigError(
+            f"timm's {config.backbone!r} uses weights in several layers: such models cannot be saved. Choose another"
+        )
     # A model that is being loaded has its own weights and does not need timm's.
     if torch.get_default_device().type == "meta":
         return backbone, features

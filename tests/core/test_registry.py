@@ -112,8 +112,8 @@ def test_a_wrong_name_suggests_the_nearest(asked: str, suggested: str) -> None:
     assert suggested in str(error.value)
 
 
-def test_an_unrelated_name_gets_no_suggestion() -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown model 'zzzz'\.$"):
+def test_an_unrelated_name_gets_the_list_of_names() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown model 'zzzz'\. There are acai-mnist, mine:acai-mnist\.$"):
         models(MINE).find("zzzz")
 
 

@@ -222,7 +222,7 @@ class CountingDecoder(Decoding):
         return super().forward(z)
 
 
-@faulty("the state of 'encoder' has '_extra_state', a dict: files hold tensors alone")
+@faulty("the state of 'encoder' has '_extra_state' of type 'dict': files hold tensors alone")
 class ExtraStateEncoder(Coding):
     def get_extra_state(self) -> dict[str, int]:
         return {"version": 1}
