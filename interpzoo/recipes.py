@@ -64,7 +64,10 @@ def recipe_text(name: str) -> str:
 def _registered(name: str) -> Registration[RecipeFile]:
     known = registry()
     with suppress(UnknownNameError):
-        name = known.methods.find(name).entry.recipe
+        method = known.methods.find(name).entry
+        if not method.recipe:
+            raise ConfigError(f"method {name!r} has no recipe, because nothing is trained: load a model of it instead")
+        name = method.recipe
     try:
         return known.recipes.find(name)
     except UnknownNameError:

@@ -60,8 +60,8 @@ class Method:
     """A method of a paper, and the recipe that reproduces it."""
 
     title: str
-    recipe: str
-    """The recipe that ``interpzoo train METHOD`` starts from."""
+    recipe: str = ""
+    """The recipe that ``interpzoo train METHOD`` starts from; empty if there is nothing to train."""
     paper: str = ""
     """Link to the paper."""
     citation: str = ""
@@ -114,6 +114,7 @@ class PretrainedModel:
 
     method: str
     dataset: str
+    """What it was trained on; empty if on nothing."""
     license: str
     summary: str = ""
     """If empty, the summary of the recipe of the same name is used, see `interpzoo.listing.summary_of`."""

@@ -98,6 +98,8 @@ def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
         "package": FIRST_PARTY,
         "sha256": sha256(folder / SUMS),
         **({"kind": config.kind} if config.kind != "interpolator" else {}),
+        # Of a trained model it is that of its recipe.
+        **({"summary": config.summary} if config.trained is None else {}),
     }
     head = f"[models.{config.name}]\n"
     table = head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())

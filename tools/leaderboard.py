@@ -35,9 +35,12 @@ def pages(records: list[Record]) -> Iterator[tuple[Path, str]]:
     yield PAGE, render(leaderboards(records, metrics_named()))
     found = {record.candidate: record for record in records if not (record.control or record.chosen)}
     for folder in sorted(path for path in CARDS.iterdir() if path.is_dir()):
+        config = read_config(folder)
+        if config.trained is None:  # 'python -m tools.untrained' writes its card
+            continue
         recipe = load_recipe(folder.name)
         prose = {"summary": recipe.summary, "limitations": recipe.limitations}
-        config = read_config(folder).model_copy(update=prose)
+        config = config.model_copy(update=prose)
         if config.kind != "interpolator":
             yield folder / CARD, render_card(config, read_results(folder), preview=(folder / PREVIEW).is_file())
             continue

@@ -112,7 +112,8 @@ def _models_on(dataset: str, rows: Sequence[Registration[PretrainedModel]]) -> s
         )
         for row in rows
     ]
-    return f"On `{dataset}`:\n\n" + markdown_table(("model", "method", "code", "license", *metrics), cells)
+    head = f"On `{dataset}`" if dataset else "Of any image, without training"
+    return f"{head}:\n\n" + markdown_table(("model", "method", "code", "license", *metrics), cells)
 
 
 def _headlines(row: Registration[PretrainedModel]) -> list[Result]:
@@ -126,7 +127,11 @@ def _code(row: Registration[PretrainedModel]) -> str:
     folder = bundled_folder(row)
     if folder is None:
         return ""
-    shape = load(folder).latent_shape
+    model = load(folder)
+    shape = model.latent_shape
+    if model.sizes.multiple is not None:
+        factor = model.config.image.height // shape[1]
+        return f"{shape[0]} x H x W" if factor == 1 else f"{shape[0]} x H/{factor} x W/{factor}"
     dims = " x ".join(map(str, shape))
     return dims if len(shape) == 1 else f"{dims} = {math.prod(shape)}"
 

@@ -126,6 +126,8 @@ def _is_folder(source: str | Path) -> bool:
 def models_named(patterns: Sequence[str], *, skipped: Callable[[str], None] = lambda name: None) -> list[str | Path]:
     """Pretrained models that match one of the shell patterns, all without a pattern; folders are kept as they are.
 
+    Those that were trained on nothing have no data of their own: a pattern leaves them out if it matches others.
+
     Args:
         patterns: shell patterns, names and folders.
         skipped: called with each name that a pattern matches and that is not available: its folder is not installed and
@@ -145,6 +147,7 @@ def models_named(patterns: Sequence[str], *, skipped: Callable[[str], None] = la
         names = list_models(pattern)
         if not names:
             raise UnknownNameError(f"no model matches {pattern!r}.{suggestions(pattern, list_models())}")
+        names = [name for name in names if name == pattern or registry().models.find(name).entry.dataset] or names
         missing = [name for name in names if name != pattern and not _is_available(name)]
         absent.update(dict.fromkeys(missing))
         found.update(dict.fromkeys(name for name in names if name not in missing))

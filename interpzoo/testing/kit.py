@@ -122,7 +122,11 @@ def _checks(plugin: str, changes: Sequence[str]) -> Iterator[Check]:
 
 def _tried(known: Registry, plugin: str, own: Sequence[str]) -> dict[str, str]:
     """The recipes to try, by what they are called in checks: those of methods, and what else uses a component."""
-    tried = {f"method {name}": name for name in _own(known.methods, plugin)}
+    tried = {
+        f"method {row.qualified}": row.qualified
+        for row in known.methods
+        if row.owner.plugin == plugin and row.entry.recipe
+    }
     used = {component for name in tried.values() for component in _components(known, name)}
     for recipe in own:
         new = {(kind, name) for kind, name in _components(known, recipe) if name.startswith(f"{plugin}:")} - used

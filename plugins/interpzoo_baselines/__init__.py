@@ -1,4 +1,4 @@
-"""The baselines: autoencoder, denoising, variational and adversarial autoencoder; straight and spherical paths.
+"""The baselines: autoencoder, denoising, variational and adversarial autoencoder; straight and spherical paths; pixels.
 
 It also gives the core's shared networks and data sets their names.
 """
@@ -12,6 +12,8 @@ INTERPZOO_API = 1
 def register(registry: Registrar) -> None:
     registry.add("encoder", "conv", "interpzoo.nets:ConvEncoder")
     registry.add("decoder", "conv", "interpzoo.nets:ConvDecoder")
+    registry.add("encoder", "pixels", "interpzoo_baselines.pixels:PixelEncoder")
+    registry.add("decoder", "pixels", "interpzoo_baselines.pixels:PixelDecoder")
     registry.add("prior", "normal", "interpzoo_baselines.prior:StandardNormal")
     registry.add("regularizer", "ae", "interpzoo_baselines.autoencoders:Autoencoder")
     registry.add("regularizer", "dae", "interpzoo_baselines.autoencoders:Denoising")

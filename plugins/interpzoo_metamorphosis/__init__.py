@@ -16,3 +16,4 @@ __getattr__, _, __all__ = attach_stub(__name__, __file__)
 @hookimpl
 def register(registry: Registrar) -> None:
     registry.add("interpolator", "metamorphosis", "interpzoo_metamorphosis.interpolators:Metamorphosis")
+    registry.add_package("interpzoo_metamorphosis")

@@ -36,10 +36,14 @@ def _found(z0: Tensor, z1: Tensor, model: LatentModel) -> Morph:
 
 
 def _codes(found: Morph, z0: Tensor, z1: Tensor, t: Tensor, model: LatentModel) -> Tensor:
-    frames = found.frames(t)
-    codes = _in_parts(model.encoder, frames.flatten(0, 1)).view(*frames.shape[:2], *z0.shape[1:])
-    at = t.expand(len(z0), -1).reshape(*frames.shape[:2], *[1] * (z0.ndim - 1))
-    return torch.where(at == 0, z0[:, None], torch.where(at == 1, z1[:, None], codes))
+    t = t.expand(len(z0), -1)
+    codes = z0.new_empty(*t.shape, *z0.shape[1:])
+    for i, column in enumerate(t.unbind(1)):
+        # A frame at a time: images may be large, and codes are small only where the model makes them so.
+        frames = _in_parts(model.encoder, found.frames(column[:, None])[:, 0])
+        at = column.view(-1, *[1] * (z0.ndim - 1))
+        codes[:, i] = torch.where(at == 0, z0, torch.where(at == 1, z1, frames))
+    return codes
 
 
 def _in_parts(network: torch.nn.Module, inputs: Tensor) -> Tensor:

@@ -54,10 +54,12 @@ class Morph:
         low, high = (
             extreme.view(-1, 1, 1, 1) for extreme in torch.cat([self.a.flatten(1), self.b.flatten(1)], 1).aminmax(dim=1)
         )
-        columns = [self._frame(column.view(-1, 1, 1, 1)).clamp(low, high) for column in t.unbind(1)]
-        path = torch.stack(columns, 1)
-        at = t[:, :, None, None, None]
-        return torch.where(at == 0, self.a[:, None], torch.where(at == 1, self.b[:, None], path))
+        path = self.a.new_empty(*t.shape, *self.a.shape[1:])
+        for i, column in enumerate(t.unbind(1)):
+            at = column.view(-1, 1, 1, 1)
+            frame = self._frame(at).clamp(low, high)
+            path[:, i] = torch.where(at == 0, self.a, torch.where(at == 1, self.b, frame))
+        return path
 
     def positions(self, points: Tensor, t: float = 1.0) -> Tensor:
         """Where `points` of the first images lie at `t`.
