@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -11,8 +12,10 @@ from typing_extensions import override
 from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, whole
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
+from interpzoo.exporting import Format, export
 from interpzoo.images import ImageInput, is_single
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
+from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import as_numbers
@@ -251,6 +254,35 @@ class InterpolationModel(Saved):
         frames = self._decode_paths(paths, batch_size)
         warn_if_uneven(frames, measure)
         return frames
+
+    def export(self, target: str | Path, format: Format = "onnx", *, half: bool = False) -> Path:
+        """Write the networks for use without this library: encoder, decoder, example codes and a description.
+
+        ``onnx`` writes ``encoder.onnx`` and ``decoder.onnx``, which `interpzoo.onnx` runs without torch; ``pt2`` writes
+        ``encoder.pt2`` and ``decoder.pt2`` for `torch.export.load`. Both take any number of images or codes at once,
+        and any size that the model takes, in float32. They compute the same as the model, up to 1e-3; this is checked.
+
+        Args:
+            target: a folder, new or empty or with an exported model, which is replaced.
+            format: ``"onnx"`` or ``"pt2"``.
+            half: round all weights of ONNX networks to float16; values may then differ by 1e-2. By default only weights
+                that lose nothing are stored so.
+
+        Raises:
+            InputError: a network cannot be exported, such as a decoder that draws one pixel after another.
+            OutputError: the folder holds something else or cannot be written, or the exported networks differ.
+            MissingDependencyError: packages for ONNX are not installed.
+        """
+        name = self.config.interpolator.name.rpartition(":")[2]
+        return export(self, target, format, path=name if name in LINES else "linear", half=half)
+
+    def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
+        if isinstance(interpolator, str):
+            return build_component(Interpolator, named(interpolator, "interpolator"))
+        path = self.interpolator if interpolator is None else interpolator
+        if not isinstance(path, Interpolator):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
+        return path
 
     def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
         corners = torch.cat([self.encode(image, size=size) for image in (left, right)])

@@ -1,0 +1,265 @@
+"""Models beyond Python's torch: ONNX networks for ONNX Runtime, or programs of `torch.export`."""
+
+import hashlib
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from interpzoo.autoencoder import evaluating
+from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
+from interpzoo.files import atomic_write, expanded
+from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, session
+from interpzoo.pretrained.stored import write_tensors
+from interpzoo.saving import Saved
+from interpzoo.text import explained, quoted
+
+Format = Literal["onnx", "pt2"]
+"""``onnx``: for ONNX Runtime, see `interpzoo.onnx`. ``pt2``: for `torch.export.load`."""
+
+CLOSE: Final = 1e-3
+"""Largest difference of an exported network's values from torch's, relative to values above 1."""
+CLOSE_HALF: Final = 1e-2
+"""The same where weights are rounded to float16."""
+
+_LEAST_HALVED: Final = 64  # numbers in a weight, below which half the size is no gain
+_CHECKED: Final = 5  # images and codes; another number than the network is traced with
+_TRACED: Final = 2
+
+Run = Callable[[Tensor], Tensor]
+
+
+class _Network(NamedTuple):
+    module: nn.Module
+    inputs: Tensor
+    sides: tuple[int, int] | None
+    """By what its input's height and width can be divided; ``None``: they are fixed."""
+
+
+def export(
+    model: Saved, target: str | Path, format: Format = "onnx", *, path: str = "linear", half: bool = False
+) -> Path:
+    """Write encoder, decoder, examples and a description to a folder; see `interpzoo.InterpolationModel.export`."""
+    if format not in ("onnx", "pt2"):
+        raise InputError(f"format = {quoted(format)}: expected 'onnx' or 'pt2'")
+    if model.decoder.noise_shape is not None:
+        raise InputError(
+            f"{model.name!r} cannot be exported: its decoder {type(model.decoder).__name__!r} draws one pixel "
+            "after another, which is a loop and not a network"
+        )
+    folder = _claimed(expanded(target))
+    examples = _examples(model)
+    with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):
+        made = Path(scratch)
+        images = model.decode(examples).clamp(0, 1)
+        description = _description(model, path, format)
+        for kind, network in _networks(model, examples, images).items():
+            file = made / f"{kind}.{format}"
+            run = _to_onnx(network, file, description, half) if format == "onnx" else _to_program(network, file)
+            description["difference"][kind] = _check(model.name, kind, network, run, CLOSE_HALF if half else CLOSE)
+        if model.examples is not None:
+            write_tensors(made / EXAMPLES, {"codes": examples.cpu(), "frames": model.decode(examples).cpu()})
+        files = sorted(path for path in made.iterdir() if path.suffix != ".json")
+        description["files"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+    return folder
+
+
+def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
+    image, sizes = model.config.image, model.sizes
+    return {
+        "format": FORMAT,
+        "name": model.name,
+        "method": model.config.method,
+        "license": model.config.license,
+        "image": {
+            **image.model_dump(),
+            "multiple": sizes.multiple,
+            "layout": "NCHW",
+            "colors": {1: "gray", 3: "RGB"}.get(image.channels, "any"),
+            "range": [0, 1],
+        },
+        "code": {"shape": [*model.latent_shape]},
+        "path": path,
+        "prior": "standard-normal" if _is_standard_normal(model) else None,
+        "networks": format,
+        "versions": {name: version(name) for name in ("interpzoo", "torch")},
+        "difference": {},
+        "files": {},
+    }
+
+
+def _is_standard_normal(model: Saved) -> bool:
+    component = model.config.prior
+    return component is not None and component.name.rpartition(":")[2] == "standard-normal"
+
+
+def _examples(model: Saved) -> Tensor:
+    """The model's example codes, or else those of fixed noise."""
+    if model.examples is not None and len(model.examples):
+        return model.examples
+    noise = torch.rand(_CHECKED, *model.config.image.shape, generator=torch.Generator().manual_seed(0))
+    return model.encode(noise)
+
+
+def _networks(model: Saved, codes: Tensor, images: Tensor) -> Mapping[str, _Network]:
+    multiple = model.sizes.multiple
+    if multiple is None:
+        sides = None, None
+    else:
+        factors = [model.config.image.height // model.latent_shape[1]] * 2
+        sides = (multiple, multiple), (multiple // factors[0], multiple // factors[1])
+    return {
+        "encoder": _Network(_plain(model.encoder), images.cpu(), sides[0]),
+        "decoder": _Network(_plain(model.decoder), codes.cpu(), sides[1]),
+    }
+
+
+def _plain(network: nn.Module) -> nn.Module:
+    """A copy in float32 and the usual layout, on the CPU."""
+    copy = deepcopy(network).cpu().float().requires_grad_(False)
+    return copy.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
+
+
+def _dynamic_shapes(network: _Network) -> tuple[dict[int, Any]]:
+    shapes: dict[int, Any] = {0: torch.export.Dim("batch")}
+    if network.sides is not None:
+        for axis, (name, multiple) in enumerate(zip(("height", "width"), network.sides, strict=True), 2):
+            side = torch.export.Dim(name)
+            shapes[axis] = side if multiple == 1 else multiple * side
+    return (shapes,)
+
+
+def _to_onnx(network: _Network, file: Path, description: Mapping[str, Any], half: bool) -> Run:
+    try:
+        import onnx_ir as ir
+        import onnxruntime  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import onnxscript  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"exporting to ONNX needs more packages ({error}): {how_to_install('onnx')}"
+        ) from None
+    kind = file.stem
+    names = ("image", "code") if kind == "encoder" else ("code", "image")
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                network.module,
+                (network.inputs[:_TRACED],),
+                dynamo=True,
+                dynamic_shapes=_dynamic_shapes(network),
+                input_names=names[:1],
+                output_names=names[1:],
+                verbose=False,
+            )
+        except Exception as error:  # torch has many classes for what it cannot export
+            raise InputError(
+                f"the {kind} {type(network.module).__name__!r} cannot be exported: {explained(error)}"
+            ) from error
+    assert program is not None
+    _halve(ir, program.model, always=half)
+    program.model.metadata_props[METADATA] = json.dumps(description)
+    program.save(str(file))
+    run = session(file.parent, file.name, hashlib.sha256(file.read_bytes()).hexdigest(), None)
+    return lambda x: torch.from_numpy(run.run(None, {names[0]: np.ascontiguousarray(x.numpy())})[0])
+
+
+def _to_program(network: _Network, file: Path) -> Run:
+    with _quiet():
+        try:
+            example = (network.inputs[:_TRACED],)
+            program = torch.export.export(network.module, example, dynamic_shapes=_dynamic_shapes(network))
+            torch.export.save(program, file)
+        except Exception as error:  # as above
+            raise InputError(
+                f"the {file.stem} {type(network.module).__name__!r} cannot be exported: {explained(error)}"
+            ) from error
+        return torch.export.load(file).module()
+
+
+def _halve(ir: Any, model: Any, *, always: bool) -> None:
+    """Store weights in float16, where that loses nothing or `always`; they are float32 again before they are used."""
+    graph = model.graph
+    for name, value in [*graph.initializers.items()]:
+        tensor = value.const_value
+        if tensor is None or tensor.dtype != ir.DataType.FLOAT or tensor.size < _LEAST_HALVED:
+            continue
+        numbers = tensor.numpy()
+        with np.errstate(over="ignore"):
+            halves = numbers.astype(np.float16)
+        if not always and not np.array_equal(halves.astype(np.float32), numbers):
+            continue
+        stored = ir.Value(name=f"{name}.float16", const_value=ir.tensor(halves, name=f"{name}.float16"))
+        stored.type, stored.shape = ir.TensorType(ir.DataType.FLOAT16), ir.Shape(halves.shape)
+        cast = ir.Node("", "Cast", [stored], [ir.AttrInt64("to", ir.DataType.FLOAT)])
+        del graph.initializers[name]
+        graph.initializers.add(stored)
+        value.replace_all_uses_with(cast.outputs[0])
+        cast.outputs[0].name = name
+        graph.insert_before(graph[0], cast)
+
+
+def _check(name: str, kind: str, network: _Network, run: Run, close: float) -> float:
+    """The largest difference of an exported network from the module; raises an `OutputError` if it is not close."""
+    largest = 0.0
+    for inputs in (network.inputs[:_CHECKED], network.inputs[:1]):
+        expected, found = network.module(inputs), run(inputs)
+        worst = (found - expected).abs().max().item() if found.shape == expected.shape else float("inf")
+        largest = max(largest, worst)
+        if not worst <= close * max(1.0, expected.abs().max().item()):
+            raise OutputError(
+                f"{name!r} cannot be exported: the exported {kind} gives other values (by up to {worst:.2g})"
+            )
+    return largest
+
+
+def _claimed(folder: Path) -> Path:
+    """Create `folder`; raises an `OutputError` if it cannot, or it holds something else than an exported model."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
+    if names and DESCRIPTION not in names:
+        raise OutputError(f"{folder} already holds {names[0]!r}: choose an empty or a new folder")
+    return folder
+
+
+def _replace(folder: Path, files: list[Path], description: str) -> None:
+    """Put the files in the folder, the description last: a folder without one is known to be incomplete."""
+    try:
+        (folder / DESCRIPTION).unlink(missing_ok=True)
+        for file in files:
+            with atomic_write(folder / file.name) as temporary:
+                shutil.copyfile(file, temporary)
+        with atomic_write(folder / DESCRIPTION) as temporary:
+            temporary.write_text(description, "utf-8")
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without the warnings and logs that torch has on its own code while it exports."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

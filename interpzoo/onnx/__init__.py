@@ -1,0 +1,14 @@
+"""Exported models, run by ONNX Runtime: no torch is imported here.
+
+>>> import interpzoo.onnx
+>>> model = interpzoo.onnx.load("./acai-mnist-onnx")  # written by `interpzoo export acai-mnist -o ./acai-mnist-onnx`
+>>> frames = model.interpolate("three.png", "eight.png", steps=9)  # (9, C, H, W)
+
+An exported folder holds ``encoder.onnx``, ``decoder.onnx``, ``examples.safetensors`` (``codes`` and the ``frames``
+decoded from them) and ``model.json``, which describes the model; the networks carry the same description in their
+metadata, under the key ``interpzoo``.
+"""
+
+from interpzoo.onnx.model import ExportedModel, load
+
+__all__ = ["ExportedModel", "load"]

@@ -1,0 +1,79 @@
+"""The exported folder: its description, and files that are read once and checked."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, how_to_install
+from interpzoo.text import explained
+
+FORMAT: Final = 1
+"""Version of ``model.json``; a reader refuses a later one."""
+DESCRIPTION, EXAMPLES = "model.json", "examples.safetensors"
+METADATA: Final = "interpzoo"
+"""Key of the description in the networks' metadata."""
+
+Array: TypeAlias = NDArray[np.float32]
+
+_MOST_BYTES: Final = 1 << 20  # of the description
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The content of ``model.json``; raises a `ConfigError` if it is not one that this version reads."""
+    description = folder / DESCRIPTION
+    try:
+        content = description.read_bytes()[: _MOST_BYTES + 1]
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} is not an exported model ({DESCRIPTION}: {error.strerror}): see interpzoo export"
+        ) from None
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{description} is not valid JSON: {error}") from None
+    version = value.get("format") if isinstance(value, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ConfigError(f"{description} does not describe an exported model: it has no format")
+    if version > FORMAT:
+        raise ConfigError(f"{description} has format {version}, this interpzoo reads up to {FORMAT}: upgrade it")
+    return value
+
+
+def session(folder: Path, name: str, digest: str, threads: int | None) -> Any:
+    try:
+        import onnxruntime as runtime
+    except ImportError as error:
+        raise MissingDependencyError(f"exported models need ONNX Runtime ({error}): {how_to_install('onnx')}") from None
+    content = read_file(folder, name, digest)
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has its own classes
+        raise WeightsError(
+            f"{folder / name} cannot be run by ONNX Runtime {runtime.__version__}: {explained(error)}"
+        ) from None
+
+
+def read_examples(folder: Path, files: dict[str, str]) -> Array | None:
+    if EXAMPLES not in files:
+        return None
+    from safetensors.numpy import load as load_tensors
+
+    return load_tensors(read_file(folder, EXAMPLES, files[EXAMPLES]))["codes"]
+
+
+def read_file(folder: Path, name: str, digest: str) -> bytes:
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{folder / name} cannot be read ({error.strerror}): export the model again") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise WeightsError(f"{folder / name} is damaged: it has another SHA-256 than {DESCRIPTION} lists")
+    return content

@@ -1,0 +1,251 @@
+"""A model whose networks ONNX Runtime computes."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, MOST_SIDE, seed_of, whole
+from interpzoo.decoding import open_image
+from interpzoo.errors import ConfigError, ImageError, InputError, WeightsError
+from interpzoo.files import expanded
+from interpzoo.onnx.files import DESCRIPTION, Array, read_description, read_examples, session
+from interpzoo.onnx.paths import LINES
+from interpzoo.pixels import to_pixels
+from interpzoo.text import explained, quoted
+
+Picture: TypeAlias = NDArray[Any] | Image.Image | str | os.PathLike[str]
+"""An array (one image or a batch, channels first), a PIL image, or the path of an image file."""
+Line: TypeAlias = Literal["linear", "slerp"]
+"""The straight line between two codes, or the great circle."""
+
+_CHUNK_VALUES: Final = 1 << 19  # image values computed at once, to bound the memory
+_OVERSHOOT: Final = 0.2  # by which image values are clamped, as `interpzoo.images` does
+
+
+class ImageShape(NamedTuple):
+    """Shape of a model's images, and for a model of any size the default one."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class ExportedModel:
+    """A model in an exported folder; `load` makes it.
+
+    Images are float32 in [0, 1], channels first. The same calls give what `interpzoo.InterpolationModel` gives, up to
+    rounding. Threads may share a model.
+
+    Attributes:
+        name: the model's name.
+        description: the content of ``model.json``.
+        image: channels and size of its images.
+        multiple: heights and widths are multiples of this; ``None``: there is only the size in `image`.
+        latent_shape: shape of one code, of an image of that size.
+        examples: example codes (n, *latent_shape), or ``None``.
+    """
+
+    def __init__(self, folder: Path, description: dict[str, Any], threads: int | None) -> None:
+        try:
+            self.name = str(description["name"])
+            self.image = ImageShape(*(int(description["image"][key]) for key in ImageShape._fields))
+            multiple = description["image"]["multiple"]
+            self.multiple = None if multiple is None else int(multiple)
+            self.latent_shape = tuple(int(side) for side in description["code"]["shape"])
+            self._line = cast(Line, description["path"])
+            self._prior = description["prior"]
+            files = description["files"]
+            self._encoder, self._decoder = (
+                session(folder, name, files[name], threads) for name in ("encoder.onnx", "decoder.onnx")
+            )
+            self.examples = read_examples(folder, files)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, WeightsError | ConfigError):
+                raise
+            raise ConfigError(
+                f"{folder / DESCRIPTION} is damaged ({explained(error)}): export the model again"
+            ) from None
+        self.description = description
+
+    def __repr__(self) -> str:
+        return f"ExportedModel({self.name!r}, image {self.image}, code {self.latent_shape})"
+
+    def encode(self, images: Picture | Sequence[Picture], *, size: Sequence[int] | None = None) -> Array:
+        """Codes (B, *latent_shape) of images; one image gives B = 1.
+
+        Args:
+            images: an array (B, C, H, W) or (C, H, W) of the model's shape, float in [0, 1] or uint8; a PIL image or
+                the path of an image file, cropped and resized to the model's size; or a sequence of these.
+            size: (height, width), for a model of any size; by default that of the first image.
+
+        Raises:
+            ImageError: an image cannot be read, or an array has another shape or values outside [0, 1].
+            InputError: the model does not take `size`.
+        """
+        several = list(images) if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+        if not several:
+            raise ImageError("there are no images: expected at least one")
+        opened = [open_image(image) if isinstance(image, str | os.PathLike) else image for image in several]
+        shape = self._shape(opened[0], size)
+        batch = np.concatenate([_as_batch(image, shape) for image in opened])
+        return self._in_chunks(self._encoder, batch, math.prod(shape))
+
+    def decode(self, codes: Array) -> Array:
+        """Images (B, C, H, W) of codes (B, *latent_shape), around [0, 1] and not clamped.
+
+        Raises:
+            InputError: the codes have another shape, are not floats, or are not finite.
+        """
+        codes = np.asarray(codes)
+        expected: list[int | None] = [*self.latent_shape]
+        if self.multiple is not None:
+            expected[1:] = [None] * (len(expected) - 1)
+        fits = codes.ndim == len(expected) + 1 and all(
+            want in (None, side) and side > 0 for want, side in zip(expected, codes.shape[1:], strict=True)
+        )
+        if not fits or not np.issubdtype(codes.dtype, np.floating) or not np.isfinite(codes).all():
+            sides = ", ".join("any" if side is None else str(side) for side in expected)
+            raise InputError(f"codes of shape {codes.shape} and {codes.dtype}: expected finite floats (B, {sides})")
+        factor = math.prod(codes.shape[2:]) / math.prod(self.latent_shape[1:]) if self.multiple else 1
+        values = math.ceil(math.prod(self.image) * factor)
+        return self._in_chunks(self._decoder, codes.astype(np.float32), values)
+
+    def interpolate(
+        self,
+        a: Picture | Sequence[Picture],
+        b: Picture | Sequence[Picture],
+        steps: int = 9,
+        *,
+        t: Sequence[float] | Array | None = None,
+        path: Line | None = None,
+        size: Sequence[int] | None = None,
+    ) -> Array:
+        """Images along the path from `a` to `b`.
+
+        Args:
+            a, b: images as in `encode`, as many in each; a single one is paired with each of the other's.
+            steps: frames of a path, both ends included; 2 to 10,000.
+            t: positions (T,) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
+            path: ``"linear"`` or ``"slerp"``; by default the model's own, and linear if its own needs torch.
+            size: as in `encode`.
+
+        Returns:
+            (steps, C, H, W) for one pair of single images, (B, steps, C, H, W) for batches.
+
+        Raises:
+            ImageError: as `encode`.
+            InputError: `steps`, `t` or `path` is not one of these, or the numbers of images cannot be paired.
+        """
+        z0 = self.encode(a, size=size)
+        z1 = self.encode(b, size=self._size_of(z0) if size is None and self.multiple else size)
+        if len(z0) != len(z1) and 1 not in (len(z0), len(z1)):
+            raise InputError(f"{len(z0)} and {len(z1)} images cannot be paired: give as many in each, or one")
+        z0, z1 = np.broadcast_arrays(z0, z1)
+        frames = self.decode_path(z0, z1, steps, t=t, path=path)
+        return frames[0] if _is_single(a) and _is_single(b) else frames
+
+    def decode_path(
+        self,
+        z0: Array,
+        z1: Array,
+        steps: int = 9,
+        *,
+        t: Sequence[float] | Array | None = None,
+        path: Line | None = None,
+    ) -> Array:
+        """Images (B, steps, C, H, W) along the path between codes (B, *latent_shape); arguments as in `interpolate`."""
+        line = LINES.get(path or self._line)
+        if line is None:
+            raise InputError(f"path = {quoted(path)}: expected 'linear' or 'slerp'")
+        if t is None:
+            positions = np.linspace(0, 1, whole("steps", steps, 2, MOST_FRAMES))
+        else:
+            positions = np.asarray(t, dtype=np.float64)
+            if positions.ndim != 1 or not 0 < len(positions) <= MOST_FRAMES or not np.isfinite(positions).all():
+                raise InputError(f"t = {quoted(t)}: expected 1 to {MOST_FRAMES:,} finite positions (T,)")
+        codes = line(z0, z1, positions)
+        images = self.decode(codes.reshape(-1, *codes.shape[2:]))
+        return images.reshape(*codes.shape[:2], *images.shape[1:])
+
+    def sample(self, n: int, *, seed: int = 0) -> Array:
+        """Images (n, C, H, W) of codes drawn from the prior; a seed draws other codes than torch does.
+
+        Raises:
+            InputError: the model has no standard normal prior; or `n` is not from 1 to 100,000, or `seed` not one.
+        """
+        if self._prior != "standard-normal":
+            raise InputError(f"{self.name!r} has no prior that is exported: sample with interpzoo.load({self.name!r})")
+        n, generator = whole("n", n, 1, MOST_IMAGES), np.random.default_rng(seed_of(seed))
+        return self.decode(generator.standard_normal((n, *self.latent_shape), dtype=np.float32))
+
+    def _shape(self, first: Image.Image | NDArray[Any], size: Sequence[int] | None) -> ImageShape:
+        if self.multiple is None:
+            if size is not None and tuple(size) != self.image[1:]:
+                raise InputError(f"size = {quoted(size)}: expected {self.image[1:]}, the only size the model takes")
+            return self.image
+        if size is not None:
+            height, width = (whole("a side of size", side, 1, MOST_SIDE) for side in size)
+            if height % self.multiple or width % self.multiple:
+                raise InputError(f"size = {height}x{width}: expected multiples of {self.multiple}")
+            return self.image._replace(height=height, width=width)
+        sides = (first.height, first.width) if isinstance(first, Image.Image) else np.shape(first)[-2:]
+        scale, most = min(1.0, MOST_SIDE / max(sides)), MOST_SIDE // self.multiple * self.multiple
+        fitted = (round(side * scale / self.multiple) * self.multiple for side in sides)
+        height, width = (min(most, max(self.multiple, side)) for side in fitted)
+        return self.image._replace(height=height, width=width)
+
+    def _size_of(self, codes: Array) -> tuple[int, int]:
+        factor = self.image.height // self.latent_shape[1]
+        return codes.shape[2] * factor, codes.shape[3] * factor
+
+    @staticmethod
+    def _in_chunks(session: Any, batch: Array, values: int) -> Array:
+        at_once = max(1, _CHUNK_VALUES // values)
+        parts = [batch[start : start + at_once] for start in range(0, len(batch), at_once)]
+        outputs = [session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(part)})[0] for part in parts]
+        return np.concatenate(outputs)
+
+
+def load(folder: str | os.PathLike[str], *, threads: int | None = None) -> ExportedModel:
+    """The model in an exported folder, checked against the hashes in its description.
+
+    Args:
+        folder: what `interpzoo.InterpolationModel.export` wrote with ``format="onnx"``.
+        threads: number of threads of ONNX Runtime; all cores by default.
+
+    Raises:
+        ConfigError: `folder` is not an exported folder, or of a later format.
+        WeightsError: a file is missing or has another hash.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+    path = expanded(os.fspath(folder))
+    threads = None if threads is None else whole("threads", threads, 1, 1024)
+    return ExportedModel(path, read_description(path), threads)
+
+
+def _as_batch(image: Image.Image | NDArray[Any], shape: ImageShape) -> Array:
+    if isinstance(image, Image.Image):
+        return np.divide(to_pixels(image, shape)[None], 255, dtype=np.float32)
+    if not isinstance(image, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(f"{quoted(image)} is not an image: expected an array, a PIL image or a path")
+    if image.ndim not in (3, 4) or image.shape[-3:] != shape or 0 in image.shape:
+        raise ImageError(f"an array of shape {image.shape}: expected {tuple(shape)} or (B, {str(tuple(shape))[1:]}")
+    batch = image if image.ndim == 4 else image[None]
+    if batch.dtype == np.uint8:
+        return np.divide(batch, 255, dtype=np.float32)
+    if not np.issubdtype(batch.dtype, np.floating):
+        raise ImageError(f"an array of {batch.dtype}: expected floats in [0, 1] or uint8 in [0, 255]")
+    low, high = float(batch.min()), float(batch.max())
+    if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
+        raise ImageError(f"image values lie in [{low:.2f}, {high:.2f}], expected [0, 1]")
+    return batch.clip(0, 1).astype(np.float32)
+
+
+def _is_single(images: object) -> bool:
+    return isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim == 3)
