@@ -92,7 +92,7 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
         },
         "code": {"shape": [*model.latent_shape]},
         "path": path,
-        "prior": "standard-normal" if _is_standard_normal(model) else None,
+        "prior": "normal" if _is_standard_normal(model) else None,
         "networks": format,
         "versions": {name: version(name) for name in ("interpzoo", "torch")},
         "difference": {},
@@ -102,7 +102,7 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
 
 def _is_standard_normal(model: Saved) -> bool:
     component = model.config.prior
-    return component is not None and component.name.rpartition(":")[2] == "standard-normal"
+    return component is not None and component.name.rpartition(":")[2] == "normal"
 
 
 def _examples(model: Saved) -> Tensor:

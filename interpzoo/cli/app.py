@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "train",
     "evaluate",
     "benchmark",
+    "export",
     "verify",
     "push",
     "plugins",

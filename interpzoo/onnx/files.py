@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, how_to_install
-from interpzoo.text import explained
+from interpzoo.text import explained, quoted
 
 FORMAT: Final = 1
 """Version of ``model.json``; a reader refuses a later one."""
@@ -40,6 +40,10 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise ConfigError(f"{description} does not describe an exported model: it has no format")
     if version > FORMAT:
         raise ConfigError(f"{description} has format {version}, this interpzoo reads up to {FORMAT}: upgrade it")
+    if value.get("networks") != "onnx":
+        raise ConfigError(
+            f"{folder} does not hold ONNX networks but {quoted(value.get('networks'))}: export with 'onnx'"
+        )
     return value
 
 

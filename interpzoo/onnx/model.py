@@ -179,7 +179,7 @@ class ExportedModel:
         Raises:
             InputError: the model has no standard normal prior; or `n` is not from 1 to 100,000, or `seed` not one.
         """
-        if self._prior != "standard-normal":
+        if self._prior != "normal":
             raise InputError(f"{self.name!r} has no prior that is exported: sample with interpzoo.load({self.name!r})")
         n, generator = whole("n", n, 1, MOST_IMAGES), np.random.default_rng(seed_of(seed))
         return self.decode(generator.standard_normal((n, *self.latent_shape), dtype=np.float32))

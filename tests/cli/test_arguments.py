@@ -56,6 +56,7 @@ def lines() -> Iterator[Line]:
         yield ("push", name, "user/repo")
         yield ("push", "ae-tiny", name)
         yield ("interpolate", name, "-o", "x.png")
+        yield ("export", name, "-o", "exported")
         yield (*picture, "--interpolator", name)
 
 

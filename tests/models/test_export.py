@@ -1,0 +1,251 @@
+"""Models that are exported, and run without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import interpzoo
+import interpzoo.onnx
+from interpzoo import wrap
+from interpzoo.cli.app import run
+from interpzoo.errors import ConfigError, ImageError, InputError, OutputError, WeightsError
+from interpzoo.model import InterpolationModel
+from interpzoo.onnx import ExportedModel
+from tests.tiny import random_images, tiny_model
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+CLOSE = 2e-5
+
+
+def with_examples(model: InterpolationModel) -> InterpolationModel:
+    model.examples = model.encode(random_images(6, model.config.image)).detach()
+    return model
+
+
+@pytest.fixture(scope="module")
+def model() -> InterpolationModel:
+    return with_examples(tiny_model("vae", channels=3))
+
+
+@pytest.fixture(scope="module")
+def folder(model: InterpolationModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return model.export(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture(scope="module")
+def exported(folder: Path) -> ExportedModel:
+    return interpzoo.onnx.load(folder, threads=1)
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def near(found: np.ndarray, expected: Tensor) -> bool:
+    return found.shape == expected.shape and np.allclose(found, expected.detach().numpy(), atol=CLOSE)
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_it_encodes_and_decodes_as_torch_does(model: InterpolationModel, exported: ExportedModel, n: int) -> None:
+    images = random_images(n, model.config.image)
+    codes = exported.encode(images.numpy())
+    assert near(codes, model.encode(images))
+    assert near(exported.decode(codes), model.decode(torch.from_numpy(codes)))
+
+
+@pytest.mark.parametrize("path", ["linear", "slerp"])
+def test_paths_are_those_of_torch(model: InterpolationModel, exported: ExportedModel, path: str) -> None:
+    a, b = random_images(2, model.config.image)
+    t = [-0.25, 0.0, 0.3, 1.0, 1.5]
+    found = exported.interpolate(a.numpy(), b.numpy(), t=t, path=path)  # pyright: ignore[reportArgumentType]
+    assert near(found, model.interpolate(a, b, t=t, interpolator=path))
+
+
+def test_the_great_circle_between_opposite_equal_and_zero_codes_is_a_line(exported: ExportedModel) -> None:
+    z = np.ones((1, *exported.latent_shape), dtype=np.float32)
+    for other in (-z, z, 0 * z):
+        lines = [exported.decode_path(z, other, 3, path=path) for path in ("linear", "slerp")]
+        assert np.allclose(*lines, atol=CLOSE)
+
+
+def test_pictures_are_fitted_as_in_torch(model: InterpolationModel, exported: ExportedModel, tmp_path: Path) -> None:
+    picture = Image.fromarray((random_images(1, model.config.image)[0].permute(1, 2, 0) * 255).byte().numpy())
+    picture = picture.resize((40, 24))
+    picture.save(tmp_path / "picture.png")
+    for image in (picture, tmp_path / "picture.png", str(tmp_path / "picture.png")):
+        assert near(exported.encode([image, image]), model.encode([image, image]))
+
+
+def test_one_image_is_paired_with_each_of_the_others(exported: ExportedModel) -> None:
+    a, b = np.zeros((3, 16, 16), np.float32), np.ones((4, 3, 16, 16), np.uint8)
+    assert exported.interpolate(a, b, 5).shape == (4, 5, 3, 16, 16)
+    assert exported.interpolate(a, b[0], 5).shape == (5, 3, 16, 16)
+    with pytest.raises(InputError, match="2 and 4 images cannot be paired"):
+        exported.interpolate(b[:2], b)
+
+
+def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
+    first, again, other = (exported.sample(2, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda e: e.encode([]), ImageError, "there are no images"),
+        (
+            lambda e: e.encode(np.zeros((1, 16, 16), np.float32)),
+            ImageError,
+            r"shape \(1, 16, 16\): expected \(3, 16, 16",
+        ),
+        (lambda e: e.encode(np.full((3, 16, 16), 255.0)), ImageError, r"lie in \[255.00, 255.00\]"),
+        (lambda e: e.encode(np.full((3, 16, 16), np.nan)), ImageError, "expected"),
+        (lambda e: e.encode(np.zeros((3, 16, 16), int)), ImageError, "an array of int64"),
+        (lambda e: e.encode("missing.png"), ImageError, "'missing.png'"),
+        (lambda e: e.encode(3), ImageError, "3 is not an image"),
+        (lambda e: e.encode(np.zeros((3, 16, 16), np.uint8), size=(32, 32)), InputError, "the only size"),
+        (lambda e: e.decode(np.zeros((2, 3), np.float32)), InputError, r"codes of shape \(2, 3\)"),
+        (lambda e: e.decode(np.full((1, *e.latent_shape), np.inf)), InputError, "finite"),
+        (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), 1), InputError, "steps = 1"),
+        (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[np.nan]), InputError, "t = "),
+        (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), path="geodesic"), InputError, "'geodesic'"),
+        (lambda e: e.sample(0), InputError, "n = 0"),
+        (lambda e: e.sample(1, seed=-1), InputError, "seed = -1"),
+    ],
+)
+def test_bad_input_is_refused(
+    exported: ExportedModel, call: Callable[[ExportedModel], object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call(exported)
+
+
+def test_no_torch_is_imported(folder: Path) -> None:
+    code = (
+        "import sys, interpzoo.onnx, numpy as np\n"
+        f"model = interpzoo.onnx.load({str(folder)!r})\n"
+        "model.interpolate(*np.zeros((2, 3, 16, 16), np.uint8))\n"
+        "assert 'torch' not in sys.modules and 'pydantic' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_damaged_or_missing_file_is_refused(copy: Path) -> None:
+    content = bytearray((copy / "decoder.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / "decoder.onnx").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"decoder\.onnx is damaged"):
+        interpzoo.onnx.load(copy)
+    (copy / "decoder.onnx").unlink()
+    with pytest.raises(WeightsError, match=r"decoder\.onnx cannot be read"):
+        interpzoo.onnx.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "does not describe"),
+        ('{"format": true}', "does not describe"),
+        ('{"format": 99}', "has format 99"),
+        ('{"format": 1, "networks": "onnx", "name": "x"}', "damaged"),
+        ('{"format": 1, "networks": "onnx", "name": "x", "image": 3}', "damaged"),
+    ],
+)
+def test_another_description_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        interpzoo.onnx.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_every_part_of_the_description_may_be_missing_or_odd(copy: Path) -> None:
+    description = json.loads((copy / "model.json").read_text())
+    for key in description:
+        for odd in (None, [], "?", -1):
+            (copy / "model.json").write_text(json.dumps(description | {key: odd}))
+            try:
+                interpzoo.onnx.load(copy)
+            except (ConfigError, WeightsError):
+                continue
+
+
+def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"already holds 'notes\.txt'"):
+        model.export(tmp_path)
+    with pytest.raises(InputError, match="format = 'tflite'"):
+        model.export(tmp_path / "new", "tflite")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.slow
+def test_float16_halves_the_size_and_stays_close(model: InterpolationModel, copy: Path) -> None:
+    before = (copy / "decoder.onnx").stat().st_size
+    assert model.export(copy, half=True) == copy
+    assert (copy / "decoder.onnx").stat().st_size < before
+    z = np.random.default_rng(0).standard_normal((3, *model.latent_shape), dtype=np.float32)
+    expected = model.decode(torch.from_numpy(z)).detach().numpy()
+    found = interpzoo.onnx.load(copy).decode(z)
+    assert 0 < np.abs(found - expected).max() < 1e-2
+
+
+@pytest.mark.slow
+def test_a_program_of_torch_computes_the_same(model: InterpolationModel, tmp_path: Path) -> None:
+    program = torch.export.load(model.export(tmp_path / "pt2", "pt2") / "decoder.pt2").module()
+    z = torch.randn(3, *model.latent_shape)
+    assert torch.allclose(program(z), model.decode(z), atol=CLOSE)
+    with pytest.raises(ConfigError, match="does not hold ONNX networks but 'pt2'"):
+        interpzoo.onnx.load(tmp_path / "pt2")
+
+
+@pytest.mark.slow
+def test_a_model_of_any_size_stays_one(tmp_path: Path) -> None:
+    half = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 12), size_multiple=4).eval()
+    exported = interpzoo.onnx.load(half.export(tmp_path / "halving"))
+    image = torch.rand(3, 16, 4)
+    assert near(exported.decode(exported.encode(image.numpy())), half.reconstruct(image))
+    assert near(exported.encode(image.numpy(), size=(16, 4)), half.encode(image))
+    with pytest.raises(InputError, match="expected multiples of 4"):
+        exported.encode(image.numpy(), size=(6, 4))
+
+
+class Branching(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if x.sum() > 0 else x - 1
+
+
+@pytest.mark.slow
+def test_what_cannot_be_exported_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be exported"):
+        wrap(nn.Identity(), Branching(), image=(3, 8, 8)).eval().export(tmp_path / "branching")
+    assert not [*(tmp_path / "branching").iterdir()]
+    with pytest.raises(InputError, match="draws one pixel after another"):
+        interpzoo.load("vae-pixelcnn-mnist").export(tmp_path / "pixels")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["skipvae-mnist", "acai-celeba"])
+def test_bundled_models_are_exported(name: str, tmp_path: Path) -> None:
+    assert run(["export", name, "-o", str(tmp_path / name)]) == 0
+    model, exported = interpzoo.load(name), interpzoo.onnx.load(tmp_path / name)
+    assert model.examples is not None
+    z0, z1 = model.examples[:2, None]
+    frames = model.decode(model.interpolate_codes(z0, z1, torch.linspace(0, 1, 9), interpolator="linear")[0])
+    assert near(exported.decode_path(z0.numpy(), z1.numpy(), path="linear")[0], frames)
+    images = model.decode(model.examples).clamp(0, 1)
+    assert near(exported.encode(images.detach().numpy()), model.encode(images))
