@@ -11,7 +11,7 @@ from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -154,7 +154,7 @@ def _to_onnx(network: _Network, file: Path, description: Mapping[str, Any], half
     names = ("image", "code") if kind == "encoder" else ("code", "image")
     with _quiet():
         try:
-            program = torch.onnx.export(
+            exported = torch.onnx.export(
                 network.module,
                 (network.inputs[:_TRACED],),
                 dynamo=True,
@@ -167,7 +167,7 @@ def _to_onnx(network: _Network, file: Path, description: Mapping[str, Any], half
             raise InputError(
                 f"the {kind} {type(network.module).__name__!r} cannot be exported: {explained(error)}"
             ) from error
-    assert program is not None
+    program = cast(torch.onnx.ONNXProgram, exported)
     _halve(ir, program.model, always=half)
     program.model.metadata_props[METADATA] = json.dumps(description)
     program.save(str(file))

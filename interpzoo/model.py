@@ -276,14 +276,6 @@ class InterpolationModel(Saved):
         name = self.config.interpolator.name.rpartition(":")[2]
         return export(self, target, format, path=name if name in LINES else "linear", half=half)
 
-    def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
-        if isinstance(interpolator, str):
-            return build_component(Interpolator, named(interpolator, "interpolator"))
-        path = self.interpolator if interpolator is None else interpolator
-        if not isinstance(path, Interpolator):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
-        return path
-
     def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
         corners = torch.cat([self.encode(image, size=size) for image in (left, right)])
         if len(corners) != 2:
