@@ -123,6 +123,7 @@ class Saved(Paths):
         if codes is not None:
             checked = check_codes(check_plain("codes", codes), self.latent_shape, "the model")
             write_tensors(folder / CODES, {"codes": checked})
+            self.codes = checked.cpu()  # its path may need them for the picture
         if examples is None:
             return
         self.examples = check_codes(check_plain("examples", examples), self.latent_shape, "examples").cpu()

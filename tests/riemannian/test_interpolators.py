@@ -12,10 +12,11 @@ from interpzoo_riemannian.interpolators import PaperConfig, PaperShortest, Short
 from torch import Tensor
 
 import interpzoo
+from interpzoo.config import Component
 from interpzoo.errors import InputError
 from interpzoo.geometry import curve_energy, resample
 from interpzoo.model import InterpolationModel
-from tests.tiny import random_images, tiny_model
+from tests.tiny import random_images, tiny_model, tiny_recipe
 
 
 @pytest.fixture
@@ -158,3 +159,15 @@ class TestDensity:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotConvergedWarning)
             assert loaded.interpolate_codes(*ends(model), [0.5], interpolator=heavy).isfinite().all()
+
+    def test_a_model_whose_own_path_needs_the_codes_is_saved_with_its_picture(self, tmp_path: Path) -> None:
+        recipe = tiny_recipe(size=(8, 8)).model_copy(
+            update={"interpolator": Component.model_validate({"name": "geodesic", "nodes": 5, "density": 1.0})}
+        )
+        model = interpzoo.create(recipe).eval()
+        model.codes = model.encode(random_images(40, model.config.image)).detach()
+        model.examples = model.codes[:2]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotConvergedWarning)
+            folder = model.save_pretrained(tmp_path / "tiny")
+        assert (folder / "preview.png").is_file()
