@@ -20,25 +20,48 @@ ACTIVE: Final = 0.02
 _BATCH: Final = 250
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InformationScores:
-    """Means over N held-out images, in nats."""
+    """What each of N held-out images has, float64 and in nats, and the means over them."""
 
-    images: int
-    """N: the estimated mutual information is at most its logarithm."""
-    log_likelihood: float
-    """log p(x | z), with one z ~ q(z | x) for each image."""
-    kl: float
-    """KL(q(z | x) || N(0, I))."""
-    mutual_information: float
-    """Mutual information of image and code under q, see `aggregate_divergence`."""
+    log_likelihoods: Tensor
+    """log p(x | z) (N,), with one z ~ q(z | x) for each image."""
+    divergences: Tensor
+    """KL(q(z | x) || N(0, I)) (N,)."""
+    information: Tensor
+    """The divergences less the `aggregate_log_ratios` (N,): their mean is the mutual information of image and code."""
     active_units: int
     """Number of latent dimensions whose posterior mean varies, see `active_units`."""
 
     @property
+    def images(self) -> int:
+        """N: the estimated mutual information is at most its logarithm."""
+        return len(self.divergences)
+
+    @property
+    def bounds(self) -> Tensor:
+        """The evidence lower bound of each image (N,)."""
+        return self.log_likelihoods - self.divergences
+
+    @property
+    def log_likelihood(self) -> float:
+        """Mean of `log_likelihoods`."""
+        return float(self.log_likelihoods.mean())
+
+    @property
+    def kl(self) -> float:
+        """Mean of `divergences`."""
+        return float(self.divergences.mean())
+
+    @property
+    def mutual_information(self) -> float:
+        """Mutual information of image and code under q, see `aggregate_divergence`."""
+        return float(self.information.mean())
+
+    @property
     def elbo(self) -> float:
-        """The evidence lower bound."""
-        return self.log_likelihood - self.kl
+        """Mean of `bounds`."""
+        return float(self.bounds.mean())
 
 
 def binarize(images: Tensor, *, seed: int = 0) -> Tensor:
@@ -81,12 +104,11 @@ def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 
         for values, new in ((means, mean), (deviations, deviation), (codes, z)):
             values.append(new.flatten(1).double().cpu())
     mean = torch.cat(means)
-    log_likelihood, kl = torch.cat(bounds, 1).mean(1).tolist()
+    log_likelihoods, divergences = torch.cat(bounds, 1)
     return InformationScores(
-        images=len(images),
-        log_likelihood=log_likelihood,
-        kl=kl,
-        mutual_information=kl - aggregate_divergence(torch.cat(codes), mean, torch.cat(deviations)),
+        log_likelihoods=log_likelihoods,
+        divergences=divergences,
+        information=divergences - aggregate_log_ratios(torch.cat(codes), mean, torch.cat(deviations)),
         active_units=active_units(mean),
     )
 
@@ -100,17 +122,22 @@ def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
 
     `z` has one code of each posterior, whose `means` and standard `deviations` are (N, d) too.
     """
+    return float(aggregate_log_ratios(z, means, deviations).mean())
+
+
+def aggregate_log_ratios(z: Tensor, means: Tensor, deviations: Tensor) -> Tensor:
+    """log q(z_i) - log N(z_i; 0, I) (N,) in nats, float64, of which `aggregate_divergence` is the mean."""
     z, means, precisions = z.double(), means.double(), deviations.double().square().reciprocal()
     # -2 log N(z; mu, sigma^2) without the constant, as a product of matrices: z^2 / s^2 - 2 z mu / s^2 + ...
     constant = (means.square() * precisions - precisions.log()).sum(1)
     factors = torch.cat([precisions, -2 * means * precisions], 1).mT
-    total = 0.0
+    ratios: list[Tensor] = []
     for part in z.split(_BATCH):
         exponents = torch.cat([part.square(), part], 1) @ factors + constant
         log_mixture = (-exponents / 2).logsumexp(1) - math.log(len(means))
         # The normalizing constants of mixture and prior cancel.
-        total += float((log_mixture + part.square().sum(1) / 2).sum())
-    return total / len(z)
+        ratios.append(log_mixture + part.square().sum(1) / 2)
+    return torch.cat(ratios)
 
 
 def active_units(means: Tensor, *, threshold: float = ACTIVE) -> int:

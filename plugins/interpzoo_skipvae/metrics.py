@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Final
 
+from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
@@ -11,7 +12,7 @@ _METHOD: Final = "skipvae"
 
 
 class Information(Metric):
-    """One of the values of `InformationScores`."""
+    """One of the values of `InformationScores`. Intervals are over held-out images."""
 
     better = "higher"
     needs = frozenset({"model"})
@@ -22,7 +23,10 @@ class Information(Metric):
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         scores = scored(evaluation)
-        return scores if isinstance(scores, NotApplicable) else Measured(getattr(scores, self.score))
+        if isinstance(scores, NotApplicable):
+            return scores
+        value: Tensor | int = getattr(scores, self.score)
+        return Measured.mean(value) if isinstance(value, Tensor) else Measured(value)
 
 
 class Bound(Information):
@@ -30,7 +34,7 @@ class Bound(Information):
 
     title = "ELBO (nats)"
     family = "reconstruction"
-    score = "elbo"
+    score = "bounds"
 
 
 class Divergence(Information):
@@ -42,18 +46,19 @@ class Divergence(Information):
 
     title = "KL (nats)"
     family = "representation"
-    score = "kl"
+    score = "divergences"
 
 
 class MutualInformation(Information):
     """Information about an image in its code, estimated with the aggregate posterior of all N held-out images.
 
     It is at most log N, 9.21 for 10,000 images: near that it shows only that all images have distinguishable codes.
+    The interval takes the aggregate posterior as given.
     """
 
     title = "mutual information (nats)"
     family = "representation"
-    score = "mutual_information"
+    score = "information"
 
 
 class ActiveUnits(Information):
