@@ -61,7 +61,8 @@ class GeodesicShare(Metric):
         path = evaluation.model.interpolator
         if not isinstance(path, Shortest):
             return NotApplicable("the model's own path is not the geodesic")
-        shares = evaluation.shared("geodesic shares", lambda: _shares(evaluation, path))
+        alone = Shortest(path.config.model_copy(update={"density": 0.0}))
+        shares = evaluation.shared("geodesic shares", lambda: _shares(evaluation, alone))
         return Measured(
             float(shares.quantile(self.quantile)),
             lambda rows, generator: float(shares[rows].quantile(self.quantile)),
