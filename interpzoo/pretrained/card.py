@@ -18,6 +18,7 @@ from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
 from interpzoo.pretrained.locate import is_hub_id
+from interpzoo.registry import FIRST_PARTY
 from interpzoo.text import quoted
 
 MOST_METADATA: Final = 1 << 17
@@ -145,6 +146,7 @@ def render_card(
         f"# {config.name}",
         config.summary,
         f"![Interpolations between pairs of codes, one pair a row](./{PREVIEW})" if preview else "",
+        f"```sh\npip install {' '.join(_packages(config))}\n```",
         f"```python\nimport interpzoo\n\nmodel = interpzoo.load({_quoted(name or config.name)})\n"
         "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
         f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else ""),
@@ -156,6 +158,12 @@ def render_card(
         f"## Citation\n\n```bibtex\n{method.citation.strip()}\n```" if method.citation else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _packages(config: ModelConfig) -> list[str]:
+    """This package, and those of other people's plugins that the model needs."""
+    others = {distribution.partition(" ")[0] for distribution in config.plugins.values()}
+    return [FIRST_PARTY, *sorted(others - {FIRST_PARTY})]
 
 
 def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:

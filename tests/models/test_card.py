@@ -48,6 +48,21 @@ def test_the_hub_reads_its_metadata() -> None:
 
 
 @pytest.mark.parametrize(
+    ("plugins", "packages"),
+    [
+        ({}, "interpzoo"),
+        ({"acai": "interpzoo 0.1.0", "baselines": "interpzoo 0.1.0"}, "interpzoo"),
+        (
+            {"b": "their-paths 2.0", "a": "interpzoo-mine 1.0", "c": "their-paths 2.0"},
+            "interpzoo interpzoo-mine their-paths",
+        ),
+    ],
+)
+def test_it_names_the_packages_to_install(plugins: dict[str, str], packages: str) -> None:
+    assert f"```sh\npip install {packages}\n```" in render_card(config_of(plugins=plugins))
+
+
+@pytest.mark.parametrize(
     ("data", "hub_id"),
     [
         (Component(name="lines"), None),
