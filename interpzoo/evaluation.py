@@ -16,6 +16,7 @@ from interpzoo.benchmark.task import Task
 from interpzoo.config import Component
 from interpzoo.errors import InputError
 from interpzoo.features import features_named
+from interpzoo.files import expanded
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.card import Result
 from interpzoo.pretrained.load import load
@@ -81,7 +82,7 @@ def evaluate(
         model = load(model)
     component = own_data(model.config) if dataset is None else data_named(dataset)
     protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed})
-    image, root = model.config.image, None if data_root is None else Path(data_root)
+    image, root = model.config.image, None if data_root is None else expanded(data_root)
     network = None if features is None else features_named(features, image, device=model.device)
     task = Task(component, image, protocol, root, features=network)
     record = score_candidate(task, ModelCandidate(model), metrics_named(metrics), progress=progress, tolerant=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import ConfigError, UnknownNameError, suggestions
-from interpzoo.files import parse_toml
+from interpzoo.files import expanded, parse_toml
 from interpzoo.plugins import registry
 from interpzoo.registry import RecipeFile, Registration
 from interpzoo.text import quoted
@@ -37,7 +37,7 @@ def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
     if not isinstance(name, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"recipe = {quoted(name)}: expected a registered name, the path of a TOML file, or a Recipe")
     if isinstance(name, Path) or name.endswith(".toml"):
-        path = Path(name)
+        path = expanded(name)
         try:
             return {"name": path.stem, **parse_toml(path.read_text("utf-8"), str(name))}, str(name)
         except OSError as error:

@@ -36,8 +36,10 @@ def test_the_old_file_is_replaced_only_at_the_end(old: Path) -> None:
     assert os.listdir(old.parent) == [old.name]
 
 
-def test_a_new_file(tmp_path: Path) -> None:
-    with atomic_write(str(tmp_path / "x.bin")) as temporary:
+@pytest.mark.parametrize("name", ["{}/x.bin", "~/x.bin"])
+def test_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with atomic_write(name.format(tmp_path)) as temporary:
         temporary.write_bytes(b"\0" * 10)
     assert (tmp_path / "x.bin").read_bytes() == b"\0" * 10
 

@@ -22,6 +22,7 @@ from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
 from interpzoo.errors import ConfigError, InterpzooError
 from interpzoo.features import features_named
+from interpzoo.files import expanded
 from interpzoo.metrics.measured import NotApplicable, interval
 from interpzoo.pretrained.folder import fingerprint
 from interpzoo.pretrained.load import load, on_device
@@ -109,6 +110,7 @@ def benchmark(
         DataError: a data set is missing.
         OutputError: a record cannot be written.
     """
+    output = expanded(output)
     on_device(nn.ParameterList([torch.zeros(1)]), device)  # a wrong one is an error now, and not of every model
     images = dict.fromkeys(job.image for job in jobs)
     networks = {} if features is None else {image: features_named(features, image, device=device) for image in images}

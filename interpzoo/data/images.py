@@ -36,6 +36,7 @@ MEMORY: Final = 2 * 1024**3
 """Largest size in bytes of a split that is kept decoded."""
 
 _CHUNK: Final = 128  # images that a thread decodes at a time
+_MOST_ERRORS: Final = 5  # damaged images that a message names
 _LOOKS: Final = 1000  # images whose kind and size are looked at
 
 Source = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -114,6 +115,11 @@ class Images(DataSet[ImagesT]):
     def examples(self, n: int, generator: Generator) -> Batch:
         order = spread_over_classes(len(self._test), self._test.columns.get("label"), generator)
         return self._test.batch(order[:n])
+
+    def check(self) -> None:
+        """Raise a `DataError` that names the images that cannot be used; of a split that is not kept decoded, none."""
+        if errors := [*self._train.check(), *self._test.check()]:
+            raise _DamagedError(self.config.source, errors)
 
     @property
     def channels(self) -> int:
@@ -228,42 +234,18 @@ class Images(DataSet[ImagesT]):
         return _Split(self, table, column, rows, columns)
 
 
-class MNIST(Images, source="ylecun/mnist", fit="pad"):
-    """Handwritten digits, 60,000 and 10,000; 28x28 with a black border to 32x32 (ACAI, lib/data.py)."""
+class _DamagedError(DataError):
+    """Several images cannot be used: the message names the first of them."""
 
-    license = "mit"
-
-
-class FashionMNIST(Images, source="zalando-datasets/fashion_mnist", fit="pad"):
-    """Zalando's pieces of clothing, 60,000 and 10,000; 28x28 with a black border to 32x32."""
-
-    license = "mit"
-
-
-class CelebA(Images, source="flwrlabs/celeba", fit="mean"):
-    """Faces of celebrities: the whole 64x64 frame for a model of that size, its 2x2 means for one of 32x32.
-
-    The local copy is ``celeba64``: 148x148 center crops of the aligned 178x218 images, resized to 64x64, with its
-    validation split as the test set. From the Hub the aligned images come whole, are cropped and resized here, and
-    have a test split of their own. ``label`` is (B, 40): 1 where an attribute holds, in the order of the columns.
-
-    CelebA is for non-commercial research only; its images may be neither published nor passed on in whole or part
-    (https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html). Models trained on it pass these terms on.
-    """
-
-    license = "other"
-
-    @override
-    def frame(self, image: Image.Image) -> Image.Image:
-        if image.size == (178, 218):
-            return image.crop((15, 35, 163, 183)).resize((64, 64), Image.Resampling.BICUBIC)
-        return image
-
-    @override
-    def label_columns(self, features: Mapping[str, Any]) -> Sequence[str]:
-        if self.config.label_column is not None:
-            return super().label_columns(features)
-        return [name for name, feature in features.items() if getattr(feature, "dtype", None) == "bool"]
+    def __init__(self, source: str, errors: list[DataError]) -> None:
+        self.errors = errors
+        if len(errors) == 1:
+            super().__init__(str(errors[0]))
+            return
+        first = "; ".join(str(error).removeprefix(f"data set {source!r}, ") for error in errors[:_MOST_ERRORS])
+        more = f"; and {len(errors) - _MOST_ERRORS} more" if len(errors) > _MOST_ERRORS else ""
+        text = f"{len(errors)} images cannot be used: remove or replace them. {first}{more}"
+        super().__init__(f"data set {source!r}: {text}")
 
 
 class _Split:
@@ -275,8 +257,7 @@ class _Split:
         self._table = table.select_columns(column).cast_column(column, encoded)
         self._column = column
         self._rows = rows
-        row = int(rows[0])
-        self._shape = self._decode_one(row, self._table[row][column]).shape
+        self._shape = self._first().shape
         self._kept = len(rows) * self._shape.numel() <= MEMORY
 
     def __len__(self) -> int:
@@ -308,28 +289,51 @@ class _Split:
         threads = min(8, os.cpu_count() or 1)
         step = max(1, min(_CHUNK, math.ceil(len(rows) / threads)))
 
-        def fill(start: int) -> None:
-            chunk = rows[start : start + step].tolist()
+        def fill(start: int) -> list[DataError]:
+            chunk, errors = rows[start : start + step].tolist(), list[DataError]()
             for i, (row, value) in enumerate(zip(chunk, self._table[chunk][self._column], strict=True)):
-                image = self._decode_one(row, value)
-                if image.shape != self._shape:
-                    raise self._error(row, value, f"an image of shape {tuple(image.shape)} among {tuple(self._shape)}")
-                pixels[start + i] = image
+                try:
+                    pixels[start + i] = self._decode_one(row, value, self._shape)
+                except DataError as error:
+                    errors.append(error)
+            return errors
 
         pool = ThreadPoolExecutor(threads)
         try:
-            for _ in pool.map(fill, range(0, len(rows), step)):
-                pass
+            errors = [error for found in pool.map(fill, range(0, len(rows), step)) for error in found]
         finally:
             pool.shutdown(cancel_futures=True)
+        if errors:
+            raise _DamagedError(self._data.config.source, errors)
         return pixels
 
-    def _decode_one(self, row: int, value: Mapping[str, Any] | None) -> Tensor:
+    def _first(self) -> Tensor:
+        """The first image that can be read; the others are reported when all are decoded."""
+        errors: list[DataError] = []
+        for row in self._rows.tolist():
+            try:
+                return self._decode_one(row, self._table[row][self._column])
+            except DataError as error:
+                errors.append(error)
+        raise _DamagedError(self._data.config.source, errors)
+
+    def check(self) -> list[DataError]:
+        """What is wrong with each image, if all are kept in memory."""
+        try:
+            _ = self._kept and self._pixels
+        except _DamagedError as error:
+            return error.errors
+        return []
+
+    def _decode_one(self, row: int, value: Mapping[str, Any] | None, shape: Sequence[int] | None = None) -> Tensor:
         image = self._open(row, value)
         try:
-            return torch.from_numpy(to_pixels(self._data.frame(image), self._data.image, self._data.config.fit))
+            pixels = torch.from_numpy(to_pixels(self._data.frame(image), self._data.image, self._data.config.fit))
         except ImageError as error:
             raise self._error(row, value or {}, error) from error
+        if shape is not None and pixels.shape != shape:
+            raise self._error(row, value or {}, f"an image of shape {tuple(pixels.shape)} among {tuple(shape)}")
+        return pixels
 
     def _open(self, row: int, value: Mapping[str, Any] | None) -> Image.Image:
         if value is None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from interpzoo.decoding import MOST_FILE_BYTES
 from interpzoo.errors import DataError, MissingDependencyError, how_to_install
+from interpzoo.files import expanded
 from interpzoo.pretrained.locate import is_path
 
 ROOT_VARIABLE: Final = "INTERPZOO_DATA"
@@ -70,6 +71,7 @@ def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
     if root is None and os.environ.get(ROOT_VARIABLE):
         root = Path(os.environ[ROOT_VARIABLE])
     if root is not None:
+        root = expanded(root)
         if not root.is_dir():
             raise DataError(f"data set {name}: there is no folder {str(root)!r} of local data sets; {_HINT}")
         folder = root / _LOCAL_NAMES.get(source, source.rpartition("/")[2])

@@ -13,6 +13,7 @@ from interpzoo.build import build_component
 from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, InputError
+from interpzoo.files import expanded
 from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.model import InterpolationModel
 from interpzoo.own import create
@@ -83,11 +84,11 @@ def train(
     _check_types(recipe=recipe, output=output, data_root=data_root, start_from=start_from)
     changes = [changes] if isinstance(changes, str) else [*changes]
     with ended_like_ctrl_c():
-        root = None if data_root is None else Path(data_root)
+        root = None if data_root is None else expanded(data_root)
         chosen, said = choose_recipe(recipe, changes, dataset=dataset, root=root, start_from=start_from)
         if model is not None:
             chosen = chosen.model_copy(update={"image": model.config.image, "start_from": None})
-        folder = Path("runs", chosen.name) if output is None else Path(output)
+        folder = Path("runs", chosen.name) if output is None else expanded(output)
         total = math.ceil(chosen.training.samples / chosen.training.batch_size)
         position = position_in(folder, resume=resume, total=total, batch_size=chosen.training.batch_size)
         with claimed(folder):
@@ -113,6 +114,7 @@ class _Run:
         data = build_component(DataSet, self.recipe.data, self.recipe.image, self.root)
         if type(data) is Images:  # presets are well known
             self.said.append(described(data))
+            data.check()
         recipe = self.recipe
         if "license" not in recipe.model_fields_set and data.license not in FREE_LICENSES:
             recipe = recipe.model_copy(update={"license": data.license})

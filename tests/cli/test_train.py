@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,12 @@ def test_stdout_says_only_what_to_do_next(cli: Cli) -> None:
 
 
 def test_set_changes_a_recipe_in_a_file(cli: Cli, tmp_path: Path) -> None:
+    """The ``~`` of ``--output=~/own`` is left by the shell."""
     (tmp_path / "own.toml").write_text('name = "own"\n' + RECIPE)
+    cli = replace(cli, variables={**cli.variables, "HOME": str(tmp_path)})
     sets = ("--set", "training.samples=16", "--set", "encoder.activation=silu", "--set", "training.seed=3")
-    assert cli("train", "own.toml", *sets).returncode == 0
-    config = read_config(tmp_path / "runs" / "own")
+    assert cli("train", "~/own.toml", *sets, "--output=~/own").returncode == 0
+    config = read_config(tmp_path / "own")
     assert config.encoder.options["activation"] == "silu"
     assert config.trained is not None
     assert (config.trained.samples_seen, config.trained.training.seed) == (16, 3)
@@ -170,7 +173,7 @@ def test_invalid_input(cli: Cli, tmp_path: Path) -> None:
         (("own.toml", "--data-root", "none", "--set", "data.name=mnist"), "Directory 'none' does not exist"),
         (("own.toml", "--from", "./none"), "there is no folder 'none'"),
         (("own.toml", "--log-with", "notebook"), "unknown tracker 'notebook': accelerate has all, "),
-        (("own.toml", "--output", "notes.toml"), "cannot write to notes.toml: File exists"),
+        (("own.toml", "--output", "notes.toml"), "Directory 'notes.toml' is a file"),
     ):
         assert expected in cli.refuses("train", *arguments)
         assert (tmp_path / "notes.toml").read_text() == "mine"

@@ -19,7 +19,8 @@ from PIL import Image
 
 from interpzoo.config import ImageSpec
 from interpzoo.data import images as module
-from interpzoo.data.images import MNIST, CelebA, FashionMNIST, Images, ImagesConfig
+from interpzoo.data.images import Images, ImagesConfig
+from interpzoo.data.presets import MNIST, CelebA, FashionMNIST
 from interpzoo.errors import DataError, InputError, MissingDependencyError
 from interpzoo.interfaces import Batch
 
@@ -355,6 +356,7 @@ class TestFolders:
                 data = Images(ImagesConfig(source=source), COLOR8)
                 assert data.size == 1
                 assert data.hub_id is None
+        assert Images(ImagesConfig(source="photos"), COLOR8, Path("~")).size == 1
 
     def test_a_new_file_is_seen(self, tmp_path: Path) -> None:
         for n in range(4):
@@ -369,6 +371,26 @@ class TestFolders:
         with pytest.raises(DataError, match=r"1\.png: the image cannot be read: .*truncated") as caught:
             read(tmp_path)
         assert "\n" not in str(caught.value)
+
+    def test_all_damaged_images_are_named_at_once(self, tmp_path: Path) -> None:
+        """Whether they are to be trained on or held out, and the first of all among them."""
+        for n in range(30):
+            write(tmp_path / f"{n:02}.png", n)
+        damaged = [f"{n:02}.png" for n in range(0, 30, 5)]
+        for name in damaged:
+            (tmp_path / name).write_bytes(b"")
+        data = self.make(tmp_path, held_out=0.5)
+        with pytest.raises(DataError) as caught:
+            data.check()
+        message = str(caught.value)
+        assert message.startswith(f"data set {str(tmp_path)!r}: 6 images cannot be used: remove or replace them. ")
+        assert sum(name in message for name in damaged) == 5
+        assert message.endswith("; and 1 more")
+        with pytest.raises(DataError, match=r"images cannot be used"):
+            data.test(1)
+        for name in damaged:
+            (tmp_path / name).unlink()
+        self.make(tmp_path, held_out=0.5).check()
 
     def test_file_that_is_no_image_is_named(self, tmp_path: Path) -> None:
         write(tmp_path / "0.png")

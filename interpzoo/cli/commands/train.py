@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from interpzoo.cli.console import echo
-from interpzoo.cli.options import data_root_option
+from interpzoo.cli.options import UserPath, data_root_option
 
 
 @click.command(
@@ -28,7 +28,7 @@ Examples:
 @data_root_option
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=UserPath(file_okay=False),
     metavar="DIR",
     help="Folder for the checkpoint and the trained model.",
     show_default="runs/ and the recipe's name",
