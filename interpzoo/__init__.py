@@ -12,7 +12,9 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 * scores: `evaluate`;
 * pictures: `save_image`, `save_strip`, `save_frames`, and `to_pil` and `to_strip` for notebooks;
 * films: `save_video`, `save_gif`, and `ease` for slow ends;
-* types: `InterpolationModel`, and `InterpzooError`, the base of all errors (`interpzoo.errors` has the others).
+* directions: `save_directions`, `load_directions`;
+* types: `InterpolationModel`, `Direction`, and `InterpzooError`, the base of all errors (`interpzoo.errors` has the
+  others).
 
 Plugins import from the modules, as docs/plugins.md shows.
 """

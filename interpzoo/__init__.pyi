@@ -1,3 +1,6 @@
+from .directions import Direction as Direction
+from .directions import load_directions as load_directions
+from .directions import save_directions as save_directions
 from .errors import InterpzooError as InterpzooError
 from .evaluation import evaluate as evaluate
 from .films import ease as ease

@@ -1,7 +1,7 @@
 """The model that `load` returns: encode, decode, reconstruct, interpolate, morph, grid, sample, save."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, whole
 from interpzoo.config import ModelConfig
+from interpzoo.directions import Direction
 from interpzoo.errors import InputError
 from interpzoo.exporting import Format, export
 from interpzoo.images import ImageInput, is_single
@@ -37,6 +38,7 @@ class InterpolationModel(Saved):
         interpolator: the default path of `interpolate`.
         examples: a few codes (n, *latent_shape) that were saved with the model, or ``None``.
         codes: training codes (n, *latent_shape) for paths that stay near the data, or ``None``.
+        directions: directions of codes that were saved with the model, by name; they can be added to.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class InterpolationModel(Saved):
         *,
         examples: Tensor | None = None,
         codes: Tensor | None = None,
+        directions: Mapping[str, Direction] | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -58,6 +61,7 @@ class InterpolationModel(Saved):
         self.interpolator = interpolator
         self.examples = examples
         self.codes = codes
+        self.directions = dict(directions or {})
 
     @override
     def __repr__(self) -> str:

@@ -14,12 +14,22 @@ from typing_extensions import Self
 from interpzoo.autoencoder import evaluating
 from interpzoo.build import Parts, check_registered, resolved
 from interpzoo.config import ModelConfig
+from interpzoo.directions import Direction, load_directions, save_directions
+from interpzoo.editing import Edited
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.paths import Paths
 from interpzoo.pictures import save_strip
 from interpzoo.pretrained.card import public_path, write_card
-from interpzoo.pretrained.folder import CODES, EXAMPLES, PREVIEW, claim_folder, replace_files, write_hashes
+from interpzoo.pretrained.folder import (
+    CODES,
+    DIRECTIONS,
+    EXAMPLES,
+    PREVIEW,
+    claim_folder,
+    file_of,
+    replace_files,
+    write_hashes,
+)
 from interpzoo.pretrained.networks import check_codes, read_networks, write_networks
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.stored import write_tensors
@@ -28,17 +38,16 @@ from interpzoo.tensors import check_plain, ordinary_mode
 _CLOSE: Final = 1e-3  # largest difference, relative to values above 1, that other kernels and layouts make
 
 
-class Saved(Paths):
+class Saved(Edited):
     """Base of `InterpolationModel`, which sets the attributes: reading and writing its folder."""
-
-    examples: Tensor | None
 
     @classmethod
     @ordinary_mode
     def read(cls, folder: Path, config: ModelConfig, hashes: Mapping[str, str]) -> Self:
         """The model in a folder, on the CPU, in float32 and in eval mode; arguments and errors as `read_networks`."""
         parts, examples, codes = read_networks(folder, config, hashes)
-        model = cls(config, *parts, examples=examples, codes=codes)
+        directions = _read_directions(folder, hashes, parts.encoder.latent_shape)
+        model = cls(config, *parts, examples=examples, codes=codes, directions=directions)
         if config.trained is not None and config.trained.training.channels_last:
             # As in training: twice as fast on CPUs, and the same frames as the trained model's, bit for bit.
             model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
@@ -70,6 +79,9 @@ class Saved(Paths):
                 again = self.read(made, config, {})
                 self._check_same(again, same_weights=dtype is None and self.dtype == torch.float32)
                 again._write_codes(made, self.examples, self.codes)
+                if self.directions:
+                    save_directions(made / DIRECTIONS, self.directions)
+                    _read_directions(made, {}, self.latent_shape)
             except WeightsError as error:
                 raise WeightsError(f"cannot save this model: {str(error).replace(f'{made}{os.sep}', '')}") from None
             write_card(made, config, name=public_path(folder))
@@ -134,3 +146,14 @@ class Saved(Paths):
         # A path needs two images, and a picture one channel or three.
         if len(self.examples) > 1 and self.config.image.channels in (1, 3):
             save_strip(folder / PREVIEW, self.example_strip())
+
+
+def _read_directions(folder: Path, hashes: Mapping[str, str], latent_shape: tuple[int, ...]) -> dict[str, Direction]:
+    path = file_of(folder, DIRECTIONS, hashes)
+    if DIRECTIONS not in hashes and (hashes or not path.exists()):
+        return {}
+    found = load_directions(path, sha256=hashes.get(DIRECTIONS))
+    for name, direction in found.items():
+        if direction.vector.shape != latent_shape:
+            raise WeightsError(f"{path} has {name!r} of shape {tuple(direction.vector.shape)}, expected {latent_shape}")
+    return found

@@ -1,8 +1,9 @@
 """The pretrained folder: its files, and how they are read safely and replaced in one step.
 
 ``config.json``, ``model.safetensors``, ``examples.safetensors`` (``codes`` and the ``frames`` decoded from them),
-optional ``codes.safetensors`` (training codes), ``README.md`` (the card), ``preview.png``, and ``SHA256SUMS`` of all
-files but the card. Torch is not imported, so that a folder can be described without it.
+optional ``codes.safetensors`` (training codes) and ``directions.safetensors`` (named directions), ``README.md`` (the
+card), ``preview.png``, and ``SHA256SUMS`` of all files but the card. Torch is not imported, so that a folder can be
+described without it.
 """
 
 import hashlib
@@ -30,8 +31,9 @@ from interpzoo.pretrained.reading import (
 from interpzoo.text import quoted
 
 CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
+DIRECTIONS = "directions.safetensors"
 CARD, PREVIEW, SUMS = "README.md", "preview.png", "SHA256SUMS"
-FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, CARD, PREVIEW, SUMS)
+FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, DIRECTIONS, CARD, PREVIEW, SUMS)
 """Every file that a pretrained folder may hold; no other file is read or downloaded."""
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -53,6 +55,7 @@ MOST_BYTES: Final[Mapping[str, int]] = {
     WEIGHTS: MOST_FILE_BYTES,
     EXAMPLES: 448 << 20,
     CODES: 1 << 28,
+    DIRECTIONS: 1 << 26,
     CARD: 1 << 20,
     PREVIEW: 1 << 24,
     SUMS: 1 << 16,
