@@ -99,7 +99,7 @@ def _landmarks(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Resu
         warp(images, _spline(middle, points, 256), "bicubic") for images, points in ((a, points_a), (b, points_b))
     ]
     half = torch.full((len(a), 1, 1, 1), 0.5)
-    return blend(warped[0], warped[1], half).clamp(0, 1), points_b, float("nan")
+    return blend(warped, [half, half]).clamp(0, 1), points_b, float("nan")
 
 
 def _spline(centers: Tensor, targets: Tensor, size: int) -> Tensor:

@@ -142,6 +142,7 @@ class InterpolationModel(Saved):
     ) -> Tensor:
         """Frames ((n - 1) (steps - 1) + 1, C, H, W) through n images in turn, `steps` from each to the next.
 
+        Most paths are joined as they are; `metamorphosis` passes each image without a stop or a sudden turn.
         `size` and `spacing` are as in `interpolate`; even steps are even between one image and the next.
 
         Raises:
@@ -151,7 +152,7 @@ class InterpolationModel(Saved):
         codes = self._encode_in_chunks(images, size, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph needs at least two images, got {len(codes)}")
-        path = self._walk(codes[:-1], codes[1:], steps, measure, interpolator, batch_size)
+        path = self._through(codes, steps, measure, interpolator, batch_size)
         frames = self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
         if measure is not None:
             warn_if_uneven(frames.unfold(0, path.shape[1], path.shape[1] - 1).movedim(-1, 1), measure)
@@ -229,7 +230,7 @@ class InterpolationModel(Saved):
         if not isinstance(path, Mixer):
             kind = type(path).__name__
             raise InputError(f"{kind!r} is a path between two codes, not a mixer: give one, such as mixer='mixup'")
-        mixed = path.mix(codes.expand(len(rows), *codes.shape), rows)
+        mixed = path.mix(codes.expand(len(rows), *codes.shape), rows, model=self)
         frames = self._decode_in_chunks(mixed, batch_size)
         return frames if shares.ndim == 2 else frames[0]
 

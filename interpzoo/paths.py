@@ -104,6 +104,22 @@ class Paths(Autoencoder):
         path = self._path(interpolator).path(z0, z1, model=self)
         return path(self._even(path, len(z0), steps, measure, batch_size))
 
+    def _through(
+        self,
+        codes: Tensor,
+        steps: int,
+        measure: Measure | None,
+        interpolator: str | Interpolator | None,
+        batch_size: int | None,
+    ) -> Tensor:
+        """As `_walk`, (k - 1, steps, *latent_shape) from each of k codes to the next."""
+        path = self._path(interpolator).through(codes, model=self)
+        if measure is not None:
+            return path(self._even(path, len(codes) - 1, steps, measure, batch_size))
+        t = _linear(steps).to(self.device)
+        self.sizes.check_number((len(codes) - 1) * len(t), self.sizes.of_codes(codes))
+        return path(t)
+
     def _even(
         self, path: Callable[[Tensor], Tensor], paths: int, steps: int, measure: Measure, batch_size: int | None
     ) -> Tensor:

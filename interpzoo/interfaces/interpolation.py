@@ -58,10 +58,21 @@ class Interpolator(Configured[ConfigT], ABC):
         """
         return lambda t: self(z0, z1, t, model=model)
 
+    def through(self, codes: Tensor, *, model: LatentModel) -> Callable[[Tensor], Tensor]:
+        """The path through `codes` (k, *latent_shape) in turn, as a function of `t` like that of `path`.
+
+        Its k - 1 rows are the ways from each code to the next, with `t` from 0 to 1 on each: those of `path`, unless
+        the interpolator overrides this to pass the codes smoothly.
+        """
+        return self.path(codes[:-1], codes[1:], model=model)
+
 
 class Mixer(Interpolator[ConfigT]):
     """An interpolator that mixes any number of codes."""
 
     @abstractmethod
-    def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Codes (B, k, *latent_shape) under weights (B, k) on the simplex, mixed to (B, *latent_shape)."""
+    def mix(self, codes: Tensor, weights: Tensor, *, model: LatentModel, generator: Generator | None = None) -> Tensor:
+        """Codes (B, k, *latent_shape) under weights (B, k) on the simplex, mixed to (B, *latent_shape).
+
+        `model` is as in ``__call__``. With a `generator` the mix may be random; without one it never is.
+        """

@@ -96,5 +96,5 @@ class AMR(Regularizer[AMRConfig]):
         h, n = step.codes, len(step.x)
         partners = [h[torch.randperm(n, generator=step.generator).to(h.device)] for _ in range(self.config.k - 1)]
         weights = self.mixer.draw(n, self.config.k, step.generator).to(h.device)
-        mixed = self.mixer.mix(torch.stack([h, *partners], 1), weights, generator=step.generator)
+        mixed = self.mixer.mix(torch.stack([h, *partners], 1), weights, model=step.model, generator=step.generator)
         return mixed, step.model.decoder(mixed)

@@ -38,7 +38,9 @@ class Mixup(TrainingMixer):
         return lerp(z0, z1, t)
 
     @override
-    def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
+    def mix(
+        self, codes: Tensor, weights: Tensor, *, model: LatentModel | None = None, generator: Generator | None = None
+    ) -> Tensor:
         return (align(weights, codes) * codes).sum(1)
 
     def draw(self, n: int, k: int, generator: Generator) -> Tensor:
@@ -71,7 +73,9 @@ class Bernoulli(TrainingMixer[BernoulliConfig]):
         return torch.where(align(switched, z0[:, None]), z1[:, None], z0[:, None])
 
     @override
-    def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
+    def mix(
+        self, codes: Tensor, weights: Tensor, *, model: LatentModel | None = None, generator: Generator | None = None
+    ) -> Tensor:
         """Take each feature map whole from one code, drawn from `generator` if there is one."""
         n, maps = len(codes), codes.shape[2]
         if generator is None:

@@ -1,10 +1,12 @@
-"""Blending of two aligned images that keeps their detail.
+"""Blending of aligned images that keeps their detail.
 
 The mean of two textures that do not match has half the variance of either: hair and skin turn to mist. Colors are
 therefore blended linearly, and details by their strength as well, as in the pyramid fusion of Burt & Kolczynski (1993).
 """
 
+import functools
 import math
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,23 +18,28 @@ _SILENT = 1e-3
 """Details below this amplitude (of values in [0, 1]) count as this strong, so that flat parts are blended linearly."""
 
 
-def blend(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """``(1 - t) a + t b`` for the coarse part; details with shares that grow with their local amplitude, too.
+def blend(images: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
+    """The weighted sum of the coarse parts; details with shares that grow with their local amplitude, too.
 
     Args:
-        a, b: images (B, C, H, W).
-        t: (B, 1, 1, 1); outside [0, 1] all is blended linearly.
+        images: of one shape, (B, C, H, W).
+        shares: one for each, (B, 1, 1, 1), with sum 1; where one is negative, all is blended linearly.
     """
-    levels = max(0, round(math.log2(max(a.shape[-2:]) / _COARSEST)))
-    coarse_a, details_a = _split(a, levels)
-    coarse_b, details_b = _split(b, levels)
-    image = (1 - t) * coarse_a + t * coarse_b
-    inside = t.clamp(0, 1)
-    for detail_a, detail_b in zip(reversed(details_a), reversed(details_b), strict=True):
-        strength_a, strength_b = (1 - inside) * _amplitude(detail_a), inside * _amplitude(detail_b)
-        share = torch.where(inside == t, strength_b / (strength_a + strength_b), t)
-        image = _enlarge(image, detail_a) + (1 - share) * detail_a + share * detail_b
-    return image
+    levels = max(0, round(math.log2(max(images[0].shape[-2:]) / _COARSEST)))
+    coarse, details = zip(*(_split(image, levels) for image in images), strict=True)
+    linear = torch.stack([*shares]).amin(0) < 0
+    blended = _sum(share * part for share, part in zip(shares, coarse, strict=True))
+    for level in range(levels - 1, -1, -1):
+        parts = [of_image[level] for of_image in details]
+        strengths = [share * _amplitude(part) for share, part in zip(shares, parts, strict=True)]
+        total = _sum(strengths)
+        own = [torch.where(linear, share, strength / total) for share, strength in zip(shares, strengths, strict=True)]
+        blended = _enlarge(blended, parts[0]) + _sum(share * part for share, part in zip(own, parts, strict=True))
+    return blended
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)
 
 
 def _split(image: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:

@@ -56,6 +56,16 @@ def logarithm(forward: Tensor, backward: Tensor) -> Tensor:
     return velocity
 
 
+def joined(outer: Tensor, inner: Tensor) -> Tensor:
+    """The velocity of half the flow of `outer`, the flow of `inner` and the other half, in turn."""
+
+    def flow(outer: Tensor, inner: Tensor) -> Tensor:
+        half = exponential(outer / 2)
+        return compose(half, compose(exponential(inner), half))
+
+    return logarithm(flow(outer, inner), flow(-outer, -inner))
+
+
 def make_inverse(forward: Tensor, backward: Tensor) -> tuple[Tensor, Tensor]:
     """The two fields, each moved halfway to the inverse of the other, three times."""
     for _ in range(3):

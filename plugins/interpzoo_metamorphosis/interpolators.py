@@ -3,16 +3,17 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from typing_extensions import override
 
-from interpzoo.interfaces import Interpolator, LatentModel, Solution
+from interpzoo.interfaces import LatentModel, Mixer, Solution
+from interpzoo_metamorphosis.averaging import Mean, average
 from interpzoo_metamorphosis.morphing import Morph, morph
 
 _IMAGES_AT_ONCE = 256
 
 
-class Metamorphosis(Interpolator):
+class Metamorphosis(Mixer):
     """The decoded ends are morphed as images, and the frames are encoded: what corresponds moves instead of fading."""
 
     @override
@@ -29,6 +30,38 @@ class Metamorphosis(Interpolator):
     def path(self, z0: Tensor, z1: Tensor, *, model: LatentModel) -> Callable[[Tensor], Tensor]:
         found = _found(z0, z1, model)
         return lambda t: _codes(found, z0, z1, t, model)
+
+    @override
+    def through(self, codes: Tensor, *, model: LatentModel) -> Callable[[Tensor], Tensor]:
+        """Smoothly, along the splines of `Mean.through`, if there are more than two codes."""
+        if len(codes) == 2:
+            return super().through(codes, model=model)
+        mean, ways = average(_in_parts(model.decoder, codes)), len(codes) - 1
+
+        def at(t: Tensor) -> Tensor:
+            t = t.expand(ways, -1)
+            path = codes.new_empty(*t.shape, *codes.shape[1:])
+            for i, row in enumerate(t):
+                ends = row.view(-1, *[1] * (codes.ndim - 1))
+                found = torch.cat([model.encoder(mean.through(one + i)) for one in row.split(1)])
+                path[i] = torch.where(ends == 0, codes[i], torch.where(ends == 1, codes[i + 1], found))
+            return path
+
+        return at
+
+    @override
+    def mix(self, codes: Tensor, weights: Tensor, *, model: LatentModel, generator: Generator | None = None) -> Tensor:
+        """The mix of the decoded images' shapes and colors; of two codes, the same as the path between them."""
+        if codes.shape[1] == 2:
+            return self(codes[:, 0], codes[:, 1], weights[:, 1:], model=model)[:, 0]
+        mixed: list[Tensor] = []
+        means: list[tuple[Tensor, Mean]] = []
+        for row, shares in zip(codes, weights.split(1), strict=True):
+            if not means or not torch.equal(means[-1][0], row):  # mostly all rows mix the same codes
+                means = [(row, average(_in_parts(model.decoder, row)))]
+            found = model.encoder(means[-1][1].mix(shares))
+            mixed.append(row[shares[0].argmax()][None] if bool((shares == 1).any()) else found)
+        return torch.cat(mixed)
 
 
 def _found(z0: Tensor, z1: Tensor, model: LatentModel) -> Morph:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from interpzoo_metamorphosis.fields import blur, compose, exponential, logarithm, make_inverse, resample, warp
+from interpzoo_metamorphosis.fields import blur, exponential, joined, logarithm, make_inverse, resample, warp
 
 DIRECTIONS = 8
 _FLAT = 0.01
@@ -58,11 +58,12 @@ def structure(images: Tensor) -> Tensor:
     return histogram / (strength + _FLAT)
 
 
-def find_velocity(a: Tensor, b: Tensor) -> Tensor:
+def find_velocity(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
     """The velocity (B, 2, H / 4, W / 4) whose flow takes pixels of `b` to the corresponding ones of `a`.
 
     Args:
         a, b: the `structure` (B, 8, H, W) of images, H and W multiples of 8.
+        weight: (B, 1, H, W), how much a match counts at each pixel.
     """
     velocity = a.new_zeros(len(a), 2, 1, 1)
     for stage in STAGES:
@@ -72,22 +73,20 @@ def find_velocity(a: Tensor, b: Tensor) -> Tensor:
         half = resample(velocity / 2, *f_a.shape[-2:])
         f_a, f_b = warp(f_a, exponential(half)), warp(f_b, exponential(-half))
         velocity = resample(velocity, height, width)
-        rest = logarithm(*_search(f_a, f_b, stage, velocity))
-        velocity = logarithm(_joined(velocity, rest), _joined(-velocity, -rest))
+        counts = None if weight is None else functional.adaptive_avg_pool2d(weight, (height, width))
+        rest = logarithm(*_search(f_a, f_b, stage, velocity, counts))
+        velocity = joined(velocity, rest)
     return velocity
 
 
-def _joined(outer: Tensor, inner: Tensor) -> Tensor:
-    """The field of half the flow of `outer`, the flow of `inner` and the other half, in turn."""
-    half = exponential(outer / 2)
-    return compose(half, compose(exponential(inner), half))
-
-
-def _search(f_a: Tensor, f_b: Tensor, stage: Stage, base: Tensor) -> tuple[Tensor, Tensor]:
+def _search(f_a: Tensor, f_b: Tensor, stage: Stage, base: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     """Fields of displacements from `f_b` to `f_a` and back, beyond the flow of `base` that was applied already."""
     costs, shifts = _cost_volume(f_a, f_b, stage)
     back, _ = _cost_volume(f_b, f_a, stage)
     scale = costs.mean((1, 2, 3), keepdim=True) + 1e-12
+    if weight is not None:
+        # Where all displacements cost little, the field follows its surroundings.
+        costs, back = costs * weight, back * weight
     volumes = [(costs / scale, base), (back / scale, -base)]
     fields = [torch.zeros_like(base), torch.zeros_like(base)]
     for coupling, sigma in zip(stage.coupling, stage.smoothing, strict=True):

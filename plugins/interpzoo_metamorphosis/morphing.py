@@ -15,7 +15,7 @@ from interpzoo_metamorphosis.matching import find_velocity, structure
 _LONGEST, _SHORTEST = 256, 128
 """The correspondence is searched for at a size whose longer side, in pixels, is between the two."""
 _MULTIPLE = 8
-_AT_ONCE = 16
+AT_ONCE = 16
 """Pairs that are matched at once: bounds the memory at about 10 MB a pair."""
 _LEAST_DETERMINANT = 0.05
 
@@ -76,13 +76,13 @@ class Morph:
     def _frame(self, t: Tensor) -> Tensor:
         from_a = warp(self.a, self._displacement(t), "bicubic")
         from_b = warp(self.b, self._displacement(t - 1), "bicubic")
-        return blend(from_a, from_b, t)
+        return blend([from_a, from_b], [1 - t, t])
 
     def _displacement(self, time: Tensor | float) -> Tensor:
         return resample(exponential(time * self.velocity), *self.a.shape[-2:])
 
 
-def morph(a: Tensor, b: Tensor) -> Morph:
+def morph(a: Tensor, b: Tensor, *, weight: Tensor | None = None) -> Morph:
     """Match the images `a` with the images `b` and make them ready to be morphed.
 
     The correspondence is found between directions of gradients, coarse to fine, at no more than 256 pixels on the
@@ -93,36 +93,64 @@ def morph(a: Tensor, b: Tensor) -> Morph:
     Args:
         a: images (B, C, H, W), values in [0, 1].
         b: as many images of the same shape.
+        weight: (B, 1, H, W) or (1, 1, H, W), values of at least 0: how much a match counts at each pixel, such as a
+            mask with 1 on a face and 0 elsewhere. Where it is 0 the motion follows what is around.
 
     Raises:
-        InputError: the shapes differ or are not (B, C, H, W), or values are not finite.
+        InputError: the shapes differ or are not (B, C, H, W), values are not finite, or a weight is below 0.
     """
-    for name, images in (("a", a), ("b", b)):
-        if images.ndim != 4 or 0 in images.shape:
-            raise InputError(f"{name} has shape {tuple(images.shape)}, expected images (B, C, H, W)")
-        if not bool(images.isfinite().all()):
-            raise InputError(f"{name} has values that are not finite, expected values in [0, 1]")
+    a, b = checked_images("a", a), checked_images("b", b)
     if a.shape != b.shape:
         raise InputError(f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}: expected as many images of one size")
+    counts = _weights(weight, a)
     velocities: list[Tensor] = []
     reports: list[MorphReport] = []
     with torch.no_grad():
-        for pair in zip(a.detach().split(_AT_ONCE), b.detach().split(_AT_ONCE), strict=True):
-            maps_a, maps_b = (structure(_at_working_size(images.float())) for images in pair)
-            velocity = _unfolded(find_velocity(maps_a, maps_b))
+        for start in range(0, len(a), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            maps_a, maps_b = structure_of(a[part]), structure_of(b[part])
+            velocity = unfolded(find_velocity(maps_a, maps_b, None if counts is None else counts[part]))
             velocities.append(velocity.to(a.dtype))
             reports += _report(maps_a, maps_b, velocity)
-    return Morph(a.detach(), b.detach(), torch.cat(velocities), reports)
+    return Morph(a, b, torch.cat(velocities), reports)
 
 
-def _at_working_size(images: Tensor) -> Tensor:
+def _weights(weight: Tensor | None, images: Tensor) -> Tensor | None:
+    """`weight` for each of the `images`, at the working size."""
+    if weight is None:
+        return None
+    weight = checked_images("weight", weight).to(images.device, torch.float32)
+    expected = (len(images), 1, *images.shape[-2:])
+    if weight.shape not in (expected, (1, *expected[1:])):
+        raise InputError(f"weight has shape {tuple(weight.shape)}, expected {expected} or {(1, *expected[1:])}")
+    if float(weight.amin()) < 0:
+        raise InputError(f"weight has values down to {float(weight.amin()):g}, expected at least 0")
+    return at_working_size(weight.expand(expected)).clamp_min(0)
+
+
+def checked_images(name: str, images: Tensor) -> Tensor:
+    """`images` without their gradients; raises an `InputError` unless they are (B, C, H, W) and finite."""
+    if images.ndim != 4 or 0 in images.shape:
+        raise InputError(f"{name} has shape {tuple(images.shape)}, expected images (B, C, H, W)")
+    if not bool(images.isfinite().all()):
+        raise InputError(f"{name} has values that are not finite, expected values in [0, 1]")
+    return images.detach()
+
+
+def structure_of(images: Tensor) -> Tensor:
+    """The `structure` of `images` (B, C, H, W) at the working size."""
+    return structure(at_working_size(images.float()))
+
+
+def at_working_size(images: Tensor) -> Tensor:
+    """`images` (B, C, H, W) at the size at which they are matched."""
     height, width = images.shape[-2:]
     scale = min(max(max(height, width), _SHORTEST), _LONGEST) / max(height, width)
     size = [max(_MULTIPLE, round(side * scale / _MULTIPLE) * _MULTIPLE) for side in (height, width)]
     return functional.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _unfolded(velocity: Tensor) -> Tensor:
+def unfolded(velocity: Tensor) -> Tensor:
     """`velocity`, smoothed where its flow on the grid comes close to a fold."""
     for _ in range(20):
         tight = _determinants(velocity) < _LEAST_DETERMINANT

@@ -10,7 +10,7 @@ from interpzoo.build import build_component
 from interpzoo.config import Component, ComponentConfig
 from interpzoo.errors import InputError, UnknownNameError
 from interpzoo.geometry import lerp
-from interpzoo.interfaces import Interpolator, Mixer
+from interpzoo.interfaces import Interpolator, LatentModel, Mixer
 from interpzoo.model import InterpolationModel
 from tests.tiny import random_images, tiny_model
 
@@ -23,7 +23,7 @@ class Averaging(Mixer):
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: InterpolationModel) -> Tensor:
         return lerp(z0, z1, t)
 
-    def mix(self, codes: Tensor, weights: Tensor, *, generator: Generator | None = None) -> Tensor:
+    def mix(self, codes: Tensor, weights: Tensor, *, model: LatentModel, generator: Generator | None = None) -> Tensor:
         self.generator = generator
         return torch.einsum("bk,bk...->b...", weights, codes)
 
