@@ -19,7 +19,17 @@ from interpzoo.config import validate
 from interpzoo.errors import ConfigError, HubError, HubUnreachableError, InputError, UnknownNameError, WeightsError
 from interpzoo.pretrained.cache import CachedRepository
 from interpzoo.pretrained.client import Access, ask
-from interpzoo.pretrained.folder import CARD, CONFIG, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, read_hashes
+from interpzoo.pretrained.folder import (
+    CARD,
+    CONFIG,
+    FILES,
+    MOST_BYTES,
+    SUMS,
+    WEIGHTS,
+    check_hash,
+    read_config,
+    read_hashes,
+)
 from interpzoo.pretrained.reading import read_bytes, sha256
 from interpzoo.pretrained.transfer import Receiver, receive_text, within
 
@@ -136,10 +146,9 @@ def look_up(repository: str, revision: str | None, access: Access) -> Listing:
         raise HubError(str(error)) from None
 
 
-def get_file(repository: str, commit: str, name: str, receiver: Receiver, access: Access, size: int | None) -> None:
-    """Receive one file; raises as `ask`, and a `HubUnreachableError` if it is too slow."""
-    expected = MOST_BYTES[name] if size is None else size
-    end = time.monotonic() + LOOK_UP_SECONDS + expected / LEAST_RATE
+def get_file(repository: str, commit: str, name: str, receiver: Receiver, access: Access, most: int) -> None:
+    """Receive one file of at most `most` bytes; raises as `ask`, and a `HubUnreachableError` if it is too slow."""
+    end = time.monotonic() + LOOK_UP_SECONDS + most / LEAST_RATE
 
     def request() -> None:
         url, headers = hf_hub_url(repository, name, revision=commit), access.headers()
@@ -166,6 +175,7 @@ class _Remote:
         self._get(SUMS, self.pin or self.files[SUMS].digest)
         folder = self.cache.snapshot(self.commit)
         wanted = self._wanted(read_hashes(folder, self.pin))
+        self._get(CONFIG, wanted.pop(CONFIG))
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             list(threads.map(self._get, wanted, wanted.values()))
         return folder
@@ -191,6 +201,7 @@ class _Remote:
 
     def _download(self, name: str, blob: str, expected: str | None) -> None:
         size = self.files[name].size
+        most = self._most(name) if size is None else size
         for _ in range(2):
             with self.cache.new_blob(blob) as (file, path):
 
@@ -198,8 +209,8 @@ class _Remote:
                     file.seek(0)
                     file.truncate()
 
-                receiver = Receiver(file.write, restart, MOST_BYTES[name], size)
-                get_file(self.repository, self.commit, name, receiver, self.access, size)
+                receiver = Receiver(file.write, restart, most, size)
+                get_file(self.repository, self.commit, name, receiver, self.access, most)
                 file.flush()
                 if expected is None or _has_hash(path, expected):
                     os.fsync(file.fileno())
@@ -209,6 +220,14 @@ class _Remote:
             f"{_shown(self.repository, self.commit)}: {name} was downloaded twice with another hash than "
             f"{(expected or '')[:12]}...; it was deleted"
         )
+
+    def _most(self, name: str) -> int:
+        """Largest size of a file if the Hub does not say it: of the weights, what the config's networks may have."""
+        if name != WEIGHTS:
+            return MOST_BYTES[name]
+        from interpzoo.pretrained.networks import most_weight_bytes  # imports torch, which descriptions do not need
+
+        return most_weight_bytes(read_config(self.cache.snapshot(self.commit)))
 
 
 def _cached(cache: CachedRepository, revision: str | None, pin: str | None) -> Path | None:

@@ -133,7 +133,7 @@ def _is_made_there(repository: str, commit: str, files: set[str], access: Access
         for name in files & {CARD, CONFIG}:
             content = bytearray()
             receiver = Receiver(content.extend, content.clear, MOST_BYTES[name], None)
-            get_file(repository, commit, name, receiver, access, None)
+            get_file(repository, commit, name, receiver, access, MOST_BYTES[name])
             Path(scratch, name).write_bytes(content)
         if PREVIEW in files:
             Path(scratch, PREVIEW).touch()

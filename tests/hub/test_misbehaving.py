@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,12 @@ import torch
 
 import interpzoo
 from interpzoo.errors import InterpzooError, WeightsError
-from interpzoo.pretrained import client
+from interpzoo.pretrained import client, download
 from interpzoo.pretrained.download import MOST_LISTING_BYTES, fetch
 from interpzoo.pretrained.folder import CODES, FILES, SUMS
 from interpzoo.pretrained.locate import locate
 from interpzoo.pretrained.reading import sha256
-from tests.hub.misbehaving import COMMIT, ENDLESS, LISTING, Server, Trick, answer, endless, listing
+from tests.hub.misbehaving import COMMIT, ENDLESS, LISTING, Handler, Server, Trick, answer, endless, listing
 from tests.tiny import tiny_model
 
 pytestmark = pytest.mark.timeout(20)
@@ -125,6 +126,39 @@ def test_a_body_without_a_listed_size_is_cut_at_the_limit_of_its_kind(server: Se
     assert outcome(server)
     assert server.largest <= (1 << 20) + (1 << 16)
     assert server.sent["config.json"] <= UNDER_WAY
+
+
+def test_weights_without_a_listed_size_are_cut_at_what_the_config_says(server: Server) -> None:
+    """A server could otherwise fill the disk with the 8 GiB that any model may have."""
+    server.tricks[LISTING] = listing(lambda value: [one.pop("size") for one in value["siblings"]])
+    server.tricks["model.safetensors"] = answer(b"", then=endless())
+    assert "the Hub sends more than 1," in outcome(server)
+    assert server.largest <= 2 << 20
+    assert server.sent["model.safetensors"] <= UNDER_WAY
+
+
+def test_weights_without_a_listed_size_arrive(server: Server) -> None:
+    server.tricks[LISTING] = listing(lambda value: [one.pop("size") for one in value["siblings"]])
+    assert outcome(server) == ""
+
+
+def drip(handler: Handler) -> None:
+    """One byte of the headers now and then, forever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(1000):
+        handler.wfile.write(b"x" if number % 50 else b"X-Slow: ")
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", [LISTING, *CHECKED])
+def test_headers_that_never_end_are_given_up(server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read waits long, so only a limit on the whole ends it."""
+    monkeypatch.setattr(download, "LOOK_UP_SECONDS", 0.3)
+    monkeypatch.setattr(download, "LEAST_RATE", 1e9)
+    server.tricks[name] = drip
+    start = time.monotonic()
+    assert "the Hub is too slow: " in outcome(server)
+    assert time.monotonic() - start < 5
 
 
 LISTINGS: dict[str, Trick] = {
