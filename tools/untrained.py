@@ -1,28 +1,35 @@
 """Bundle the models that nothing is trained for: ``python -m tools.untrained``.
 
-They are `pixels` and `metamorphosis`. Their examples are two portraits of the Face Research Lab London Set, whose
-people consented to be shown to illustrate research (data set portraits256, searched for under INTERPZOO_DATA).
+They are `pixels` and `metamorphosis`. The strip at the head of the README is made here, too. The portraits are of the
+Face Research Lab London Set, whose people consented to be shown to illustrate research (data set portraits256, searched
+for under INTERPZOO_DATA).
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
-import torch
+from PIL import Image
 
 from interpzoo.build import build_parts, resolved
 from interpzoo.config import Component, ImageSpec, ModelConfig
 from interpzoo.data.sources import load_splits
 from interpzoo.images import as_batch
 from interpzoo.model import InterpolationModel
+from interpzoo.pictures import save_strip
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import write_card
 from interpzoo.pretrained.folder import claim_folder
+from interpzoo.pretrained.load import load
 from tools.bundle import CARDS, ROOT, register
+
+STRIP: Final = ROOT / "docs" / "portraits.jpg"
+"""The strip at the head of the README."""
 
 _PEOPLE: Final = ("l006", "l030")
 _CREDIT: Final = (
@@ -62,19 +69,27 @@ MODELS: Final = (
 
 @click.command()
 def main() -> None:
-    """Bundle `pixels` and `metamorphosis`."""
+    """Bundle `pixels` and `metamorphosis`, and draw the strip of the README."""
     for config in MODELS:
         bundle(config)
         click.echo(f"{CARDS.name}/{config.name}: bundled; 'python -m tools.pages' puts it into the pages")
+    frames = load("metamorphosis").interpolate(*portraits(256), steps=7)
+    save_strip(STRIP, frames)
+
+
+def portraits(side: int) -> Iterator[Image.Image]:
+    """The two portraits, ``side`` x ``side``."""
+    rows = [row for row in load_splits("debruine/portraits256")["validation"] if row["expression"] == "neutral"]
+    for person in _PEOPLE:
+        yield next(row["image"] for row in rows if row["person"] == person).resize(
+            (side, side), Image.Resampling.BICUBIC
+        )
 
 
 def bundle(config: ModelConfig) -> None:
     """Store the model of `config`, describe it on its card and register it."""
     model = InterpolationModel(resolved(config), *build_parts(config)).eval()
-    rows = [row for row in load_splits("debruine/portraits256")["validation"] if row["expression"] == "neutral"]
-    portraits = {row["person"]: row["image"] for row in rows}
-    # Rounded as in a file: the first frame is then the picture itself.
-    model.examples = torch.cat([as_batch(portraits[person], config.image) for person in _PEOPLE])
+    model.examples = as_batch([*portraits(config.image.height)], config.image)
     with TemporaryDirectory() as scratch:
         stored = model.save_pretrained(Path(scratch, config.name))
         write_card(stored, config, name=config.name)

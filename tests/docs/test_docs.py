@@ -53,7 +53,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Exception | str |
     (folder / "photos").mkdir()
     for name in ("one", "three", "five", "eight"):
         save_image(folder / f"{name}.png", torch.rand(1, 28, 28, generator=generator))
-    for name in ("anna", "ben"):
+    for name in ("anna", "ben", "carl"):
         save_image(folder / f"{name}.png", torch.rand(3, 40, 32, generator=generator))
     for number in range(40):
         save_image(folder / "photos" / f"{number}.png", torch.rand(3, 24, 30, generator=generator))
