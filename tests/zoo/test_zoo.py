@@ -21,6 +21,7 @@ from interpzoo.pretrained.card import read_results, render_card
 from interpzoo.pretrained.folder import (
     CARD,
     CODES,
+    DIRECTIONS,
     FILES,
     SUMS,
     WEIGHTS,
@@ -77,7 +78,7 @@ def test_a_bundled_model_is_whole_registered_and_trained_by_its_recipe(name: str
 
 def check_files(name: str, folder: Path) -> None:
     files = {path.name for path in folder.iterdir()}
-    assert {*FILES} - {CODES} <= files <= {*FILES}
+    assert {*FILES} - {CODES, DIRECTIONS} <= files <= {*FILES}
     assert folder_bytes(folder) <= LARGEST
     assert ROWS[name].entry.sha256 == sha256(folder / SUMS)
     hashes = read_hashes(folder)
