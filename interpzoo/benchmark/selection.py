@@ -96,7 +96,7 @@ def jobs_of(models: Iterable[str | Path], dataset: Component | None = None) -> l
             twins.remove(source)
             del configs[source]
         seen.add(weights)
-    names = _distinct(twins, {config.name for config in configs.values()})
+    names = _distinct(twins, {config.name for source, config in configs.items() if source not in twins})
     for source, config in configs.items():
         data = dataset or own_data(config)
         job = found.setdefault(task_name(data, config.image), Job(data, config.image))

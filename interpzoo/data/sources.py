@@ -16,6 +16,7 @@ from PIL import Image
 from interpzoo.decoding import MOST_FILE_BYTES
 from interpzoo.errors import DataError, MissingDependencyError, how_to_install
 from interpzoo.files import expanded
+from interpzoo.pretrained.folder import SYSTEM_FILES
 from interpzoo.pretrained.locate import is_path
 
 ROOT_VARIABLE: Final = "INTERPZOO_DATA"
@@ -104,7 +105,7 @@ def _arguments(folder: Path) -> dict[str, Any]:
 def skipped_files(source: str, root: Path | None = None) -> dict[str, int]:
     """How many files of a folder of image files are of other kinds, by the ends of their names, such as ``.heic``.
 
-    Hidden files do not count, nor does anything in a folder of tables or archives.
+    Hidden files and those of systems do not count, nor does anything in a folder of tables or archives.
     """
     folder, _ = _locate(source, root)
     if folder is None or _arguments(folder)["path"] != "imagefolder":
@@ -113,7 +114,9 @@ def skipped_files(source: str, root: Path | None = None) -> dict[str, int]:
     visible = (
         p for p in folder.rglob("*") if p.is_file() and not any(n.startswith(".") for n in p.parts[len(folder.parts) :])
     )
-    others = (p for p in visible if p.suffix.lower() not in extensions and p.stem != "metadata")
+    others = (
+        p for p in visible if p.suffix.lower() not in extensions and p.stem != "metadata" and p.name not in SYSTEM_FILES
+    )
     return dict(sorted(Counter(path.suffix.lower() or path.name for path in others).items()))
 
 

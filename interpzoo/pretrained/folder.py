@@ -48,7 +48,8 @@ HISTORY = "history.jsonl"
 LOGS = "logs"
 """Subfolder that a training run's trackers write to."""
 
-_SYSTEM: Final = ("Thumbs.db", "desktop.ini")
+SYSTEM_FILES: Final = ("Thumbs.db", "desktop.ini")
+"""Visible files that systems leave in any folder."""
 
 MOST_BYTES: Final[Mapping[str, int]] = {
     CONFIG: 1 << 20,
@@ -264,7 +265,7 @@ def claim_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))
         is_run = CHECKPOINT in names or FORMER in names
-        own = {*FILES, LOGS, HISTORY, *_SYSTEM}
+        own = {*FILES, LOGS, HISTORY, *SYSTEM_FILES}
         strangers = [] if is_run else [name for name in names if name not in own and not name.startswith(".")]
         if not strangers and not is_run:
             try:

@@ -521,7 +521,16 @@ class TestOwnPhotos:
     def test_files_that_are_no_images_are_counted(self, tmp_path: Path) -> None:
         for i in range(4):
             write(tmp_path / "a" / f"{i}.png", i)
-        for name in ("b.HEIC", "c.heic", "a/d.mov", "notes", ".DS_Store", ".hidden/e.txt", "metadata.csv.bak"):
+        for name in (
+            "b.HEIC",
+            "c.heic",
+            "a/d.mov",
+            "notes",
+            ".DS_Store",
+            ".hidden/e.txt",
+            "metadata.csv.bak",
+            "a/Thumbs.db",
+        ):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_bytes(b"x")
         data = Images(ImagesConfig(source=str(tmp_path)), COLOR8)

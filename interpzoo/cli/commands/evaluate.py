@@ -89,7 +89,7 @@ def command(
             features=features,
             progress=lambda candidate, metric: status.update(f"scoring {candidate}: {metric} ..."),
         )
-    echo(*_lines(scores))
+    echo(*_lines(scores, name))
     if output is not None:
         write_text(output, scores.to_json())
     if folder is not None:
@@ -98,14 +98,14 @@ def command(
     return int(bool(scores.failed))
 
 
-def _lines(scores: Scores) -> Iterator[str]:
+def _lines(scores: Scores, name: str) -> Iterator[str]:
     from interpzoo.benchmark.report import number
 
     rows: list[tuple[str, ...]] = []
     for result in scores.results:
         ends = "" if result.low is None or result.high is None else f"[{number(result.low)}, {number(result.high)}]"
         rows.append((result.metric, result.dataset, f"{result.value:.4g}{result.unit}", ends))
-    yield scores.model
+    yield scores.model if name == scores.model else f"{scores.model} ({name})"
     yield from columns(("METRIC", "DATA", "VALUE", "95 %"), rows, wrap=True)
     yield f"features: {scores.features}"
     for title, error in scores.failed.items():
