@@ -88,7 +88,8 @@ def portraits(side: int) -> Iterator[Image.Image]:
 
 def bundle(config: ModelConfig) -> None:
     """Store the model of `config`, describe it on its card and register it."""
-    model = InterpolationModel(resolved(config), *build_parts(config)).eval()
+    config = resolved(config)
+    model = InterpolationModel(config, *build_parts(config)).eval()
     model.examples = as_batch([*portraits(config.image.height)], config.image)
     with TemporaryDirectory() as scratch:
         stored = model.save_pretrained(Path(scratch, config.name))
