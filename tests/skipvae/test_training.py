@@ -108,7 +108,8 @@ class TestRecipes:
         found = load_recipe(ours)
         assert torch.Size(interpzoo.create(ours).latent_shape).numel() == 20
         assert found.training.optimizer.clip_norm == 5
-        assert found.training.optimizer.learning_rate == 1e-3
+        # The paper's; a run of a few thousand steps takes twice as much.
+        assert found.training.optimizer.learning_rate == {"skipvae-mnist": 2e-3}.get(ours, 1e-3)
         assert found.regularizer.options == {}  # no warm-up
 
     def test_half_precision_makes_them_small_enough(self, ours: str, baseline: str) -> None:
@@ -122,7 +123,8 @@ def test_the_pixelcnns_are_of_four_layers_and_no_more_than_half_a_million_sample
     assert found.training.samples <= 500_000
 
 
-def test_characters_have_the_networks_of_digits() -> None:
-    a, b = load_recipe("skipvae-omniglot"), load_recipe("skipvae-mnist")
+def test_characters_have_the_networks_of_digits_but_wider() -> None:
+    a = load_recipe("skipvae-omniglot")
+    b = load_recipe("skipvae-mnist", ["decoder.width=24", "encoder.heads=code"])
     own = {"name", "summary", "limitations", "data", "training", "license"}
     assert a.model_dump(exclude=own) == b.model_dump(exclude=own)
