@@ -14,8 +14,9 @@ from typing_extensions import override
 from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, seed_of, whole
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
+from interpzoo.framing import PORTRAIT, Frame, framed
 from interpzoo.geometry import project
-from interpzoo.images import ImageInput, batches, opened
+from interpzoo.images import ImageInput, as_batch
 from interpzoo.interfaces import Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import check_floats
@@ -78,17 +79,13 @@ class Autoencoder(nn.Module):
     @override
     def forward(self, images: ImageInput) -> Tensor:
         """Encode and decode, in the caller's gradient mode."""
-        return self.decode(self._encode_in_chunks(images, None, 0, None, gradients=True))
+        return self.decode(self.encode(images))
 
     def encode(self, images: ImageInput, *, size: Sequence[int] | None = None, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.
 
-        It tracks gradients only if `images` are tensors that require them. To train the weights, call the model itself
-        or `encoder`.
-
         Args:
-            images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, the bytes of a file or
-                a file that is open, a folder, or several of these; those of a list or a generator are read in parts.
+            images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
                 Other sizes are resized and other channels converted (see `interpzoo.images`).
             size: (height, width) to bring the images to, for a model that takes any size; by default that of the first
                 image, reduced if a side has more than 2,048 pixels. Codes then have the shape that goes with it.
@@ -101,6 +98,26 @@ class Autoencoder(nn.Module):
                 or not differentiable.
         """
         return self._encode_in_chunks(images, size, refine, None)
+
+    def frame(self, images: ImageInput, how: Frame, *, size: Sequence[int] | None = None) -> Tensor:
+        """Pictures framed as the model's images were: (B, C, H, W) in [0, 1], to encode or to interpolate between.
+
+        Args:
+            images: as in `encode`.
+            how: "face" finds the largest face and brings its eyes to where the model's faces have theirs; it needs the
+                extra ``faces``. "ink" turns dark strokes on paper into bright ones on black, placed as digits of MNIST.
+            size: (height, width), for a model that takes any size; its default size if left out.
+
+        Raises:
+            ImageError: a picture cannot be read, or shows no face or no ink.
+            InputError: the model's images show no such thing, or it does not take `size`.
+            MissingDependencyError: the face detector is not installed.
+        """
+        framing = self.config.framing
+        if framing is None and self.sizes.multiple is not None:
+            framing = PORTRAIT
+        spec = self.config.image if size is None else self.sizes.spec(self.sizes.fit(images, size))
+        return framed(images, spec, framing, how, self.name)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
@@ -179,22 +196,12 @@ class Autoencoder(nn.Module):
         return images
 
     def _encode_in_chunks(
-        self,
-        images: ImageInput,
-        size: Sequence[int] | None,
-        refine: int,
-        batch_size: int | None,
-        *,
-        gradients: bool = False,
+        self, images: ImageInput, size: Sequence[int] | None, refine: int, batch_size: int | None
     ) -> Tensor:
         refine = whole("refine", refine, 0, MOST_REFINEMENTS)
-        images, first = opened(images)
-        spec = self.sizes.spec(self.sizes.fit(first, size))
-        codes: list[Tensor] = []
-        for x in batches(images, spec, _chunk(spec.shape, batch_size)):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
-                codes.append(self._encode(x, refine))
-        return torch.cat(codes)
+        border = 0 if self.config.framing is None else self.config.framing.border
+        x = as_batch(images, self.sizes.spec(self.sizes.fit(images, size)), border)
+        return torch.cat([self._encode(part, refine) for part in x.split(_chunk(x.shape[1:], batch_size))])
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)

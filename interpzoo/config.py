@@ -62,6 +62,22 @@ class ImageSpec(Schema):
         return self.channels, self.height, self.width
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Share, Share]
+"""x and y in an image, as shares of its width and height."""
+
+
+class Framing(Schema):
+    """How the images that a model was trained on were framed."""
+
+    border: int = Field(default=0, ge=0, le=MOST_SIDE // 2 - 1)
+    """Pixels of black around each image: 2 around digits of 28x28 pixels in images of 32x32."""
+    eyes: tuple[Point, Point] | None = None
+    """Where the eyes of each face are, first the one on the left."""
+    ink: bool = False
+    """Whether the images are bright strokes on black, which ink on paper can be turned into."""
+
+
 class ComponentConfig(Schema):
     """Base of the options of a component: each component class has its own subclass."""
 
@@ -175,6 +191,8 @@ class ModelConfig(MethodConfig):
     license: str = Field(default="apache-2.0", max_length=64)
     plugins: dict[Name, Distribution] = Field(default_factory=dict, max_length=64)
     """Distribution and version of each plugin that the components come from."""
+    framing: Framing | None = None
+    """How the training images were framed; ``None``: nothing is known about it."""
     trained: TrainedWith | None = None
 
 

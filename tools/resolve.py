@@ -11,8 +11,10 @@ from pathlib import Path
 
 import click
 
-from interpzoo.build import resolved
+from interpzoo.build import component_class, resolved
+from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
+from interpzoo.interfaces import DataSet
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CONFIG, fingerprint, read_config, write_hashes, write_text
 from tools.bundle import CARDS, ROOT, register
@@ -34,7 +36,7 @@ def main() -> None:
 def resolve(folder: Path) -> bool:
     """Write every option into the config of a bundled model; whether it changes. Raises as `resolved`."""
     config, before = read_config(folder), fingerprint(folder)
-    text = resolved(config).model_dump_json(indent=2) + "\n"
+    text = _with_framing(resolved(config)).model_dump_json(indent=2) + "\n"
     if (folder / CONFIG).read_text("utf-8") == text:
         return False
     write_text(folder / CONFIG, text)
@@ -46,6 +48,13 @@ def resolve(folder: Path) -> bool:
         if before in (content := record.read_text("utf-8")):
             write_text(record, content.replace(before, fingerprint(folder)))
     return True
+
+
+def _with_framing(config: ModelConfig) -> ModelConfig:
+    """The config with how the data set that it was trained on frames its images, as training writes it."""
+    if config.trained is None:
+        return config
+    return config.model_copy(update={"framing": component_class(DataSet, config.trained.data.name).framing})
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 from typing_extensions import override
 
+from interpzoo.config import Framing
 from interpzoo.data.images import Images
 
 
@@ -15,12 +16,14 @@ class MNIST(Images, source="ylecun/mnist", fit="pad"):
     """Handwritten digits, 60,000 and 10,000; 28x28 with a black border to 32x32 (ACAI, lib/data.py)."""
 
     license = "mit"
+    framing = Framing(border=2, ink=True)
 
 
 class FashionMNIST(Images, source="zalando-datasets/fashion_mnist", fit="pad"):
     """Zalando's pieces of clothing, 60,000 and 10,000; 28x28 with a black border to 32x32."""
 
     license = "mit"
+    framing = Framing(border=2)
 
 
 class CelebA(Images, source="flwrlabs/celeba", fit="mean"):
@@ -35,6 +38,7 @@ class CelebA(Images, source="flwrlabs/celeba", fit="mean"):
     """
 
     license = "other"
+    framing = Framing(eyes=((0.368, 0.517), (0.628, 0.517)))
 
     @override
     def frame(self, image: Image.Image) -> Image.Image:

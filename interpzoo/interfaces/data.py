@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from interpzoo.config import ImageSpec
+from interpzoo.config import Framing, ImageSpec
 from interpzoo.errors import InputError
 from interpzoo.geometry import Manifold
 from interpzoo.interfaces.component import ConfigT, Configured
@@ -32,6 +32,8 @@ class DataSet(Configured[ConfigT], ABC):
     """Terms of the data, which models trained on it pass on."""
     hub_id: str | None = None
     """Identifier on the Hub, for the card."""
+    framing: Framing | None = None
+    """How the images are framed, for models trained on them; ``None``: in no way that other pictures can follow."""
 
     def __init__(self, config: ConfigT, image: ImageSpec, root: Path | None = None) -> None:
         self.config = config

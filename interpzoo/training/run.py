@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from interpzoo.build import build_component
-from interpzoo.config import ModelConfig, Recipe, TrainedWith, TrainingConfig
+from interpzoo.config import Framing, ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.files import expanded
@@ -137,7 +137,7 @@ class _Run:
             trained.examples = trained.encode(shown["image"]).cpu()
             trained.codes = _codes(trained, data, recipe.training)
         if model is None:
-            trained.config = _described(trained.config, recipe, trainer)
+            trained.config = _described(trained.config, recipe, trainer, data.framing)
         if workers.is_main:
             if model is None:
                 trained.save_pretrained(folder)
@@ -201,7 +201,7 @@ def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -
     return torch.cat([model.encode(data.train(rows, generator)["image"]).cpu() for rows in batches])
 
 
-def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelConfig:
+def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer, framing: Framing | None) -> ModelConfig:
     """The config with how the model was trained."""
     trained = TrainedWith(
         recipe=recipe.name,
@@ -213,4 +213,4 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer) -> ModelCo
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )
     texts = {"license": recipe.license, "limitations": recipe.limitations}
-    return config.model_copy(update={**texts, "trained": trained})
+    return config.model_copy(update={**texts, "framing": framing, "trained": trained})

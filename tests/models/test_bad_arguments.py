@@ -20,6 +20,7 @@ from interpzoo_riemannian import NotConvergedWarning
 from torch import Tensor, nn
 
 import interpzoo
+from interpzoo.config import Framing
 from interpzoo.errors import InterpzooError
 from interpzoo.model import InterpolationModel
 from tests.tiny import random_images, tiny_model
@@ -93,6 +94,7 @@ def _frames_anew(folder: Path, frames: Tensor, scale: int) -> list[Path]:
 def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     """The public functions with arguments that work."""
     model = tiny_model("vae")
+    model.config = model.config.model_copy(update={"framing": Framing(ink=True)})
     a, b = random_images(2, model.config.image)
     z0, z1 = torch.randn(2, 1, *model.latent_shape)
     model.examples = torch.cat([z0, z1])
@@ -107,6 +109,7 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "decode": (model.decode, {"codes": z0}),
         "forward": (model.forward, {"images": a}),
         "reconstruct": (model.reconstruct, {"images": a, "refine": 0, "batch_size": 1}),
+        "frame": (model.frame, {"images": a, "how": "ink", "size": None}),
         "sample": (model.sample, {"n": 1, "seed": 0, "batch_size": 1}),
         "interpolate": (model.interpolate, {"a": a, "b": b, "steps": 3, "t": None, "interpolator": None, "refine": 0}),
         "interpolate_codes": (model.interpolate_codes, {"z0": z0, "z1": z1, "t": [0.5], "interpolator": None}),

