@@ -99,7 +99,7 @@ def test_configs_that_do_not_validate(cli: Cli, model: Path) -> None:
         ({"encoder": {"surprise": 1}}, "encoder 'baselines:conv': unknown field 'surprise'"),
         ({"encoder": {"name": "os.path:join"}}, "unknown encoder 'os.path:join'"),
         ({"encoder": {"name": "../../etc"}}, "encoder.name = '../../etc': "),
-        ({"format": 99}, "config.json has format 99, this interpzoo reads up to 1: upgrade it"),
+        ({"format": 99}, "config.json has format 99, expected at most 1: upgrade interpzoo"),
         ({"kind": "features"}, "is a model of kind 'features', not one that interpolates"),
         ({"image": {"height": 17}}, "multiples of 4 as image.height and image.width"),
         ({"name": "a\n\nb"}, "name = 'a\\n\\nb': "),
