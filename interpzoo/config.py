@@ -5,7 +5,7 @@ import path nor ask for a module that fills the memory. No torch is imported her
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -241,8 +241,10 @@ def _fields(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """The dotted names of all fields of a schema and of those inside it."""
     for name, field in schema.model_fields.items():
         yield f"{prefix}{name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Schema):
-            yield from _fields(field.annotation, f"{prefix}{name}.")
+        kind = field.annotation
+        # In Python 3.10 `dict[str, str]` is taken for a class.
+        if isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, Schema):
+            yield from _fields(kind, f"{prefix}{name}.")
 
 
 def _hint(name: str, fields: Sequence[str]) -> str:
