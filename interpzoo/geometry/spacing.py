@@ -14,6 +14,7 @@ _MOST_PLACED: Final = 1025  # positions that are placed by distances; more are p
 _MOST_SQUARED: Final = 1 << 22  # distances held at once, and
 _COLUMNS: Final = 1 << 16  # values of a point that are compared at once
 _ITERATIONS: Final = 60
+_SETTLED: Final = 1e-3  # change of the places of positions, in samples, below which they are found
 _STILL: Final = 1e-4  # length of a curve, as a share of the norm of its points, below which it stands still
 _TRACE: Final = 1e-9  # of uniform speed, so that positions increase where points coincide
 
@@ -88,7 +89,9 @@ def _placed(t: Tensor, squared: Tensor, count: int) -> Tensor:
     knots = torch.arange(t.shape[1], dtype=t.dtype).expand_as(t)
     u = _even(knots, sides.sqrt(), count)
     for _ in range(_ITERATIONS):
-        u = _even(u, _chords(u, squared, sides, rough), count)
+        before, u = u, _even(u, _chords(u, squared, sides, rough), count)
+        if float((u - before).abs().max()) < _SETTLED:
+            break
     return _at(t, u)
 
 
