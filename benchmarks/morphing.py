@@ -10,7 +10,9 @@ Portraits of different people with a neutral face (data set portraits256, search
 - det: smallest Jacobian determinant of a deformation or its inverse over all pairs; above 0, nothing folds.
 - seconds: CPU time a pair for finding the deformation and one frame, one thread.
 
-`landmarks` warps by a thin-plate spline through the landmarks themselves: what a perfect match of them would give.
+`optical flow` is that of scikit-image (`optical_flow_ilk`; the row is left out where it is not installed), along which
+both faces move halfway. `landmarks` warps by a thin-plate spline through the landmarks themselves: what a perfect match
+of them would give.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ from __future__ import annotations
 # ruff: noqa: T201
 import argparse
 import time
+from collections.abc import Callable
 
 import torch
 from interpzoo_metamorphosis import morph
 from interpzoo_metamorphosis.blending import blend
-from interpzoo_metamorphosis.fields import warp
+from interpzoo_metamorphosis.fields import at_points, smallest_determinant, warp
 from torch import Tensor
 from torch.nn import functional
 
@@ -43,14 +46,22 @@ def main() -> None:
     a, b, points_a, points_b = portrait_pairs(args.split, args.pairs, args.seed)
     print(f"torch {torch.__version__}, 1 thread, {args.pairs} pairs of {args.split}, seed {args.seed}")
     print(f"{'path':14} {'inner px':>8} {'all px':>8} {'det':>6} {'pooled':>7} {'full':>6} {'seconds':>8}")
-    for name, path in {"blend": _blend, "metamorphosis": _metamorphosis, "landmarks": _landmarks}.items():
+    for name, path in {"blend": _blend, "metamorphosis": _metamorphosis, **_flow(), "landmarks": _landmarks}.items():
         start = time.process_time()
         middle, positions, det = path(a, b, points_a, points_b)
         seconds = (time.process_time() - start) / len(a)
         error = (positions - points_b).norm(dim=2)
         pooled, full = structure(middle, a, b, 4), structure(middle, a, b, 1)
         shown = f"{name:14} {error[:, :INNER].mean():8.2f} {error.mean():8.2f} {det:6.2f} {pooled:7.2f} {full:6.2f}"
-        print(f"{shown} {seconds:8.2f}")
+        print(f"{shown} {seconds:8.2f}", flush=True)
+    large = [functional.interpolate(images[:1], (1024, 1024), mode="bicubic").clamp(0, 1) for images in (a, b)]
+    start = time.process_time()
+    found = morph(*large)
+    matched = time.process_time()
+    found.frames([0.5])
+    print(
+        f"at 1024x1024: {matched - start:.2f} seconds to match a pair, {time.process_time() - matched:.2f} for a frame"
+    )
 
 
 def portrait_pairs(split: str, n: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -91,6 +102,23 @@ def _metamorphosis(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> 
     found = morph(a, b)
     det = min(report.smallest_determinant for report in found.report)
     return found.frames([0.5])[:, 0], found.positions(points_a), det
+
+
+def _flow() -> dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Result]]:
+    try:
+        from skimage.registration import optical_flow_ilk
+    except ImportError:
+        return {}
+
+    def path(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
+        grays = zip(a.mean(1).numpy(), b.mean(1).numpy(), strict=True)
+        flows = [optical_flow_ilk(first, second, radius=12) for first, second in grays]
+        field = torch.stack([torch.from_numpy(flow[::-1].copy()) for flow in flows]).float()
+        half = torch.full((len(a), 1, 1, 1), 0.5)
+        middle = blend([warp(a, -field / 2, "bicubic"), warp(b, field / 2, "bicubic")], [half, half]).clamp(0, 1)
+        return middle, points_a + at_points(field, points_a), float(smallest_determinant(field).min())
+
+    return {"optical flow": path}
 
 
 def _landmarks(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
