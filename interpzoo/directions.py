@@ -20,7 +20,7 @@ from interpzoo.text import quoted
 MOST_DIRECTIONS: Final = 4096
 """Largest number of directions of one file, and of principal directions."""
 
-_RIDGE: Final = 1e-3  # of the mean variance, added to each variance, so that a probe exists where codes do not vary
+_RIDGE: Final = 1.0  # of the mean variance, added to each: `benchmarks/directions.py` compares it to others
 _SMALL: Final = 1e-6  # of its length, below which nothing is left of a direction
 
 
@@ -59,9 +59,9 @@ def direction_between(positive: Tensor, negative: Tensor, *, name: str = "direct
     Args:
         positive, negative: codes (n, *latent_shape) of images that have something and of images that do not.
         name: what it is that changes.
-        probe: ``False``: the difference of the groups' means. ``True``: its part along the normal of the linear
-            classifier that tells the groups apart best (Fisher's discriminant), which leaves out what merely goes with
-            it in these images.
+        probe: ``False``: the difference of the groups' means. ``True``: its part along the normal of a linear
+            classifier of the two groups (Fisher's discriminant with a ridge), which leaves out much of what merely goes
+            with it in these images.
 
     Raises:
         InputError: a group is empty, or the groups have other shapes or the same mean.

@@ -26,7 +26,7 @@ from interpzoo.evaluation import evaluate, results_of
 from interpzoo.files import folder_bytes
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import Result, write_card
-from interpzoo.pretrained.folder import SUMS, claim_folder
+from interpzoo.pretrained.folder import SUMS, claim_folder, read_config, write_hashes, write_text
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
 from interpzoo.pretrained.reading import sha256
@@ -105,6 +105,15 @@ def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
     table = head + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
     former = re.compile(rf"^{re.escape(head)}(?:\w+ = .*\n)*", re.MULTILINE)
     return former.sub(lambda _: table, zoo) if former.search(zoo) else f"{zoo}\n{table}"
+
+
+def pin(folder: Path) -> None:
+    """Write the hashes of a bundled model whose files have changed, and register them."""
+    write_hashes(folder)
+    config = read_config(folder)
+    row = registry().models.find(config.name)
+    zoo = ROOT / "plugins" / f"interpzoo_{row.owner.plugin}" / "zoo.toml"
+    write_text(zoo, register(zoo.read_text("utf-8"), config, row.entry.dataset, folder))
 
 
 def _check_moved(exact: Sequence[Result], rounded: Sequence[Result]) -> None:

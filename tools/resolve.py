@@ -15,9 +15,8 @@ from interpzoo.build import component_class, resolved
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.interfaces import DataSet
-from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import CONFIG, fingerprint, read_config, write_hashes, write_text
-from tools.bundle import CARDS, ROOT, register
+from interpzoo.pretrained.folder import CONFIG, fingerprint, read_config, write_text
+from tools.bundle import CARDS, pin
 from tools.leaderboard import RECORDS
 
 
@@ -40,10 +39,7 @@ def resolve(folder: Path) -> bool:
     if (folder / CONFIG).read_text("utf-8") == text:
         return False
     write_text(folder / CONFIG, text)
-    write_hashes(folder)
-    row = registry().models.find(config.name)
-    zoo = ROOT / "plugins" / f"interpzoo_{row.owner.plugin}" / "zoo.toml"
-    write_text(zoo, register(zoo.read_text("utf-8"), config, row.entry.dataset, folder))
+    pin(folder)
     for record in RECORDS.glob("*/*.json"):
         if before in (content := record.read_text("utf-8")):
             write_text(record, content.replace(before, fingerprint(folder)))

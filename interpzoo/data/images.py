@@ -231,6 +231,7 @@ class Images(DataSet[ImagesT]):
         if names := self.label_columns(table.features):
             labels = [self.whole_numbers(table, name, "label column") for name in names]
             columns["label"] = torch.stack(labels, -1).squeeze(-1)
+            self.label_names = tuple(names) if len(names) > 1 else ()
         return _Split(self, table, column, rows, columns)
 
 

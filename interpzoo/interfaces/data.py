@@ -26,6 +26,8 @@ class DataSet(Configured[ConfigT], ABC):
 
     fields: frozenset[str] = frozenset({"image"})
     """What a batch carries."""
+    label_names: tuple[str, ...] = ()
+    """Where ``label`` is (B, n): what each of its columns says of an image, such as ``Smiling``."""
     size: int | None = None
     """Number of training images; ``None`` for an endless stream."""
     license: str = "apache-2.0"

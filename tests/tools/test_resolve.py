@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from interpzoo.pretrained.folder import CONFIG, FILES, SUMS, fingerprint, write_hashes
 from interpzoo.pretrained.reading import sha256
-from tools import resolve
+from tools import bundle, resolve
 
 MODEL = "acai-mnist"
 
@@ -28,12 +28,13 @@ def test_an_option_that_is_missing_is_written_and_everything_follows(
     (folder / CONFIG).write_text(json.dumps(value), "utf-8")
     write_hashes(folder)
     (tmp_path / zoo).parent.mkdir(parents=True)
-    committed = (resolve.ROOT / zoo).read_text("utf-8")
+    committed = (bundle.ROOT / zoo).read_text("utf-8")
     (tmp_path / zoo).write_text(committed.replace(sha256(whole / SUMS), sha256(folder / SUMS)), "utf-8")
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"weights": fingerprint(folder)}), "utf-8")
-    for name, path in (("CARDS", folder.parent), ("ROOT", tmp_path), ("RECORDS", tmp_path / "results")):
-        monkeypatch.setattr(resolve, name, path)
+    monkeypatch.setattr(resolve, "CARDS", folder.parent)
+    monkeypatch.setattr(resolve, "RECORDS", tmp_path / "results")
+    monkeypatch.setattr(bundle, "ROOT", tmp_path)
 
     assert CliRunner().invoke(resolve.main, []).output.splitlines()[0] == MODEL
     assert {name: (folder / name).read_bytes() for name in FILES if (whole / name).is_file()} == {
