@@ -23,6 +23,11 @@ MOST_AT_ONCE: Final = 2**31 - 1
 MOST_REFINEMENTS: Final = 10_000
 """Largest number of steps that refine a code."""
 
+RATES: Final = 0.01, 120.0
+"""Smallest and largest number of frames of a film in a second."""
+LENGTHS: Final = 0.01, 86_400.0
+"""Shortest and longest film, in seconds."""
+
 
 def whole(name: str, value: object, least: int, most: int) -> int:
     """`value` as an ``int``; raises an `InputError` unless it is a whole number from `least` to `most`.

@@ -16,7 +16,7 @@ from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
 from interpzoo.framing import PORTRAIT, Frame, framed
 from interpzoo.geometry import project
-from interpzoo.images import ImageInput, as_batch
+from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import check_floats
@@ -79,13 +79,17 @@ class Autoencoder(nn.Module):
     @override
     def forward(self, images: ImageInput) -> Tensor:
         """Encode and decode, in the caller's gradient mode."""
-        return self.decode(self.encode(images))
+        return self.decode(self._encode_in_chunks(images, None, 0, None, gradients=True))
 
     def encode(self, images: ImageInput, *, size: Sequence[int] | None = None, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.
 
+        It tracks gradients only if `images` are tensors that require them. To train the weights, call the model itself
+        or `encoder`.
+
         Args:
-            images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, or several of these.
+            images: a tensor or array (B, C, H, W) or (C, H, W) in [0, 1], a PIL image, a path, the bytes of a file or
+                a file that is open, a folder, or several of these; those of a list or a generator are read in parts.
                 Other sizes are resized and other channels converted (see `interpzoo.images`).
             size: (height, width) to bring the images to, for a model that takes any size; by default that of the first
                 image, reduced if a side has more than 2,048 pixels. Codes then have the shape that goes with it.
@@ -196,12 +200,23 @@ class Autoencoder(nn.Module):
         return images
 
     def _encode_in_chunks(
-        self, images: ImageInput, size: Sequence[int] | None, refine: int, batch_size: int | None
+        self,
+        images: ImageInput,
+        size: Sequence[int] | None,
+        refine: int,
+        batch_size: int | None,
+        *,
+        gradients: bool = False,
     ) -> Tensor:
         refine = whole("refine", refine, 0, MOST_REFINEMENTS)
+        images, first = opened(images)
+        spec = self.sizes.spec(self.sizes.fit(first, size))
         border = 0 if self.config.framing is None else self.config.framing.border
-        x = as_batch(images, self.sizes.spec(self.sizes.fit(images, size)), border)
-        return torch.cat([self._encode(part, refine) for part in x.split(_chunk(x.shape[1:], batch_size))])
+        codes: list[Tensor] = []
+        for x in batches(images, spec, _chunk(spec.shape, batch_size), border):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
+                codes.append(self._encode(x, refine))
+        return torch.cat(codes)
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)

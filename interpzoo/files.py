@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, measured, and parsed as TOML."""
+"""Files: written whole or not at all, measured, parsed as TOML, and the formats of pictures and films."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from interpzoo.errors import ConfigError, InputError, InterpzooError, OutputError
 from interpzoo.text import quoted
@@ -16,6 +16,13 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+PICTURES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
+"""What Pillow calls the formats of pictures, by suffix."""
+ANIMATIONS: Final = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG"}
+"""What Pillow calls the formats of animations, by suffix."""
+FILMS: Final = (".mp4", *ANIMATIONS)
+"""Suffixes of films."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
@@ -79,3 +86,19 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}{kept}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_new_folder(folder: str | Path) -> Path:
+    """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
+    target = expanded(folder)
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            what = "it has files already" if target.is_dir() else "it is not a folder"
+            raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
+        if not target.resolve().parent.is_dir():
+            raise OutputError(f"cannot write {str(folder)!r}: there is no folder {str(target.resolve().parent)!r}")
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"cannot write {quoted(folder)}: {error}") from error
+    return target.resolve()

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from interpzoo.arguments import MOST_FRAMES, one_of, real, whole
+from interpzoo.arguments import LENGTHS, MOST_FRAMES, RATES, one_of, real, whole
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import atomic_write
+from interpzoo.files import ANIMATIONS, FILMS, atomic_write
 from interpzoo.pictures import Enlarge, Frames, Sheet, suffix_of, write_pictures
 from interpzoo.text import explained, quoted
 
@@ -28,19 +28,12 @@ the first frame, which the last one repeats, and again. ``once``: it stops. An M
 Easing = Literal["linear", "in-out"]
 """How the speed changes. ``linear``: it is even. ``in-out``: it rises at the start and falls at the end."""
 
-FILMS: Final = (".mp4", ".gif", ".webp", ".apng")
-"""Suffixes of films."""
-
 MOST_SIDE: Final = 4096
 """Longest side of an MP4, in pixels: what the decoders of phones and browsers take."""
-MOST_RATE: Final = 120
-"""Largest number of frames a second."""
 
-_ANIMATIONS: Final = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG"}
 _VISIBLE: Final = 256  # pixels that the longer side of a film is enlarged to
 _HUNDREDTHS: Final = (2, 65_535)  # of one frame of a GIF; browsers slow down what is faster
 _MOST_SECONDS: Final = 655.0  # of one frame of a GIF
-_LONGEST: Final = 86_400  # seconds of a film
 _RATE: Final = 25.0
 _BT709: Final = 1  # in the tables of H.264 for primaries, transfer and matrix
 
@@ -157,14 +150,14 @@ def _shots(
     if fps is not None and seconds is not None:
         raise InputError(f"fps = {quoted(fps)} and seconds = {quoted(seconds)}: give one of them, not both")
     if seconds is None:
-        period = 1 / real("fps", _RATE if fps is None else fps, 0.01, MOST_RATE)
+        period = 1 / real("fps", _RATE if fps is None else fps, *RATES)
     else:
-        period = (real("seconds", seconds, 1 / MOST_RATE, _LONGEST) - held) / len(order)
-        if not 1 / MOST_RATE <= period <= _MOST_SECONDS:
+        period = (real("seconds", seconds, *LENGTHS) - held) / len(order)
+        if not 1 / RATES[1] <= period <= _MOST_SECONDS:
             rate = f"{1 / period:.4g} a second" if period > 0 else "no time, as the still frames take all of it"
             raise InputError(
                 f"seconds = {seconds}: {len(order):,} frames would be shown at {rate}, expected "
-                f"{1 / _MOST_SECONDS:.2g} to {MOST_RATE} a second: choose other seconds, a shorter hold or other frames"
+                f"{1 / _MOST_SECONDS:.2g} to {RATES[1]:g} a second: choose other seconds, hold or frames"
             )
     return [_Shot(index, period + hold * (index in still)) for index in order], period
 
@@ -194,7 +187,7 @@ def _write_animation(
     pictures: dict[int, Image.Image] = {}
     for shot in shots:
         pictures.setdefault(shot.index, sheet.frame(shot.index))
-    write_pictures(path, _ANIMATIONS, (pictures[shot.index] for shot in shots), **options)
+    write_pictures(path, ANIMATIONS, (pictures[shot.index] for shot in shots), **options)
 
 
 def _write_mp4(path: str | os.PathLike[str], sheet: Sheet, shots: Sequence[_Shot], period: float) -> None:

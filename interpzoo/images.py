@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import IO, Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -13,16 +14,19 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from interpzoo.config import ImageSpec
-from interpzoo.decoding import loaded, open_image
+from interpzoo.decoding import MOST_FILE_BYTES, loaded, open_image
 from interpzoo.errors import ImageError
 from interpzoo.pixels import Fit, center_box, to_pixels
 from interpzoo.tensors import check_plain
-from interpzoo.text import quoted
+from interpzoo.text import explained, natural, quoted
 
-ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str]
-"""A tensor or array (one image or a batch), a PIL image, or the path of an image file; see `as_batch`."""
+ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str] | bytes | IO[bytes]
+"""A tensor or array (one image or a batch), a PIL image, or an image file: its path, its bytes, or open for reading.
 
-ImageInput: TypeAlias = ImageLike | Sequence[ImageLike]
+The path of a folder stands for the images in it. See `as_batch`.
+"""
+
+ImageInput: TypeAlias = ImageLike | Iterable[ImageLike]
 """One image or several, as `as_batch` takes them."""
 
 MOST_LISTS = 8
@@ -43,7 +47,8 @@ def as_batch(images: ImageInput, spec: ImageSpec, border: int = 0) -> Tensor:
     Args:
         images: a tensor in [0, 1], or of uint8 in [0, 255]; a NumPy array of the same ranges, channels first where it
             has the model's shape or its last axis is not 1, 3 or 4, otherwise channels last, or one gray image (H, W);
-            a PIL image; the path of an image file; or a sequence of these, which are concatenated.
+            a PIL image; the path of an image file, its bytes, or the file open for reading; the path of a folder, for
+            the images in it in the order of their names (2 before 10); or several of these, which are concatenated.
         spec: the shape of the model's images.
         border: images that are smaller than `spec` by just this many pixels on each side get a black border, instead of
             being resized.
@@ -51,7 +56,76 @@ def as_batch(images: ImageInput, spec: ImageSpec, border: int = 0) -> Tensor:
     Raises:
         ImageError: values not finite or more than 0.2 outside [0, 1], an unreadable file, a wrong shape or type.
     """
-    return _as_batch(images, spec, border, 0)
+    return _as_batch(listed(images), spec, border, 0)
+
+
+def batches(images: ImageInput, spec: ImageSpec, most: int, border: int = 0) -> Iterator[Tensor]:
+    """`images` as `as_batch` gives them, `most` at once; those of a list or an iterator are read as they are needed."""
+    if not isinstance(images, (list, tuple, Iterator)) or not images:
+        yield from as_batch(images, spec, border).split(most)
+        return
+    waiting: list[Tensor] = []
+    for image in cast(Iterable[ImageLike], images):
+        waiting.append(as_batch(image, spec, border))
+        if sum(map(len, waiting)) >= most:
+            *full, rest = torch.cat(waiting).split(most)
+            full, waiting = ([*full, rest], []) if len(rest) == most else (full, [rest])
+            yield from full
+    if waiting:
+        yield torch.cat(waiting)
+
+
+def opened(images: ImageInput) -> tuple[ImageInput, ImageInput]:
+    """`images` and the first of them, without reading the others."""
+    if isinstance(images, Iterator) and not _is_file(images):
+        try:
+            first = listed(next(cast(Iterator[ImageLike], images)))
+        except StopIteration:
+            raise ImageError("there is no image: the iterator is empty") from None
+        return chain([cast(ImageLike, first)], cast(Iterator[ImageLike], images)), first
+    images = listed(images)
+    return images, images
+
+
+def listed(images: ImageInput) -> ImageInput:
+    """`images` to be read more than once: a folder or an iterator as a list, a file as its bytes.
+
+    Raises:
+        ImageError: a folder has no images, or a file cannot be read.
+    """
+    if isinstance(images, (str, os.PathLike)) and os.path.isdir(images):
+        return files_in(images)
+    if _is_file(images):
+        return _read(cast(IO[bytes], images))
+    if isinstance(images, Iterator):
+        return [cast(ImageLike, listed(image)) for image in cast(Iterator[ImageLike], images)]
+    if isinstance(images, (list, tuple)):
+        return [_read(cast(IO[bytes], image)) if _is_file(image) else image for image in cast(list[ImageLike], images)]
+    return images
+
+
+def files_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Paths of the images in a folder, in the order of their names, 2 before 10; raises an `ImageError` without any."""
+    known = {suffix for suffix, form in Image.registered_extensions().items() if form in Image.OPEN}
+    names = sorted((entry.name for entry in os.scandir(folder) if entry.is_file()), key=natural)
+    files = [os.path.join(folder, name) for name in names if os.path.splitext(name)[1].lower() in known]
+    if not files:
+        raise ImageError(f"{os.fspath(folder)!r}: the folder has no images: expected files such as .png or .jpg in it")
+    return files
+
+
+def _is_file(value: object) -> bool:
+    return hasattr(value, "read") and not isinstance(value, (Tensor, np.ndarray, Image.Image, str, os.PathLike))
+
+
+def _read(file: IO[bytes]) -> bytes:
+    try:
+        data = file.read(MOST_FILE_BYTES + 1)
+    except Exception as error:  # what a closed file, or one open for writing, raises
+        raise ImageError(f"{quoted(file)} cannot be read: {explained(error)}") from error
+    if not isinstance(data, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(f"{quoted(file)} gives text, expected the bytes of an image: open it in mode 'rb'")
+    return data
 
 
 def _as_batch(images: ImageInput, spec: ImageSpec, border: int, depth: int) -> Tensor:
@@ -61,6 +135,9 @@ def _as_batch(images: ImageInput, spec: ImageSpec, border: int, depth: int) -> T
         return _checked(_channels_first(images, spec), spec, border)
     if isinstance(images, Image.Image):
         return to_tensor(images, spec, _fit(images, spec, border))[None]
+    if isinstance(images, bytes):
+        image = open_image(images)
+        return to_tensor(image, spec, _fit(image, spec, border))[None]
     if isinstance(images, (str, os.PathLike)):
         image = open_image(images)
         try:
@@ -69,7 +146,7 @@ def _as_batch(images: ImageInput, spec: ImageSpec, border: int, depth: int) -> T
             raise ImageError(f"{os.fspath(images)!r}: {error}") from error
     if depth > MOST_LISTS:
         raise ImageError(f"images are nested more than {MOST_LISTS} lists deep: expected one list of images")
-    if isinstance(images, Sequence) and images and not isinstance(images, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(images, Sequence) and images:
         return torch.cat([_as_batch(image, spec, border, depth + 1) for image in images])
     raise ImageError(
         f"{quoted(images)} is not an image: expected a tensor, an array, a PIL image, a path, or several of them"
@@ -82,7 +159,9 @@ def is_single(images: ImageInput) -> bool:
         return images.ndim == 3
     if isinstance(images, np.ndarray):
         return images.ndim in (2, 3)
-    return isinstance(images, (Image.Image, str, os.PathLike))
+    if isinstance(images, (str, os.PathLike)):
+        return not os.path.isdir(images)
+    return isinstance(images, (Image.Image, bytes)) or _is_file(images)
 
 
 def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:

@@ -14,7 +14,7 @@ from interpzoo.config import ModelConfig
 from interpzoo.directions import Direction
 from interpzoo.errors import InputError
 from interpzoo.exporting import Format, export
-from interpzoo.images import ImageInput, is_single
+from interpzoo.images import ImageInput, is_single, listed
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
@@ -119,12 +119,10 @@ class InterpolationModel(Saved):
         if t is not None and measure is not None:
             raise InputError("t and spacing are both given: expected one of them")
         steps = whole("steps", steps, 2, MOST_FRAMES) if t is None else 0
+        a, b = listed(a), listed(b)
         size = self.sizes.fit(a, size)
         z0, z1 = (self._encode_in_chunks(images, size, refine, batch_size) for images in (a, b))
-        if t is None:
-            codes = self._walk(z0, z1, steps, measure, interpolator, batch_size)
-        else:
-            codes = self.interpolate_codes(z0, z1, t, interpolator=interpolator)
+        codes = self._walk(z0, z1, steps, measure, interpolator, batch_size, t)
         frames = self._decode_paths(codes, batch_size)
         warn_if_uneven(frames, measure)
         return frames[0] if is_single(a) and is_single(b) else frames
@@ -135,6 +133,7 @@ class InterpolationModel(Saved):
         images: ImageInput,
         steps: int = 9,
         *,
+        t: Tensor | Sequence[float] | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -143,16 +142,21 @@ class InterpolationModel(Saved):
         """Frames ((n - 1) (steps - 1) + 1, C, H, W) through n images in turn, `steps` from each to the next.
 
         Most paths are joined as they are; `metamorphosis` passes each image without a stop or a sudden turn.
-        `size` and `spacing` are as in `interpolate`; even steps are even between one image and the next.
+        Positions `t` (T,) from 0 to 1, such as those of `ease`, take the place of `steps` even ones. `size` and
+        `spacing` are as in `interpolate`; even steps are even between one image and the next.
 
         Raises:
-            InputError: there are fewer than two images, or `steps` is not from 2 to 10,000.
+            InputError: there are fewer than two images, `steps` is not from 2 to 10,000, or `t` not from 0 to 1.
         """
+        if t is not None:
+            t = as_numbers("t", t, self.device)
+            if t.ndim != 1 or t.numel() < 2 or t[0] != 0 or t[-1] != 1:
+                raise InputError(f"t has shape {tuple(t.shape)}: expected positions (T,), the first 0 and the last 1")
         measure = measure_of(spacing)
         codes = self._encode_in_chunks(images, size, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph needs at least two images, got {len(codes)}")
-        path = self._through(codes, steps, measure, interpolator, batch_size)
+        path = self._through(codes, steps, measure, interpolator, batch_size, t)
         frames = self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
         if measure is not None:
             warn_if_uneven(frames.unfold(0, path.shape[1], path.shape[1] - 1).movedim(-1, 1), measure)
@@ -184,6 +188,7 @@ class InterpolationModel(Saved):
         rows = whole("rows", rows, 2, MOST_FRAMES)
         cols = whole("cols", cols, 2, min(MOST_FRAMES, MOST_IMAGES // rows))
         measure = measure_of(spacing)
+        x00, x01, x10, x11 = map(listed, (x00, x01, x10, x11))
         size = self.sizes.fit(x00, size)
         top, bottom = self._corners(x00, x01, size), self._corners(x10, x11, size)
         sides = self._walk(top, bottom, rows, measure, interpolator, batch_size)
@@ -196,7 +201,7 @@ class InterpolationModel(Saved):
     def mix(
         self,
         images: ImageInput,
-        weights: Tensor | Sequence[float] | Sequence[Sequence[float]],
+        weights: Tensor | Sequence[float] | Sequence[Sequence[float]] | None = None,
         *,
         size: Sequence[int] | None = None,
         mixer: str | Mixer | None = None,
@@ -206,9 +211,11 @@ class InterpolationModel(Saved):
 
         Args:
             images: the k images to mix.
-            weights: share of each image, (k,) for one mix or (N, k) for N mixes; at least 0, with sum 1.
+            weights: share of each image, (k,) for one mix or (N, k) for N mixes; at least 0, with sum 1. By default all
+                have the same.
             size: as in `interpolate`.
-            mixer: a registered name or a `Mixer`; the model's own interpolator by default, if it is one.
+            mixer: a registered name or a `Mixer`. By default the model's own interpolator, if it is one, or else the
+                weighted mean of the codes.
             batch_size: images encoded or decoded at once; chosen to bound the memory by default.
 
         Returns:
@@ -216,9 +223,11 @@ class InterpolationModel(Saved):
 
         Raises:
             ImageError: as `encode`.
-            InputError: the weights are invalid, or the interpolator is not a `Mixer`.
+            InputError: the weights are invalid, or `mixer` is not a `Mixer`.
         """
         codes = self._encode_in_chunks(images, size, 0, batch_size)
+        if weights is None:
+            weights = codes.new_full((len(codes),), 1 / len(codes))
         shares = as_numbers("weights", weights, self.device)
         if shares.ndim not in (1, 2) or shares.shape[-1] != len(codes):
             raise InputError(f"weights have shape {tuple(shares.shape)}, expected ({len(codes)},) or (N, {len(codes)})")
@@ -227,10 +236,13 @@ class InterpolationModel(Saved):
         if not bool(good.all()):
             raise InputError(f"weights {rows[~good][0].tolist()}: expected shares of at least 0 that sum to 1")
         path = self._path(mixer)
-        if not isinstance(path, Mixer):
+        if mixer is not None and not isinstance(path, Mixer):
             kind = type(path).__name__
             raise InputError(f"{kind!r} is a path between two codes, not a mixer: give one, such as mixer='mixup'")
-        mixed = path.mix(codes.expand(len(rows), *codes.shape), rows, model=self)
+        if isinstance(path, Mixer):
+            mixed = path.mix(codes.expand(len(rows), *codes.shape), rows, model=self)
+        else:
+            mixed = torch.einsum("nk,k...->n...", rows, codes)
         frames = self._decode_in_chunks(mixed, batch_size)
         return frames if shares.ndim == 2 else frames[0]
 
@@ -241,11 +253,13 @@ class InterpolationModel(Saved):
         pairs: int = 4,
         steps: int = 9,
         *,
+        t: Tensor | Sequence[float] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Images (pairs, steps, C, H, W) between the first pairs of example codes; `spacing` is as in `interpolate`.
+        """Images (pairs, steps, C, H, W) between the first pairs of example codes; `t` and `spacing` are as in
+        `interpolate`.
 
         Raises:
             InputError: the model has fewer than two examples, `steps` is below two or `pairs` below one.
@@ -255,7 +269,7 @@ class InterpolationModel(Saved):
             raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
         measure = measure_of(spacing)
-        paths = self._walk(codes[::2], codes[1::2], steps, measure, interpolator, batch_size)
+        paths = self._walk(codes[::2], codes[1::2], steps, measure, interpolator, batch_size, t)
         frames = self._decode_paths(paths, batch_size)
         warn_if_uneven(frames, measure)
         return frames

@@ -96,8 +96,13 @@ class Paths(Autoencoder):
         measure: Measure | None,
         interpolator: str | Interpolator | None,
         batch_size: int | None,
+        t: Tensor | Sequence[float] | None = None,
     ) -> Tensor:
-        """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured."""
+        """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured, or at `t`."""
+        if t is not None:
+            if measure is not None:
+                raise InputError("t and spacing are both given: expected one of them")
+            return self.interpolate_codes(z0, z1, t, interpolator=interpolator)
         if measure is None:
             return self.interpolate_codes(z0, z1, _linear(steps), interpolator=interpolator)
         z0, z1 = self._paired(z0, z1)
@@ -111,12 +116,15 @@ class Paths(Autoencoder):
         measure: Measure | None,
         interpolator: str | Interpolator | None,
         batch_size: int | None,
+        t: Tensor | None = None,
     ) -> Tensor:
-        """As `_walk`, (k - 1, steps, *latent_shape) from each of k codes to the next."""
+        """As `_walk`, (k - 1, steps, *latent_shape) from each of k codes to the next; `t` is (T,)."""
         path = self._path(interpolator).through(codes, model=self)
         if measure is not None:
+            if t is not None:
+                raise InputError("t and spacing are both given: expected one of them")
             return path(self._even(path, len(codes) - 1, steps, measure, batch_size))
-        t = _linear(steps).to(self.device)
+        t = (_linear(steps) if t is None else t).to(self.device)
         self.sizes.check_number((len(codes) - 1) * len(t), self.sizes.of_codes(codes))
         return path(t)
 

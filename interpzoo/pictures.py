@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from interpzoo.arguments import MOST_AT_ONCE, one_of, whole
 from interpzoo.errors import ImageError, InputError, OutputError
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import PICTURES, atomic_write, check_new_folder
 from interpzoo.tensors import check_plain
 from interpzoo.text import printable, quoted
 
@@ -31,7 +31,6 @@ Enlarge = Literal["smooth", "nearest"]
 MOST_PIXELS: Final = 1 << 26
 """Largest number of pixels of one picture, which takes 800 MB while it is made."""
 
-_PICTURES: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".gif": "GIF"}
 _VISIBLE: Final = 96  # pixels that the longer side is enlarged to
 _GAP: Final = 2  # pixels between rows
 _DIGITS: Final = 4  # at least, of a frame's number
@@ -63,7 +62,7 @@ def save_image(path: str | os.PathLike[str], image: Tensor) -> None:
         ImageError: a wrong shape, or values that are not finite.
         OutputError: the suffix is unknown or the file cannot be written; an existing file is then left as it was.
     """
-    write_pictures(path, _PICTURES, [_picture(image)])
+    write_pictures(path, PICTURES, [_picture(image)])
 
 
 def save_strip(
@@ -82,7 +81,7 @@ def save_strip(
         ImageError, OutputError: as `save_image`.
         InputError: `scale` or `enlarge` is not valid, or the picture would be too large.
     """
-    write_pictures(path, _PICTURES, [to_strip(frames, scale=scale, enlarge=enlarge)])
+    write_pictures(path, PICTURES, [to_strip(frames, scale=scale, enlarge=enlarge)])
 
 
 def save_frames(
@@ -121,22 +120,6 @@ def save_frames(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return written
-
-
-def check_new_folder(folder: str | Path) -> Path:
-    """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
-    target = expanded(folder)
-    try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            what = "it has files already" if target.is_dir() else "it is not a folder"
-            raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
-        if not target.resolve().parent.is_dir():
-            raise OutputError(f"cannot write {str(folder)!r}: there is no folder {str(target.resolve().parent)!r}")
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"cannot write {quoted(folder)}: {error}") from error
-    return target.resolve()
 
 
 class Sheet:

@@ -121,7 +121,7 @@ class Sizes:
 
 def _size_of(images: object, channels: int, depth: int = 0) -> Size:
     """Height and width of the first image, upright."""
-    if isinstance(images, (str, os.PathLike)):
+    if isinstance(images, (str, os.PathLike, bytes)):
         images = open_image(images)
     if isinstance(images, Image.Image):
         image = loaded(images)
@@ -133,7 +133,7 @@ def _size_of(images: object, channels: int, depth: int = 0) -> Size:
         if len(shape) < 2 or 0 in shape:
             raise ImageError(f"images of shape {shape}: expected (C, H, W) or (B, C, H, W)")
         return shape[-2], shape[-1]
-    if isinstance(images, Sequence) and images and not isinstance(images, bytes) and depth <= MOST_LISTS:
+    if isinstance(images, Sequence) and images and depth <= MOST_LISTS:
         return _size_of(images[0], channels, depth + 1)
     raise ImageError(
         f"{quoted(images)} is not an image: expected a tensor, an array, a PIL image, a path, or several of them"

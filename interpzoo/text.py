@@ -10,6 +10,7 @@ _MOST_QUOTED: Final = 60
 _CUT: Final = " ... "
 _TAIL: Final = 300
 """Characters that a message keeps at its end, where it says how to fix the error."""
+_DIGITS: Final = re.compile(r"(\d{1,18})")
 _BREAK: Final = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
@@ -49,3 +50,8 @@ def explained(error: BaseException) -> str:
     except Exception:  # an error with a faulty `__str__`
         first = ""
     return one_line(f"{type(error).__name__}: {first}" if first else type(error).__name__)
+
+
+def natural(name: str) -> list[str | int]:
+    """A key that sorts ``2.png`` before ``10.png``."""
+    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import open_image
 from interpzoo.errors import ImageError
-from interpzoo.images import as_batch, is_single, to_tensor
+from interpzoo.images import as_batch, batches, is_single, to_tensor
 
 GRAY, COLOR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
 
@@ -233,6 +234,41 @@ class TestAsBatch:
         batch = as_batch([image, tmp_path / "x.png", str(tmp_path / "x.png"), noise(4, 4, 3)], COLOR)
         assert torch.equal(batch, to_tensor(image, COLOR).expand(4, -1, -1, -1))
         assert as_batch((torch.rand(2, 3, 4, 4), image), COLOR).shape == (3, 3, 4, 4)
+
+    def test_bytes_files_folders_and_generators(self, tmp_path: Path) -> None:
+        for number in (10, 2, 1):
+            Image.fromarray(np.full((4, 4, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+        (tmp_path / "notes.txt").write_text("not an image")
+        expected = torch.tensor([1, 2, 10]).view(3, 1, 1, 1) / 255
+        assert torch.equal(as_batch(tmp_path, COLOR), expected.expand(3, 3, 4, 4))
+        data = (tmp_path / "2.png").read_bytes()
+        for image in (data, io.BytesIO(data)):
+            assert is_single(image)
+            assert torch.equal(as_batch(image, COLOR), expected[1:2].expand(1, 3, 4, 4))
+        several = (image for image in (data, tmp_path / "10.png", torch.zeros(2, 3, 4, 4)))
+        assert as_batch(several, COLOR)[:, 0, 0, 0].mul(255).round().tolist() == [2, 10, 0, 0]
+        (tmp_path / "empty").mkdir()
+        for images, message in (
+            (tmp_path / "empty", "the folder has no images"),
+            (iter(()), "is not an image"),
+            (io.StringIO("text"), "gives text, expected the bytes of an image"),
+            (b"text", "not an image of a known format"),
+        ):
+            with pytest.raises(ImageError, match=message):
+                as_batch(images, COLOR)  # type: ignore[arg-type]
+
+    def test_the_images_of_an_iterator_are_read_in_parts(self) -> None:
+        taken: list[int] = []
+
+        def images() -> Iterator[Tensor]:
+            for number in range(7):
+                taken.append(number)
+                yield torch.full((3, 4, 4), number / 10)
+
+        parts = batches(images(), COLOR, 3)
+        assert torch.equal(next(parts), torch.arange(3).view(3, 1, 1, 1).expand(3, 3, 4, 4) / 10)
+        assert len(taken) == 3
+        assert [len(part) for part in parts] == [3, 1]
 
     @pytest.mark.parametrize("images", [[], None, 3, [None], {"a": 1}])
     def test_what_is_not_an_image(self, images: object) -> None:

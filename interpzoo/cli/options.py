@@ -40,6 +40,13 @@ def model_argument(function: F) -> F:
     return click.argument("name")(function)
 
 
+def models_argument(function: F) -> F:
+    """The argument NAME of a command that takes several models; its help gets a paragraph that says what it can be."""
+    more = f"{_MODEL} It can be several, with commas between them, and names with wildcards, as in 'acai-*'."
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{more}"
+    return click.argument("name")(function)
+
+
 def height_and_width(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
     """A callback for an option that takes a size of images, such as ``256x192``."""
     if text is None:

@@ -44,6 +44,8 @@ def lines() -> Iterator[Line]:
     for path in BAD_PATHS:
         yield ("interpolate", "ae-tiny", "-o", path)
         yield ("interpolate", "ae-tiny", path, path, "-o", "x.png")
+        yield ("encode", "ae-tiny", path, "-o", "x.npy")
+        yield ("mix", "ae-tiny", path, "-o", "x.png")
         for line, option in itertools.product(scored, ("--data-root", "--dataset", "--features", "--metrics")):
             yield (*line, option, path)
         yield ("evaluate", "./trained", "--json", f"{path}/x.json")
@@ -57,6 +59,9 @@ def lines() -> Iterator[Line]:
         yield ("push", "ae-tiny", name)
         yield ("interpolate", name, "-o", "x.png")
         yield ("export", name, "-o", "exported")
+        for command in ("morph", "grid", "mix", "sample"):
+            yield (command, name, *(["a.png"] * 4 if command != "sample" else []), "-o", "x.png")
+        yield ("encode", name, "a.png", "-o", "x.npy")
         yield (*picture, "--interpolator", name)
 
 

@@ -95,7 +95,10 @@ def test_a_path_needs_two_examples(cli: Cli, model: Path, tmp_path: Path) -> Non
 def test_usage_errors_are_found_before_anything_is_loaded(cli: Cli) -> None:
     for arguments, expected in (
         (("a.png", "-o", "x.png"), "a path needs two images: give one beside 'a.png', or none."),
-        (("-o", "x.bmp"), "'x.bmp' ends in '.bmp', expected .png, .jpg, .jpeg, .webp, .gif."),
+        (
+            ("-o", "x.bmp"),
+            "'x.bmp' ends in '.bmp', expected .png, .jpg, .jpeg, .mp4, .gif, .webp, .apng, .npy, or a new fol",
+        ),
         (("-o", "no/x.png"), "there is no folder 'no'."),
         ((), "Missing option '-o' / '--output'."),
         (("--steps", "many", "-o", "x.png"), "'many' is not a valid integer."),
@@ -115,7 +118,7 @@ def test_invalid_input(cli: Cli) -> None:
         (("--device", "abacus"), "device = 'abacus' cannot be used: "),
         (("none.png", "b.jpg"), "'none.png': the image cannot be read: No such file or directory"),
         (("a.png", "model/config.json"), "'model/config.json': not an image of a known format"),
-        (("a.png", "."), "'.': the image cannot be read: Is a directory"),
+        (("a.png", "."), "each path needs two images, got 3: leave one out, or use 'interpzoo morph'"),
     ):
         assert expected in cli.refuses("interpolate", "./model", *arguments, "-o", "x.png")
         assert not (cli.folder / "x.png").exists()

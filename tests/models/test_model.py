@@ -116,7 +116,13 @@ def test_codes_of_another_shape_are_quoted(model: InterpolationModel, shape: tup
 
 
 class TestGradients:
-    """`encode` and `decode` follow the caller's gradient mode; all other methods track no gradients."""
+    """`encode` tracks those of its images and `decode` follows the caller; all other methods but a call track none."""
+
+    def test_encode_tracks_gradients_only_of_images_that_require_them(self, any_model: InterpolationModel) -> None:
+        images = random_images(2, any_model.config.image)
+        assert not any_model.encode(images).requires_grad
+        assert any_model(images).requires_grad
+        assert any_model.encode([images[0], images[1].requires_grad_()]).requires_grad
 
     def test_encode_and_decode_follow_the_caller(self, any_model: InterpolationModel) -> None:
         images = random_images(2, any_model.config.image).requires_grad_()

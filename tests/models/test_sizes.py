@@ -144,7 +144,7 @@ def test_images_without_a_size_are_refused(identity: InterpolationModel) -> None
     endless: list[ImageInput] = []
     endless.append(endless)  # pyright: ignore[reportArgumentType]
     for images in (torch.zeros(3), torch.zeros(3, 0, 4), [], 7, b"a", endless):
-        with pytest.raises(ImageError, match=r"expected|is not an image"):
+        with pytest.raises(ImageError, match=r"expected|not an image"):
             identity.encode(images)  # pyright: ignore[reportArgumentType]
 
 

@@ -1,12 +1,34 @@
-"""``interpzoo interpolate``: a picture of the path between two images."""
+"""``interpzoo interpolate``: the path between two images, as a picture, a film or numbers."""
 
-from pathlib import Path
-from typing import Literal
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from interpzoo.cli.console import echo
-from interpzoo.cli.options import UserPath, device_option, height_and_width, model_argument, writable
+from interpzoo.cli.draw_options import (
+    batch_size_option,
+    easing_option,
+    film_options,
+    interpolators_option,
+    look_options,
+    output_option,
+    several,
+    size_option,
+    spacing_options,
+    steps_option,
+)
+from interpzoo.cli.drawing import Drawing, by_model_and_path
+from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.options import models_argument
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from interpzoo.model import InterpolationModel
+
+_EXAMPLES = 4  # pairs of a model's examples
 
 
 @click.command(
@@ -14,103 +36,68 @@ from interpzoo.cli.options import UserPath, device_option, height_and_width, mod
     epilog="""\b
 Examples:
   interpzoo interpolate acai-mnist -o strip.png
-  interpzoo interpolate acai-mnist three.png eight.png --steps 15 -o path.gif
-  interpzoo interpolate ./runs/mine --interpolator slerp -o strip.png
+  interpzoo interpolate acai-mnist three.png eight.png --seconds 4 -o walk.mp4
+  interpzoo interpolate 'acai-celeba,ae-celeba' anna.png ben.png --t 0,0.25,0.5 -o strip.png
+  interpzoo interpolate ./runs/mine --interpolator linear --interpolator slerp -o strip.png
 """,
 )
-@model_argument
-@click.argument("a", required=False)
-@click.argument("b", required=False)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=UserPath(dir_okay=False),
-    callback=writable(".png", ".jpg", ".jpeg", ".webp", ".gif"),
-    metavar="FILE",
-    help="File to write: a picture (.png, .jpg, .webp) with one path per row, or an animation (.gif).",
-)
-@click.option(
-    "--steps", default=9, show_default=True, metavar="N", help="Number of frames per path, both ends included."
-)
-@click.option(
-    "--interpolator", metavar="NAME", help="Path between the codes, such as slerp.", show_default="the model's own"
-)
-@click.option(
-    "--size",
-    callback=height_and_width,
-    metavar="HxW",
-    help="Height and width of the frames, for a model of any size.",
-    show_default="those of image A",
-)
+@models_argument
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@output_option(films=True)
+@steps_option
+@several("--t", metavar="T,T,...", help="Where the frames lie instead: 0 is the first image, 1 the second.")
+@easing_option
+@spacing_options
+@interpolators_option
+@size_option
 @click.option(
     "--frame",
     type=click.Choice(["face", "ink"]),
-    help="Frame A and B as the model's images: by the eyes of the largest face, or ink on paper as white on black.",
+    help="Frame images as the model's were: by the eyes of the largest face, or ink on paper as white on black.",
 )
-@click.option(
-    "--spacing",
-    type=click.Choice(["linear", "even"]),
-    default="linear",
-    show_default=True,
-    help="Frames even in t, or at even distances between images.",
-)
-@click.option(
-    "--features",
-    metavar="NAME",
-    help="Feature network to measure distances by: its name, its folder, or timm:BACKBONE.",
-    show_default="pixels",
-)
-@click.option(
-    "--batch-size", type=int, metavar="N", help="Number of images to decode at once.", show_default="as memory allows"
-)
-@click.option(
-    "--scale", type=int, metavar="N", help="Repeat each pixel N times.", show_default="small images are enlarged"
-)
-@device_option
+@film_options("back-and-forth", "once")
+@batch_size_option
+@look_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     name: str,
-    a: str | None,
-    b: str | None,
+    images: Sequence[str],
     *,
-    output: Path,
-    steps: int,
-    interpolator: str | None,
+    interpolators: Sequence[str],
     size: tuple[int, int] | None,
     frame: Literal["face", "ink"] | None,
-    spacing: Literal["linear", "even"],
-    features: str | None,
     batch_size: int | None,
-    scale: int | None,
     device: str,
+    **drawn: Any,
 ) -> None:
-    """Interpolate from image A to image B with the model NAME, or between its example images if there is no A and B.
+    """Interpolate from each first IMAGE to the second with the model NAME, or between its examples without images.
 
-    Images of another size are cropped and resized to the model's size, or, if the model takes any size, to that of A.
+    Images of another size are cropped and resized to the model's size, or, if the model takes any size, to that of the
+    first.
     """
-    if a is not None and b is None:
-        raise click.UsageError(f"a path needs two images: give one beside {a!r}, or none.", click.get_current_context())
-    if a is None and size is not None:
-        raise click.UsageError("--size is for two images: give A and B.", click.get_current_context())
-    if a is None and frame is not None:
-        raise click.UsageError("--frame is for two images: give A and B.", click.get_current_context())
-    if features is not None and spacing == "linear":
-        raise click.UsageError("--features is for even steps: give --spacing even.", click.get_current_context())
-    from interpzoo.features import features_named
-    from interpzoo.films import save_gif
-    from interpzoo.pictures import save_strip
-    from interpzoo.pretrained.load import load
+    drawing = Drawing(**drawn)
+    drawing.check(ctx)
+    files = image_files(images)
+    if len(files) == 1:
+        raise click.UsageError(f"a path needs two images: give one beside {files[0]!r}, or none.", ctx)
+    if len(files) % 2:
+        raise click.UsageError(
+            f"each path needs two images, got {len(files)}: leave one out, or use 'interpzoo morph' for a path through "
+            "all of them.",
+            ctx,
+        )
+    if size is not None and not files:
+        raise click.UsageError("--size is for two images: give them.", ctx)
+    if frame is not None and not files:
+        raise click.UsageError("--frame is for two images: give them.", ctx)
 
-    model = load(name, device=device)
-    even = spacing if features is None else features_named(features, model.config.image, device=device)
-    if a is None or b is None:
-        frames = model.example_strip(steps=steps, spacing=even, interpolator=interpolator, batch_size=batch_size)
-    else:
-        first, last = (a, b) if frame is None else model.frame([a, b], frame, size=size)
-        frames = model.interpolate(
-            first, last, steps, size=size, spacing=even, interpolator=interpolator, batch_size=batch_size
-        )[None]
-    save = save_gif if output.suffix.lower() == ".gif" else save_strip
-    save(output, frames, scale=scale)
-    paths, count, _, height, width = frames.shape
-    echo(f"{output}: {paths} path{'s' if paths > 1 else ''} of {count} frames of {height}x{width}")
+    def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
+        where = drawing.positions(model)
+        how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size}
+        if files:
+            shown = files if frame is None else model.frame(files, frame, size=size)
+            return model.interpolate(shown[::2], shown[1::2], size=size, **where, **how)
+        return model.example_strip(_EXAMPLES, **where, **how)
+
+    drawing.write_paths(by_model_and_path(model_names(name), interpolators, device, draw))

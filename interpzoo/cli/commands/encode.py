@@ -1,0 +1,58 @@
+"""``interpzoo encode``: images to codes, in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from interpzoo.cli.console import echo
+from interpzoo.cli.draw_options import size_option
+from interpzoo.cli.inputs import image_files
+from interpzoo.cli.options import UserPath, device_option, model_argument, writable
+
+
+@click.command(
+    short_help="Write the codes of images to a file.",
+    epilog="""\b
+Examples:
+  interpzoo encode acai-celeba ./photos -o codes.npy
+  ls ./digits/*.png | interpzoo encode acai-mnist - --refine 20 -o codes.safetensors
+""",
+)
+@model_argument
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=UserPath(dir_okay=False),
+    callback=writable(".npy", ".safetensors"),
+    metavar="FILE",
+    help="File to write: .npy, or .safetensors, which also says the model and the images.",
+)
+@click.option("--refine", default=0, show_default=True, metavar="N", help="Steps that bring codes closer to images.")
+@size_option
+@device_option
+def command(
+    name: str, images: Sequence[str], *, output: Path, refine: int, size: tuple[int, int] | None, device: str
+) -> None:
+    """Encode all IMAGEs with the model NAME: one float32 code for each, in order."""
+    files = image_files(images)
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from interpzoo.files import atomic_write
+    from interpzoo.pretrained.load import load
+
+    model = load(name, device=device)
+    codes = model.encode(files, refine=refine, size=size).cpu().numpy()
+    with atomic_write(output) as temporary:
+        if output.suffix.lower() == ".npy":
+            with temporary.open("wb") as file:
+                np.save(file, codes, allow_pickle=False)
+        else:
+            save_file({"codes": codes}, temporary, {"model": model.config.name, "images": json.dumps(files)})
+    echo(f"{output}: {len(codes)} code{'s' * (len(codes) != 1)} of {' x '.join(map(str, codes.shape[1:]))} numbers")

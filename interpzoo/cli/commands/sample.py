@@ -1,0 +1,45 @@
+"""``interpzoo sample``: new images from a model's prior."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interpzoo.arguments import MOST_SEED
+from interpzoo.cli.draw_options import batch_size_option, look_options, output_option
+from interpzoo.cli.drawing import Drawing, by_model_and_path
+from interpzoo.cli.inputs import model_names
+from interpzoo.cli.options import models_argument
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from interpzoo.model import InterpolationModel
+
+
+@click.command(
+    short_help="Draw new images, where the model has a prior.",
+    epilog="""\b
+Examples:
+  interpzoo sample vae-mnist -o new.png
+  interpzoo sample vae-celeba --count 1000 --seed 7 -o faces
+""",
+)
+@models_argument
+@click.option("--count", default=16, show_default=True, metavar="N", help="Number of images.")
+@click.option(
+    "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, metavar="N", help="Seed of the images."
+)
+@output_option(films=False)
+@batch_size_option
+@look_options
+def command(name: str, *, count: int, seed: int, batch_size: int | None, device: str, **drawn: Any) -> None:
+    """Draw images from the prior of the model NAME. A picture has them in rows, as wide as high."""
+    drawing = Drawing(**drawn)
+
+    def draw(model: InterpolationModel, _: str | None) -> Tensor:
+        return model.sample(count, seed=seed, batch_size=batch_size)
+
+    drawing.write_images(by_model_and_path(model_names(name), (), device, draw), math.ceil(math.sqrt(max(count, 1))))

@@ -1,0 +1,179 @@
+"""Options of the commands that draw: where to write, what lies along a path, and how a film is played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from interpzoo.cli.options import F, UserPath, device_option, height_and_width
+from interpzoo.errors import InputError, OutputError
+from interpzoo.files import FILMS, check_new_folder
+from interpzoo.text import quoted
+
+STRIPS: Final = (".png", ".jpg", ".jpeg")
+"""Suffixes of pictures that show all frames."""
+SECONDS: Final = 2.0
+"""Time that a film takes from one image to the next."""
+RATE: Final = 25.0
+"""Frames a second of a film."""
+RATE_OF_STEPS: Final = 10.0
+"""Frames a second of a film whose number of frames is given."""
+STEPS: Final = 9
+"""Frames from one image to the next of what is not a film."""
+
+
+def output_option(*, films: bool) -> Callable[[F], F]:
+    """The option ``-o``, whose suffix decides what is written; with `films` that of films too."""
+    suffixes = (*STRIPS, *(FILMS if films else ()), ".npy")
+
+    def check(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
+        try:
+            if not path.suffix or path.is_dir():
+                return check_new_folder(path)
+        except (InputError, OutputError) as error:
+            raise click.BadParameter(str(error), ctx, parameter) from None
+        if path.suffix.lower() not in suffixes:
+            known = ", ".join(suffixes)
+            raise click.BadParameter(
+                f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}, or a new folder.", ctx, parameter
+            )
+        if not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", ctx, parameter)
+        return path
+
+    film = "a film (.mp4, .gif, .webp, .apng), " if films else ""
+    text = f"What to write: a picture (.png, .jpg), {film}the numbers (.npy), or a new folder for one file a frame."
+    return click.option("-o", "--output", required=True, type=UserPath(), callback=check, metavar="PATH", help=text)
+
+
+def several(*names: str, **options: Any) -> Callable[[F], F]:
+    """An option whose values have commas between them."""
+    return click.option(*names, callback=_numbers, **options)
+
+
+def _numbers(ctx: click.Context, parameter: click.Parameter, text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(
+            f"{quoted(text)}: expected numbers with commas between them.", ctx, parameter
+        ) from None
+
+
+size_option = click.option(
+    "--size",
+    callback=height_and_width,
+    metavar="HxW",
+    help="Height and width of the frames, for a model of any size.",
+    show_default="those of the first image",
+)
+interpolators_option = click.option(
+    "--interpolator",
+    "interpolators",
+    multiple=True,
+    metavar="NAME",
+    help="Path between the codes, such as slerp. Can be repeated, to show several.",
+    show_default="the model's own",
+)
+steps_option = click.option(
+    "--steps",
+    type=int,
+    metavar="N",
+    help="Number of frames from one image to the next, both included.",
+    show_default=f"{STEPS}; in a film as many as its seconds need",
+)
+easing_option = click.option(
+    "--easing",
+    type=click.Choice(["linear", "in-out"]),
+    default="linear",
+    show_default=True,
+    help="Even steps, or small ones at each image.",
+)
+_SPACING = (
+    click.option(
+        "--spacing",
+        type=click.Choice(["linear", "even"]),
+        default="linear",
+        show_default=True,
+        help="Frames even in t, or at even distances between images.",
+    ),
+    click.option(
+        "--features",
+        metavar="NAME",
+        help="Feature network to measure distances by: its name, its folder, or timm:BACKBONE.",
+        show_default="pixels",
+    ),
+)
+
+
+def spacing_options(function: F) -> F:
+    """What the distances between frames are."""
+    for option in reversed(_SPACING):
+        function = option(function)
+    return function
+
+
+batch_size_option = click.option(
+    "--batch-size", type=int, metavar="N", help="Number of images to decode at once.", show_default="as memory allows"
+)
+
+_LOOK = (
+    click.option(
+        "--scale",
+        type=int,
+        metavar="N",
+        help="Enlarge each image N times.",
+        show_default="small images are enlarged, but not in a folder",
+    ),
+    click.option(
+        "--enlarge",
+        type=click.Choice(["smooth", "nearest"]),
+        help="How to enlarge: smoothly, or each pixel to a square.",
+        show_default="smooth in films, nearest elsewhere",
+    ),
+    device_option,
+)
+
+
+def look_options(function: F) -> F:
+    """How pictures are enlarged, and where models compute."""
+    for option in reversed(_LOOK):
+        function = option(function)
+    return function
+
+
+def film_options(*loops: str) -> Callable[[F], F]:
+    """How a film is played; `loops` are the ways in which it can go on."""
+    options = (
+        click.option(
+            "--fps",
+            type=float,
+            metavar="N",
+            help="Frames of a film in a second.",
+            show_default=f"{RATE:g}, or {RATE_OF_STEPS:g} with --steps",
+        ),
+        click.option(
+            "--seconds",
+            type=float,
+            metavar="N",
+            help="Length of one round of a film.",
+            show_default=f"{SECONDS:g} from one image to the next",
+        ),
+        click.option("--hold", type=float, metavar="SECONDS", help="Stand still at each image.", show_default="0"),
+        click.option(
+            "--loop",
+            type=click.Choice(loops),
+            help="How a film goes on at its end.",
+            show_default=loops[0],
+        ),
+    )
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add

@@ -1,0 +1,71 @@
+"""What the commands read: models by name, and images as files, folders, patterns and lists."""
+
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+from interpzoo.arguments import MOST_IMAGES
+from interpzoo.cli.console import echo
+from interpzoo.errors import InputError
+from interpzoo.text import natural, quoted
+
+_WILD = re.compile(r"[*?\[]")
+
+
+def image_files(arguments: Sequence[str]) -> list[str]:
+    """The image files that arguments name, in order.
+
+    Args:
+        arguments: files; folders, which stand for the images in them, in the order of their names (2 before 10);
+            patterns with ``*``, ``?`` or ``[...]``; and ``-`` for a list on standard input, one of these on each line.
+
+    Raises:
+        ImageError: a folder has no image.
+        InputError: no file matches a pattern, or there are more than 100,000.
+    """
+    found: list[str] = []
+    for argument in arguments:
+        for name in _lines() if argument == "-" else [argument]:
+            found.extend(_files(os.path.expanduser(name)))
+            if len(found) > MOST_IMAGES:
+                raise InputError(f"{quoted(argument)}: more than {MOST_IMAGES:,} images: give fewer")
+    return found
+
+
+def model_names(names: str) -> list[str]:
+    """The models that NAME stands for: one, or several with commas between them, each with wildcards if it has any.
+
+    Raises an `UnknownNameError` if a pattern matches none.
+    """
+    from interpzoo.benchmark.selection import models_named
+    from interpzoo.pretrained.locate import is_path
+
+    found: dict[str, None] = {}
+    for name in [names] if is_path(names) and os.path.isdir(os.path.expanduser(names)) else names.split(","):
+        if _WILD.search(name) and not is_path(name):
+            matching = models_named([name], skipped=lambda name: echo(f"{name} is skipped: not installed", err=True))
+            found.update((str(model), None) for model in matching)
+        else:
+            found[name] = None
+    return [*found]
+
+
+def _lines() -> Iterator[str]:
+    for line in sys.stdin:
+        if name := line.rstrip("\r\n"):
+            yield name
+
+
+def _files(name: str) -> list[str]:
+    if os.path.isdir(name):
+        from interpzoo.images import files_in
+
+        return files_in(name)
+    if _WILD.search(name) and not os.path.lexists(name):
+        files = sorted((file for file in glob.glob(name, recursive=True) if os.path.isfile(file)), key=natural)
+        if not files:
+            raise InputError(f"{quoted(name)}: no file matches this pattern")
+        return files
+    return [name]
