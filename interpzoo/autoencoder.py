@@ -126,11 +126,16 @@ class Autoencoder(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
 
-        If the model takes any size, the codes' shape says the size of their images.
+        Paths of codes (B, T, *latent_shape) become (B, T, C, H, W). If the model takes any size, the codes' shape says
+        the size of their images.
 
         Raises:
             InputError: the codes have another shape or type, or they or their images are not finite.
         """
+        if isinstance(codes, Tensor) and codes.ndim == len(self.latent_shape) + 2:  # pyright: ignore[reportUnnecessaryIsInstance]
+            if 0 in codes.shape[:2]:
+                raise InputError(f"codes have shape {tuple(codes.shape)}: expected at least one code")
+            return self._decode_in_chunks(codes.flatten(0, 1), None).unflatten(0, codes.shape[:2])
         return self._decode_in_chunks(codes, None)
 
     @torch.no_grad()

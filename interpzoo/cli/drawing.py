@@ -108,7 +108,10 @@ class Drawing:
         if self.output.suffix.lower() in STRIPS and not self.output.is_dir():
             missing = -next(iter(images.values())).shape[0] % columns
             padded = {name: pad(table, (0,) * 7 + (missing,), value=1.0) for name, table in images.items()}
-            self._write({name: table.unflatten(0, (-1, columns)) for name, table in padded.items()}, 1)
+            rows = {name: table.unflatten(0, (-1, columns)) for name, table in padded.items()}
+            if len(rows) > 1:  # the rows of one model after those of another; spaces keep their labels apart
+                rows = {name + " " * n: row[None] for name, table in rows.items() for n, row in enumerate(table)}
+            self._write(rows, 1)
         else:
             self._write({name: table[None] for name, table in images.items()}, 1)
         echo(f"{self.output}: {count} image{'s' * (count != 1)} {_sizes(images)}")

@@ -115,6 +115,13 @@ def test_codes_of_another_shape_are_quoted(model: InterpolationModel, shape: tup
         assert str(error.value) == f"codes have shape {shape}, expected (B, 2, 4, 4)"
 
 
+def test_paths_of_codes_are_decoded_as_paths(model: InterpolationModel) -> None:
+    codes = torch.randn(2, 3, *model.latent_shape)
+    assert torch.equal(model.decode(codes)[1], model.decode(codes[1]))
+    with pytest.raises(InputError, match="expected at least one code"):
+        model.decode(codes[:, :0])
+
+
 class TestGradients:
     """`encode` tracks those of its images and `decode` follows the caller; all other methods but a call track none."""
 
