@@ -66,6 +66,8 @@ def direction_between(positive: Tensor, negative: Tensor, *, name: str = "direct
     Raises:
         InputError: a group is empty, or the groups have other shapes or the same mean.
     """
+    if not isinstance(probe, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"probe = {quoted(probe)}: expected True or False")
     for group, codes in (("positive", positive), ("negative", negative)):
         check_floats(group, codes)
         if codes.ndim < 2 or not len(codes):
@@ -78,7 +80,7 @@ def direction_between(positive: Tensor, negative: Tensor, *, name: str = "direct
     if probe:
         spread = torch.cat([codes - mean for codes, mean in zip(groups, means, strict=True)])
         within = spread.T @ spread / len(spread)
-        ridge = _RIDGE * within.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
+        ridge = _RIDGE * within.diagonal().mean() or 1.0  # groups of one code each do not vary
         normal = torch.linalg.solve(within + ridge * torch.eye(len(within), dtype=within.dtype), vector)
         vector = normal * (normal @ vector) / (normal @ normal).clamp(min=torch.finfo(torch.float64).tiny)
     if not bool(vector.norm() > 0) or not bool(vector.isfinite().all()):
@@ -136,7 +138,13 @@ def save_directions(path: str | Path, directions: Iterable[Direction] | Mapping[
         InputError: there are none, or two have one name.
         OutputError: the file cannot be written.
     """
-    several = list(directions.values() if isinstance(directions, Mapping) else directions)
+    try:
+        several = list(directions.values() if isinstance(directions, Mapping) else directions)
+    except TypeError:
+        raise InputError(f"directions = {quoted(directions)}: expected a list of Direction, or a mapping") from None
+    for one in several:
+        if not isinstance(one, Direction):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"directions hold {quoted(one)}: expected a list of Direction, or a mapping")
     names = [_checked_name(direction.name) for direction in several]
     if not names or len({*names}) < len(names):
         raise InputError(f"directions named {quoted(names)}: expected at least one, and other names for each")

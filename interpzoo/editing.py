@@ -52,7 +52,7 @@ class Edited(Paths):
         """
         groups = [self._encode_in_chunks(images, None, 0, batch_size) for images in (positive, negative)]
         found = direction_between(*groups, name=name, probe=probe)
-        return found.orthogonal_to([self._direction(other) for other in orthogonal_to])
+        return found.orthogonal_to(self._listed("orthogonal_to", orthogonal_to))
 
     @torch.no_grad()
     def edit(
@@ -117,7 +117,7 @@ class Edited(Paths):
                 raise InputError(f"directions = {quoted(directions)}: expected 'principal', 'axes' or a list")
             rows = find(self._many_codes(), count)
         else:
-            rows = [self._direction(one) for one in directions]
+            rows = self._listed("directions", directions)
         if not rows:
             raise InputError("directions = []: expected at least one")
         code = self._encode_in_chunks(image, None, 0, batch_size) if image is not None else self._mean_code()
@@ -125,6 +125,11 @@ class Edited(Paths):
             raise InputError(f"a traversal moves one image, got {len(code)}: use edit for several")
         paths = torch.cat([self._moved(code, one, strengths) for one in rows])
         return self._decode_paths(paths, batch_size)
+
+    def _listed(self, name: str, directions: Sequence[str | Direction]) -> list[Direction]:
+        if not isinstance(directions, list | tuple):
+            raise InputError(f"{name} = {quoted(directions)}: expected a list of directions or names")
+        return [self._direction(one) for one in directions]
 
     def _direction(self, direction: str | Direction) -> Direction:
         if isinstance(direction, Direction):

@@ -21,6 +21,7 @@ from interpzoo.pretrained.load import on_device, read_model
 from interpzoo.pretrained.locate import is_path, locate
 from interpzoo.pretrained.reading import sha256
 from interpzoo.registry import ClassReference, E, Registration, Table
+from interpzoo.tensors import own_randomness
 
 _BATCH: Final = 256
 _SEED: Final = 1
@@ -80,7 +81,7 @@ def features_named(name: str | Path, image: ImageSpec, *, device: str | torch.de
     if found is None:
         return _pretrained(name, image, device)
     row, text = found
-    with torch.random.fork_rng(devices=[]):  # random weights are drawn before the network's own replace them
+    with own_randomness():  # random weights are drawn before the network's own replace them
         spec = Component.model_validate({"name": row.qualified, "network": text})
         network = build_component(FeatureNetwork, spec, image).eval().requires_grad_(False)
     shown = registry().components["features"].shown(row)

@@ -65,7 +65,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     Raises:
         OutputError: the file cannot be written. Other errors of the body pass through.
     """
-    target = Path(os.path.realpath(os.path.expanduser(path)))
+    try:
+        target = Path(os.path.realpath(os.path.expanduser(path)))
+    except ValueError as error:  # a null character, or one that the file system cannot encode
+        raise OutputError(f"cannot write {os.fspath(path)!r}: {error}") from None
     if target.exists() and not target.is_file():
         raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
     if not target.parent.is_dir():

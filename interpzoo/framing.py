@@ -49,7 +49,7 @@ def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Fr
         InputError: the model's images show no such thing.
         MissingDependencyError: the face detector is not installed.
     """
-    if how not in get_args(Frame):
+    if not isinstance(how, str) or how not in get_args(Frame):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"frame = {quoted(how)}: expected 'face' or 'ink'")
     if how == "ink":
         if framing is None or not framing.ink:
@@ -77,6 +77,8 @@ def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.I
         rows = images if images.ndim == 4 else [images]
         for row in rows:
             tensor = as_batch(row, _own_shape(row))[0]
+            if len(tensor) not in (1, 3):
+                raise ImageError(f"an image of shape {tuple(tensor.shape)} is not a picture: expected 1 or 3 channels")
             pixels = tensor.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
             yield "the image", Image.fromarray(pixels.expand(3, -1, -1).movedim(0, -1).numpy())
 

@@ -15,7 +15,7 @@ from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
 from interpzoo.recipes import load_recipe
-from interpzoo.tensors import ordinary_mode
+from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
 
 WRAPPED = "wrapped"
@@ -36,8 +36,7 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.training.seed if seed is None else seed_of(seed))
+    with own_randomness(recipe.training.seed if seed is None else seed_of(seed)):
         parts = build_parts(recipe)
     shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
     return InterpolationModel(resolved(ModelConfig.model_validate(shared)), *parts)

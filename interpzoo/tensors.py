@@ -1,6 +1,8 @@
 """Checks of tensors that a user gives, and what a device can compute with them."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
@@ -12,6 +14,8 @@ from interpzoo.text import quoted
 
 FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """The types that networks compute in."""
+
+_RANDOMNESS: Final = threading.RLock()  # the global generators are one for all threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +30,15 @@ def ordinary_mode(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return run
+
+
+@contextmanager
+def own_randomness(seed: int | None = None) -> Generator[None]:
+    """Draw from the global generators as if from others, seeded with `seed` if given; one thread at a time."""
+    with _RANDOMNESS, torch.random.fork_rng():
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
 
 
 def check_plain(name: str, tensor: object, error: type[InterpzooError] = InputError) -> Tensor:

@@ -21,7 +21,7 @@ from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
 from interpzoo.pretrained.stored import write_tensors
-from interpzoo.tensors import ordinary_mode
+from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.training.checkpoint import Position
 from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
@@ -186,8 +186,7 @@ def _copy_weights(start_from: str | Path, model: InterpolationModel) -> Interpol
 
 def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
     """The recipe's regularizer for the codes of `model`, with weights drawn by the recipe's seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.training.seed + 1)  # a critic shaped like the encoder must not get the same weights
+    with own_randomness(recipe.training.seed + 1):  # a critic shaped like the encoder must not get the same weights
         return build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
 
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
+from interpzoo.tensors import own_randomness
 from interpzoo_metrics.sets import FEWEST
 
 _LARGEST: Final = 32
@@ -175,8 +176,7 @@ class _Reader(nn.Module):
 
 
 def _fit(x: Tensor, y: Tensor, steps: int, generator: Generator) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+    with own_randomness(int(torch.randint(2**31, (1,), generator=generator))):
         network = _Reader(x.shape[1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps)

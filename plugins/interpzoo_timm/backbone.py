@@ -2,7 +2,9 @@
 
 import itertools
 import math
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -135,7 +137,7 @@ def _create(
     if config.patch_size is not None:
         options["patch_size"] = config.patch_size
     backbone: nn.Module = timm.create_model(config.backbone, pretrained=pretrained, **options)
-    with torch.no_grad():  # some buffers get their final shapes from the first image
+    with torch.no_grad(), _shapes_of_recurrence(backbone):  # some buffers get their final shapes from the first image
         _, features = backbone.eval()(torch.zeros(1, *image.shape)).shape
     for module in backbone.modules():
         # A buffer that is not saved, such as relative positions, would stay on the meta device when loaded.
@@ -148,3 +150,22 @@ def _create(
             if hasattr(module, rate):
                 setattr(module, rate, 0.0)
     return backbone.train().requires_grad_(), features
+
+
+@contextmanager
+def _shapes_of_recurrence(backbone: nn.Module) -> Generator[None, None, None]:
+    """On the meta device recurrent layers give shapes at once: torch would take their steps in Python, for minutes."""
+    is_meta = torch.get_default_device().type == "meta"
+    layers = [module for module in backbone.modules() if is_meta and isinstance(module, nn.RNNBase)]
+    for layer in layers:
+        width = (layer.proj_size or layer.hidden_size) * (2 if layer.bidirectional else 1)
+        layer.forward = partial(_resized, width=width)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _resized(x: Tensor, state: object = None, *, width: int) -> tuple[Tensor, None]:
+    return x.new_empty(*x.shape[:-1], width), None

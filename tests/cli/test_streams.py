@@ -27,6 +27,11 @@ QUICK = {
     "show no-such-model": 2,
     "interpolate ./model -o {n}.png": 0,
     "interpolate ./model -o {n}.xyz": 2,
+    "morph -o {n}.png ./model no.jpg": 2,
+    "grid -o {n}.png ./model no.jpg": 2,
+    "mix -o {n}.png ./model no.jpg": 2,
+    "sample -o {n}.png no-such-model": 2,
+    "encode -o {n}.npy ./model no.jpg": 2,
     "verify ./model": 0,
     "verify ./model --json": 0,
     "push ./model user/repo": 2,
@@ -41,6 +46,7 @@ QUICK = {
 }
 """Exit code by command; ``{n}`` is a number of its own."""
 LONG = {
+    "export ./trained --format pt2 -o {n}": 0,
     "train tiny --output {n}": 0,
     "evaluate ./trained --metrics in-between-mse --json {n}.json": 0,
     "benchmark ./trained --metrics in-between-mse --output {n}": 0,

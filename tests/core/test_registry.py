@@ -267,7 +267,7 @@ def test_a_package_without_data_registers_nothing(package: Package) -> None:
     [
         ("[models.a]\nmethod = 'm'\ndataset = 'd'\nlicense = 'l'\nsize = 3\n", "size"),
         ("[models.a]\nmethod = 'm'\n", "dataset"),
-        ("[methods.a]\ntitle = 't'\n", "recipe"),
+        ("[methods.a]\nrecipe = 'r'\n", "title"),
         ("[methods.'a b']\ntitle = 't'\nrecipe = 'r'\n", "'a b'"),
         ("[model.a]\nmethod = 'm'\n", "'model'"),
     ],

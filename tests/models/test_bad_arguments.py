@@ -98,6 +98,7 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     a, b = random_images(2, model.config.image)
     z0, z1 = torch.randn(2, 1, *model.latent_shape)
     model.examples = torch.cat([z0, z1])
+    there = interpzoo.Direction("x", z0[0])
     frames = torch.rand(1, 3, 1, 4, 4)
     flat, code, other = nn.Sequential(nn.Linear(2, 3), nn.Tanh()), torch.randn(1, 2), torch.randn(1, 2)
     codes = torch.randn(12, 2)
@@ -122,6 +123,13 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "grid": (model.grid, {**corners, "rows": 2, "cols": 2, "interpolator": None, "batch_size": None}),
         "mix": (model.mix, {"images": [a, b], "weights": [0.5, 0.5], "mixer": "mixup", "batch_size": None}),
         "example_strip": (model.example_strip, {"pairs": 1, "steps": 3, "interpolator": None, "batch_size": None}),
+        "direction": (
+            model.direction,
+            {"positive": a, "negative": b, "name": "x", "probe": True, "orthogonal_to": (), "batch_size": 1},
+        ),
+        "edit": (model.edit, {"images": a, "direction": there, "strengths": [0.0, 1.0], "size": None, "refine": 0}),
+        "traverse": (model.traverse, {"image": a, "directions": [there], "strengths": [1.0], "count": 1}),
+        "save_directions": (interpzoo.save_directions, {"path": folder / "e.safetensors", "directions": [there]}),
         "save_image": (interpzoo.save_image, {"path": folder / "a.png", "image": frames[0, 0]}),
         "save_strip": (interpzoo.save_strip, {"path": folder / "b.png", "frames": frames, "scale": 1}),
         "save_gif": (interpzoo.save_gif, {"path": folder / "c.gif", "frames": frames, "scale": 1, "seconds": 0.1}),
@@ -158,7 +166,17 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     }
 
 
-ELSEWHERE = {"load", "verify", "push", "train", "evaluate", "save_pretrained", "push_to_hub"}
+ELSEWHERE = {
+    "load",
+    "load_directions",
+    "export",
+    "verify",
+    "push",
+    "train",
+    "evaluate",
+    "save_pretrained",
+    "push_to_hub",
+}
 """Functions that read or write folders or the Hub, or train: their own tests give them what is wrong."""
 
 

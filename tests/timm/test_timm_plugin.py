@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from interpzoo_timm.backbone import TimmEncoder, TimmEncoderConfig, UpsamplingDecoder, UpsamplingDecoderConfig
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import jvp
 from torch.nn.functional import mse_loss
 
@@ -56,6 +57,19 @@ def random_images(model: InterpolationModel, n: int = 4) -> Tensor:
 
 
 # Backbones
+
+
+def test_a_recurrent_backbone_for_large_images_is_checked_in_seconds() -> None:
+    """Torch takes the steps of a recurrent layer in Python on the meta device: 292 of them for each row and column."""
+    start = time.process_time()
+    config = TimmEncoderConfig(backbone="sequencer2d_s", latent_dim=8)
+    with torch.device("meta"):
+        found = TimmEncoder(config, ImageSpec(channels=3, height=2048, width=2048))
+    assert time.process_time() - start < 10
+    assert found.latent_shape == (8,)
+    layers = [module for module in found.modules() if isinstance(module, nn.LSTM)]
+    assert layers
+    assert not any("forward" in vars(layer) for layer in layers)
 
 
 @pytest.mark.parametrize(
