@@ -150,7 +150,6 @@ def test_identical_images_give_one_image_without_a_warning(cubes: InterpolationM
         ({"spacing": lambda x: x.view(3, 5)}, "spacing = .* cannot measure images: "),
         ({"spacing": "even", "steps": 1}, "steps = 1: expected a whole number from 2 to 10,000"),
     ],
-    ids=str,
 )
 def test_what_does_not_say_how_to_space_frames(
     arguments: dict[str, Any], expected: str, cubes: InterpolationModel
