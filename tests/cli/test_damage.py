@@ -117,6 +117,7 @@ def test_configs_that_are_not_a_json_object(cli: Cli, model: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read there")
+@pytest.mark.slow
 def test_an_absurd_size_is_refused_without_being_allocated(cli: Cli, model: Path, tmp_path: Path) -> None:
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"encoder": {"width": 10**12}}, "width = 1000000000000: Input should be less than or equal to 4096"),

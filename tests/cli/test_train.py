@@ -60,6 +60,7 @@ def test_from_starts_at_a_pretrained_model(cli: Cli, trained: Path, tmp_path: Pa
     assert config.trained.started_from == "tiny"
 
 
+@pytest.mark.slow
 def test_own_images_in_a_process_without_messages_of_libraries(cli: Cli, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
@@ -133,6 +134,7 @@ def test_a_run_that_fails_leaves_no_folder(cli: Cli, tmp_path: Path) -> None:
         assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_bar_has_steps_and_time_left_at_80_columns(cli: Cli) -> None:
     """Whatever the length of the recipe's name and of the names of the losses."""
     leader, follower = pty.openpty()

@@ -27,6 +27,8 @@ from tests.tiny import random_images, tiny_model
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
+pytestmark = pytest.mark.slow  # torch takes seconds to export even a small network
+
 CLOSE = 2e-5
 
 
@@ -173,7 +175,6 @@ def test_another_description_is_refused(tmp_path: Path, text: str, message: str)
         interpzoo.onnx.load(tmp_path)
 
 
-@pytest.mark.slow
 def test_every_part_of_the_description_may_be_missing_or_odd(copy: Path) -> None:
     description = json.loads((copy / "model.json").read_text())
     for key in description:
@@ -193,7 +194,6 @@ def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path)
         model.export(tmp_path / "new", "tflite")  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.slow
 def test_float16_halves_the_size_and_stays_close(model: InterpolationModel, copy: Path) -> None:
     before = (copy / "decoder.onnx").stat().st_size
     assert model.export(copy, half=True) == copy
@@ -204,7 +204,6 @@ def test_float16_halves_the_size_and_stays_close(model: InterpolationModel, copy
     assert 0 < np.abs(found - expected).max() < 1e-2
 
 
-@pytest.mark.slow
 def test_a_program_of_torch_computes_the_same(model: InterpolationModel, tmp_path: Path) -> None:
     program = torch.export.load(model.export(tmp_path / "pt2", "pt2") / "decoder.pt2").module()
     z = torch.randn(3, *model.latent_shape)
@@ -213,7 +212,6 @@ def test_a_program_of_torch_computes_the_same(model: InterpolationModel, tmp_pat
         interpzoo.onnx.load(tmp_path / "pt2")
 
 
-@pytest.mark.slow
 def test_a_model_of_any_size_stays_one(tmp_path: Path) -> None:
     half = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 12), size_multiple=4).eval()
     exported = interpzoo.onnx.load(half.export(tmp_path / "halving"))
@@ -229,7 +227,6 @@ class Branching(nn.Module):
         return x * 2 if x.sum() > 0 else x - 1
 
 
-@pytest.mark.slow
 def test_what_cannot_be_exported_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be exported"):
         wrap(nn.Identity(), Branching(), image=(3, 8, 8)).eval().export(tmp_path / "branching")
@@ -238,7 +235,6 @@ def test_what_cannot_be_exported_says_so(tmp_path: Path) -> None:
         interpzoo.load("vae-pixelcnn-mnist").export(tmp_path / "pixels")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["skipvae-mnist", "acai-celeba"])
 def test_bundled_models_are_exported(name: str, tmp_path: Path) -> None:
     assert run(["export", name, "-o", str(tmp_path / name)]) == 0

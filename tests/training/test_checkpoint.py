@@ -213,6 +213,7 @@ print(number)
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_any_change_of_a_file_can_be_resumed(whole: dict[str, Tensor], tmp_path: Path) -> None:
     """Before and after each rename and removal of its first, second and third checkpoint, to the same weights."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("INTERPZOO_")}
