@@ -24,6 +24,8 @@ COMMANDS: Final = (
     "grid",
     "mix",
     "sample",
+    "edit",
+    "traverse",
     "encode",
     "train",
     "evaluate",

@@ -59,6 +59,8 @@ def lines() -> Iterator[Line]:
         yield ("push", "ae-tiny", name)
         yield ("interpolate", name, "-o", "x.png")
         yield ("export", name, "-o", "exported")
+        yield ("edit", name, "a.png", "--direction", "smiling", "-o", "x.png")
+        yield ("traverse", name, "-o", "x.png")
         for command in ("morph", "grid", "mix", "sample"):
             yield (command, name, *(["a.png"] * 4 if command != "sample" else []), "-o", "x.png")
         yield ("encode", name, "a.png", "-o", "x.npy")

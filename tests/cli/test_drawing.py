@@ -176,3 +176,18 @@ def test_easing_moves_the_frames_towards_the_ends(cli: Cli, photos: list[str], t
     t = torch.tensor([0, 0.15625, 0.5, 0.84375, 1])
     expected = load(tmp_path / "model").interpolate(photos[0], photos[1], t=t)
     assert np.allclose(np.load(tmp_path / "x.npy"), expected.numpy(), atol=1e-6)
+
+
+def test_images_are_moved_along_directions(cli: Cli, photos: list[str], tmp_path: Path) -> None:
+    model = load(tmp_path / "model")
+    model.directions["smiling"] = model.direction(photos[:2], photos[2:], name="smiling")
+    model.save_pretrained(tmp_path / "model")
+    done = cli("edit", "./model", "photos", "--direction", "smiling", "--strengths=-1,0,2", "-o", "edited.npy")
+    assert done.returncode == 0, done.stderr
+    assert np.allclose(np.load(tmp_path / "edited.npy"), model.edit(photos, "smiling", [-1, 0, 2]), atol=1e-6)
+    done = cli("traverse", "./model", photos[0], "--directions", "axes", "--count", "3", "-o", "axes.npy")
+    assert done.returncode == 0, done.stderr
+    assert np.allclose(np.load(tmp_path / "axes.npy"), model.traverse(photos[0], "axes", count=3), atol=1e-6)
+    assert cli("traverse", "./model", "--directions", "smiling", "-o", "row.gif").returncode == 0
+    assert written(tmp_path / "row.gif")[0] == 8  # five frames, there and back
+    assert "Did you mean 'smiling'?" in cli.refuses("edit", "./model", photos[0], "--direction", "smile", "-o", "x.png")

@@ -32,6 +32,8 @@ QUICK = {
     "mix -o {n}.png ./model no.jpg": 2,
     "sample -o {n}.png no-such-model": 2,
     "encode -o {n}.npy ./model no.jpg": 2,
+    "edit -o {n}.png --direction smiling ./model no.jpg": 2,
+    "traverse ./model --count 2 -o {n}.png": 0,
     "verify ./model": 0,
     "verify ./model --json": 0,
     "push ./model user/repo": 2,

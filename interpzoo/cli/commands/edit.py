@@ -1,0 +1,71 @@
+"""``interpzoo edit``: images moved along a direction of codes, such as a smile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interpzoo.cli.draw_options import (
+    batch_size_option,
+    film_options,
+    look_options,
+    output_option,
+    several,
+    size_option,
+)
+from interpzoo.cli.drawing import Drawing, by_model_and_path
+from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.options import models_argument
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from interpzoo.model import InterpolationModel
+
+
+@click.command(
+    short_help="Move images along a direction, such as a smile.",
+    epilog="""\b
+Examples:
+  interpzoo edit acai-celeba anna.png --direction smiling -o smile.png
+  interpzoo edit acai-celeba64 anna.png ben.png --direction eyeglasses --strengths 0,0.5,1,1.5 -o glasses.gif
+""",
+)
+@models_argument
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--direction", required=True, metavar="NAME", help="A direction that the model comes with.")
+@several("--strengths", metavar="S,S,...", help="How far to move; 0 is the reconstruction.", show_default="-2 to 2")
+@output_option(films=True)
+@size_option
+@film_options("back-and-forth", "once")
+@batch_size_option
+@look_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    name: str,
+    images: Sequence[str],
+    *,
+    direction: str,
+    strengths: Sequence[float] | None,
+    size: tuple[int, int] | None,
+    batch_size: int | None,
+    device: str,
+    **drawn: Any,
+) -> None:
+    """Move each IMAGE along a direction of the codes of the model NAME; one row an image.
+
+    The models of CelebA have a direction for each of its 40 labels. With your own images, find one in Python:
+    model.direction(positive, negative).
+    """
+    drawing = Drawing(t=strengths, **drawn)
+    drawing.check(ctx)
+    files = image_files(images)
+
+    def draw(model: InterpolationModel, _: str | None) -> Tensor:
+        far = {} if strengths is None else {"strengths": strengths}
+        return model.edit(files, direction, size=size, batch_size=batch_size, **far)
+
+    drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))

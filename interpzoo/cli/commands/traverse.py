@@ -1,0 +1,66 @@
+"""``interpzoo traverse``: one image moved along the directions in which codes vary most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from interpzoo.cli.draw_options import batch_size_option, film_options, look_options, output_option, several
+from interpzoo.cli.drawing import Drawing, by_model_and_path
+from interpzoo.cli.inputs import model_names
+from interpzoo.cli.options import models_argument
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from interpzoo.model import InterpolationModel
+
+
+@click.command(
+    short_help="Show in which directions codes vary.",
+    epilog="""\b
+Examples:
+  interpzoo traverse vae-mnist three.png -o directions.png
+  interpzoo traverse acai-celeba anna.png --directions smiling,male,young -o attributes.png
+""",
+)
+@models_argument
+@click.argument("image", required=False)
+@click.option(
+    "--directions",
+    default="principal",
+    show_default=True,
+    metavar="WHICH",
+    help="principal; axes (single numbers of the code); or names of the model's directions, with commas.",
+)
+@click.option("--count", default=8, show_default=True, metavar="N", help="Number of principal directions or axes.")
+@several("--strengths", metavar="S,S,...", help="How far to move, in standard deviations.", show_default="-2 to 2")
+@output_option(films=True)
+@film_options("back-and-forth", "once")
+@batch_size_option
+@look_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    name: str,
+    image: str | None,
+    *,
+    directions: str,
+    count: int,
+    strengths: Sequence[float] | None,
+    batch_size: int | None,
+    device: str,
+    **drawn: Any,
+) -> None:
+    """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row a direction."""
+    drawing = Drawing(t=strengths, **drawn)
+    drawing.check(ctx)
+    which: Any = directions if directions in ("principal", "axes") else directions.split(",")
+
+    def draw(model: InterpolationModel, _: str | None) -> Tensor:
+        far = {} if strengths is None else {"strengths": strengths}
+        return model.traverse(image, which, count=count, batch_size=batch_size, **far)
+
+    drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))
