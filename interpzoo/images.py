@@ -1,4 +1,4 @@
-"""Images in: anything that shows an image to what a model takes."""
+"""Images in: anything that shows an image to what a model takes. The writers are here by name, too."""
 
 import math
 import os
@@ -16,6 +16,9 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import MOST_FILE_BYTES, loaded, open_image
 from interpzoo.errors import ImageError
+from interpzoo.films import save_gif as save_gif
+from interpzoo.pictures import save_image as save_image
+from interpzoo.pictures import save_strip as save_strip
 from interpzoo.pixels import Fit, center_box, to_pixels
 from interpzoo.tensors import check_plain
 from interpzoo.text import explained, natural, quoted
