@@ -25,6 +25,7 @@ BATCH = 4
 PLAIN = ImageSpec(channels=1, height=16, width=16)
 """Images of `plain_model`."""
 
+_CODES = 64  # more than paths through neighbors ask for
 AWAY = (DataError, MissingDependencyError, HubError, WeightsError, ConnectionError, TimeoutError, URLError)
 """What a component raises where the files or the weights that it needs are not there and cannot be fetched."""
 
@@ -151,11 +152,19 @@ def data_for(recipe: Recipe, regularizer: Regularizer) -> DataSet:
 
 
 def built(recipe: Recipe) -> InterpolationModel:
-    """The recipe's model; raises `UnavailableError` where its networks need weights or packages that are not there."""
+    """The recipe's model, with training codes of noise where the recipe keeps some.
+
+    Raises:
+        UnavailableError: its networks need weights or packages that are not there.
+    """
     try:
-        return create(recipe)
+        model = create(recipe)
     except AWAY as error:
         raise UnavailableError from error
+    if recipe.training.codes:  # its paths may need them
+        codes = torch.randn(_CODES, *model.latent_shape, generator=Generator().manual_seed(3))
+        model.codes = codes[: recipe.training.codes]
+    return model
 
 
 class _Straight(Interpolator):

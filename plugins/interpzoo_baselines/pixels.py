@@ -5,6 +5,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
 
 
@@ -28,6 +29,11 @@ class PixelDecoder(Decoder):
     """Codes as images."""
 
     size_multiple = 1
+
+    def __init__(self, config: ComponentConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, image, latent_shape)
+        if latent_shape != image.shape:
+            raise ConfigError(f"codes of shape {latent_shape} are not images of shape {image.shape}")
 
     @override
     def forward(self, z: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from huggingface_hub import ModelCard
 
 import interpzoo
+from interpzoo.directions import Direction
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CARD, FILES
 from tests.hub.warm import RefusedError, Warm
@@ -29,6 +30,7 @@ def untrained(seed: int = 0) -> InterpolationModel:
     generator = torch.Generator().manual_seed(seed)
     model.examples = torch.randn(4, *model.latent_shape, generator=generator)
     model.codes = torch.randn(9, *model.latent_shape, generator=generator)
+    model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
     return model
 
 

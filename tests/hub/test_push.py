@@ -13,6 +13,7 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 
+from interpzoo.directions import Direction
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.card import Result, write_card
 from interpzoo.pretrained.folder import FILES
@@ -38,6 +39,7 @@ def untrained(seed: int = 0, *, codes: bool = True) -> InterpolationModel:
     model = tiny_model(seed=seed)
     model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(seed))
     model.codes = model.examples if codes else None
+    model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
     return model
 
 

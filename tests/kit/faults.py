@@ -446,7 +446,7 @@ class OverlappingData(Greys):
         return {"image": self.everything[28:36][:limit]}
 
 
-@faulty("is a list: a batch holds tensors alone: turn words into numbers")
+@faulty("is of type 'list': batches hold only tensors: turn words into numbers")
 class CaptionedData(Greys):
     fields = frozenset({"image", "caption"})
 
