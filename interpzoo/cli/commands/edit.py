@@ -65,7 +65,7 @@ def command(
     files = image_files(images)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
-        far = {} if strengths is None else {"strengths": strengths}
+        far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
         return model.edit(files, direction, size=size, batch_size=batch_size, **far)
 
     drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))

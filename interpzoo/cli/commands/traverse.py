@@ -60,7 +60,7 @@ def command(
     which: Any = directions if directions in ("principal", "axes") else directions.split(",")
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
-        far = {} if strengths is None else {"strengths": strengths}
+        far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
         return model.traverse(image, which, count=count, batch_size=batch_size, **far)
 
     drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))
