@@ -116,11 +116,14 @@ def spacing_options(function: F) -> F:
     return function
 
 
-batch_size_option = click.option(
-    "--batch-size", type=int, metavar="N", help="Number of images to decode at once.", show_default="as memory allows"
-)
-
 _LOOK = (
+    click.option(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="Number of images to decode at once.",
+        show_default="as memory allows",
+    ),
     click.option(
         "--scale",
         type=int,
@@ -139,7 +142,7 @@ _LOOK = (
 
 
 def look_options(function: F) -> F:
-    """How pictures are enlarged, and where models compute."""
+    """How pictures are enlarged, and where and how models compute."""
     for option in reversed(_LOOK):
         function = option(function)
     return function

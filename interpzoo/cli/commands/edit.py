@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpzoo.cli.draw_options import (
-    batch_size_option,
     film_options,
     look_options,
     output_option,
@@ -40,7 +39,6 @@ Examples:
 @output_option(films=True)
 @size_option
 @film_options("back-and-forth", "once")
-@batch_size_option
 @look_options
 @click.pass_context
 def command(

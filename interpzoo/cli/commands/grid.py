@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.cli.draw_options import batch_size_option, interpolators_option, look_options, output_option, size_option
+from interpzoo.cli.draw_options import interpolators_option, look_options, output_option, size_option
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import image_files, model_names
 from interpzoo.cli.options import models_argument
@@ -34,7 +34,6 @@ Examples:
 @click.option("--cols", default=7, show_default=True, metavar="N", help="Number of columns.")
 @interpolators_option
 @size_option
-@batch_size_option
 @look_options
 @click.pass_context
 def command(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from interpzoo.cli.draw_options import (
-    batch_size_option,
     easing_option,
     film_options,
     interpolators_option,
@@ -56,7 +55,6 @@ Examples:
     help="Frame images as the model's were: by the eyes of the largest face, or ink on paper as white on black.",
 )
 @film_options("back-and-forth", "once")
-@batch_size_option
 @look_options
 @click.pass_context
 def command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.cli.draw_options import batch_size_option, look_options, output_option, several, size_option
+from interpzoo.cli.draw_options import look_options, output_option, several, size_option
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import image_files, model_names
 from interpzoo.cli.options import models_argument
@@ -34,7 +34,6 @@ Examples:
     "--mixer", metavar="NAME", help="How codes are mixed, such as bernoulli.", show_default="the model's, or their mean"
 )
 @size_option
-@batch_size_option
 @look_options
 def command(
     name: str,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpzoo.cli.draw_options import (
-    batch_size_option,
     easing_option,
     film_options,
     interpolators_option,
@@ -46,7 +45,6 @@ Examples:
 @interpolators_option
 @size_option
 @film_options("back-and-forth", "closed", "once")
-@batch_size_option
 @look_options
 @click.pass_context
 def command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpzoo.arguments import MOST_SEED
-from interpzoo.cli.draw_options import batch_size_option, look_options, output_option
+from interpzoo.cli.draw_options import look_options, output_option
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import model_names
 from interpzoo.cli.options import models_argument
@@ -33,7 +33,6 @@ Examples:
     "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, metavar="N", help="Seed of the images."
 )
 @output_option(films=False)
-@batch_size_option
 @look_options
 def command(name: str, *, count: int, seed: int, batch_size: int | None, device: str, **drawn: Any) -> None:
     """Draw images from the prior of the model NAME. A picture has them in rows, as wide as high."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.cli.draw_options import batch_size_option, film_options, look_options, output_option, several
+from interpzoo.cli.draw_options import film_options, look_options, output_option, several
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import model_names
 from interpzoo.cli.options import models_argument
@@ -39,7 +39,6 @@ Examples:
 @several("--strengths", metavar="S,S,...", help="How far to move, in standard deviations.", show_default="-2 to 2")
 @output_option(films=True)
 @film_options("back-and-forth", "once")
-@batch_size_option
 @look_options
 @click.pass_context
 def command(
