@@ -132,23 +132,24 @@ def axis_directions(codes: Tensor, count: int = 8) -> list[Direction]:
 
 
 def save_directions(path: str | Path, directions: Iterable[Direction] | Mapping[str, Direction]) -> None:
-    """Write directions to a safetensors file, each under its name.
+    """Write directions to a safetensors file, each under its name, or under its key if they are a mapping.
 
     Raises:
         InputError: there are none, or two have one name.
         OutputError: the file cannot be written.
     """
+    is_named = isinstance(directions, Mapping)
     try:
-        several = list(directions.values() if isinstance(directions, Mapping) else directions)
+        several = list(directions.values() if is_named else directions)
     except TypeError:
         raise InputError(f"directions = {quoted(directions)}: expected a list of Direction, or a mapping") from None
     for one in several:
         if not isinstance(one, Direction):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"directions hold {quoted(one)}: expected a list of Direction, or a mapping")
-    names = [_checked_name(direction.name) for direction in several]
+    names = [_checked_name(name) for name in (directions if is_named else (one.name for one in several))]
     if not names or len({*names}) < len(names):
         raise InputError(f"directions named {quoted(names)}: expected at least one, and other names for each")
-    write_tensors(expanded(path), {direction.name: direction.vector for direction in several})
+    write_tensors(expanded(path), {name: one.vector for name, one in zip(names, several, strict=True)})
 
 
 def load_directions(path: str | Path, *, sha256: str | None = None) -> dict[str, Direction]:

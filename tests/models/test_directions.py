@@ -132,6 +132,15 @@ def test_directions_are_saved_with_the_model(tmp_path: Path) -> None:
     assert interpzoo.load(copy).directions == {}
 
 
+def test_a_mapping_is_saved_under_its_keys(tmp_path: Path) -> None:
+    found = {key: Direction("direction", normal(2, seed=seed)) for seed, key in enumerate(("smile", "age"))}
+    save_directions(tmp_path / "d.safetensors", found)
+    again = load_directions(tmp_path / "d.safetensors")
+    assert {name: (one.name, one.vector.tolist()) for name, one in again.items()} == {
+        key: (key, one.vector.tolist()) for key, one in found.items()
+    }
+
+
 def test_a_file_of_directions_comes_back(tmp_path: Path) -> None:
     first = Direction("x", normal(2, 3))
     save_directions(tmp_path / "d.safetensors", [first, Direction("y", normal(2, 3, seed=1))])
