@@ -62,15 +62,15 @@ def export(
     examples = _examples(model)
     with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):
         made = Path(scratch)
-        images = model.decode(examples).clamp(0, 1)
+        frames = model.decode(examples)
         description = _description(model, path, format)
-        for kind, network in _networks(model, examples, images).items():
+        for kind, network in _networks(model, examples, frames.clamp(0, 1)).items():
             file = made / f"{kind}.{format}"
             run = _to_onnx(network, file, description, half) if format == "onnx" else _to_program(network, file)
             description["difference"][kind] = _check(model.name, kind, network, run, CLOSE_HALF if half else CLOSE)
         if model.examples is not None:
-            write_tensors(made / EXAMPLES, {"codes": examples.cpu(), "frames": model.decode(examples).cpu()})
-        files = sorted(path for path in made.iterdir() if path.suffix != ".json")
+            write_tensors(made / EXAMPLES, {"codes": examples.cpu(), "frames": frames.cpu()})
+        files = sorted(made.iterdir())
         description["files"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
         _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return folder
@@ -86,6 +86,7 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
         "image": {
             **image.model_dump(),
             "multiple": sizes.multiple,
+            "border": 0 if model.config.framing is None else model.config.framing.border,
             "layout": "NCHW",
             "colors": {1: "gray", 3: "RGB"}.get(image.channels, "any"),
             "range": [0, 1],
@@ -118,8 +119,8 @@ def _networks(model: Saved, codes: Tensor, images: Tensor) -> Mapping[str, _Netw
     if multiple is None:
         sides = None, None
     else:
-        factors = [model.config.image.height // model.latent_shape[1]] * 2
-        sides = (multiple, multiple), (multiple // factors[0], multiple // factors[1])
+        inner = multiple // (model.config.image.height // model.latent_shape[1])
+        sides = (multiple, multiple), (inner, inner)
     return {
         "encoder": _Network(_plain(model.encoder), images.cpu(), sides[0]),
         "decoder": _Network(_plain(model.decoder), codes.cpu(), sides[1]),
@@ -152,21 +153,16 @@ def _to_onnx(network: _Network, file: Path, description: Mapping[str, Any], half
         ) from None
     kind = file.stem
     names = ("image", "code") if kind == "encoder" else ("code", "image")
-    with _quiet():
-        try:
-            exported = torch.onnx.export(
-                network.module,
-                (network.inputs[:_TRACED],),
-                dynamo=True,
-                dynamic_shapes=_dynamic_shapes(network),
-                input_names=names[:1],
-                output_names=names[1:],
-                verbose=False,
-            )
-        except Exception as error:  # torch has many classes for what it cannot export
-            raise InputError(
-                f"the {kind} {type(network.module).__name__!r} cannot be exported: {explained(error)}"
-            ) from error
+    with _exporting(network.module):
+        exported = torch.onnx.export(
+            network.module,
+            (network.inputs[:_TRACED],),
+            dynamo=True,
+            dynamic_shapes=_dynamic_shapes(network),
+            input_names=names[:1],
+            output_names=names[1:],
+            verbose=False,
+        )
     program = cast(torch.onnx.ONNXProgram, exported)
     _halve(ir, program.model, always=half)
     program.model.metadata_props[METADATA] = json.dumps(description)
@@ -176,15 +172,10 @@ def _to_onnx(network: _Network, file: Path, description: Mapping[str, Any], half
 
 
 def _to_program(network: _Network, file: Path) -> Run:
-    with _quiet():
-        try:
-            example = (network.inputs[:_TRACED],)
-            program = torch.export.export(network.module, example, dynamic_shapes=_dynamic_shapes(network))
-            torch.export.save(program, file)
-        except Exception as error:  # as above
-            raise InputError(
-                f"the {file.stem} {type(network.module).__name__!r} cannot be exported: {explained(error)}"
-            ) from error
+    with _exporting(network.module):
+        example = (network.inputs[:_TRACED],)
+        program = torch.export.export(network.module, example, dynamic_shapes=_dynamic_shapes(network))
+        torch.export.save(program, file)
         return torch.export.load(file).module()
 
 
@@ -252,8 +243,8 @@ def _replace(folder: Path, files: list[Path], description: str) -> None:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
-    """Without the warnings and logs that torch has on its own code while it exports."""
+def _exporting(module: nn.Module) -> Generator[None]:
+    """Without torch's warnings and logs on its own code; raises an `InputError` if torch cannot export the module."""
     logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -261,5 +252,7 @@ def _quiet() -> Generator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except Exception as error:  # torch has many classes for what it cannot export
+        raise InputError(f"{type(module).__name__!r} cannot be exported: {explained(error)}") from error
     finally:
         logger.setLevel(level)

@@ -19,7 +19,7 @@ from interpzoo.errors import ImageError
 from interpzoo.films import save_gif as save_gif
 from interpzoo.pictures import save_image as save_image
 from interpzoo.pictures import save_strip as save_strip
-from interpzoo.pixels import Fit, center_box, to_pixels
+from interpzoo.pixels import Fit, center_box, is_bordered, to_pixels
 from interpzoo.tensors import check_plain
 from interpzoo.text import explained, natural, quoted
 
@@ -193,18 +193,16 @@ def _checked(images: Tensor, spec: ImageSpec, border: int) -> Tensor:
     if shape[-3:] == spec.shape:
         return images
     images = _with_channels(images, spec.channels)
-    if _is_bordered(shape[-2], shape[-1], spec, border):
+    if is_bordered(shape[-2], shape[-1], spec, border):
         return pad(images, (border,) * 4)
     return _with_size(images, spec)
 
 
-def _is_bordered(height: int, width: int, spec: ImageSpec, border: int) -> bool:
-    return border > 0 and (height + 2 * border, width + 2 * border) == (spec.height, spec.width)
-
-
 def _fit(image: Image.Image, spec: ImageSpec, border: int) -> Fit:
+    if not border:
+        return "resize"
     upright = loaded(image)
-    return "pad" if _is_bordered(upright.height, upright.width, spec, border) else "resize"
+    return "pad" if is_bordered(upright.height, upright.width, spec, border) else "resize"
 
 
 def _in_range(images: Tensor) -> Tensor:

@@ -28,6 +28,11 @@ class Shape(Protocol):
     def width(self) -> int: ...
 
 
+def is_bordered(height: int, width: int, spec: Shape, border: int) -> bool:
+    """Whether an image gets its border of so many pixels as in training, and is not resized."""
+    return border > 0 and (height + 2 * border, width + 2 * border) == (spec.height, spec.width)
+
+
 def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize") -> NDArray[np.uint8]:
     """`image` as uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``).
 

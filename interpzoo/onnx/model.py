@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, MOST_SIDE, seed_of, whole
-from interpzoo.decoding import open_image
+from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ConfigError, ImageError, InputError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.onnx.files import DESCRIPTION, Array, read_description, read_examples, session
 from interpzoo.onnx.paths import LINES
-from interpzoo.pixels import to_pixels
+from interpzoo.pixels import is_bordered, to_pixels
 from interpzoo.text import explained, quoted
 
 Picture: TypeAlias = NDArray[Any] | Image.Image | str | os.PathLike[str]
@@ -55,6 +55,7 @@ class ExportedModel:
         try:
             self.name = str(description["name"])
             self.image = ImageShape(*(int(description["image"][key]) for key in ImageShape._fields))
+            self._border = int(description["image"]["border"])
             multiple = description["image"]["multiple"]
             self.multiple = None if multiple is None else int(multiple)
             self.latent_shape = tuple(int(side) for side in description["code"]["shape"])
@@ -93,7 +94,7 @@ class ExportedModel:
             raise ImageError("there are no images: expected at least one")
         opened = [open_image(image) if isinstance(image, str | os.PathLike) else image for image in several]
         shape = self._shape(opened[0], size)
-        batch = np.concatenate([_as_batch(image, shape) for image in opened])
+        batch = np.concatenate([_as_batch(image, shape, self._border) for image in opened])
         return self._in_chunks(self._encoder, batch, math.prod(shape))
 
     def decode(self, codes: Array) -> Array:
@@ -229,9 +230,11 @@ def load(folder: str | os.PathLike[str], *, threads: int | None = None) -> Expor
     return ExportedModel(path, read_description(path), threads)
 
 
-def _as_batch(image: Image.Image | NDArray[Any], shape: ImageShape) -> Array:
+def _as_batch(image: Image.Image | NDArray[Any], shape: ImageShape, border: int) -> Array:
     if isinstance(image, Image.Image):
-        return np.divide(to_pixels(image, shape)[None], 255, dtype=np.float32)
+        image = loaded(image)
+        fit = "pad" if is_bordered(image.height, image.width, shape, border) else "resize"
+        return np.divide(to_pixels(image, shape, fit)[None], 255, dtype=np.float32)
     if not isinstance(image, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ImageError(f"{quoted(image)} is not an image: expected an array, a PIL image or a path")
     if image.ndim not in (3, 4) or image.shape[-3:] != shape or 0 in image.shape:

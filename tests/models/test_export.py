@@ -19,6 +19,7 @@ import interpzoo
 import interpzoo.onnx
 from interpzoo import wrap
 from interpzoo.cli.app import run
+from interpzoo.config import Framing
 from interpzoo.errors import ConfigError, ImageError, InputError, OutputError, WeightsError
 from interpzoo.model import InterpolationModel
 from interpzoo.onnx import ExportedModel
@@ -90,6 +91,15 @@ def test_pictures_are_fitted_as_in_torch(model: InterpolationModel, exported: Ex
     picture.save(tmp_path / "picture.png")
     for image in (picture, tmp_path / "picture.png", str(tmp_path / "picture.png")):
         assert near(exported.encode([image, image]), model.encode([image, image]))
+
+
+def test_a_digit_gets_its_border_as_in_torch(tmp_path: Path) -> None:
+    model = tiny_model(size=(20, 20))
+    model.config = model.config.model_copy(update={"framing": Framing(border=2)})
+    exported = interpzoo.onnx.load(model.export(tmp_path / "bordered"))
+    picture = Image.fromarray((torch.rand(16, 16) * 255).byte().numpy())
+    assert near(exported.encode(picture), model.encode(picture))
+    assert not near(exported.encode(picture.resize((20, 20))), model.encode(picture))
 
 
 def test_one_image_is_paired_with_each_of_the_others(exported: ExportedModel) -> None:
