@@ -87,8 +87,12 @@ def task_name(data: Component, image: ImageSpec, features: str = "") -> str:
     """Name of a task, such as ``mnist-32``, with settings of the data and chosen features if there are any."""
     size = str(image.height) if image.height == image.width else f"{image.height}x{image.width}"
     chosen = f"-{features}" if features else ""
-    settings = "".join(f"-{key}={value}" for key, value in sorted(data.options.items()))
+    settings = "".join(f"-{_setting(key, value)}" for key, value in sorted(data.options.items()))
     return _file_name(f"{data.name}{settings}-{size}{chosen}")
+
+
+def _setting(key: str, value: object) -> str:
+    return str(value).removeprefix("./") if key == "source" else f"{key}={value}"
 
 
 def _file_name(text: str) -> str:

@@ -13,10 +13,10 @@ from interpzoo.benchmark.candidates import controls
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.page import render
 from interpzoo.benchmark.report import leaderboards
-from interpzoo.benchmark.results import read_records
+from interpzoo.benchmark.results import read_records, task_name
 from interpzoo.benchmark.run import benchmark
 from interpzoo.benchmark.selection import jobs_of, own_data
-from interpzoo.config import Component
+from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import DataError, InputError, UnknownNameError
 from interpzoo.evaluation import evaluate
 from interpzoo.pretrained.folder import read_config
@@ -46,6 +46,19 @@ def test_evaluate_takes_a_folder_of_images_from_anywhere(
         evaluate(tiny_model(), dataset="photos")
     with pytest.raises(InputError, match="dataset = 3: expected a name, a folder or a Component"):
         evaluate(tiny_model(), dataset=3)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "images-16"),
+        ({"source": "./photos"}, "images-photos-16"),
+        ({"source": "./photos", "fit": "pad"}, "images-fit=pad-photos-16"),
+    ],
+)
+def test_a_task_is_named_after_the_folder_of_its_images(options: dict[str, str], name: str) -> None:
+    data = Component.model_validate({"name": "images", **options})
+    assert task_name(data, ImageSpec(channels=1, height=16, width=16)) == name
 
 
 def test_a_model_of_a_folder_that_is_not_here_says_how_to_name_it(tmp_path: Path) -> None:
