@@ -4,6 +4,7 @@ import io
 import os
 import re
 import struct
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
@@ -55,7 +56,7 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
             _check_file(file)
-            with Image.open(file) as image:
+            with opened(file) as image:
                 return loaded(image)
     except ImageError as error:
         raise ImageError(f"{name}{error}") from error.__cause__
@@ -65,6 +66,13 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
         raise ImageError(f"{name}the image cannot be read: {error.strerror or explained(error)}") from error
     except Exception as error:  # Pillow's readers raise anything for damaged bytes
         raise ImageError(f"{name}the image cannot be read: {explained(error)}") from error
+
+
+def opened(file: str | IO[bytes]) -> Image.Image:
+    """`Image.open` without its warning about large images, which our own limit either reduces or refuses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(file)
 
 
 def loaded(image: Image.Image) -> Image.Image:

@@ -64,8 +64,8 @@ def test_damaged_files_are_an_image_or_one_error_that_names_them(rounds: int, tm
     draw, path, formats = random.Random(0), tmp_path / "damaged.bin", set[str]()
     for name, data in written():
         formats.add(name.partition("-")[0])
-        # 32 bits have no range, and Pillow forgets the palette of an ICNS.
-        odd = name.endswith(("-I", "-F")) or name == "ICNS-P" or name.startswith("SPIDER")
+        # 32 bits have no range, Pillow forgets the palette of an ICNS, and version 10.3 cannot read its own YCbCr TIFF.
+        odd = name.endswith(("-I", "-F")) or name in ("ICNS-P", "TIFF-YCbCr") or name.startswith("SPIDER")
         for number in range(rounds):
             path.write_bytes(mutated(data, draw) if number else data)
             try:
@@ -189,6 +189,11 @@ def test_images_that_would_fill_the_memory_are_refused_before_they_are_decoded(t
     answers, grown = growth(1, *paths)
     assert answers == ["refused"] * len(files)
     assert grown < 100
+
+
+def test_a_large_image_is_refused_by_one_message_and_without_pillows_warning() -> None:
+    with pytest.raises(ImageError, match="an image of 10000x10000 pixels would take 476 MiB in memory"):
+        open_image(png(10_000, 10_000, 8, 0, rows=False))
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from torch import Generator, Tensor
 from typing_extensions import TypeVar, override
 
 from interpzoo.arguments import MOST_SEED
-from interpzoo.config import ComponentConfig, ImageSpec
+from interpzoo.config import UNKNOWN_LICENSE, ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, encoded, load_splits, skipped_files
-from interpzoo.decoding import open_image
+from interpzoo.decoding import open_image, opened
 from interpzoo.errors import DataError, ImageError
 from interpzoo.images import from_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit, spread_over_classes
@@ -84,7 +84,7 @@ class Images(DataSet[ImagesT]):
         MissingDependencyError: `datasets` is not installed.
     """
 
-    license = "unknown"
+    license = UNKNOWN_LICENSE
 
     def __init_subclass__(cls, source: str | None = None, fit: Fit = "resize", **kwargs: object) -> None:
         """A data set of its own: ``class Mine(Images, source=..., fit=...)`` sets these defaults of the config."""
@@ -271,7 +271,7 @@ class _Split:
             value = self._table[row][self._column]
             with suppress(Exception):  # whatever Pillow's readers raise; decoding reports it
                 local = value["bytes"] is None and "::" not in value["path"]
-                with Image.open(value["path"] if local else io.BytesIO(encoded(value))) as image:
+                with opened(value["path"] if local else io.BytesIO(encoded(value))) as image:
                     looks.append((image.mode.startswith(("1", "L", "I", "F")), min(image.size)))
         return looks
 
