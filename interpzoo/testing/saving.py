@@ -1,5 +1,6 @@
 """Checks that a trained model which is saved and loaded is the same, here and in a new process."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,10 @@ def check_new_process(recipes: Sequence[Recipe]) -> None:
             expected[folder] = values | state_of(trainer)
         if not expected:
             return
-        done = subprocess.run([sys.executable, "-c", _REVIVE, *map(str, expected)], capture_output=True, text=True)
+        # Another number of threads adds numbers in another order.
+        environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+        command = [sys.executable, "-c", _REVIVE, *map(str, expected)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         expect(done.returncode == 0, f"a new process that loads the models ends: {done.stderr[-500:]}")
         for folder, values in expected.items():
             what = f"of recipe {_recipe(folder).name!r} in a new process"
