@@ -133,6 +133,12 @@ def read_position(path: Path) -> Position:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def check_recipe(path: Path, position: Position, recipe: Recipe) -> None:
+    """Raise a `TrainingError` if the checkpoint at `path` belongs to another recipe; it names what differs."""
+    if found := differences(position.recipe, recipe):
+        raise TrainingError(f"{path} belongs to another recipe: {'; '.join(found)}. {_ADVICE}")
+
+
 def restore_checkpoint(path: Path, state: State, recipe: Recipe, images: int | None) -> Position:
     """Fill `state` from a checkpoint.
 
@@ -147,8 +153,7 @@ def restore_checkpoint(path: Path, state: State, recipe: Recipe, images: int | N
         tensors, position = _read(path, most)
     except WeightsError as error:
         raise WeightsError(f"{error}; {_way_on(path.with_name(FORMER), path, most)}") from None
-    if found := differences(position.recipe, recipe):
-        raise TrainingError(f"{path} belongs to another recipe: {'; '.join(found)}. {_ADVICE}")
+    check_recipe(path, position, recipe)
     if position.images != images:
         raise TrainingError(
             f"{path} belongs to other images: there were {position.images} to train on, and now there are {images}. "

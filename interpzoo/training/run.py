@@ -22,7 +22,7 @@ from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.tensors import ordinary_mode, own_randomness
-from interpzoo.training.checkpoint import Position
+from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
 from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
@@ -91,6 +91,8 @@ def train(
         folder = Path("runs", chosen.name) if output is None else expanded(output)
         total = math.ceil(chosen.training.samples / chosen.training.batch_size)
         position = position_in(folder, resume=resume, total=total, batch_size=chosen.training.batch_size)
+        if position is not None:  # a refusal comes before the images are read
+            check_recipe(find_checkpoint(folder), position, chosen)
         with claimed(folder):
             run = _Run(chosen, folder, root, position, said, {change.partition("=")[0].strip() for change in changes})
             return run(model, start_from, [trackers] if isinstance(trackers, str) else trackers)

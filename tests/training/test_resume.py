@@ -277,6 +277,19 @@ def test_a_checkpoint_of_another_recipe_says_what_differs(other: Recipe, part: s
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
+def test_a_resumed_run_of_another_recipe_is_refused_before_its_images_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer_of(recipe(), tmp_path).run(ignore, stop_after=1)
+
+    def read(*_: object) -> None:
+        pytest.fail("the images are read")
+
+    monkeypatch.setattr("interpzoo.training.run.build_component", read)
+    with pytest.raises(TrainingError, match=r"belongs to another recipe: training\.seed was 0, is 1"):
+        train(recipe(seed=1), output=tmp_path, resume=True)
+
+
 @pytest.mark.parametrize(
     "change",
     [
