@@ -30,6 +30,9 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 
+UNKNOWN_LICENSE: Final = "unknown"
+"""The license of images of a user's own, and of a model that was trained on them."""
+
 MOST_DEPTH: Final = 32
 """Largest depth of tables and lists in each other, in a recipe or a config."""
 

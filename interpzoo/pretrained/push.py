@@ -41,6 +41,8 @@ class Pushed:
     """SHA-256 of the folder's ``SHA256SUMS``, which a ``zoo.toml`` states together with the commit."""
     url: str
     """Address of the commit or of the pull request."""
+    license: str
+    """That of the folder's card."""
 
 
 def push(
@@ -74,7 +76,7 @@ def push(
         raise InputError(f"{repository!r} is not a repository on the Hub: expected 'user/repo'")
     folder = expanded(folder)
     config = read_config(folder)
-    listed = _check(folder)
+    listed, license = _check(folder)
     access = Access(token=token)
     api = access.api()
     ask(lambda: api.create_repo(repository, private=private, exist_ok=True), repository)
@@ -104,11 +106,11 @@ def push(
         repository,
         revision,
     )
-    return Pushed(repository, commit.oid, sha256(folder / SUMS), commit.pr_url or commit.commit_url)
+    return Pushed(repository, commit.oid, sha256(folder / SUMS), commit.pr_url or commit.commit_url, license)
 
 
-def _check(folder: Path) -> dict[str, str]:
-    """The folder's list of hashes, which every file agrees with."""
+def _check(folder: Path) -> tuple[dict[str, str], str]:
+    """The folder's list of hashes, which every file agrees with, and the license on its card."""
     check_links(folder)
     listed = read_hashes(folder)
     if not listed:
@@ -125,7 +127,7 @@ def _check(folder: Path) -> dict[str, str]:
         raise ConfigError(f"{folder} has no {CARD}, which names the license: save the model again") from None
     if not metadata.license:
         raise ConfigError(f"{folder / CARD} has no 'license' in its metadata")
-    return listed
+    return listed, str(metadata.license)
 
 
 def _is_made_there(repository: str, commit: str, files: set[str], access: Access) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
-from interpzoo.config import ModelConfig, Recipe
+from interpzoo.config import UNKNOWN_LICENSE, ModelConfig, Recipe
 
 FREE_LICENSES: Final = ("apache-2.0", "mit", "cc0-1.0")
 """Licenses of images and models that do not restrict the license of the weights; under any other, they pass it on."""
@@ -16,7 +16,7 @@ def with_terms_of(origin: ModelConfig, recipe: Recipe, given: Set[str]) -> Recip
     changes: dict[str, str] = {}
     if "license" not in given and origin.license not in FREE_LICENSES:
         # Two licenses that both restrict have no common name.
-        one = recipe.license in (*FREE_LICENSES, "unknown", origin.license)
+        one = recipe.license in (*FREE_LICENSES, UNKNOWN_LICENSE, origin.license)
         changes["license"] = origin.license if one else "other"
     if "limitations" not in given and origin.limitations not in recipe.limitations:
         passed_on = f"Of {origin.name}, from which it was started: {origin.limitations}"

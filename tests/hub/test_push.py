@@ -158,6 +158,27 @@ def test_the_card_has_the_metadata_of_the_hub(hub: Hub, process: Warm, tmp_path:
     assert [request.status for request in validated] == [200]
 
 
+PUSH_BY_COMMAND = """
+import contextlib, io
+from interpzoo.cli.app import run
+said = io.StringIO()
+with contextlib.redirect_stderr(said):
+    code = run(["push", folder, "user/repo"])
+result = [code, said.getvalue()]
+"""
+
+
+def test_a_license_that_is_not_known_is_mentioned(hub: Hub, process: Warm, folder: Path) -> None:
+    code, said = process(PUSH_BY_COMMAND, folder=str(folder))
+    assert (code, said) == (0, "")
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace("license: apache-2.0", "license: unknown", 1))
+    code, said = process(PUSH_BY_COMMAND, folder=str(folder))
+    assert code == 0
+    assert "The license is 'unknown'" in said
+    assert b"license: unknown" in on_hub(hub)["README.md"]
+
+
 EDITED = b"---\nlicense: mit\n---\n# My words\n"
 
 

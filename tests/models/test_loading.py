@@ -427,7 +427,7 @@ def test_loading_a_bundled_model_visits_few_modules() -> None:
 
     sys.setprofile(note)
     try:
-        interpzoo.load("acai-mnist")
+        load("acai-mnist")
     finally:
         sys.setprofile(None)
     ours = {name for name in visited if name.split(".")[0] == "interpzoo"}

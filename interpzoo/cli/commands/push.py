@@ -25,9 +25,16 @@ def command(name: str, repository: str, *, private: bool | None, revision: str |
     Log in with 'hf auth login' first, or set HF_TOKEN. A card that was edited on the Hub is kept, unless the folder's
     own card was edited as well.
     """
+    from interpzoo.config import UNKNOWN_LICENSE
     from interpzoo.pretrained.locate import locate
     from interpzoo.pretrained.push import push
 
     pushed = push(locate(name).path, repository, private=private, revision=revision, create_pr=create_pr)
     echo(pushed.url, f"load it with interpzoo.load('{pushed.repository}@{pushed.commit}')")
     echo(f'sha256 = "{pushed.sha256}"')
+    if pushed.license == UNKNOWN_LICENSE:
+        echo(
+            "The license is 'unknown', because that of the training images is not known. If you know it, set "
+            "'license:' at the top of the model's README.md, and push again.",
+            err=True,
+        )
