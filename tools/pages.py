@@ -1,7 +1,8 @@
 """All generated pages: ``python -m tools.pages`` rewrites them, ``--check`` reports those that are stale.
 
-LEADERBOARD.md and the cards are made from the committed records, the tables of the README from what this distribution
-registers and from the cards, the reference of docs/plugins.md from the source of the interfaces.
+LEADERBOARD.md, the cards and the scores in docs/ are made from the committed records, the tables of the README and of
+docs/ from what this distribution registers, the reference of docs/plugins.md from the source of the interfaces. What
+the site alone shows is made when it is built (tools.site).
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ import click
 from interpzoo.benchmark.results import read_records
 from interpzoo.errors import InterpzooError
 from interpzoo.files import atomic_write
-from tools import interfaces, leaderboard, readme
+from tools import interfaces, leaderboard, scores, tables
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a page is stale.")
 def main(*, check: bool) -> None:
-    """Rewrite LEADERBOARD.md, the cards, the tables of the README and the reference of docs/plugins.md."""
+    """Rewrite LEADERBOARD.md, the cards, the tables of the documentation and the reference of docs/plugins.md."""
     try:
-        stale = _update(leaderboard.pages(read_records(leaderboard.RECORDS)), check=check)
-        # After the cards, whose results it shows.
-        stale += _update([(readme.README, readme.render(readme.README.read_text("utf-8")))], check=check)
+        records = read_records(leaderboard.RECORDS)
+        stale = _update(leaderboard.pages(records), check=check)
+        stale += _update(scores.pages(records), check=check)
+        stale += _update(tables.pages(), check=check)
         stale += _update([(interfaces.PAGE, interfaces.render(interfaces.PAGE.read_text("utf-8")))], check=check)
     except InterpzooError as error:
         raise click.ClickException(str(error)) from error

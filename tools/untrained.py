@@ -1,8 +1,7 @@
 """Bundle the models that nothing is trained for: ``python -m tools.untrained``.
 
-They are `pixels` and `metamorphosis`. The strip at the head of the README is made here, too. The portraits are of the
-Face Research Lab London Set, whose people consented to be shown to illustrate research (data set portraits256, searched
-for under INTERPZOO_DATA).
+They are `pixels` and `metamorphosis`. The portraits are of the Face Research Lab London Set, whose people consented to
+be shown to illustrate research (data set portraits256, searched for under INTERPZOO_DATA).
 """
 
 from __future__ import annotations
@@ -21,15 +20,10 @@ from interpzoo.config import Component, ImageSpec, ModelConfig
 from interpzoo.data.sources import load_splits
 from interpzoo.images import as_batch
 from interpzoo.model import InterpolationModel
-from interpzoo.pictures import save_strip
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import write_card
 from interpzoo.pretrained.folder import claim_folder
-from interpzoo.pretrained.load import load
 from tools.bundle import CARDS, ROOT, register
-
-STRIP: Final = ROOT / "docs" / "portraits.jpg"
-"""The strip at the head of the README."""
 
 _PEOPLE: Final = ("l006", "l030")
 _CREDIT: Final = (
@@ -69,12 +63,10 @@ MODELS: Final = (
 
 @click.command()
 def main() -> None:
-    """Bundle `pixels` and `metamorphosis`, and draw the strip of the README."""
+    """Bundle `pixels` and `metamorphosis`."""
     for config in MODELS:
         bundle(config)
         click.echo(f"{CARDS.name}/{config.name}: bundled; 'python -m tools.pages' puts it into the pages")
-    frames = load("metamorphosis").interpolate(*portraits(256), steps=7)
-    save_strip(STRIP, frames)
 
 
 def portraits(side: int) -> Iterator[Image.Image]:

@@ -1,7 +1,8 @@
-"""What the documentation shows is true: code runs, commands parse, links lead somewhere, tables are fresh.
+"""What the documentation shows is true: code runs, commands parse, links lead somewhere.
 
-A block of the README that needs a pretrained model which is not here is skipped with that reason; trainings are made
-short. The plugin that docs/plugins.md writes has tests of its own, in test_plugin_tutorial.py.
+The blocks of a page run in order, in one folder with made images. Trainings are made short, and scores are of one
+metric. A block that cannot run here says why in a comment before it. The plugin that docs/plugins.md writes has tests
+of its own, in test_plugin_tutorial.py.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import metadata
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,88 +23,87 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import interpzoo
-from interpzoo.cli.app import group
+from interpzoo.cli.app import group, run
 from interpzoo.pictures import save_image
+from tests.docs.pages import GUIDES, PAGES, README, ROOT, blocks, commands, name_of
 from tests.hubserver import Hub, environment
 
-ROOT = Path(__file__).parents[2]
-README, CONTRIBUTING, TUTORIAL = ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "plugins.md"
-
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TUTORIAL, PUBLISH, COMMANDS_PAGE = (ROOT / "docs" / name for name in ("plugins.md", "guides/publish.md", "commands.md"))
 LINK = re.compile(r"\[[^]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for found, text in BLOCK.findall(page.read_text("utf-8")) if found == language]
+# Code
 
 
-# Python of the README
-
-
-PYTHON = blocks(README, "python")
-LONG = ["training.samples=200000"]
+LONG = re.compile(r"training\.samples=\d+")
 SHORT = ["training.samples=32", "training.batch_size=8"]
+SHORTER = {
+    "train": [f"--set={change}" for change in SHORT],
+    "evaluate": ["--metrics=reconstruction-mse"],
+    "benchmark": ["--metrics=reconstruction-mse"],
+}
 
 
-@pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Exception | str | None]:
-    """What became of each block, run in order in one namespace: an error, the reason to skip it, or nothing."""
-    folder = tmp_path_factory.mktemp("readme")
+@pytest.fixture
+def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the images that the pages name, which is the working directory."""
     generator = torch.Generator().manual_seed(0)
-    (folder / "photos").mkdir()
+    (tmp_path / "photos").mkdir()
     for name in ("one", "three", "five", "eight"):
-        save_image(folder / f"{name}.png", torch.rand(1, 28, 28, generator=generator))
+        for kind in ("png", "jpg"):
+            save_image(tmp_path / f"{name}.{kind}", torch.rand(1, 28, 28, generator=generator))
     for name in ("anna", "ben", "carl"):
-        save_image(folder / f"{name}.png", torch.rand(3, 40, 32, generator=generator))
+        for kind in ("png", "jpg"):
+            save_image(tmp_path / f"{name}.{kind}", torch.rand(3, 40, 32, generator=generator))
     for number in range(40):
-        save_image(folder / "photos" / f"{number}.png", torch.rand(3, 24, 30, generator=generator))
-    namespace: dict[str, Any] = {}
-    lost: dict[str, str] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
-        return [run(block, namespace, lost) for block in PYTHON]
-
-
-def run(block: str, namespace: dict[str, Any], lost: dict[str, str]) -> Exception | str | None:
-    """Run a block, unless it needs a model that is not here or a name that is `lost` because of one."""
-    tree = ast.parse(block)
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    used = {node.id for node in names} - made - {*namespace}
-    reason = missing_model(tree) or next((lost[name] for name in sorted(used & {*lost})), None)
-    if reason is not None:
-        lost |= dict.fromkeys(made - {*namespace}, reason)
-        tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "changes" and ast.literal_eval(node.value) == LONG:
-            node.value = ast.parse(repr(SHORT), mode="eval").body
-    try:
-        exec(compile(ast.fix_missing_locations(tree), README.name, "exec"), namespace)
-    except Exception as error:
-        return error
-    return reason
-
-
-def missing_model(tree: ast.Module) -> str | None:
-    calls = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "interpzoo.load"
-    ]
-    names = [str(ast.literal_eval(call.args[0])) for call in calls]
-    absent = [name for name in names if not name.startswith("./") and name not in interpzoo.list_models()]
-    return f"there is no model {absent[0]!r}" if absent else None
+        save_image(tmp_path / "photos" / f"{number}.png", torch.rand(3, 24, 30, generator=generator))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+    return tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_python_of_the_readme_runs(outcomes: list[Exception | str | None], number: int) -> None:
-    outcome = outcomes[number]
-    if isinstance(outcome, str):
-        pytest.skip(outcome)
-    if outcome is not None:
-        raise outcome
+@pytest.mark.parametrize("page", [page for page in GUIDES if page != TUTORIAL], ids=name_of)
+def test_the_code_of_a_page_runs(page: Path, folder: Path) -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks(page):
+        if block.why:
+            continue
+        if block.language == "python":
+            exec(compile(shortened(block.text), page.name, "exec"), namespace)
+        for command in commands(block) if block.language == "sh" else ():
+            run_command(command)
+
+
+def run_command(line: str) -> None:
+    """Run a command of interpzoo, shortened; others, such as pip, are not run."""
+    command, _, file = line.partition(" > ")
+    name, *words = shlex.split(LONG.sub(SHORT[0], command))
+    if name != "interpzoo":
+        return
+    output, errors = StringIO(), StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        code = run([*words, *SHORTER.get(words[0], [])])
+    assert code == 0, f"{line}: {errors.getvalue()}"
+    if file:
+        Path(file).write_text(output.getvalue(), "utf-8")
+
+
+def shortened(code: str) -> Any:
+    """The code with little to train on."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "changes" and LONG.search(ast.unparse(node.value)):
+            kept = [change for change in ast.literal_eval(node.value) if not LONG.match(change)]
+            node.value = ast.parse(repr([*kept, *SHORT]), mode="eval").body
+    return ast.fix_missing_locations(tree)
+
+
+def test_every_block_is_of_a_kind_that_runs_or_is_data() -> None:
+    kinds = {block.language for page in GUIDES for block in blocks(page)}
+    assert kinds <= {"python", "py", "sh", "toml", "text", "json", "yaml", "bibtex"}
+    assert not [name_of(p) for p in GUIDES if p not in (PUBLISH, TUTORIAL) and any(blocks(p, "py"))]
 
 
 # The Hub
@@ -111,8 +113,8 @@ PLACEHOLDER = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.mark.slow
-def test_the_readme_pushes_and_loads(tmp_path: Path) -> None:
-    load, push = blocks(README, "py")
+def test_the_guide_pushes_and_loads(tmp_path: Path) -> None:
+    load, push = (block.text for block in blocks(PUBLISH, "py"))
     assert PLACEHOLDER in load
     with Hub() as hub:
         run_beside(hub, f'import interpzoo\nmodel = interpzoo.load("acai-mnist")\n{push}', tmp_path)
@@ -130,19 +132,11 @@ def run_beside(hub: Hub, script: str, folder: Path) -> None:
 # Shell commands
 
 
-COMMANDS = sorted(
-    {
-        command
-        for page in (README, CONTRIBUTING, TUTORIAL)
-        for block in blocks(page, "sh")
-        for line in block.splitlines()
-        for command in line.split(" && ")
-    }
-)
+COMMANDS = sorted({command for page in PAGES for block in blocks(page, "sh") for command in commands(block)})
 
 
 def test_the_two_commands_of_the_readme_are_there() -> None:
-    found = blocks(README, "sh")
+    found = [block.text for block in blocks(README, "sh")]
     assert "pip install -c constraints.txt . && interpzoo interpolate acai-mnist -o strip.png\n" in found
     assert "pip install -c constraints.txt -e '.[train,test]' && pytest\n" in found
 
@@ -150,16 +144,16 @@ def test_the_two_commands_of_the_readme_are_there() -> None:
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "interpzoo" in c.split()])
 def test_commands_parse(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    words = shlex.split(command)
+    words = shlex.split(command.partition(" > ")[0])
     name, *arguments = words[words.index("interpzoo") + 1 :]
     found = group.get_command(click.Context(group), name)
     assert found is not None, f"there is no command {name!r}"
     found.make_context(name, arguments)  # raises where an option is unknown or an argument is missing
 
 
-def test_every_command_of_the_readme_has_help() -> None:
+def test_the_tour_shows_every_command_and_each_has_help() -> None:
     for name in group.list_commands(click.Context(group)):
-        assert f"interpzoo {name}" in README.read_text("utf-8")
+        assert f"interpzoo {name}" in COMMANDS_PAGE.read_text("utf-8")
         assert CliRunner().invoke(group, [name, "--help"]).exit_code == 0
 
 
@@ -172,7 +166,7 @@ def test_extras_that_commands_install_exist() -> None:
 # Links and names
 
 
-@pytest.mark.parametrize("page", [README, CONTRIBUTING, TUTORIAL, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     absent = [target for target in LINK.findall(page.read_text("utf-8")) if not leads_somewhere(page, target)]
     assert not absent
@@ -184,7 +178,7 @@ def leads_somewhere(page: Path, target: str) -> bool:
     path, _, anchor = target.partition("#")
     file = page.parent / path if path else page
     if not anchor:
-        return file.is_file()
+        return file.exists()
     # As GitHub makes them of headings.
     anchors = [
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(file.read_text())
@@ -193,10 +187,9 @@ def leads_somewhere(page: Path, target: str) -> bool:
 
 
 def test_environment_variables_are_documented() -> None:
-    used = {
-        name
-        for folder in (ROOT / "interpzoo", ROOT / "plugins")
-        for path in folder.rglob("*.py")
-        for name in re.findall(r"\bINTERPZOO_[A-Z_]+\b", path.read_text("utf-8"))
-    }
-    assert used - {"INTERPZOO_API"} == {*re.findall(r"\bINTERPZOO_(?!API)[A-Z_]+\b", README.read_text("utf-8"))}
+    sources = [path for name in ("interpzoo", "plugins") for path in (ROOT / name).rglob("*.py")]
+    used, documented = (
+        {name for path in paths for name in re.findall(r"\bINTERPZOO_(?!API\b)[A-Z_]+\b", path.read_text("utf-8"))}
+        for paths in (sources, GUIDES)
+    )
+    assert used == documented

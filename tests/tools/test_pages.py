@@ -13,8 +13,10 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import Record, write_record
 from interpzoo.config import Component, ImageSpec
-from tools import leaderboard, readme
+from tools import leaderboard, tables
 from tools.pages import main
+
+PATHS = tables.ROOT / "docs" / "python.md"
 
 
 def record(candidate: str, weights: str = "of the bundled model") -> Record:
@@ -34,27 +36,27 @@ def test_the_committed_pages_are_fresh() -> None:
 
 
 def test_stale_pages_are_reported_and_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page, results, tables = tmp_path / "LEADERBOARD.md", tmp_path / "results", tmp_path / "README.md"
+    page, results, table = tmp_path / "LEADERBOARD.md", tmp_path / "results", tmp_path / "python.md"
     (tmp_path / "cards").mkdir()
-    committed = readme.README.read_text("utf-8")
+    committed = PATHS.read_text("utf-8")
     for name, value in (("ROOT", tmp_path), ("PAGE", page), ("RECORDS", results), ("CARDS", tmp_path / "cards")):
         monkeypatch.setattr(leaderboard, name, value)
-    monkeypatch.setattr(readme, "README", tables)
+    monkeypatch.setattr(tables, "PARTS", {table: tables.PARTS[PATHS]})
     write_record(record("mine"), results)
-    tables.write_text(committed.replace("| `slerp` |", "| `loxodrome` |"), "utf-8")
+    table.write_text(committed.replace("| `slerp` |", "| `loxodrome` |"), "utf-8")
 
     stale = CliRunner().invoke(main, ["--check"])
     assert stale.exit_code == 1
-    assert "stale: LEADERBOARD.md, README.md. Run 'python -m tools.pages'" in stale.output
+    assert "stale: LEADERBOARD.md, python.md. Run 'python -m tools.pages'" in stale.output
     assert CliRunner().invoke(main, []).exit_code == 0
     assert page.read_text("utf-8") == render(leaderboards([record("mine")], metrics_named()))
-    assert tables.read_text("utf-8") == committed
+    assert table.read_text("utf-8") == committed
     assert CliRunner().invoke(main, ["--check"]).exit_code == 0
 
-    tables.write_text(committed.replace("<!-- generated: datasets -->", ""), "utf-8")
+    table.write_text(committed.replace("<!-- generated: interpolators -->", ""), "utf-8")
     outcome = CliRunner().invoke(main, ["--check"])
     assert outcome.exit_code == 1
-    assert "the generated parts are models, methods, interpolators, expected" in outcome.output
+    assert "the generated parts of python.md are none, expected interpolators once" in outcome.output
 
 
 def test_models_without_a_record_of_their_weights_are_reported() -> None:
