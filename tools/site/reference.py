@@ -1,0 +1,84 @@
+"""The reference of Python, made from the docstrings of the public names."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import interpzoo
+
+MODULES: Final = (
+    "interpzoo.errors",
+    "interpzoo.features",
+    "interpzoo.geometry",
+    "interpzoo.onnx",
+    "interpzoo_riemannian",
+    "interpzoo_metamorphosis",
+    "interpzoo.plugins",
+    "interpzoo.interfaces",
+    "interpzoo.config",
+    "interpzoo.benchmark",
+    "interpzoo.losses",
+    "interpzoo.testing",
+)
+"""Public modules beside `interpzoo` itself: first those for scripts, then those for plugins."""
+
+_GROUP: Final = re.compile(r"^\* (?P<title>[^:]+): (?P<names>.*?)(?=^\* |\n\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def write(folder: Path) -> None:
+    """Write a page for each group of names and for each module, and a page that lists them."""
+    folder.mkdir(parents=True)
+    pages = [*_of_groups(), *_of_modules()]
+    for name, title, body in pages:
+        (folder / f"{name}.rst").write_text(f"{title}\n{'=' * len(title)}\n\n{body}\n", "utf-8")
+    title = "Python"
+    lines = "\n".join(name for name, _, _ in pages)
+    text = (
+        f"{title}\n{'=' * len(title)}\n\nA script needs the names of ``interpzoo`` alone. Modules are for plugins, and "
+        "for work with geometry, exported models and morphs. Names that are not here may change without notice.\n\n"
+        f".. toctree::\n\n   {lines.replace(chr(10), chr(10) + '   ')}\n"
+    )
+    (folder / "index.rst").write_text(text, "utf-8")
+
+
+def groups() -> dict[str, list[str]]:
+    """The public names of `interpzoo`, by the titles that its docstring gives them."""
+    found = _GROUP.finditer(inspect.cleandoc(interpzoo.__doc__ or "") + "\n\n")
+    names = {match["title"]: re.findall(r"`(\w+)`", match["names"]) for match in found}
+    public = {*interpzoo.__all__}
+    return {title: [name for name in listed if name in public] for title, listed in names.items()}
+
+
+def _of_groups() -> Iterator[tuple[str, str, str]]:
+    for title, names in groups().items():
+        yield re.sub(r"\W+", "-", title), title.capitalize(), "\n".join(map(_documented, names))
+
+
+def _documented(name: str) -> str:
+    found = getattr(interpzoo, name)
+    if not inspect.isclass(found):
+        return f".. autofunction:: interpzoo.{name}\n"
+    if issubclass(found, Exception):  # described once, with the other errors
+        return f":py:exc:`interpzoo.errors.{name}`\n"
+    return f".. autoclass:: interpzoo.{name}\n   :members:\n   :inherited-members: Module\n"
+
+
+def _of_modules() -> Iterator[tuple[str, str, str]]:
+    for name in MODULES:
+        members = ", ".join(_members(importlib.import_module(name)))
+        yield name, name, f".. automodule:: {name}\n   :members: {members}\n   :show-inheritance:\n"
+
+
+def _members(module: ModuleType) -> list[str]:
+    """The public names of a module: those that it lists, or else the classes and functions that are written there."""
+    listed: list[str] | None = getattr(module, "__all__", None)
+    if listed is not None:
+        return [name for name in listed if name not in ("INTERPZOO_API", "register")]  # those are for the entry point
+    own = {k: v for k, v in vars(module).items() if inspect.isclass(v) or inspect.isfunction(v)}
+    return [k for k, v in own.items() if v.__module__ == module.__name__ and not k.startswith("_")]
