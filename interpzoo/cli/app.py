@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "evaluate",
     "benchmark",
     "export",
+    "demo",
     "verify",
     "push",
     "plugins",

@@ -1,0 +1,133 @@
+"""What the page knows of its models: those of the same data stand together and walk between the same pictures."""
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from interpzoo.config import ModelConfig
+from interpzoo.demo.parts import script
+from interpzoo.directions import principal_directions
+from interpzoo.errors import InputError, UnknownNameError
+from interpzoo.model import InterpolationModel
+from interpzoo.plugins import registry
+
+_FEWEST: Final = 3  # codes that span a plane
+
+
+@dataclass
+class Group:
+    """Models that take the same pictures."""
+
+    name: str
+    config: ModelConfig
+    pictures: Tensor
+    """Examples (n, C, H, W), uint8: what the first model makes of its example codes, so no training picture."""
+    cards: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def described(self) -> dict[str, Any]:
+        """The group, for the page."""
+        framing = self.config.framing
+        return {
+            "name": self.name,
+            "image": self.config.image.model_dump(),
+            "border": 0 if framing is None else framing.border,
+            "ink": framing is not None and framing.ink,
+            "eyes": None if framing is None else framing.eyes,
+            "pictures": [base64.b64encode(picture.numpy().tobytes()).decode() for picture in self.pictures],
+            "models": self.cards,
+        }
+
+
+class Groups:
+    """Groups, and the scripts of their models by the names of files."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Group] = {}
+        self.files: dict[str, str] = {}
+
+    def described(self) -> list[dict[str, Any]]:
+        """All groups that have models, for the page."""
+        return [group.described() for group in self._found.values() if group.cards]
+
+    def add(self, model: InterpolationModel) -> None:
+        """Add a model.
+
+        Raises:
+            InputError: its images have neither one channel nor three, it cannot be exported, or another has its name.
+            OutputError, MissingDependencyError: as `interpzoo.InterpolationModel.export`.
+        """
+        config = model.config
+        if config.image.channels not in (1, 3):
+            raise InputError(f"{model.name!r} has {config.image.channels} channels: pages show pictures of 1 or 3")
+        if f"models/{model.name}.js" in self.files:
+            raise InputError(f"two models are named {model.name!r}: give one of them, or save one with a new name")
+        with TemporaryDirectory() as scratch:
+            folder = model.export(Path(scratch, "model"))
+            encoder, decoder = ((folder / f"{kind}.onnx").read_bytes() for kind in ("encoder", "decoder"))
+        group = self._group(model)
+        codes, directions = _codes(model, group.pictures), [*model.directions]
+        content = torch.cat([codes, *(model.directions[name].vector[None] for name in directions), *_plane(codes)])
+        first = script(
+            {
+                f"{model.name}/decoder": decoder,
+                f"{model.name}/codes": content.cpu().numpy().astype("<f4").tobytes(),
+            }
+        )
+        second = script({f"{model.name}/encoder": encoder})
+        self.files |= {f"models/{model.name}.js": first, f"models/{model.name}.encoder.js": second}
+        group.cards.append(
+            {
+                "name": model.name,
+                **_method(config),
+                "summary": config.summary,
+                "license": config.license,
+                "limitations": config.limitations,
+                "path": config.interpolator.name.rpartition(":")[2],
+                "code": [*model.latent_shape],
+                "directions": directions,
+                "bytes": [len(first), len(second)],
+            }
+        )
+
+    def _group(self, model: InterpolationModel) -> Group:
+        config = model.config
+        data = "" if config.trained is None else config.trained.data.model_dump_json()
+        key = f"{data} {config.image} {config.framing}"
+        if key not in self._found:
+            what = "pictures" if config.trained is None else config.trained.data.name
+            name = f"{what}, {config.image.width}x{config.image.height}"
+            same = sum(group.name.startswith(name) for group in self._found.values())
+            pictures = model.decode(_examples(model)).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+            self._found[key] = Group(f"{name} ({same + 1})" if same else name, config, pictures)
+        return self._found[key]
+
+
+def _examples(model: InterpolationModel) -> Tensor:
+    """The model's example codes; of a model without any, codes of noise."""
+    if model.examples is not None and len(model.examples) > 1:
+        return model.examples
+    return model.encode(torch.rand(4, *model.config.image.shape, generator=torch.Generator().manual_seed(0)))
+
+
+def _codes(model: InterpolationModel, pictures: Tensor) -> Tensor:
+    return model.encode(pictures).detach().cpu().float()
+
+
+def _plane(codes: Tensor) -> list[Tensor]:
+    """Mean of the codes and the two directions in which they vary most, (1, ...) each; none if there are too few."""
+    if len(codes) < _FEWEST or codes[0].numel() < 2:
+        return []
+    return [codes.mean(0, keepdim=True), *(one.vector[None] for one in principal_directions(codes, 2))]
+
+
+def _method(config: ModelConfig) -> dict[str, str]:
+    try:
+        method = registry().methods.find(config.method, prefer=config.plugins).entry
+    except UnknownNameError:
+        return {"method": config.method, "title": config.method, "paper": ""}
+    return {"method": config.method, "title": method.title, "paper": method.paper or ""}

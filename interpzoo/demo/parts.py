@@ -1,0 +1,17 @@
+"""Scripts that bring content to the page: a page that is opened from a disk may load nothing but scripts."""
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+
+
+def script(parts: Mapping[str, bytes]) -> str:
+    """A script with the content of each part: base64 of gzip, which ``web/src/parts.ts`` reads."""
+    lines = [f"interpzoo.part({json.dumps(name)}, {json.dumps(packed(content))});\n" for name, content in parts.items()]
+    return "".join(lines)
+
+
+def packed(content: bytes) -> str:
+    """Base64 of gzip, the same each time."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()

@@ -1,0 +1,128 @@
+/** The models of the folder, and the data sets that they belong to. */
+
+import { numbers, part } from "./parts";
+import { Network } from "./runtime";
+
+export interface Image {
+  channels: number;
+  height: number;
+  width: number;
+}
+
+/** A picture as the models of a group take it: bytes, channel after channel. */
+export interface Picture {
+  pixels: Uint8Array;
+  /** Its number among the examples; null for one's own. */
+  example: number | null;
+}
+
+export interface Card {
+  name: string;
+  method: string;
+  title: string;
+  paper: string;
+  summary: string;
+  license: string;
+  limitations: string;
+  /** The model's own path: linear, slerp or the name of one that needs torch. */
+  path: string;
+  code: number[];
+  directions: string[];
+  /** Bytes that are loaded for the decoder and for the encoder. */
+  bytes: [number, number];
+}
+
+/** Models of the same data, which take the same pictures. */
+export interface Group {
+  name: string;
+  image: Image;
+  border: number;
+  ink: boolean;
+  eyes: [number, number][] | null;
+  /** Base64 of each example's bytes. */
+  pictures: string[];
+  models: Card[];
+}
+
+export interface Index {
+  version: string;
+  groups: Group[];
+}
+
+export const sizeOf = (shape: Image): number => shape.channels * shape.height * shape.width;
+
+export class Model {
+  readonly name: string;
+  readonly size: number;
+  examples: Float32Array[] = [];
+  /** Mean of the example codes and the two axes along which they vary most. */
+  map: { mean: Float32Array; axes: [Float32Array, Float32Array] } | null = null;
+  directions = new Map<string, Float32Array>();
+  private readonly file: string;
+  private decoder: Promise<Network> | undefined;
+  private encoder: Promise<Network> | undefined;
+  private readonly codes = new WeakMap<Picture, Promise<Float32Array>>();
+
+  constructor(readonly card: Card, private readonly group: Group) {
+    this.name = card.name;
+    this.size = card.code.reduce((a, b) => a * b, 1);
+    this.file = `models/${card.name}.js`;
+  }
+
+  /** Loads what is needed to walk between the examples. */
+  load(): Promise<unknown> {
+    this.decoder ??= retried(this.loadDecoder(), () => (this.decoder = undefined));
+    return this.decoder;
+  }
+
+  /** The code of a picture; those of the examples were computed when the folder was made. */
+  encode(picture: Picture): Promise<Float32Array> {
+    if (picture.example !== null) return this.load().then(() => this.examples[picture.example as number]);
+    let code = this.codes.get(picture);
+    if (code === undefined) {
+      code = retried(this.computed(picture), () => this.codes.delete(picture));
+      this.codes.set(picture, code);
+    }
+    return code;
+  }
+
+  /** Images of codes, one after another: around [0, 1], channel after channel. */
+  async decode(codes: readonly Float32Array[]): Promise<Float32Array[]> {
+    this.decoder ??= this.loadDecoder();
+    const flat = new Float32Array(codes.length * this.size);
+    codes.forEach((code, i) => flat.set(code, i * this.size));
+    const size = sizeOf(this.group.image);
+    const images = await (await this.decoder).run(flat, this.card.code, size);
+    return codes.map((_, i) => images.subarray(i * size, (i + 1) * size));
+  }
+
+  private async computed(picture: Picture): Promise<Float32Array> {
+    this.encoder ??= retried(
+      part(this.file.replace(/\.js$/, ".encoder.js"), `${this.name}/encoder`).then(Network.load),
+      () => (this.encoder = undefined),
+    );
+    const { channels, height, width } = this.group.image;
+    const values = Float32Array.from(picture.pixels, (byte) => byte / 255);
+    return (await this.encoder).run(values, [channels, height, width], this.size);
+  }
+
+  private async loadDecoder(): Promise<Network> {
+    const [bytes, codes] = await Promise.all([
+      part(this.file, `${this.name}/decoder`),
+      numbers(this.file, `${this.name}/codes`),
+    ]);
+    const rows: Float32Array[] = [];
+    for (let i = 0; i < codes.length; i += this.size) rows.push(codes.subarray(i, i + this.size));
+    this.examples = rows.splice(0, this.group.pictures.length);
+    this.card.directions.forEach((name, i) => this.directions.set(name, rows[i]));
+    const [mean, x, y] = rows.slice(this.card.directions.length);
+    if (y !== undefined) this.map = { mean, axes: [x, y] };
+    return Network.load(bytes);
+  }
+}
+
+/** The promise; if it fails, `forget` lets the next call try again. */
+function retried<T>(promise: Promise<T>, forget: () => void): Promise<T> {
+  promise.catch(forget);
+  return promise;
+}
