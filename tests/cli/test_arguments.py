@@ -59,6 +59,7 @@ def lines() -> Iterator[Line]:
         yield ("push", "ae-tiny", name)
         yield ("interpolate", name, "-o", "x.png")
         yield ("export", name, "-o", "exported")
+        yield ("demo", name, "-o", "page")
         yield ("edit", name, "a.png", "--direction", "smiling", "-o", "x.png")
         yield ("traverse", name, "-o", "x.png")
         for command in ("morph", "grid", "mix", "sample"):

@@ -34,6 +34,7 @@ QUICK = {
     "encode -o {n}.npy ./model no.jpg": 2,
     "edit -o {n}.png --direction smiling ./model no.jpg": 2,
     "traverse ./model --count 2 -o {n}.png": 0,
+    "demo no-such-model -o {n}": 2,
     "verify ./model": 0,
     "verify ./model --json": 0,
     "push ./model user/repo": 2,

@@ -1,0 +1,125 @@
+"""The folder of the page: whole, replaced, and never in place of something else."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from interpzoo.demo import write_demo
+from interpzoo.demo.folder import SITE, demo_files, site_file
+from interpzoo.demo.serve import address, server
+from interpzoo.errors import InputError, OutputError
+from interpzoo.model import InterpolationModel
+from tests.tiny import random_images, tiny_model
+
+
+@pytest.fixture(autouse=True)
+def quick_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export that writes no networks, as torch takes seconds to."""
+
+    def export(self: InterpolationModel, target: str | Path) -> Path:
+        if self.config.image.channels == 1 and self.config.image.width == 20:
+            raise InputError(f"{self.name!r} cannot be exported")
+        folder = Path(target)
+        folder.mkdir()
+        for kind in ("encoder", "decoder"):
+            (folder / f"{kind}.onnx").write_text(f"{kind} of {self.name}")
+        return folder
+
+    monkeypatch.setattr(InterpolationModel, "export", export)
+
+
+def named(name: str, **options: Any) -> InterpolationModel:
+    model = tiny_model(**options)
+    model.config = model.config.model_copy(update={"name": name})
+    model.examples = model.encode(random_images(5, model.config.image)).detach()
+    return model
+
+
+def parts(script: Path) -> dict[str, bytes]:
+    """The content that a script brings."""
+    found = re.findall(r'^interpzoo\.part\("([^"]+)", "([^"]+)"\);$', script.read_text(), re.MULTILINE)
+    return {name: gzip.decompress(base64.b64decode(content)) for name, content in found}
+
+
+def test_the_folder_holds_the_page_the_models_and_an_index(tmp_path: Path) -> None:
+    first, second, other = named("first"), named("second", seed=1), named("other", channels=3)
+    folder = write_demo([first, second, other], tmp_path / "page")
+    index = json.loads(parts(folder / "index.js")["index"])
+    assert [[card["name"] for card in group["models"]] for group in index["groups"]] == [["first", "second"], ["other"]]
+    assert first.examples is not None
+    pictures = [np.frombuffer(base64.b64decode(p), np.uint8) for p in index["groups"][0]["pictures"]]
+    shown = torch.from_numpy(np.stack(pictures).reshape(5, 1, 16, 16).copy())
+    assert torch.allclose(shown / 255, first.decode(first.examples).clamp(0, 1), atol=0.51 / 255)
+    assert parts(folder / "models/second.js")["second/decoder"] == b"decoder of second"
+    assert parts(folder / "models/second.encoder.js") == {"second/encoder": b"encoder of second"}
+    codes = np.frombuffer(parts(folder / "models/second.js")["second/codes"], "<f4").reshape(-1, 2 * 4 * 4)
+    assert np.allclose(codes[:5], second.encode(shown).detach().flatten(1).numpy(), atol=1e-6)
+    assert np.allclose(codes[5], codes[:5].mean(0), atol=1e-6)
+    assert all((folder / name).read_bytes() == site_file(name) for name in SITE)
+
+
+def test_a_page_is_replaced_by_another(tmp_path: Path) -> None:
+    write_demo([named("first")], tmp_path)
+    write_demo([named("second")], tmp_path)
+    assert {path.name for path in demo_files(tmp_path)} == {*SITE, "index.js", "second.js", "second.encoder.js"}
+    assert {path.name for path in tmp_path.iterdir()} == {*SITE, "index.js", "models"}
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"already holds 'models/notes\.txt'"):
+        write_demo([named("first")], tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["models", "notes.txt"]
+    with pytest.raises(OutputError, match="cannot write to"):
+        write_demo([named("first")], tmp_path / "models" / "notes.txt")
+
+
+def test_what_cannot_be_shown_says_why_and_writes_nothing(tmp_path: Path) -> None:
+    target, odd = tmp_path / "page", named("odd", size=(20, 20))
+    for models, message in (
+        ([], "there are no models"),
+        ([odd], "'odd' cannot be exported"),
+        ([named("two", channels=2)], "2 channels"),
+        ([named("same"), named("same", seed=1)], "two models are named 'same'"),
+        (3, "models = 3: expected"),
+    ):
+        with pytest.raises(InputError, match=message):
+            write_demo(models, target)  # pyright: ignore[reportArgumentType]
+    assert not target.exists()
+    skipped: list[str] = []
+    write_demo([odd, named("first")], target, skipped=lambda name, error: skipped.append(f"{name}: {error}"))
+    assert skipped == ["odd: 'odd' cannot be exported"]
+
+
+def test_a_folder_without_an_index_is_not_a_page(tmp_path: Path) -> None:
+    write_demo([named("first")], tmp_path)
+    (tmp_path / "index.js").unlink()
+    with pytest.raises(InputError, match=r"has no index\.js: expected a folder that interpzoo demo wrote"):
+        demo_files(tmp_path)
+
+
+def test_the_server_isolates_the_page(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("the page")
+    with server(tmp_path) as served:
+        thread = threading.Thread(target=served.serve_forever, daemon=True)
+        thread.start()
+        with urllib.request.urlopen(address(served), timeout=10) as answer:
+            assert answer.read() == b"the page"
+            assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+        with pytest.raises(OutputError, match="cannot serve at"):
+            server(tmp_path, served.server_address[1])
+        served.shutdown()
+        thread.join()

@@ -1,0 +1,337 @@
+"""The page in a browser: it shows what torch computes, takes pictures, plays, saves and says what is wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from interpzoo.model import InterpolationModel
+from tests.demo.conftest import Page, picture
+
+pytestmark = pytest.mark.slow  # a browser, and models that torch takes seconds to export
+
+CLOSE = 2 / 255 + 1e-6
+DROP = """
+([name, type, content]) => {
+  const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, {type}));
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+}
+"""
+
+
+def near(found: Tensor, expected: Tensor, close: float = CLOSE) -> bool:
+    return found.shape == expected.shape and float((found - expected.detach().clamp(0, 1)).abs().max()) <= close
+
+
+def pair(page: Page, model: InterpolationModel) -> tuple[Tensor, Tensor]:
+    """The pictures A and B."""
+    first, second = (page.pixels(f".end:nth-child({n}) canvas", model.config.image.channels) for n in (1, 2))
+    return first, second
+
+
+def drop(page: Page, content: bytes, name: str = "mine.png", kind: str = "image/png") -> None:
+    page.tab.evaluate(DROP, [name, kind, base64.b64encode(content).decode()])
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    """A picture with smooth and sharp parts, on black."""
+    y, x = np.mgrid[:height, :width]
+    waves = 90 * (1 + np.sin(x / 5) * np.cos(y / 7))
+    return np.where((x - width / 2) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2, waves, 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("path", ["linear", "slerp"])
+def test_frames_are_those_of_torch(page: Page, digits: InterpolationModel, path: str) -> None:
+    page.click("#examples button:nth-child(4)").click("#examples button:nth-child(6)")
+    page["#path"].select_option(path)
+    a, b = pair(page.settled(), digits)
+    assert torch.equal(a, picture(page, 3, digits))
+    assert torch.equal(b, picture(page, 5, digits))
+    places = [0.0, 0.5, 1.0, -0.3, 1.4]
+    for place, expected in zip(places, digits.interpolate(a, b, t=places, interpolator=path), strict=True):
+        assert near(page.go(place).frame(digits), expected), place
+    assert near(page.strip(digits), digits.interpolate(a, b, 9, interpolator=path))
+    assert "0.50" not in str(page["[data-model=acai-mnist] .frame"].get_attribute("aria-label"))
+
+
+def test_even_steps_are_those_of_torch(page: Page, digits: InterpolationModel) -> None:
+    uneven = page["[data-model=acai-mnist] .steps"].inner_text()
+    page["#even"].check()
+    page["#frames"].fill("7")
+    page["#frames"].press("Enter")
+    a, b = pair(page.settled(), digits)
+    # Positions are found from distances of float32 images: up to 1e-3, in which a frame changes by less than 4/255.
+    assert near(page.strip(digits), digits.interpolate(a, b, 7, spacing="even"), 4 / 255)
+    assert page["[data-model=acai-mnist] .steps"].inner_text() != uneven
+
+
+def test_methods_stand_in_rows_on_the_same_pair(page: Page) -> None:
+    assert page[".row:visible h3"].all_inner_texts()[1].startswith("ae-mnist")
+    assert all("Sharpness: in the middle" in text for text in page[".sharpness"].all_inner_texts()[:2])
+    page["#models input[value=ae-mnist]"].uncheck()
+    assert page.settled()[".row:visible"].count() == 1
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (90, 60), (20, 31)])
+def test_a_dropped_picture_is_framed_as_in_torch(page: Page, digits: InterpolationModel, size: tuple[int, int]) -> None:
+    pixels = scene(*size)
+    drop(page, png(pixels))
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    page.settled().go(0)
+    expected = digits.interpolate(Image.fromarray(pixels), picture(page, 1, digits), t=[0.0])[0]
+    assert near(page.frame(digits), expected)
+    assert ("sides were cut" in page["#note"].inner_text()) == (size[0] != size[1])
+
+
+def test_dark_strokes_on_paper_become_digits(page: Page, digits: InterpolationModel) -> None:
+    paper = np.full((100, 80, 3), 235, np.uint8)
+    paper[20:80, 38:44] = 30
+    drop(page, png(paper), "paper.png")
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    expected = digits.frame(Image.fromarray(paper), "ink")[0]
+    assert near(page.settled().pixels(".end canvas"), expected, 6 / 255)
+    assert "strokes" in page["#note"].inner_text()
+
+
+def test_a_picture_unlike_the_data_is_warned_of(page: Page) -> None:
+    drop(page, png((np.random.default_rng(0).random((32, 32)) * 255).astype(np.uint8)))
+    page["#note"].get_by_text("unlike those that the model was trained on").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "mine.png is not a picture"),
+        (b"no picture", "expected a PNG"),
+        (b"\x89PNG\r\n\x1a\n" * 9, "not a picture"),
+    ],
+)
+def test_a_broken_picture_gives_a_message_and_changes_nothing(page: Page, content: bytes, message: str) -> None:
+    before = page.pixels(".end canvas")
+    drop(page, content)
+    page["#problem"].get_by_text(message).wait_for()
+    assert torch.equal(page.settled().pixels(".end canvas"), before)
+    page["#file"].set_input_files({"name": "good.png", "mimeType": "image/png", "buffer": png(scene(32, 32))})
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    assert not page["#problem"].is_visible()
+
+
+def test_it_plays_and_pauses(page: Page) -> None:
+    page["#seconds"].fill("1")
+    page["#seconds"].press("Enter")
+    seen = set()
+    page["#play"].click()
+    for _ in range(8):
+        page.tab.wait_for_timeout(60)
+        seen.add(page["#place-value"].inner_text())
+    assert page["#play"].inner_text() == "Pause"
+    page["#play"].click()
+    place = page.settled()["#place-value"].inner_text()
+    page.tab.wait_for_timeout(100)
+    assert page["#place-value"].inner_text() == place
+    assert len(seen) > 2
+    assert all(0 <= float(value) <= 1 for value in seen)
+
+
+def test_four_corners_are_those_of_torch(page: Page, digits: InterpolationModel) -> None:
+    page["input[value=corners]"].check()
+    assert page.settled()[".end:visible"].count() == 4
+    corners = [page.pixels(f".end:nth-child({n}) canvas") for n in range(1, 5)]
+    grid = digits.grid(*corners, rows=5, cols=5)
+    assert near(page.frame(digits), grid[2, 2])
+    for _ in range(5):
+        page["#plane"].press("ArrowRight")
+    assert near(page.settled().frame(digits), grid[2, 3])
+    box = page["#plane"].bounding_box()
+    page["#plane"].click(position={"x": 1, "y": box["height"] - 1})
+    assert near(page.settled().frame(digits), grid[4, 0], 6 / 255)
+    page.click("#take")
+    assert page["#ends input"].first.get_attribute("aria-label") == "A: your picture"
+
+
+def test_the_map_shows_the_examples_where_their_codes_lie(page: Page, digits: InterpolationModel) -> None:
+    page["input[value=map]"].check()
+    assert page.settled()["#plane button"].count() == 8
+    page.click("#plane button:nth-of-type(6)")
+    assert page["#ends input"].first.get_attribute("aria-label") == "A: example 6"
+    codes = torch.cat([digits.encode(picture(page, n, digits)) for n in range(8)])
+    assert near(page.frame(digits), digits.decode(codes.mean(0, keepdim=True))[0])
+
+
+def test_directions_are_those_of_torch(page: Page, colors: InterpolationModel) -> None:
+    page["#group"].select_option("pictures, 16x16")
+    a, b = pair(page.settled(), colors)
+    page["#edits summary"].click()
+    page["#sliders input[name=smile]"].fill("1.5")
+    assert near(page.settled().go(0).frame(colors), colors.edit(a, "smile", [1.5])[0])
+    page.click("#reset")
+    assert near(page.go(1).frame(colors), colors.reconstruct(b)[0])
+
+
+def test_a_face_is_moved_by_its_eyes(page: Page, colors: InterpolationModel) -> None:
+    page["#group"].select_option("pictures, 16x16")
+    face = np.zeros((64, 64, 3), np.uint8)
+    face[40:44, 20:24] = face[40:44, 36:40] = 255
+    drop(page.settled(), png(face))
+    page["#eyes-dialog"].wait_for()
+    for x in (38, 22):  # in either order
+        page["#eyes"].click(position={"x": x, "y": 42})
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    found = page.settled().pixels(".end canvas", 3)[0]
+    assert {tuple(place) for place in (found > 0.5).nonzero().tolist()} >= {(8, 3), (8, 12)} or found[8, 4] > 0.2
+    drop(page, png(face))
+    page["#eyes-skip"].click()
+    page["[aria-label='B: your picture']"].wait_for(state="attached")
+
+
+def test_a_drawing_and_a_camera_frame_are_taken(page: Page) -> None:
+    page["#draw"].click()
+    box = page["#drawing"].bounding_box()
+    page.tab.mouse.move(box["x"] + 90, box["y"] + 60)
+    page.tab.mouse.down()
+    page.tab.mouse.move(box["x"] + 90, box["y"] + 260, steps=4)
+    page.tab.mouse.up()
+    page["#draw-use"].click()
+    drawn = page.settled().pixels(".end canvas")[0]
+    assert drawn[16, 15:17].min() > 0.8  # moved to the middle, as digits are
+    assert drawn[:, :10].max() < 0.1
+    page["#camera"].click()
+    page["#camera-use"].click()
+    page["[aria-label='B: your picture']"].wait_for(state="attached")
+    assert page.settled().pixels(".end:nth-child(2) canvas").std() > 0.01
+
+
+def saved(page: Page, kind: str) -> Path:
+    with page.tab.expect_download() as download:
+        page[f"#save-{kind}"].click()
+    assert download.value.suggested_filename == f"acai-mnist-ae-mnist.{kind}"
+    return Path(download.value.path())
+
+
+def test_saved_files_can_be_read(page: Page) -> None:
+    av = pytest.importorskip("av")
+    page["#seconds"].fill("0.5")
+    page["#seconds"].press("Enter")
+    page.settled()
+    with Image.open(saved(page, "png")) as sheet:
+        strips = np.asarray(sheet.convert("L"))
+    assert strips.shape == (248, 904)
+    with Image.open(saved(page, "gif")) as film:
+        count = int(getattr(film, "n_frames", 1))
+        size, first = film.size, np.asarray(film.convert("L"))
+    with av.open(str(saved(page, "mp4"))) as container:
+        frames = [np.asarray(frame.to_image().convert("L")) for frame in container.decode(video=0)]
+    assert len(frames) == count == 26  # half a second of 25 frames, there and back
+    assert frames[0].shape == first.shape == size[::-1]
+    assert np.abs(frames[0].astype(float) - first).mean() < 4
+    assert np.abs(frames[0].astype(float) - frames[13]).mean() > 4
+
+
+def test_a_link_restores_the_state(page: Page, digits: InterpolationModel) -> None:
+    drop(page, png(scene(32, 32)))
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    page["#path"].select_option("slerp")
+    page["#models input[value=ae-mnist]"].uncheck()
+    frame = page.go(0.75).frame(digits)
+    page["#link"].click()
+    page["#status"].get_by_text("The link is").wait_for()
+    link = page.tab.url.partition("#")[2]
+    page.link("").link(link)
+    assert torch.equal(page.frame(digits), frame)
+    assert page["#path"].input_value() == "slerp"
+    assert page[".row:visible"].count() == 1
+
+
+@pytest.mark.parametrize(
+    "link", ["x=.AAAA&x=99&t=1e999&n=-4&m=none&p=none", "%00%ff&&&=&x=.%%%", "e=<b> 1&l=" + "a" * 200_000]
+)
+def test_a_broken_link_shows_what_a_first_visit_shows(page: Page, digits: InterpolationModel, link: str) -> None:
+    before = page.frame(digits)
+    assert torch.equal(page.link(link).frame(digits), before)
+
+
+def test_the_keyboard_is_enough(page: Page, digits: InterpolationModel) -> None:
+    def focused() -> Any:
+        return page.tab.evaluate("() => document.activeElement.getAttribute('aria-label') || document.activeElement.id")
+
+    def tab_to(name: str) -> None:
+        for _ in range(40):
+            page.tab.keyboard.press("Tab")
+            if focused() == name:
+                return
+        pytest.fail(f"{name} is not reached by the Tab key")
+
+    tab_to("Example 3")
+    page.tab.keyboard.press("Enter")
+    assert page.settled()["#ends input"].first.get_attribute("aria-label") == "A: example 3"
+    tab_to("draw")
+    page.tab.keyboard.press("Enter")
+    for key in (" ", "ArrowDown", "ArrowDown", "ArrowDown", " "):
+        page.tab.keyboard.press(key)
+    tab_to("draw-use")
+    page.tab.keyboard.press("Enter")
+    page["[aria-label='B: your picture']"].wait_for(state="attached")
+    tab_to("place")
+    before = page.settled().frame(digits)
+    for _ in range(20):
+        page.tab.keyboard.press("ArrowRight")
+    assert page.settled()["#place-value"].inner_text() == "0.70"
+    assert not torch.equal(page.frame(digits), before)
+    tab_to("play")
+    page.tab.keyboard.press("Space")
+    assert page["#play"].get_attribute("aria-pressed") == "true"
+
+
+def test_everything_has_a_name_for_screen_readers(page: Page) -> None:
+    nameless = page["button:visible, input:visible, select:visible, [role=img]:visible"].evaluate_all(
+        "all => all.filter(e => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)"
+    )
+    assert nameless == []
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, folder: Path) -> None:
+    page = Page(
+        browser, f"file://{folder}/", viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    ).open()
+    for view in ("walk", "corners", "map"):
+        page[f"input[value={view}]"].check()
+        assert page.settled().tab.evaluate("() => document.documentElement.scrollWidth") <= 360
+    page.context.close()
+
+
+def test_a_server_gives_it_threads_and_it_loads_nothing_else(
+    browser: Any, site: str, digits: InterpolationModel
+) -> None:
+    page = Page(browser, site).open()
+    assert page.tab.evaluate("() => crossOriginIsolated")
+    a, b = pair(page, digits)
+    assert near(page.strip(digits), digits.interpolate(a, b, 9))
+    drop(page, png(scene(32, 32)))
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    page.settled().context.close()
+    assert page.elsewhere == page.errors == []
+
+
+def test_a_folder_that_is_not_complete_says_so(browser: Any, folder: Path, tmp_path: Path) -> None:
+    for name in ("index.html", "page.js", "style.css", "runtime.js"):
+        (tmp_path / name).symlink_to(folder / name)
+    page = Page(browser, f"file://{tmp_path}/")
+    page.tab.goto(f"{page.home}index.html")
+    page["#problem"].get_by_text("index.js cannot be loaded").wait_for()
+    page.context.close()
