@@ -9,7 +9,7 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 * what there is: `list_models`, `list_recipes`, `list_interpolators`, `list_metrics`, `list_datasets`;
 * pretrained models: `load`, `verify`, `push`;
 * models of one's own: `create`, `train`, `wrap`;
-* scores: `evaluate`;
+* scores: `evaluate` for models, `score` for the frames of any tool;
 * pictures: `save_image`, `save_strip`, `save_frames`, and `to_pil` and `to_strip` for notebooks;
 * films: `save_video`, `save_gif`, and `ease` for slow ends;
 * directions: `save_directions`, `load_directions`;

@@ -22,6 +22,7 @@ from .pictures import to_strip as to_strip
 from .pretrained.load import load as load
 from .pretrained.push import push as push
 from .pretrained.verify import verify as verify
+from .scoring.score import score as score
 from .training.run import train as train
 
 __version__: str

@@ -5,7 +5,8 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -52,12 +53,26 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
         ImageError: the file cannot be read or is larger than `MOST_FILE_BYTES`, or the image would take more than
             `MOST_IMAGE_BYTES`; nothing is decoded then.
     """
+    with _opened(source) as image:
+        return loaded(image)
+
+
+def open_frames(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:
+    """The frames of an animation in turn, each whole, or the one image of another file; raises as `open_image`."""
+    with _opened(source) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            yield loaded(image).copy()
+
+
+@contextmanager
+def _opened(source: str | os.PathLike[str] | bytes) -> Generator[Image.Image, None, None]:
     name = "" if isinstance(source, bytes) else f"{_named(source)}: "
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
             _check_file(file)
             with opened(file) as image:
-                return loaded(image)
+                yield image
     except ImageError as error:
         raise ImageError(f"{name}{error}") from error.__cause__
     except Image.UnidentifiedImageError:

@@ -1,9 +1,10 @@
 """`evaluate`: the scores of one model on held-out data by the registered metrics."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from interpzoo.arguments import seed_of
 from interpzoo.benchmark.candidates import ModelCandidate
@@ -21,6 +22,9 @@ from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.card import Result
 from interpzoo.pretrained.load import load
 from interpzoo.tensors import ordinary_mode
+
+_FEW: Final = 4
+"""Names in a row that are read with ease."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,15 @@ def evaluate(
         versions=record.versions,
         features=record.features,
     )
+
+
+def grouped(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Each reason once, after the metrics that it holds for, or their number if there are many."""
+    titles: dict[str, list[str]] = {}
+    for title, reason in reasons.items():
+        titles.setdefault(reason, []).append(title)
+    for reason, names in titles.items():
+        yield f"{', '.join(names) if len(names) <= _FEW else f'{len(names)} metrics'} ({reason})"
 
 
 def results_of(record: Record) -> list[Result]:

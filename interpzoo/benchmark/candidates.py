@@ -31,6 +31,8 @@ class ModelCandidate(Candidate):
 class ControlCandidate(Candidate):
     """A path without a model, see `interpzoo.benchmark.metric.Control`."""
 
+    control = True
+
     def __init__(self, name: Control) -> None:
         self.name = name
         self._path = _PATHS[name]
@@ -41,8 +43,9 @@ class ControlCandidate(Candidate):
 
 
 def controls(task: Task) -> list[ControlCandidate]:
-    """The controls of a task: ``truth`` only where the data set has ground-truth paths."""
-    return [ControlCandidate(name) for name in _PATHS if name != "truth" or task.has_truth]
+    """The controls of a task: ``truth`` only where ground-truth paths are known, ``nearest`` only with real images."""
+    possible = {"truth": task.has_truth, "nearest": task.has_data}
+    return [ControlCandidate(name) for name in _PATHS if possible.get(name, True)]
 
 
 def _blend(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:

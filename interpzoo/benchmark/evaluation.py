@@ -15,8 +15,10 @@ class Candidate(ABC):
     """What is scored: something that gives frames between pairs of images."""
 
     name: str
+    control: bool = False
+    """Whether it is a path that metrics are checked against."""
     model: InterpolationModel | None = None
-    """The model; ``None`` for a control, which has neither codes nor a decoder."""
+    """The model; ``None`` for what has neither codes nor a decoder, as a control."""
 
     @abstractmethod
     def frames(self, task: Task, pairs: Pairs, positions: Tensor) -> Tensor:

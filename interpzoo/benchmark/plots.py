@@ -1,5 +1,6 @@
 """Pictures of a benchmark: the same pairs by all candidates, scores with intervals, and how far metrics agree."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -91,7 +92,7 @@ def save_bars(path: Path, board: Leaderboard) -> None:
         panel.tick_params(axis="x", labelsize=7)
     for panel in panels.flat[len(metrics) :]:
         panel.set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_correlations(path: Path, board: Leaderboard) -> bool:
@@ -110,7 +111,7 @@ def save_correlations(path: Path, board: Leaderboard) -> bool:
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set_title("rank correlation over models", fontsize=8)
     figure.colorbar(picture)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -146,6 +147,7 @@ def matplotlib_figure() -> Any:
     return Figure
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: str | os.PathLike[str]) -> None:
+    """Write a figure of matplotlib as a PNG; raises an `OutputError` if it cannot be written."""
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)

@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
-from interpzoo.arguments import MOST_SEED
+from interpzoo.arguments import MOST_FRAMES, MOST_SEED
 from interpzoo.config import Schema
 
 
@@ -13,7 +13,7 @@ class EvaluationProtocol(Schema):
 
     pairs: int = Field(default=256, ge=1, le=100_000)
     """Number of pairs of held-out images, the same for every model on a data set; 256 as in the ACAI paper."""
-    frames: int = Field(default=9, ge=3, le=1000)
+    frames: int = Field(default=9, ge=3, le=MOST_FRAMES)
     """Frames of a path, both ends counted, where the data set has no number of its own (`GroundTruth.frames`)."""
     training_pairs: int = Field(
         default=750, ge=6, le=100_000, validation_alias="practice_pairs", serialization_alias="practice_pairs"

@@ -57,6 +57,10 @@ def unmet(evaluation: Evaluation, metric: Metric) -> str:
     task, model = evaluation.task, evaluation.candidate.model
     if "truth" in metric.needs and not task.has_truth:
         return "the data set has no ground-truth paths"
+    if "data" in metric.needs and not task.has_data:
+        return "there are no real images to compare with: name a data set"
+    if "ends" in metric.needs and not task.has_ends:
+        return "the images that the paths should begin and end with are not given"
     if "label" in metric.needs:
         label = task.test.get("label")
         if label is None or label.ndim != 1 or task.data.size is None:
@@ -202,7 +206,7 @@ def _empty(evaluation: Evaluation, weights: str) -> Record:
     config = None if candidate.model is None else candidate.model.config
     return Record(
         candidate=candidate.name,
-        control=config is None,
+        control=candidate.control,
         method="" if config is None else config.method,
         weights=weights,
         samples=0 if config is None or config.trained is None else config.trained.samples_seen,

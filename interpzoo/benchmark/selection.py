@@ -96,7 +96,7 @@ def jobs_of(models: Iterable[str | Path], dataset: Component | None = None) -> l
             twins.remove(source)
             del configs[source]
         seen.add(weights)
-    names = _distinct(twins, {config.name for source, config in configs.items() if source not in twins})
+    names = distinct(twins, {config.name for source, config in configs.items() if source not in twins})
     for source, config in configs.items():
         data = dataset or own_data(config)
         job = found.setdefault(task_name(data, config.image), Job(data, config.image))
@@ -104,9 +104,9 @@ def jobs_of(models: Iterable[str | Path], dataset: Component | None = None) -> l
     return [found[key] for key in sorted(found)]
 
 
-def _distinct(sources: Collection[str | Path], taken: Collection[str]) -> dict[str | Path, str]:
-    """For each folder the last parts of its path, as many as tell it apart; for a repository its own name."""
-    parts = {s: Path(s).expanduser().absolute().parts if _is_folder(s) else (str(s),) for s in sources}
+def distinct(sources: Iterable[str | Path], taken: Collection[str] = ()) -> dict[str | Path, str]:
+    """For each file or folder the last parts of its path, as many as tell it apart; for a repository its own name."""
+    parts = {s: Path(s).expanduser().absolute().parts if _is_local(s) else (str(s),) for s in sources}
     names: dict[str | Path, str] = {}
     for source, own in parts.items():
         name = ""
@@ -119,7 +119,7 @@ def _distinct(sources: Collection[str | Path], taken: Collection[str]) -> dict[s
     return names
 
 
-def _is_folder(source: str | Path) -> bool:
+def _is_local(source: str | Path) -> bool:
     return isinstance(source, Path) or is_path(source)
 
 

@@ -60,6 +60,11 @@ class Task(Shared):
         DataError: the data set cannot be found or read.
     """
 
+    has_data = True
+    """Whether there are real images to compare with."""
+    has_ends = True
+    """Whether `pairs` are the images that paths should begin and end with, and not frames of a path themselves."""
+
     def __init__(
         self,
         component: Component,

@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "train",
     "evaluate",
     "benchmark",
+    "score",
     "export",
     "demo",
     "verify",

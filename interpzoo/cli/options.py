@@ -71,13 +71,24 @@ data_root_option = click.option(
     show_default="INTERPZOO_DATA, or else the Hub",
 )
 
+metrics_option = click.option(
+    "--metrics",
+    multiple=True,
+    metavar="PATTERN",
+    help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
+)
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, MOST_SEED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Seed of the image pairs and of all other random choices.",
+)
+
 _SCORING = (
-    click.option(
-        "--metrics",
-        multiple=True,
-        metavar="PATTERN",
-        help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
-    ),
+    metrics_option,
     click.option(
         "--dataset",
         metavar="NAME|FOLDER|ID",
@@ -92,14 +103,7 @@ _SCORING = (
         show_default="the one for the data set",
     ),
     click.option("--full", is_flag=True, help="Use more pairs and images; takes about five times as long."),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, MOST_SEED),
-        default=0,
-        show_default=True,
-        metavar="N",
-        help="Seed of the image pairs and of all other random choices.",
-    ),
+    seed_option,
     device_option,
 )
 

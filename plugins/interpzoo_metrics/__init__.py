@@ -15,6 +15,7 @@ def register(registry: Registrar) -> None:
     registry.add("metric", "parameter-deviation", "interpzoo_metrics.truth:ParameterDeviation")
     registry.add("metric", "alpha-predictability", "interpzoo_metrics.realism:AlphaPredictability")
     registry.add("metric", "sharpness", "interpzoo_metrics.realism:Sharpness")
+    registry.add("metric", "fade-distance", "interpzoo_metrics.realism:FadeDistance")
     registry.add("metric", "frechet-distance", "interpzoo_metrics.sets:FrechetDistance")
     registry.add("metric", "kernel-distance", "interpzoo_metrics.sets:KernelDistance")
     registry.add("metric", "density", "interpzoo_metrics.sets:Density")
@@ -28,4 +29,5 @@ def register(registry: Registrar) -> None:
     registry.add("metric", "reconstruction-mse", "interpzoo_metrics.reconstruction:ReconstructionError")
     registry.add("metric", "reconstruction-psnr", "interpzoo_metrics.reconstruction:PSNR")
     registry.add("metric", "reconstruction-ssim", "interpzoo_metrics.reconstruction:SSIM")
+    registry.add("metric", "end-mse", "interpzoo_metrics.reconstruction:EndError")
     registry.add_package("interpzoo_metrics")

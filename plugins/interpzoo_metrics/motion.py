@@ -6,7 +6,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.errors import InputError
+from interpzoo.metrics.along import step_lengths
 
 
 class Motion(Metric):
@@ -74,16 +74,3 @@ class LargestJump(Motion):
     @override
     def values(steps: Tensor) -> Tensor:
         return steps.amax(1) / steps.sum(1)
-
-
-def step_lengths(path: Tensor) -> Tensor:
-    """Root mean square difference of each point of a path from the next: (N, T, ...) to (N, T - 1), float64.
-
-    Raises:
-        InputError: a path has fewer than 2 points, or a value is not finite.
-    """
-    if path.ndim < 3 or path.shape[1] < 2:
-        raise InputError(f"paths of shape {tuple(path.shape)}: expected (N, T, ...), T at least 2")
-    if not bool(path.isfinite().all()):
-        raise InputError("a path is not finite: expected values without NaN or inf")
-    return path.double().flatten(2).diff(dim=1).square().mean(2).sqrt()

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
+from interpzoo.metrics.along import fade_distances, squared_gradient
 from interpzoo.tensors import own_randomness
 from interpzoo_metrics.sets import FEWEST
 
@@ -44,7 +45,7 @@ class AlphaPredictability(Metric):
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         pairs, t = evaluation.pairs, evaluation.task.positions
         if len(pairs) < FEWEST:
-            return NotApplicable(f"{len(pairs)} pairs, of which none can be held out: it takes {FEWEST}")
+            return NotApplicable(f"it learns from some pairs and is tested on others: {len(pairs)} of {FEWEST} needed")
         apart = (pairs.first - pairs.last).square().flatten(1).mean(1)
         kept = apart.argsort(descending=True)[: math.ceil(_UNLIKE * len(pairs))]
         frames, generator = evaluation.frames[kept], evaluation.generator("predictability")
@@ -74,6 +75,26 @@ class Sharpness(Metric):
         return Measured(
             float(middle.sum() / ends.sum()), lambda rows, _: float(middle[rows].sum() / ends[rows].sum()), len(ends)
         )
+
+
+class FadeDistance(Metric):
+    """Mean distance of the frames inside a path from the nearest mix of its ends; 0 is a cross-fade, of any timing.
+
+    In shares of the distance between the ends, see `interpzoo.metrics.along.fade_distances`; it needs no feature
+    network. A cut, whose frames are its ends, has 0 too. A large distance says that a path is no fade, not that its
+    frames are real: noise is far from any mix. Paths whose ends are the same image are left out.
+    """
+
+    title = "fade distance"
+    family = "realism"
+    better = "higher"
+    order = (("truth", "blend"), ("nearest", "blend"))
+
+    @override
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        found = fade_distances(evaluation.frames)[:, 1:-1].mean(1)
+        found = found[~found.isnan()]
+        return Measured.mean(found) if len(found) else NotApplicable("all paths end where they began")
 
 
 class CycleError(Metric):
@@ -194,18 +215,6 @@ def _small(images: Tensor) -> Tensor:
     while min(images.shape[2:]) > _LARGEST:
         images = avg_pool2d(images, 2)
     return images
-
-
-def squared_gradient(images: Tensor) -> Tensor:
-    """(B,) in float64: mean squared difference of neighboring pixels, down and across, of images (B, C, H, W).
-
-    Raises:
-        InputError: the images are smaller than 2x2.
-    """
-    if images.ndim != 4 or min(images.shape[2:]) < 2:
-        raise InputError(f"images of shape {tuple(images.shape)}: expected (B, C, H, W) of at least 2x2 pixels")
-    x = images.double()
-    return sum((x.diff(dim=side).square().flatten(1).mean(1) for side in (2, 3)), start=x.new_zeros(len(x)))
 
 
 def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,6 +100,24 @@ class SSIM(Reconstruction):
         )
 
 
+class EndError(Metric):
+    """Mean squared error of the first and last frames of the paths against the images that they should show.
+
+    In [0, 1] units. It is the price paid at the ends: a path that begins and ends with the images themselves has 0.
+    """
+
+    title = "end MSE"
+    family = "reconstruction"
+    better = "lower"
+    needs = frozenset({"ends"})
+
+    @override
+    def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
+        ends = torch.stack([evaluation.pairs.first, evaluation.pairs.last], 1)
+        found = (evaluation.frames[:, [0, -1]].float() - ends.float()).square()
+        return Measured.mean(found.flatten(1).mean(1))
+
+
 def _reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     model, images = evaluation.model, evaluation.task.test["image"]
     if not model.decoder.differentiable:

@@ -26,6 +26,7 @@ class SetMetric(Metric):
     """A metric that compares the frames between the ends with held-out images, as sets of features."""
 
     family = "realism"
+    needs = frozenset({"data"})
 
     @staticmethod
     @abstractmethod

@@ -35,6 +35,7 @@ QUICK = {
     "edit -o {n}.png --direction smiling ./model no.jpg": 2,
     "traverse ./model --count 2 -o {n}.png": 0,
     "demo no-such-model -o {n}": 2,
+    "score no.gif": 2,
     "verify ./model": 0,
     "verify ./model --json": 0,
     "push ./model user/repo": 2,

@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
-from interpzoo_metrics.motion import LargestJump, PathLength, SpeedVariation, step_lengths
+from interpzoo_metrics.motion import LargestJump, PathLength, SpeedVariation
 from torch import Tensor
 
 from interpzoo.errors import InputError
+from interpzoo.metrics.along import step_lengths
 
 
 def path(positions: Tensor, way: Tensor) -> Tensor:

@@ -143,6 +143,10 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         ),
         "to_pil": (interpzoo.to_pil, {"images": frames[0]}),
         "to_strip": (interpzoo.to_strip, {"frames": frames, "scale": 1, "enlarge": "smooth"}),
+        "score": (
+            interpzoo.score,
+            {"paths": frames, "ends": (a[:, :4, :4], b[:, :4, :4]), "size": (4, 4), "metrics": ["end-mse"], "seed": 0},
+        ),
         "ease": (interpzoo.ease, {"steps": 3, "easing": "linear"}),
         "create": (interpzoo.create, {"recipe": "ae-lines", "seed": 0}),
         "wrap": (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +15,6 @@ from interpzoo.files import atomic_write
 
 if TYPE_CHECKING:
     from interpzoo.evaluation import Scores
-
-_FEW: Final = 3
-"""Names in a row that are read with ease."""
 
 
 @click.command(
@@ -100,6 +97,7 @@ def command(
 
 def _lines(scores: Scores, name: str) -> Iterator[str]:
     from interpzoo.benchmark.report import number
+    from interpzoo.evaluation import grouped
 
     rows: list[tuple[str, ...]] = []
     for result in scores.results:
@@ -111,16 +109,7 @@ def _lines(scores: Scores, name: str) -> Iterator[str]:
     for title, error in scores.failed.items():
         yield f"{title}: failed, {error}"
     if scores.not_applicable:
-        yield f"not applicable: {'; '.join(_grouped(scores.not_applicable))}"
-
-
-def _grouped(reasons: Mapping[str, str]) -> Iterator[str]:
-    """Each reason once, with the metrics that it holds for, or their number if there are many."""
-    titles: dict[str, list[str]] = {}
-    for title, reason in reasons.items():
-        titles.setdefault(reason, []).append(title)
-    for reason, names in titles.items():
-        yield f"{', '.join(names) if len(names) <= _FEW else f'{len(names)} metrics'} ({reason})"
+        yield f"not applicable: {'; '.join(grouped(scores.not_applicable))}"
 
 
 class _WritableError(Exception):

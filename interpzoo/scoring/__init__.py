@@ -1,0 +1,1 @@
+"""Scores for frames of any tool, by the metrics of the benchmark that need no model."""
