@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
 from interpzoo.demo.groups import Groups
-from interpzoo.demo.parts import script
+from interpzoo.demo.parts import content_of, script
 from interpzoo.errors import InputError, InterpzooError, OutputError
 from interpzoo.files import atomic_write, expanded, is_leftover
 from interpzoo.model import InterpolationModel
@@ -74,12 +74,28 @@ def site_file(name: str) -> bytes:
     return (files("interpzoo.demo") / "site" / name).read_bytes()
 
 
+def is_demo(folder: Path) -> bool:
+    """Whether a folder holds such a page, complete or not."""
+    return any((folder / name).is_file() for name in ("page.js", _INDEX))
+
+
 def demo_files(folder: Path) -> list[Path]:
     """All files of a page in a folder; raises an `InputError` if there is none, or it is not complete."""
     missing = [name for name in (*SITE, _INDEX) if not (folder / name).is_file()]
     if missing:
-        raise InputError(f"{quoted(str(folder))} has no {missing[0]}: expected a folder that interpzoo demo wrote")
+        raise InputError(f"{folder} has no {missing[0]}: expected a folder that interpzoo demo wrote")
     return [*(folder / name for name in (*SITE, _INDEX)), *sorted((folder / _MODELS).glob("*.js"))]
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """What a page knows of its models; raises an `InputError` if its index is damaged."""
+    try:
+        content = content_of((folder / _INDEX).read_text("utf-8"), "index")
+        if content is not None:
+            return json.loads(content)
+    except (OSError, ValueError):
+        pass
+    raise InputError(f"{folder / _INDEX} is damaged: write the page again with interpzoo demo")
 
 
 def _check(folder: Path) -> None:

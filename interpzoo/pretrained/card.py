@@ -25,6 +25,9 @@ MOST_METADATA: Final = 1 << 17
 """Largest length of a card's metadata, in characters; parsing them takes some seconds."""
 
 
+_DEMO: Final = re.compile(
+    r"^\[Try it in the browser\]\(https://huggingface\.co/spaces/([\w.-]{1,96}/[\w.-]{1,96})\)$", re.MULTILINE
+)
 _LOADED: Final = re.compile(r'^model = interpzoo\.load\(("(?:[^"\\\n]|\\.){1,4096}")\)$', re.MULTILINE)
 
 
@@ -130,21 +133,40 @@ def is_made(folder: Path, name: str | None = None) -> bool:
         return False
 
 
-def made_card(folder: Path, name: str | None = None) -> str:
-    """The card generated from the folder's config and results."""
+def made_card(folder: Path, name: str | None = None, demo: str | None = None) -> str:
+    """The card generated from the folder's config and results; `demo` is as in `demo_of`, the card's own by default."""
     preview = (folder / PREVIEW).is_file()
-    return render_card(read_config(folder), read_results(folder), preview=preview, name=name)
+    demo = demo or demo_of(folder)
+    return render_card(read_config(folder), read_results(folder), preview=preview, name=name, demo=demo)
+
+
+def demo_of(folder: Path) -> str | None:
+    """The Space ``user/space`` with the model's page that the folder's card links to, if it does."""
+    try:
+        found = _DEMO.search(read_text(folder, CARD))
+    except (FileNotFoundError, WeightsError, UnicodeDecodeError):
+        return None
+    return None if found is None else found[1]
 
 
 def render_card(
-    config: ModelConfig, results: Sequence[Result] = (), *, preview: bool = False, name: str | None = None
+    config: ModelConfig,
+    results: Sequence[Result] = (),
+    *,
+    preview: bool = False,
+    name: str | None = None,
+    demo: str | None = None,
 ) -> str:
-    """The text of a card, with YAML front matter; `name` is the name to load the model by, its own by default."""
+    """The text of a card, with YAML front matter.
+
+    `name` is the name to load the model by, its own by default; `demo` is a Space with its page.
+    """
     method = registry().methods.find(config.method, prefer=config.plugins).entry
     parts = [
         f"---\n{_metadata(config, results).to_yaml()}\n---",
         f"# {config.name}",
         config.summary,
+        f"[Try it in the browser](https://huggingface.co/spaces/{demo})" if demo else "",
         f"![Interpolations between pairs of codes, one pair a row](./{PREVIEW})" if preview else "",
         f"```sh\npip install {' '.join(_packages(config))}\n```",
         f"```python\nimport interpzoo\n\nmodel = interpzoo.load({_quoted(name or config.name)})\n"

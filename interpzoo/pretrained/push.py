@@ -9,7 +9,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, ModelCard
 
 from interpzoo.errors import ConfigError, InputError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.pretrained.card import is_made, made_card, read_results
+from interpzoo.pretrained.card import demo_of, is_made, made_card, read_results
 from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.download import get_file, look_up
 from interpzoo.pretrained.folder import (
@@ -53,6 +53,7 @@ def push(
     revision: str | None = None,
     create_pr: bool = False,
     token: str | bool | None = None,
+    demo: str | None = None,
 ) -> Pushed:
     """Upload the files of a pretrained folder to the Hub in one commit; files of an older model are removed.
 
@@ -66,14 +67,18 @@ def push(
         revision: branch, created if it does not exist; the main branch by default.
         create_pr: open a pull request instead of committing to the branch.
         token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
+        demo: a Space with the model's page, ``user/space``, to which an unedited card links; by default the one that
+            the card on the Hub links to.
 
     Raises:
-        InputError: `repository` is not ``user/repo``.
+        InputError: `repository` or `demo` is not ``user/repo``.
         ConfigError, WeightsError: the folder or its card is damaged.
         UnknownNameError, HubUnreachableError, HubError: as `ask`; nothing is committed then.
     """
     if not is_hub_id(repository):
         raise InputError(f"{repository!r} is not a repository on the Hub: expected 'user/repo'")
+    if demo is not None and not is_hub_id(demo):
+        raise InputError(f"{demo!r} is not a Space on the Hub: expected 'user/space'")
     folder = expanded(folder)
     config = read_config(folder)
     listed, license = _check(folder)
@@ -86,10 +91,11 @@ def push(
     before = {file.rfilename for file in head.siblings}
     contents: dict[str, Path | bytes] = {name: file_of(folder, name, listed) for name in (*listed, CARD, SUMS)}
     if is_made(folder):
-        if CARD in before and not _is_made_there(repository, head.sha, before, access):
-            del contents[CARD]
+        made, linked = _card_there(repository, head.sha, before, access) if CARD in before else (True, None)
+        if made:
+            contents[CARD] = made_card(folder, repository, demo or linked).encode()
         else:
-            contents[CARD] = made_card(folder, repository).encode()
+            del contents[CARD]
     gone = before - {*contents, CARD}
     commit = ask(
         lambda: api.create_commit(
@@ -130,7 +136,8 @@ def _check(folder: Path) -> tuple[dict[str, str], str]:
     return listed, str(metadata.license)
 
 
-def _is_made_there(repository: str, commit: str, files: set[str], access: Access) -> bool:
+def _card_there(repository: str, commit: str, files: set[str], access: Access) -> tuple[bool, str | None]:
+    """Whether the card on the Hub is as generated, and the Space that it links to."""
     with TemporaryDirectory() as scratch:
         for name in files & {CARD, CONFIG}:
             content = bytearray()
@@ -139,4 +146,4 @@ def _is_made_there(repository: str, commit: str, files: set[str], access: Access
             Path(scratch, name).write_bytes(content)
         if PREVIEW in files:
             Path(scratch, PREVIEW).touch()
-        return is_made(Path(scratch), repository)
+        return is_made(Path(scratch), repository), demo_of(Path(scratch))

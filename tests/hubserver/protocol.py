@@ -162,12 +162,18 @@ class Routes:
     def answer(self, context: Context) -> Answer:
         """The Hub's answer; the store is changed as asked, or, if the answer refuses, not at all."""
         path = urlsplit(context.request.target).path
+        # A Space is a repository named spaces/user/space, and has the routes of models otherwise.
+        is_space = path.startswith(("/api/spaces/", "/spaces/", "/storage/spaces/"))
+        path = path.replace("/api/spaces/", "/api/models/", 1).replace("/spaces/", "/", 1)
         for methods, pattern, function in self._routes:
             match = pattern.fullmatch(path)
             if match and context.request.method in methods:
+                values = {name: unquote(value) for name, value in match.groupdict().items()}
+                if is_space and "repo" in values:
+                    values["repo"] = f"spaces/{values['repo']}"
                 try:
                     with context.store.lock:
-                        return function(context, **{name: unquote(value) for name, value in match.groupdict().items()})
+                        return function(context, **values)
                 except RefusalError as refusal:
                     return refusal.answer
         return RefusalError(404, f"Not part of this Hub: {context.request.method} {path}").answer

@@ -32,16 +32,19 @@ def agent_harnesses(context: Context) -> Answer:
 @routes("POST", "/api/repos/create")
 def create_repository(context: Context) -> Answer:
     user, asked = context.member(), context.request.json()
-    if asked.get("type") not in (None, "model"):
-        raise RefusalError(400, "This Hub holds models only")
+    kind = asked.get("type") or "model"
+    if kind not in ("model", "space"):
+        raise RefusalError(400, "This Hub holds models and Spaces only")
+    if kind == "space" and asked.get("sdk") != "static":
+        raise RefusalError(400, "The Spaces of this Hub are static")
     namespace = asked.get("organization") or user.name
-    name = f"{namespace}/{asked['name']}"
+    name = f"{'spaces/' if kind == 'space' else ''}{namespace}/{asked['name']}"
     url = f"{context.endpoint}/{name}"
     if not user.may_create_in(namespace):
-        raise RefusalError(403, f'You don\'t have the rights to create a model under the namespace "{namespace}"')
+        raise RefusalError(403, f'You don\'t have the rights to create a {kind} under the namespace "{namespace}"')
     if name in context.store.repositories:
         # With the address: the client's `exist_ok` reads it from here.
-        return json_answer({"error": "You already created this model repo", "url": url}, 409)
+        return json_answer({"error": f"You already created this {kind} repo", "url": url}, 409)
     context.store.repositories[name] = Repository(name, private=asked.get("visibility") == "private")
     return json_answer({"url": url, "name": name})
 

@@ -69,6 +69,7 @@ class Repository:
     """Commits, and the refs (``refs/heads/main``, ``refs/tags/v1``, ``refs/pr/1``) that point at them."""
 
     name: str
+    """``user/repo``, or ``spaces/user/space``."""
     private: bool = False
     gated: bool = False
     refs: dict[str, Commit] = field(default_factory=dict[str, Commit])
@@ -79,7 +80,7 @@ class Repository:
 
     @property
     def owner(self) -> str:
-        return self.name.split("/")[0]
+        return self.name.split("/")[-2]
 
     def ref(self, revision: str) -> str | None:
         """The ref that a branch, tag or full ref name means; `None` for a commit id or an unknown name."""
