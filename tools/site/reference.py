@@ -6,9 +6,12 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
+
+from torch import nn
 
 import interpzoo
 
@@ -28,7 +31,12 @@ MODULES: Final = (
 )
 """Public modules beside `interpzoo` itself: first those for scripts, then those for plugins."""
 
+_FOR_ENTRY_POINT: Final = ("INTERPZOO_API", "register")
+
 _GROUP: Final = re.compile(r"^\* (?P<title>[^:]+): (?P<names>.*?)(?=^\* |\n\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+_NAMED: Final = re.compile(r"(?<![`\[}])`(?P<name>(?:model|interpzoo(?:_\w+)?)(?:\.\w+)+)(?:\([^`]*\))?`(?!`)")
 
 
 def write(folder: Path) -> None:
@@ -45,6 +53,27 @@ def write(folder: Path) -> None:
         f".. toctree::\n\n   {lines.replace(chr(10), chr(10) + '   ')}\n"
     )
     (folder / "index.rst").write_text(text, "utf-8")
+
+
+def linked(text: str) -> str:
+    """Markdown whose code that is the name of something public, such as `interpzoo.load`, leads to its description."""
+
+    def linked_name(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name.startswith("model."):
+            name = f"interpzoo.InterpolationModel.{name.removeprefix('model.')}"
+        return f"{{py:obj}}`{match['name']} <{name}>`" if name in _described() else match[0]
+
+    return _NAMED.sub(linked_name, text)
+
+
+@cache
+def _described() -> frozenset[str]:
+    """The full names of what these pages describe."""
+    model = {name for name in dir(interpzoo.InterpolationModel) if not name.startswith("_")} - {*dir(nn.Module)}
+    names = {f"interpzoo.{name}" for name in interpzoo.__all__} - {"interpzoo.InterpzooError"}
+    names |= {f"{name}.{member}" for name in MODULES for member in _members(importlib.import_module(name))}
+    return frozenset(names | {f"interpzoo.InterpolationModel.{name}" for name in model})
 
 
 def groups() -> dict[str, list[str]]:
@@ -71,14 +100,18 @@ def _documented(name: str) -> str:
 
 def _of_modules() -> Iterator[tuple[str, str, str]]:
     for name in MODULES:
-        members = ", ".join(_members(importlib.import_module(name)))
-        yield name, name, f".. automodule:: {name}\n   :members: {members}\n   :show-inheritance:\n"
+        module = importlib.import_module(name)
+        listed: list[str] | None = getattr(module, "__all__", None)
+        members = ", ".join(_members(module)) if listed is None else ""
+        left_out = ", ".join(name for name in _FOR_ENTRY_POINT if name in (listed or ()))
+        options = f"   :members: {members}\n   :exclude-members: {left_out}\n   :show-inheritance:\n"
+        yield name, name, f".. automodule:: {name}\n{options}"
 
 
 def _members(module: ModuleType) -> list[str]:
     """The public names of a module: those that it lists, or else the classes and functions that are written there."""
     listed: list[str] | None = getattr(module, "__all__", None)
     if listed is not None:
-        return [name for name in listed if name not in ("INTERPZOO_API", "register")]  # those are for the entry point
+        return [name for name in listed if name not in _FOR_ENTRY_POINT]
     own = {k: v for k, v in vars(module).items() if inspect.isclass(v) or inspect.isfunction(v)}
     return [k for k, v in own.items() if v.__module__ == module.__name__ and not k.startswith("_")]

@@ -129,7 +129,7 @@ def _relinked(page: Path) -> str:
         return f"{match['mark']}[{match['text']}]({target}{match['anchor'] or ''})"
 
     parts = _FENCED.split(page.read_text("utf-8"))
-    return "".join(part if part.startswith("```") else _LINK.sub(relinked, part) for part in parts)
+    return "".join(p if p.startswith("```") else reference.linked(_LINK.sub(relinked, p)) for p in parts)
 
 
 def _list_studies(folder: Path) -> None:
