@@ -186,6 +186,12 @@ def leads_somewhere(page: Path, target: str) -> bool:
     return anchor in anchors
 
 
+def test_no_line_begins_with_a_comment_in_a_text() -> None:
+    # A line that begins with a comment ends the paragraph before it.
+    text = re.compile(r"^\s*<!-- (score|interval):", re.MULTILINE)
+    assert not [name_of(page) for page in GUIDES if text.search(page.read_text("utf-8"))]
+
+
 def test_environment_variables_are_documented() -> None:
     sources = [path for name in ("interpzoo", "plugins") for path in (ROOT / name).rglob("*.py")]
     used, documented = (

@@ -33,6 +33,8 @@ nb_execution_raise_on_error = True
 nb_output_stderr = "remove"
 nb_ipywidgets_js: dict[str, Any] = {}  # which would come from elsewhere
 
+smartquotes = False  # they would turn the dashes of options into others
+maximum_signature_line_length = 88
 default_role = "py:obj"  # what docstrings have in single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
