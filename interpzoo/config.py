@@ -182,6 +182,26 @@ class TrainedWith(Schema):
     versions: dict[str, str] = Field(default_factory=dict, max_length=64)
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+
+
+class Origin(Schema):
+    """The files of somebody else's repository that the weights of a model are read from, each time it is loaded."""
+
+    source: ComponentName
+    """The registered source that reads them, see `interpzoo.interfaces.Source`."""
+    repository: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    """Full hash of the commit."""
+    folder: str = Field(
+        default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}){0,7})?$"
+    )
+    """The sub-folder with the files; empty for the repository's own."""
+    files: dict[FileName, Sha256] = Field(min_length=1, max_length=64)
+    """SHA-256 of each file."""
+
+
 class ModelConfig(MethodConfig):
     """The `config.json` of a pretrained folder, and the prose of its card."""
 
@@ -194,9 +214,17 @@ class ModelConfig(MethodConfig):
     license: str = Field(default="apache-2.0", max_length=64)
     plugins: dict[Name, Distribution] = Field(default_factory=dict, max_length=64)
     """Distribution and version of each plugin that the components come from."""
+    origin: Origin | None = None
+    """Where the weights are; ``None``: in the folder's own file."""
     framing: Framing | None = None
     """How the training images were framed; ``None``: nothing is known about it."""
     trained: TrainedWith | None = None
+
+    def to_json(self) -> str:
+        """The text of a `config.json`."""
+        # Older versions, which do not know the field, read the config of a model whose folder has its weights.
+        absent = {"origin"} if self.origin is None else set[str]()
+        return self.model_dump_json(indent=2, exclude=absent) + "\n"
 
 
 def validate(schema: type[SchemaT], value: Mapping[str, Any], where: str) -> SchemaT:

@@ -16,7 +16,7 @@ from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
 from interpzoo.interfaces import FeatureNetwork
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import WEIGHTS, file_of, read_config
+from interpzoo.pretrained.folder import WEIGHTS, file_of
 from interpzoo.pretrained.load import on_device, read_model
 from interpzoo.pretrained.locate import is_path, locate
 from interpzoo.pretrained.reading import sha256
@@ -55,7 +55,7 @@ def default_features(dataset: str, image: ImageSpec) -> Features:
     """
     for row in registry().models:
         is_own = (row.entry.kind, row.entry.dataset) == ("features", dataset)
-        if is_own and read_config(locate(row.qualified).path).image == image:
+        if is_own and locate(row.qualified).config().image == image:
             return _pretrained(row.qualified, image, None)
     return Features("random convolutions", _random(image))
 
@@ -90,7 +90,7 @@ def features_named(name: str | Path, image: ImageSpec, *, device: str | torch.de
 
 def _pretrained(name: str | Path, image: ImageSpec, device: str | torch.device | None) -> Features:
     source = locate(name)
-    config = read_config(source.path)
+    config = source.config()
     if config.kind != "features":
         raise ConfigError(
             f"{str(name)!r} is a model of kind {config.kind!r}, not a network of features: expected one of kind "

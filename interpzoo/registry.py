@@ -18,7 +18,7 @@ from interpzoo.files import parse_toml
 from interpzoo.foreign import Waiting, contained
 from interpzoo.text import explained, quoted
 
-Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features"]
+Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features", "source"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 EntryKind = Kind | Literal["method", "recipe", "model", "former name"]
 FIRST_PARTY: Final = "interpzoo"

@@ -31,6 +31,7 @@ from interpzoo.pretrained.folder import (
     write_hashes,
 )
 from interpzoo.pretrained.networks import check_codes, read_networks, write_networks
+from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.tensors import check_plain, ordinary_mode
@@ -41,13 +42,17 @@ _CLOSE: Final = 1e-3  # largest difference, relative to values above 1, that oth
 class Saved(Edited):
     """Base of `InterpolationModel`, which sets the attributes: reading and writing its folder."""
 
+    files: Foreign | None = None
+    """The files that the weights were read from, if they are in somebody else's format."""
+
     @classmethod
     @ordinary_mode
-    def read(cls, folder: Path, config: ModelConfig, hashes: Mapping[str, str]) -> Self:
+    def read(cls, folder: Path, config: ModelConfig, hashes: Mapping[str, str], files: Foreign | None = None) -> Self:
         """The model in a folder, on the CPU, in float32 and in eval mode; arguments and errors as `read_networks`."""
-        parts, examples, codes = read_networks(folder, config, hashes)
+        parts, examples, codes = read_networks(folder, config, hashes, files)
         directions = _read_directions(folder, hashes, parts.encoder.latent_shape)
         model = cls(config, *parts, examples=examples, codes=codes, directions=directions)
+        model.files = files
         if config.trained is not None and config.trained.training.channels_last:
             # As in training: twice as fast on CPUs, and the same frames as the trained model's, bit for bit.
             model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # missing from torch's stubs
@@ -56,6 +61,9 @@ class Saved(Edited):
     @ordinary_mode
     def save_pretrained(self, target: str | Path, *, dtype: torch.dtype | None = None) -> Path:
         """Write a folder that `load` reads. A model that is already there is replaced in one step, or not at all.
+
+        The weights of somebody else's model that was loaded from the Hub are not copied: the folder points to their
+        repository, by commit and SHA-256, unless the weights were changed since or `dtype` is given.
 
         Args:
             target: the folder.
@@ -71,12 +79,15 @@ class Saved(Edited):
         folder, parts = expanded(target), Parts(self.encoder, self.decoder, self.prior, self.interpolator)
         check_registered(self.config, parts)
         config = resolved(self.config)
+        files = self.files if dtype is None and config.origin is not None and self._has_weights_of(self.files) else None
+        if files is None:
+            config = config.model_copy(update={"origin": None})
         with TemporaryDirectory() as scratch, torch.no_grad():
             made = Path(scratch)
             try:
                 write_networks(made, config, self.state_dict(), dtype)
                 # The model that `load` will read: it can be read, and its frames are the ones that are stored.
-                again = self.read(made, config, {})
+                again = self.read(made, config, {}, files)
                 self._check_same(again, same_weights=dtype is None and self.dtype == torch.float32)
                 again._write_codes(made, self.examples, self.codes)
                 if self.directions:
@@ -110,6 +121,19 @@ class Saved(Edited):
     @abstractmethod
     def example_strip(self) -> Tensor:
         """Images (pairs, steps, C, H, W) between pairs of example codes."""
+
+    def _has_weights_of(self, files: Foreign | None) -> bool:
+        """Whether the weights are still those of the files, in this model's type."""
+        state = self.state_dict()
+        try:
+            found = {} if files is None else files.tensors({name: tuple(value.shape) for name, value in state.items()})
+        except WeightsError:  # the layers were changed, or the files are gone
+            return False
+
+        def loaded(value: Tensor, like: Tensor) -> Tensor:
+            return (value.float() if value.is_floating_point() else value).to(like)
+
+        return all(name in found and torch.equal(loaded(found[name], value), value) for name, value in state.items())
 
     def _check_same(self, again: Self, *, same_weights: bool) -> None:
         """Raise a `ConfigError` unless `again`, of the config, has the same layers and gives the same images."""

@@ -24,6 +24,7 @@ from interpzoo.interfaces import (
     Mixer,
     Prior,
     Regularizer,
+    Source,
     Step,
     Update,
 )
@@ -43,6 +44,7 @@ _INTERFACES: Final[tuple[type[Any], ...]] = (
     GroundTruth,
     Metric,
     FeatureNetwork,
+    Source,
     Recipe,
     TrainingConfig,
 )

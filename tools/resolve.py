@@ -35,7 +35,7 @@ def main() -> None:
 def resolve(folder: Path) -> bool:
     """Write every option into the config of a bundled model; whether it changes. Raises as `resolved`."""
     config, before = read_config(folder), fingerprint(folder)
-    text = _with_framing(resolved(config)).model_dump_json(indent=2) + "\n"
+    text = _with_framing(resolved(config)).to_json()
     if (folder / CONFIG).read_text("utf-8") == text:
         return False
     write_text(folder / CONFIG, text)

@@ -24,7 +24,6 @@ from interpzoo.errors import ConfigError, InterpzooError
 from interpzoo.features import features_named
 from interpzoo.files import expanded
 from interpzoo.metrics.measured import NotApplicable, interval
-from interpzoo.pretrained.folder import fingerprint
 from interpzoo.pretrained.load import load, on_device
 from interpzoo.pretrained.locate import locate
 from interpzoo.text import explained
@@ -131,7 +130,7 @@ def benchmark(
         for name, source in job.models.items():
             if next(count) == turn:
                 try:
-                    weights, model = fingerprint(locate(source).path), load(source, device=device)
+                    weights, model = locate(source).fingerprint(), load(source, device=device)
                 except InterpzooError as error:
                     skipped(name, error)
                 else:

@@ -13,8 +13,7 @@ from interpzoo.config import Component, ImageSpec, ModelConfig
 from interpzoo.errors import DataError, InputError, UnknownNameError, WeightsError, suggestions
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import fingerprint, read_config
-from interpzoo.pretrained.locate import as_path, is_path, locate
+from interpzoo.pretrained.locate import as_path, is_path, locate, scheme_of
 from interpzoo.registry import bundled_folder
 from interpzoo.text import quoted
 
@@ -85,13 +84,13 @@ def jobs_of(models: Iterable[str | Path], dataset: Component | None = None) -> l
     that are not the zoo's are named by their folders or repositories. Copies are scored once.
     """
     found: dict[str, Job] = {}
-    folders = {source: locate(source).path for source in models}
-    configs = {source: read_config(folder) for source, folder in folders.items()}
+    found_at = {source: locate(source) for source in models}
+    configs = {source: located.config() for source, located in found_at.items()}
     shared = Counter(config.name for config in configs.values())
     twins = {source for source, config in configs.items() if shared[config.name] > 1 and source != config.name}
     seen: set[str] = set()
     for source in [source for source in configs if source in twins]:
-        weights = fingerprint(folders[source])
+        weights = found_at[source].fingerprint()
         if weights in seen:
             twins.remove(source)
             del configs[source]
@@ -141,7 +140,7 @@ def models_named(patterns: Sequence[str], *, skipped: Callable[[str], None] = la
     absent: dict[str, None] = {}
     patterns = patterns or ("*",)
     for pattern in patterns:
-        if is_path(pattern):
+        if is_path(pattern) or scheme_of(pattern) is not None:
             found[pattern] = None
             continue
         names = list_models(pattern)

@@ -1,4 +1,4 @@
-"""The cache of the Hub's client on this disk: ``models--USER--REPO/snapshots/COMMIT/NAME``, links to ``../blobs``.
+"""The cache of the Hub's client on this disk: ``models--USER--REPO/snapshots/COMMIT/NAME``, links to ``blobs``.
 
 Others may have written it. Nothing outside of it is read, written or deleted, whatever its links say.
 """
@@ -88,16 +88,20 @@ class CachedRepository:
         os.replace(incomplete, self._blobs / blob)
 
     def link(self, commit: str, name: str, blob: str) -> None:
-        """Put a content into the folder of a commit; where links are not possible, as a copy."""
-        folder = self.snapshot(commit)
+        """Put a content into the folder of a commit, under a name that may have sub-folders.
+
+        Where links are not possible, it is put there as a copy.
+        """
+        path = self.snapshot(commit) / name
+        folder, up = path.parent, [".."] * (1 + len(Path(name).parts))
         self._make(folder)
         temporary = folder / f".{os.urandom(8).hex()}.tmp"
         try:
             try:
-                temporary.symlink_to(Path("..", "..", "blobs", blob))
+                temporary.symlink_to(Path(*up, "blobs", blob))
             except OSError:  # Windows without the right to make links
                 shutil.copyfile(self._blobs / blob, temporary)
-            os.replace(temporary, folder / name)
+            os.replace(temporary, path)
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)

@@ -12,12 +12,12 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-from interpzoo.config import Component, ModelConfig, TrainedWith
+from interpzoo.config import Component, ModelConfig, Origin, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
 from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
-from interpzoo.pretrained.locate import is_hub_id
+from interpzoo.pretrained.locate import is_hub_id, scheme_of
 from interpzoo.registry import FIRST_PARTY
 from interpzoo.text import quoted
 
@@ -173,6 +173,7 @@ def render_card(
         "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
         f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else ""),
         "## Architecture\n\n" + _table(describe_architecture(config)),
+        "" if config.origin is None else f"## Weights\n\n{_where_weights_are(config.origin)}",
         "" if config.trained is None else "## Training\n\n" + _table(describe_training(config.trained)),
         _results(results) if results else "",
         f"{LIMITS}\n\n{config.limitations}" if config.limitations else "",
@@ -190,13 +191,13 @@ def _packages(config: ModelConfig) -> list[str]:
 
 def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
     trained = config.trained
-    on_hub, start = (None, None) if trained is None else (_hub_id(trained.data), trained.started_from)
+    on_hub = None if trained is None else _hub_id(trained.data)
     return ModelCardData(
         license=config.license,
         library_name="interpzoo",
         tags=["interpzoo", "interpolation", "autoencoder", config.method],
         datasets=None if on_hub is None else [on_hub],
-        base_model=None if start is None or not is_hub_id(start) else start.partition("@")[0],
+        base_model=_base_model(config),
         model_name=config.name,
         # The Hub accepts .eval_results/*.yaml only for data sets registered there as benchmarks, which ours are not.
         eval_results=[
@@ -213,6 +214,18 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
         ]
         or None,
     )
+
+
+def _base_model(config: ModelConfig) -> str | None:
+    """The repository that the weights are in, or that training started from."""
+    if config.origin is not None:
+        return config.origin.repository
+    start = None if config.trained is None else config.trained.started_from
+    if start is None:
+        return None
+    scheme = scheme_of(start)
+    repository = (start if scheme is None else scheme[1]).partition("@")[0].partition(":")[0]
+    return repository if is_hub_id(repository) else None
 
 
 def _hub_id(data: Component) -> str | None:
@@ -259,6 +272,16 @@ def describe_training(trained: TrainedWith) -> dict[str, str]:
         "started from": trained.started_from or "random weights",
         "versions": ", ".join(f"{name} {version}" for name, version in trained.versions.items()),
     }
+
+
+def _where_weights_are(origin: Origin) -> str:
+    inside = f"`{origin.folder}/` of " if origin.folder else ""
+    files = ", ".join(f"`{name}`" for name in origin.files)
+    return (
+        f"This folder does not contain the weights. They stay in {inside}[{origin.repository}]"
+        f"(https://huggingface.co/{origin.repository}), from which `load` reads {files} at commit "
+        f"`{origin.revision}`, each checked against its SHA-256. Their license is that of their repository."
+    )
 
 
 def _results(results: Sequence[Result]) -> str:

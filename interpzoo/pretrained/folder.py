@@ -1,6 +1,7 @@
 """The pretrained folder: its files, and how they are read safely and replaced in one step.
 
-``config.json``, ``model.safetensors``, ``examples.safetensors`` (``codes`` and the ``frames`` decoded from them),
+``config.json``, ``model.safetensors`` (unless the config says that the weights are elsewhere),
+``examples.safetensors`` (``codes`` and the ``frames`` decoded from them),
 optional ``codes.safetensors`` (training codes) and ``directions.safetensors`` (named directions), ``README.md`` (the
 card), ``preview.png``, and ``SHA256SUMS`` of all files but the card. Torch is not imported, so that a folder can be
 described without it.
@@ -125,11 +126,12 @@ def fingerprint(folder: Path) -> str:
 
     It stays the same when only names, licenses or pictures change. Raises as `read_config`.
     """
-    config = read_config(folder).model_dump(mode="json", include={*MethodConfig.model_fields})
-    listed = read_hashes(folder)
+    read, listed = read_config(folder), read_hashes(folder)
+    config = read.model_dump(mode="json", include={*MethodConfig.model_fields})
+    elsewhere = [] if read.origin is None else sorted(read.origin.files.values())
     there = [name for name in (WEIGHTS, CODES) if (name in listed if listed else (folder / name).is_file())]
     hashes = [sha256(file_of(folder, name, listed), MOST_BYTES[name]) for name in there]
-    return hashlib.sha256(json.dumps([config, *hashes], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([config, *elsewhere, *hashes], sort_keys=True).encode()).hexdigest()
 
 
 def file_of(folder: Path, name: str, hashes: Mapping[str, str]) -> Path:

@@ -11,8 +11,7 @@ from interpzoo.errors import ConfigError, InputError, PluginError
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
-from interpzoo.pretrained.folder import read_config
-from interpzoo.pretrained.locate import Source, locate
+from interpzoo.pretrained.locate import Located, locate
 from interpzoo.tensors import FLOATS
 from interpzoo.text import quoted
 
@@ -37,7 +36,9 @@ def load(
 
     Args:
         name: a registered name such as ``acai-mnist``, a repository on the Hub, ``user/repo`` or
-            ``user/repo@revision``, or a folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``.
+            ``user/repo@revision``, or a folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``. A
+            model in somebody else's format is ``SCHEME:user/repo``, ``SCHEME:user/repo@revision:subfolder`` or
+            ``SCHEME:FOLDER``, such as ``diffusers:stabilityai/sd-vae-ft-mse`` or ``tae:./taef2``.
         revision: a commit, branch or tag of a repository.
         device: device of the weights; the CPU by default.
         dtype: type to compute in; float32 by default.
@@ -47,7 +48,8 @@ def load(
         token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
 
     Raises:
-        UnknownNameError, AmbiguousNameError: no model, repository, revision or component has the name, or several do.
+        UnknownNameError, AmbiguousNameError: no model, repository, revision, scheme or component has the name, or
+            several do.
         PluginError: a plugin that the model needs is not installed; the message names its distribution.
         ConfigError: the model's config is invalid, or `interpolator` is not a valid name.
         HubError: the Hub does not answer, or refuses.
@@ -56,15 +58,15 @@ def load(
     """
     if dtype is not None and dtype not in FLOATS:
         raise InputError(f"dtype = {quoted(dtype)}: expected {', '.join(map(str, FLOATS))}")
-    source = locate(name, revision, Access(cache_dir, local_files_only, token))
-    config = usable_config(source)
+    found = locate(name, revision, Access(cache_dir, local_files_only, token))
+    config = usable_config(found)
     if config.kind != "interpolator":
         raise ConfigError(
             f"{name!r} is a model of kind {config.kind!r}, not one that interpolates: 'interpzoo list' names those"
         )
     if interpolator is not None:
         config = config.model_copy(update={"interpolator": named(interpolator, "interpolator")})
-    return on_device(InterpolationModel.read(source.path, config, source.hashes), device, dtype or torch.float32)
+    return on_device(_read(found, config), device, dtype or torch.float32)
 
 
 def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:
@@ -80,14 +82,18 @@ def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype |
         raise InputError(f"device = {str(device)!r} cannot be used: {reason}") from error
 
 
-def read_model(source: Source) -> InterpolationModel:
-    """The model in a folder, of any kind, on the CPU, in float32 and in eval mode; raises as `load`."""
-    return InterpolationModel.read(source.path, usable_config(source), source.hashes)
+def read_model(found: Located) -> InterpolationModel:
+    """The model that was found, of any kind, on the CPU, in float32 and in eval mode; raises as `load`."""
+    return _read(found, usable_config(found))
 
 
-def usable_config(source: Source) -> ModelConfig:
-    """The folder's config; checks that its plugins are loaded, before any of their names is looked up."""
-    config = read_config(source.path, source.hashes)
+def _read(found: Located, config: ModelConfig) -> InterpolationModel:
+    return InterpolationModel.read(found.path, config, found.hashes, found.files(config))
+
+
+def usable_config(found: Located) -> ModelConfig:
+    """The model's config; checks that its plugins are loaded, before any of their names is looked up."""
+    config = found.config(checked=True)
     for name, distribution in config.plugins.items():
         plugin = zoo().plugin(name)
         if plugin is None:

@@ -1,27 +1,73 @@
 """Finding a model's folder: on this disk, inside an installed package, or on the Hub."""
 
+from __future__ import annotations
+
+import hashlib
+import json
 import os
+import re
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from interpzoo.config import MethodConfig, ModelConfig
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.download import fetch
-from interpzoo.pretrained.folder import check_links, read_hashes
+from interpzoo.pretrained.folder import check_links, fingerprint, read_config, read_hashes
 from interpzoo.registry import PretrainedModel, Registration, bundled_folder
+
+if TYPE_CHECKING:
+    from interpzoo.pretrained.origins import Foreign
+
+_SCHEME: Final = re.compile(r"((?:[A-Za-z0-9][\w.-]*:)?[A-Za-z0-9][\w.-]*):([^/]*/.*|\.\.?|~)", re.DOTALL)
+"""``SCHEME:user/repo`` or ``SCHEME:FOLDER``. ``plugin:name`` of a registered model has no slash."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A pretrained folder on this machine."""
+class Located:
+    """A model on this machine: a pretrained folder, or files in somebody else's format."""
 
     path: Path
     hashes: dict[str, str]
     """SHA-256 by file name, to be checked as the files are read. Empty for a folder without ``SHA256SUMS``."""
+    access: Access = field(default_factory=Access)
+    """How files elsewhere may be reached."""
+    foreign: tuple[ModelConfig, Foreign] | None = None
+    """Of files in somebody else's format: what they mean."""
+
+    def config(self, *, checked: bool = False) -> ModelConfig:
+        """The model's config, whose hash may be `checked`; raises as `read_config`."""
+        if self.foreign is not None:
+            return self.foreign[0]
+        return read_config(self.path, self.hashes if checked else None)
+
+    def files(self, config: ModelConfig) -> Foreign | None:
+        """The files that weights are read from if they are in somebody else's format; they are downloaded if necessary.
+
+        Raises:
+            UnknownNameError, HubError, WeightsError: as `interpzoo.pretrained.origins.pointed`.
+        """
+        if self.foreign is not None:
+            return self.foreign[1]
+        if config.origin is None:
+            return None
+        from interpzoo.pretrained.origins import pointed  # imports torch, which a description does not need
+
+        return pointed(config.origin, self.access)
+
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of everything that the model's frames depend on, see `fingerprint`."""
+        if self.foreign is None:
+            return fingerprint(self.path)
+        config, files = self.foreign
+        described = config.model_dump(mode="json", include={*MethodConfig.model_fields})
+        text = json.dumps([described, *sorted(files.hashes.values())], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_path(source: str) -> bool:
@@ -36,15 +82,22 @@ def as_path(folder: Path) -> str:
 
 def is_hub_id(source: str) -> bool:
     """Whether `source` is written as a repository on the Hub, ``user/name``."""
-    return "/" in source and not is_path(source)
+    return "/" in source and ":" not in source and not is_path(source)
 
 
-def locate(name: str | Path, revision: str | None = None, access: Access | None = None) -> Source:
+def scheme_of(source: str | Path) -> tuple[str, str] | None:
+    """Scheme and rest of ``SCHEME:user/repo`` or ``SCHEME:FOLDER``; ``None`` for other names."""
+    match = None if isinstance(source, Path) or is_path(source) else _SCHEME.fullmatch(source)
+    return None if match is None else (match[1], match[2])
+
+
+def locate(name: str | Path, revision: str | None = None, access: Access | None = None) -> Located:
     """Find the folder of a model; one on the Hub is downloaded into the cache, unless it is there.
 
     Args:
         name: a registered name (``acai-mnist``, ``plugin:name``), a repository (``user/repo``, ``user/repo@revision``),
-            or a folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``.
+            a folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``; or somebody else's model,
+            ``SCHEME:user/repo`` or ``SCHEME:FOLDER``.
         revision: a commit, branch or tag of a repository.
         access: how the Hub may be reached.
 
@@ -63,12 +116,17 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
             raise WeightsError(f"there is no folder {str(path)!r}")
         if revision is not None:
             raise InputError(f"revision = {revision!r}: {str(path)!r} is a folder, which has no revisions")
-        return _source(path)
+        return _located(path, access)
+    if (address := scheme_of(name)) is not None:
+        from interpzoo.pretrained.origins import find  # imports torch, which other names do not need
+
+        config, files = find(*address, revision, access)
+        return Located(files.folder, {}, access, (config, files))
     if "/" in name:
         repository, at, inside = name.partition("@")
         if at and (revision is not None or not inside):
             raise InputError(f"{name!r} with revision = {revision!r}: expected one revision")
-        return _source(fetch(repository, inside or revision, access=access))
+        return _located(fetch(repository, inside or revision, access=access), access)
     if revision is not None:
         raise InputError(f"revision = {revision!r}: {name!r} has a fixed one; give a revision with 'user/repo'")
     return _locate_registered(_find(name), access)
@@ -76,7 +134,11 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
 
 def recorded_name(source: str | Path) -> str:
     """What a config calls the model that training started from: a repository, or a folder without its private path."""
-    return source if isinstance(source, str) and is_hub_id(source) else Path(source).name
+    scheme = scheme_of(source)
+    if scheme is not None and not is_path(scheme[1]):
+        return str(source)
+    name = source if isinstance(source, str) and is_hub_id(source) else Path(source).name
+    return name if scheme is None else f"{scheme[0]}:{name}"
 
 
 def _find(name: str) -> Registration[PretrainedModel]:
@@ -95,6 +157,10 @@ def _find(name: str) -> Registration[PretrainedModel]:
             raise UnknownNameError(
                 f"{error} {plugin.owner} may have it, but it is {plugin.status}: {plugin.reason}"
             ) from None
+        scheme, colon, rest = name.partition(":")
+        if colon and scheme in known.components["source"].names():
+            either = f"'{scheme}:./{rest}' for a folder or '{scheme}:user/{rest}' for a repository"
+            raise UnknownNameError(f"{error} Or write {either}") from None
         if os.path.isdir(name):
             raise UnknownNameError(f"{error} For the folder write './{name}'") from None
         if name in known.recipes.names():
@@ -104,15 +170,15 @@ def _find(name: str) -> Registration[PretrainedModel]:
         raise
 
 
-def _locate_registered(row: Registration[PretrainedModel], access: Access) -> Source:
+def _locate_registered(row: Registration[PretrainedModel], access: Access) -> Located:
     entry, path = row.entry, bundled_folder(row)
     if path is None and entry.repository is not None:
-        return _source(fetch(entry.repository, entry.revision, pin=entry.sha256, access=access), entry.sha256)
+        path = fetch(entry.repository, entry.revision, pin=entry.sha256, access=access)
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
-    return _source(path, entry.sha256)
+    return _located(path, access, entry.sha256)
 
 
-def _source(path: Path, pin: str | None = None) -> Source:
+def _located(path: Path, access: Access, pin: str | None = None) -> Located:
     check_links(path)
-    return Source(path, read_hashes(path, pin))
+    return Located(path, read_hashes(path, pin), access)

@@ -12,6 +12,7 @@ from interpzoo.build import Parts, build_parts
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError, WeightsError
 from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of, write_text
+from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.stored import MOST_HEADER_BYTES, Shapes, check_shapes, read_tensors, write_tensors
 
 MOST_CODE: Final = 1e6
@@ -31,13 +32,14 @@ class Filled(NamedTuple):
     codes: Tensor | None
 
 
-def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str]) -> Filled:
+def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str], files: Foreign | None = None) -> Filled:
     """The networks that `config` names, with the folder's weights, and its codes; on the CPU and in float32.
 
     Args:
         folder: the pretrained folder.
         config: its config.
         hashes: SHA-256 by file name; files that are not listed are not read. Empty: there is no list.
+        files: files in somebody else's format that have the weights, in place of the folder's.
 
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_parts`.
@@ -45,13 +47,15 @@ def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str]) 
     """
     parts = _without_values(config)
     networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
-    _fill(nn.ModuleDict(networks), folder, hashes)
+    _fill(nn.ModuleDict(networks), folder, hashes, files)
     examples, codes = (_read_codes(folder, name, hashes, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
     return Filled(parts, examples, codes)
 
 
 def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor], dtype: torch.dtype | None) -> None:
     """Write config and weights; floating-point ones in `dtype`, by default in their own, if `load` keeps it.
+
+    Weights are not written where the config says that they are elsewhere.
 
     Raises:
         InputError: `dtype`, or that of a tensor, is not one that can be loaded.
@@ -64,7 +68,9 @@ def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor
             return tensor
         return tensor.to(dtype or (tensor.dtype if tensor.dtype in _STORED else torch.float32))
 
-    write_text(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
+    write_text(folder / CONFIG, config.to_json())
+    if config.origin is not None:
+        return
     write_tensors(folder / WEIGHTS, {name: stored(tensor) for name, tensor in state.items()})
 
 
@@ -98,15 +104,18 @@ def check_codes(codes: Tensor, latent_shape: tuple[int, ...], where: str) -> Ten
     return codes
 
 
-def _fill(networks: nn.Module, folder: Path, hashes: Mapping[str, str]) -> None:
-    """Give networks on the meta device the weights in the folder."""
-    own, path = networks.state_dict(), file_of(folder, WEIGHTS, hashes)
+def _fill(networks: nn.Module, folder: Path, hashes: Mapping[str, str], files: Foreign | None) -> None:
+    """Give networks on the meta device the weights in the folder, or in somebody else's files."""
+    own, path = networks.state_dict(), file_of(folder, WEIGHTS, hashes) if files is None else files.folder
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
 
     def check(found: Shapes) -> None:
         check_shapes(path, found, shapes)
 
-    found = read_tensors(path, check, most=_most_bytes(networks), sha256=hashes.get(WEIGHTS))
+    if files is None:
+        found = read_tensors(path, check, most=_most_bytes(networks), sha256=hashes.get(WEIGHTS))
+    else:
+        found = files.tensors(shapes)
     for name, tensor in found.items():
         if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
             raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")

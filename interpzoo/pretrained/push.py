@@ -11,7 +11,6 @@ from interpzoo.errors import ConfigError, InputError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.pretrained.card import demo_of, is_made, made_card, read_results
 from interpzoo.pretrained.client import Access, ask
-from interpzoo.pretrained.download import get_file, look_up
 from interpzoo.pretrained.folder import (
     CARD,
     CONFIG,
@@ -28,6 +27,7 @@ from interpzoo.pretrained.folder import (
 )
 from interpzoo.pretrained.locate import is_hub_id
 from interpzoo.pretrained.reading import sha256
+from interpzoo.pretrained.remote import get_file, look_up
 from interpzoo.pretrained.transfer import Receiver
 
 
@@ -87,7 +87,7 @@ def push(
     ask(lambda: api.create_repo(repository, private=private, exist_ok=True), repository)
     if revision is not None and not revision.startswith("refs/"):
         ask(lambda: api.create_branch(repository, branch=revision, exist_ok=True), repository, revision)
-    head = look_up(repository, revision, access)
+    head = look_up(repository, revision, access, FILES.__contains__)
     before = {file.rfilename for file in head.siblings}
     contents: dict[str, Path | bytes] = {name: file_of(folder, name, listed) for name in (*listed, CARD, SUMS)}
     if is_made(folder):

@@ -50,7 +50,9 @@ def followed(path: Path) -> Path:
     if not path.is_symlink():
         return path
     folder = path.absolute().parent
-    target, blobs = Path(os.path.normpath(folder / os.readlink(path))), folder.parent.parent / "blobs"
+    # In the cache a folder of a commit, or one inside it.
+    commits = next((up for up in folder.parents if up.name == "snapshots"), folder.parent)
+    target, blobs = Path(os.path.normpath(folder / os.readlink(path))), commits.parent / "blobs"
     if target.parent != blobs or blobs.is_symlink() or target.is_symlink():
         raise WeightsError(f"{path} is a link: put the file itself there")
     return target

@@ -104,6 +104,15 @@ def read_tensors(
     return found
 
 
+def read_shapes(path: Path, *, most: int = MOST_FILE_BYTES) -> Shapes:
+    """The shapes of the tensors of a safetensors file, from its header; raises as `read_tensors`."""
+    try:
+        with open_regular(path, most) as (file, size):
+            return {entry.name: entry.shape for entry in _read_header(file, path, size)[0]}
+    except FileNotFoundError:
+        raise WeightsError(f"{path.parent} has no {path.name}. {WHOLE_AGAIN}") from None
+
+
 def _spare(size: int) -> list[memoryview]:
     """Buffers, all of the same memory, to read `size` bytes that only the hash needs."""
     buffer = memoryview(bytearray(min(size, _PIECE)))

@@ -12,7 +12,7 @@ from interpzoo.errors import InterpzooError, WeightsError
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.folder import CARD, EXAMPLES, FILES, MOST_BYTES, SUMS, WEIGHTS, check_hash, file_of
 from interpzoo.pretrained.load import read_model, usable_config
-from interpzoo.pretrained.locate import Source, locate
+from interpzoo.pretrained.locate import Located, locate
 from interpzoo.pretrained.networks import check_codes, most_weight_bytes
 from interpzoo.pretrained.stored import Shapes, read_tensors
 
@@ -45,6 +45,9 @@ def verify(
 
     For a registered name the list itself is checked against the registry. The card, which people may edit, has no hash.
 
+    The files of somebody else's model are checked against the hashes that the Hub says, or the folder that points to
+    them.
+
     Args:
         name, cache_dir, local_files_only, token: as for `load`.
 
@@ -53,10 +56,30 @@ def verify(
         WeightsError: the list is damaged, or is not the registered one.
     """
     source = locate(name, access=Access(cache_dir, local_files_only, token))
-    return [*_files(source), Finding(FRAMES, _frames(source))]
+    return [*_files(source), *_foreign(source), Finding(FRAMES, _frames(source))]
 
 
-def _files(source: Source) -> Iterator[Finding]:
+def _foreign(source: Located) -> Iterator[Finding]:
+    """The files of somebody else that the weights are read from."""
+    try:
+        files = source.files(source.config())
+    except InterpzooError as error:
+        yield Finding("origin", str(error))
+        return
+    if files is None:
+        return
+    for name in files.hashes:
+        try:
+            files.check(name)
+        except InterpzooError as error:
+            yield Finding(name, str(error))
+        else:
+            yield Finding(name)
+
+
+def _files(source: Located) -> Iterator[Finding]:
+    if source.foreign is not None:
+        return
     if not source.hashes:
         yield Finding(SUMS, "is missing: there is nothing to check the files against")
     most = MOST_BYTES[WEIGHTS]
@@ -75,7 +98,7 @@ def _files(source: Source) -> Iterator[Finding]:
 
 
 @torch.no_grad()
-def _frames(source: Source) -> str:
+def _frames(source: Located) -> str:
     path = file_of(source.path, EXAMPLES, source.hashes)
 
     def check(found: Shapes) -> None:
@@ -87,6 +110,8 @@ def _frames(source: Source) -> str:
 
     try:
         model = read_model(source)
+        if model.files is not None and EXAMPLES not in source.hashes:
+            return ""  # there are none to compare
         stored = read_tensors(path, check, most=MOST_BYTES[EXAMPLES], sha256=source.hashes.get(EXAMPLES))
         codes = check_codes(stored["codes"], model.latent_shape, EXAMPLES)
         frames = [model.decode(part) for part in codes.split(_AT_ONCE)]

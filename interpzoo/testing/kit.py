@@ -1,9 +1,10 @@
 """All checks of a plugin, one by one or in one call."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from interpzoo.build import component_class
@@ -26,6 +27,7 @@ from interpzoo.testing.registration import (
 )
 from interpzoo.testing.saving import check_new_process, check_saved_and_loaded
 from interpzoo.testing.scores import check_metric, check_scores
+from interpzoo.testing.sources import check_source, check_source_reads
 from interpzoo.testing.training import check_losses, check_run
 
 _OF_RECIPE = {
@@ -62,7 +64,7 @@ class Check:
             return
 
 
-def conformance(plugin: str, changes: Sequence[str] = ()) -> list[Check]:
+def conformance(plugin: str, changes: Sequence[str] = (), *, folders: Mapping[str, Path] | None = None) -> list[Check]:
     """The checks of all that `plugin` registers.
 
     A method is tried on its own recipe and data; a network or path that no method's recipe uses, on another recipe of
@@ -72,14 +74,15 @@ def conformance(plugin: str, changes: Sequence[str] = ()) -> list[Check]:
         plugin: its name, which is the name of its entry point.
         changes: to its recipes, such as ``encoder.width=2``, so that the checks are fast. A recipe whose components
             do not take a change stays as it is in that.
+        folders: by scheme, a folder with a small model that the plugin's source reads.
     """
-    return [*_checks(plugin, changes)]
+    return [*_checks(plugin, changes, folders or {})]
 
 
-def check_plugin(plugin: str, changes: Sequence[str] = ()) -> None:
+def check_plugin(plugin: str, changes: Sequence[str] = (), *, folders: Mapping[str, Path] | None = None) -> None:
     """Run all checks of `conformance`, or raise a `ConformanceError` with a line for each that failed."""
     problems: list[str] = []
-    for check in conformance(plugin, changes):
+    for check in conformance(plugin, changes, folders=folders):
         try:
             check()
         except ConformanceError as error:
@@ -88,7 +91,7 @@ def check_plugin(plugin: str, changes: Sequence[str] = ()) -> None:
         raise ConformanceError(f"plugin {plugin!r} does not conform:\n" + "\n".join(problems))
 
 
-def _checks(plugin: str, changes: Sequence[str]) -> Iterator[Check]:
+def _checks(plugin: str, changes: Sequence[str], folders: Mapping[str, Path]) -> Iterator[Check]:
     yield Check("loaded", partial(check_loaded, plugin))
     yield Check("imports nothing heavy", partial(check_imports_nothing_heavy, plugin))
     known = registry()
@@ -116,6 +119,10 @@ def _checks(plugin: str, changes: Sequence[str]) -> Iterator[Check]:
         yield Check(f"dataset {name}: images", partial(check_dataset, name))
     for name in _own(known.components["metric"], plugin):
         yield Check(f"metric {name}: scores", partial(_of_recipes, check_metric, name, own, changes))
+    for name in _own(known.components["source"], plugin):
+        yield Check(f"source {name}: files", partial(check_source, name))
+        if (folder := folders.get(name.partition(":")[2])) is not None:
+            yield Check(f"source {name}: a model", partial(check_source_reads, name, folder))
     for name in _own(known.models, plugin):
         yield Check(f"model {name}", partial(check_pretrained, name))
 

@@ -13,7 +13,6 @@ from interpzoo.data.images import Images
 from interpzoo.errors import InputError, InterpzooError, UnknownNameError
 from interpzoo.interfaces import Regularizer
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import read_config
 from interpzoo.pretrained.locate import as_path, locate
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Registration
@@ -38,7 +37,7 @@ def choose_recipe(
     method = _method(recipe)
     said: list[str] = []
     if method is not None and start_from is not None:
-        model = read_config(locate(start_from).path)
+        model = locate(start_from).config()
         chosen = load_recipe(_with_networks_of(model, method, chosen), [*images, *changes])
         said.append(f"the networks are those of {str(start_from)!r}")
     if dataset is None:

@@ -19,11 +19,12 @@ import torch
 
 import interpzoo
 from interpzoo.errors import InterpzooError, WeightsError
-from interpzoo.pretrained import client, download
-from interpzoo.pretrained.download import MOST_LISTING_BYTES, fetch
+from interpzoo.pretrained import client, remote
+from interpzoo.pretrained.download import fetch
 from interpzoo.pretrained.folder import CODES, FILES, SUMS
 from interpzoo.pretrained.locate import locate
 from interpzoo.pretrained.reading import sha256
+from interpzoo.pretrained.remote import MOST_LISTING_BYTES
 from tests.hub.misbehaving import COMMIT, ENDLESS, LISTING, Handler, Server, Trick, answer, endless, listing
 from tests.tiny import tiny_model
 
@@ -153,8 +154,8 @@ def drip(handler: Handler) -> None:
 @pytest.mark.parametrize("name", [LISTING, *CHECKED])
 def test_headers_that_never_end_are_given_up(server: Server, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No read waits long, so only a limit on the whole ends it."""
-    monkeypatch.setattr(download, "LOOK_UP_SECONDS", 0.3)
-    monkeypatch.setattr(download, "LEAST_RATE", 1e9)
+    monkeypatch.setattr(remote, "LOOK_UP_SECONDS", 0.3)
+    monkeypatch.setattr(remote, "LEAST_RATE", 1e9)
     server.tricks[name] = drip
     start = time.monotonic()
     assert "the Hub is too slow: " in outcome(server)

@@ -15,6 +15,7 @@ from interpzoo.files import atomic_write
 
 if TYPE_CHECKING:
     from interpzoo.evaluation import Scores
+    from interpzoo.pretrained.locate import Located
 
 
 @click.command(
@@ -72,9 +73,7 @@ def command(
     if output is not None:
         _check_writable(output)
     model = load(name, device=device)
-    folder = locate(name).path if card else None
-    if folder is not None:
-        _check_card(folder)
+    folder = _card_folder(locate(name)) if card else None
     with Console(stderr=True).status(f"scoring {model.config.name} ...") as status:
         scores = evaluate(
             model,
@@ -122,12 +121,18 @@ def _check_writable(path: Path) -> None:
         raise _WritableError
 
 
-def _check_card(folder: Path) -> None:
-    """Raise an error before the work if the card must not be replaced or cannot be written."""
+def _card_folder(found: Located) -> Path:
+    """The folder of the card; raises an error before the work if it must not be replaced or cannot be written."""
     from interpzoo.errors import InputError
     from interpzoo.pretrained.card import is_made
     from interpzoo.pretrained.folder import CARD
 
+    folder = found.path
+    if found.foreign is not None:
+        raise InputError(
+            f"{str(folder)!r} has files of somebody else's format and no card: save the model to a folder of your own "
+            "with model.save_pretrained('./mine') and evaluate './mine'"
+        )
     path, snapshots = folder / CARD, folder.absolute().parent
     # The layout of the Hub's cache, where a file is named by the hash of its content and must not change.
     if snapshots.name == "snapshots" and (snapshots.parent / "blobs").is_dir():
@@ -141,3 +146,4 @@ def _check_card(folder: Path) -> None:
             "use --card again and put your text back; or use --json FILE instead of --card"
         )
     _check_writable(path)
+    return folder

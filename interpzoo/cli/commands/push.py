@@ -69,11 +69,16 @@ def _push_model(
     name: str, repository: str, private: bool | None, revision: str | None, create_pr: bool, space: str | None
 ) -> None:
     from interpzoo.config import UNKNOWN_LICENSE
+    from interpzoo.pretrained.load import read_model
     from interpzoo.pretrained.locate import locate
     from interpzoo.pretrained.push import push
 
-    folder = locate(name).path
-    pushed = push(folder, repository, private=private, revision=revision, create_pr=create_pr, demo=space)
+    found = locate(name)
+    with TemporaryDirectory() as scratch:
+        folder = found.path
+        if found.foreign is not None:  # a folder that points to the model
+            folder = read_model(found).save_pretrained(Path(scratch, "model"))
+        pushed = push(folder, repository, private=private, revision=revision, create_pr=create_pr, demo=space)
     echo(pushed.url, f"load it with interpzoo.load('{pushed.repository}@{pushed.commit}')")
     echo(f'sha256 = "{pushed.sha256}"')
     if pushed.license == UNKNOWN_LICENSE:

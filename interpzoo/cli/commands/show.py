@@ -40,11 +40,11 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
         echo(*recipe_text(name).removesuffix("\n").split("\n"))
         return
     from interpzoo.pretrained.card import read_results
-    from interpzoo.pretrained.folder import read_config
     from interpzoo.pretrained.locate import locate
 
-    folder = locate(name).path
-    config, results = read_config(folder), read_results(folder)
+    found = locate(name)
+    folder, config = found.path, found.config()
+    results = read_results(folder) if found.foreign is None else []
     method = _method(config)
     if as_json:
         echo_json(_described(folder, config, method, results))
