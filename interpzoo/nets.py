@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, conv_transpose2d, interpolate, pad
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
@@ -166,7 +166,35 @@ def _trunk(config: ConvConfig, image: ImageSpec, outputs: int) -> nn.Sequential:
     deepest = config.width * factor
     layers += [nn.Conv2d(channels, deepest, 3, padding=1), activation(config.activation)]
     layers.append(nn.Conv2d(deepest, outputs, 3, padding=1))
-    return nn.Sequential(*layers)
+    return _Trunk(*layers)
+
+
+class _Trunk(nn.Sequential):
+    """Layers of which the first two are convolutions, of 1x1 and 3x3, with no activation between them.
+
+    Together they are one convolution of the image, with fewer channels to go through. A further channel of ones takes
+    the first one's biases up to the border, where the second one sees zeros. Hooks still see each of the two.
+    """
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        first, second = _parameters(self[0], 1), _parameters(self[1], 3)
+        if first is None or second is None:
+            return super().forward(input)
+        pixelwise = torch.cat([first[0].flatten(1), first[1][:, None]], dim=1)
+        kernel = torch.einsum("omij,mc->ocij", second[0], pixelwise)
+        x = conv2d(torch.cat([input, torch.ones_like(input[:, :1])], dim=1), kernel, second[1], padding=1)
+        for layer in [*self][2:]:
+            x = layer(x)
+        return x
+
+
+def _parameters(layer: nn.Module, kernel: int) -> tuple[Tensor, Tensor] | None:
+    """Weights and biases of a convolution; ``None`` if another layer was put in its place, or somebody watches it."""
+    if type(layer) is not nn.Conv2d or layer.kernel_size != (kernel, kernel) or layer.bias is None:
+        return None
+    hooks = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks  # pyright: ignore[reportPrivateUsage]
+    return None if hooks else (layer.weight, layer.bias)
 
 
 def _double_conv(channels: int, wider: int, name: Activation) -> list[nn.Module]:
@@ -220,6 +248,22 @@ class ConvEncoder(Encoder[ConvEncoderConfig]):
         return mean, log_variance
 
 
+class DoublingConv2d(nn.Conv2d):
+    """Nearest-neighbor upsampling by 2 and the 3x3 convolution with padding 1 after it, at once.
+
+    Four output pixels see the same 2x2 inputs, each input through the sum of the weights that fall on its copies. So it
+    is a transposed convolution of stride 2 whose 4x4 kernel is the 3x3 one, spread over 2x2 pixels: the same function
+    with 2.25 times less arithmetic. Maps (B, C, H, W) become (B, C', 2 H, 2 W).
+    """
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        kernel = pad(self.weight, (1, 1, 1, 1))
+        kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
+        kernel = kernel[..., 1:] + kernel[..., :-1]
+        return conv_transpose2d(input, kernel.flip(-2, -1).transpose(0, 1), self.bias, stride=2, padding=1)
+
+
 class ConvDecoder(Decoder[ConvDecoderConfig]):
     """The paper's decoder: a map of codes to images.
 
@@ -241,12 +285,14 @@ class ConvDecoder(Decoder[ConvDecoderConfig]):
                 "image.height and image.width, or the encoder's scales"
             )
         layers: list[nn.Module] = []
-        for scale in reversed(range(scales)):
-            narrower = config.width * 2**scale
-            layers += _double_conv(channels, narrower, config.activation)
-            layers.append(nn.Upsample(scale_factor=2))
+        for scale in reversed(range(scales + 1)):
+            narrower = config.width * 2 ** max(scale - 1, 0)
+            first = nn.Conv2d if scale == scales else DoublingConv2d
+            layers += [first(channels, narrower, 3, padding=1), activation(config.activation)]
+            if scale > 0:
+                layers += [nn.Conv2d(narrower, narrower, 3, padding=1), activation(config.activation)]
+                layers.append(nn.Identity())  # saved weights are named after the numbers of the layers
             channels = narrower
-        layers += [nn.Conv2d(channels, config.width, 3, padding=1), activation(config.activation)]
         layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
         if config.activation == "leaky_relu" and config.output == "linear":

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 import torch
 from torch import Generator, Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from interpzoo.config import ImageSpec
@@ -19,6 +20,7 @@ from interpzoo.nets import (
     ConvDecoderConfig,
     ConvEncoder,
     ConvEncoderConfig,
+    DoublingConv2d,
     activation,
     conv_trunk,
     signed,
@@ -126,14 +128,47 @@ def test_the_order_of_layers_is_the_official_one() -> None:
     # The first 1x1 convolution and the last layer have no activation.
     assert kinds == ["Conv2d", *[*double, "AvgPool2d"] * 2, "Conv2d", "LeakyReLU", "Conv2d"]
     assert [type(layer).__name__ for layer in decoder.layers] == [
-        *[*double, "Upsample"] * 2,
-        *("Conv2d", "LeakyReLU", "Conv2d"),
+        *(*double, "Identity", "DoublingConv2d", *double[1:], "Identity"),
+        *("DoublingConv2d", "LeakyReLU", "Conv2d"),
     ]
     first = encoder.layers[0]
     assert isinstance(first, nn.Conv2d)
     assert first.kernel_size == (1, 1)
     shapes = [tuple(p.shape[:2]) for p in encoder.layers.parameters() if p.ndim == 4]
     assert shapes == [(4, 3), (4, 4), (4, 4), (8, 4), (8, 8), (16, 8), (2, 16)]
+
+
+def test_the_first_two_convolutions_run_as_one_up_to_the_border() -> None:
+    trunk = conv_trunk(ConvConfig(width=4, scales=1, latent_channels=2), ImageSpec(channels=3, height=4, width=6))
+    for name, parameter in trunk.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter, generator=Generator().manual_seed(0))
+    x = torch.randn(2, 3, 4, 6, generator=Generator().manual_seed(1))
+    together = trunk(x)
+    seen: list[Tensor] = []
+    hook = trunk[0].register_forward_hook(lambda layer, arguments, output: seen.append(output))
+    torch.testing.assert_close(together, trunk(x))
+    assert len(seen) == 1
+    hook.remove()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch's own forward mode
+def test_doubling_is_upsampling_and_convolving() -> None:
+    doubling = DoublingConv2d(3, 4, 3, padding=1).double()
+    plain = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1)).double()
+    plain[1].load_state_dict(doubling.state_dict())
+    x = torch.randn(2, 3, 1, 5, generator=Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(2, 3, 1, 5, generator=Generator().manual_seed(1), dtype=torch.float64)
+    answers: list[list[Tensor]] = []
+    for network in (doubling, plain):
+        y = network(x)
+        gradients = torch.autograd.grad(y.pow(3).sum(), (x, *network.parameters()), create_graph=True)
+        second = torch.autograd.grad(gradients[0].square().sum(), (x, *network.parameters()), allow_unused=True)
+        with forward_ad.dual_level():
+            moved = forward_ad.unpack_dual(network(forward_ad.make_dual(x, direction))).tangent
+        answers.append([y, moved, *gradients, *(value for value in second if value is not None)])
+    for ours, theirs in zip(*answers, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 def test_leaky_relu_has_the_slope_of_tensorflow() -> None:
