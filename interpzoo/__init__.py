@@ -12,6 +12,7 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 * scores: `evaluate` for models, `score` for the frames of any tool;
 * pictures: `save_image`, `save_strip`, `save_frames`, and `to_pil` and `to_strip` for notebooks;
 * films: `save_video`, `save_gif`, and `ease` for slow ends;
+* experiments: `stimuli`;
 * directions: `save_directions`, `load_directions`;
 * types: `InterpolationModel`, `Direction`, and `InterpzooError`, the base of all errors (`interpzoo.errors` has the
   others).

@@ -14,6 +14,7 @@ from .listing import list_recipes as list_recipes
 from .model import InterpolationModel as InterpolationModel
 from .own import create as create
 from .own import wrap as wrap
+from .packs.pack import stimuli as stimuli
 from .pictures import save_frames as save_frames
 from .pictures import save_image as save_image
 from .pictures import save_strip as save_strip

@@ -80,6 +80,25 @@ class Paths(Autoencoder):
         path = self._path(interpolator).path(z0, z1, model=self)
         return self._even(path, len(z0), steps, measure, batch_size)
 
+    @torch.no_grad()
+    def walk(
+        self,
+        z0: Tensor,
+        z1: Tensor,
+        steps: int = 9,
+        *,
+        t: Tensor | Sequence[float] | None = None,
+        spacing: Spacing = "linear",
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The codes (B, steps, *latent_shape) of the frames that `interpolate` gives, and their `t` (B, steps).
+
+        Arguments are as in `interpolate`, and `z0` and `z1` as in `solve`. Raises as both.
+        """
+        codes, where = self._placed(z0, z1, steps, measure_of(spacing), interpolator, batch_size, t)
+        return codes, where.expand(len(codes), -1)
+
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
             return build_component(Interpolator, named(interpolator, "interpolator"))
@@ -99,15 +118,28 @@ class Paths(Autoencoder):
         t: Tensor | Sequence[float] | None = None,
     ) -> Tensor:
         """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured, or at `t`."""
-        if t is not None:
-            if measure is not None:
-                raise InputError("t and spacing are both given: expected one of them")
-            return self.interpolate_codes(z0, z1, t, interpolator=interpolator)
+        return self._placed(z0, z1, steps, measure, interpolator, batch_size, t)[0]
+
+    def _placed(
+        self,
+        z0: Tensor,
+        z1: Tensor,
+        steps: int,
+        measure: Measure | None,
+        interpolator: str | Interpolator | None,
+        batch_size: int | None,
+        t: Tensor | Sequence[float] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Codes as `_walk`, and their positions (T,) or (B, T)."""
+        if t is not None and measure is not None:
+            raise InputError("t and spacing are both given: expected one of them")
         if measure is None:
-            return self.interpolate_codes(z0, z1, _linear(steps), interpolator=interpolator)
+            t = as_numbers("t", _linear(steps) if t is None else t, self.device)
+            return self.interpolate_codes(z0, z1, t, interpolator=interpolator), t
         z0, z1 = self._paired(z0, z1)
         path = self._path(interpolator).path(z0, z1, model=self)
-        return path(self._even(path, len(z0), steps, measure, batch_size))
+        t = self._even(path, len(z0), steps, measure, batch_size)
+        return path(t), t
 
     def _through(
         self,

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "edit",
     "traverse",
     "encode",
+    "stimuli",
     "train",
     "evaluate",
     "benchmark",

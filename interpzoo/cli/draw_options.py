@@ -92,28 +92,33 @@ easing_option = click.option(
     show_default=True,
     help="Even steps, or small ones at each image.",
 )
-_SPACING = (
-    click.option(
+frame_option = click.option(
+    "--frame",
+    type=click.Choice(["face", "ink"]),
+    help="Frame images as the model's were: by the eyes of the largest face, or ink on paper as white on black.",
+)
+
+
+def spacing_options(default: str) -> Callable[[F], F]:
+    """What the distances between frames are."""
+    spacing = click.option(
         "--spacing",
         type=click.Choice(["linear", "even"]),
-        default="linear",
+        default=default,
         show_default=True,
         help="Frames even in t, or at even distances between images.",
-    ),
-    click.option(
+    )
+    features = click.option(
         "--features",
         metavar="NAME",
         help="Feature network to measure distances by: its name, its folder, or timm:BACKBONE.",
         show_default="pixels",
-    ),
-)
+    )
 
+    def add(function: F) -> F:
+        return spacing(features(function))
 
-def spacing_options(function: F) -> F:
-    """What the distances between frames are."""
-    for option in reversed(_SPACING):
-        function = option(function)
-    return function
+    return add
 
 
 _LOOK = (

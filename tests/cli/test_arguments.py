@@ -50,6 +50,7 @@ def lines() -> Iterator[Line]:
             yield (*line, option, path)
         yield ("evaluate", "./trained", "--json", f"{path}/x.json")
         yield ("score", path)
+        yield ("stimuli", "ae-tiny", path, "-o", "pack")
         yield ("new-plugin", "name", "--output", f"{path}/y")
         yield ("new-plugin", path)
     for name in BAD_NAMES:

@@ -36,6 +36,7 @@ QUICK = {
     "traverse ./model --count 2 -o {n}.png": 0,
     "demo no-such-model -o {n}": 2,
     "score no.gif": 2,
+    "stimuli ./model no.csv -o {n}": 2,
     "verify ./model": 0,
     "verify ./model --json": 0,
     "push ./model user/repo": 2,

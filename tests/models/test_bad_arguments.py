@@ -122,6 +122,10 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         ),
         "grid": (model.grid, {**corners, "rows": 2, "cols": 2, "interpolator": None, "batch_size": None}),
         "mix": (model.mix, {"images": [a, b], "weights": [0.5, 0.5], "mixer": "mixup", "batch_size": None}),
+        "walk": (
+            model.walk,
+            {"z0": model.encode(a), "z1": model.encode(b), "steps": 3, "spacing": "even", "interpolator": None},
+        ),
         "example_strip": (model.example_strip, {"pairs": 1, "steps": 3, "interpolator": None, "batch_size": None}),
         "direction": (
             model.direction,
@@ -174,6 +178,7 @@ ELSEWHERE = {
     "load",
     "load_directions",
     "export",
+    "stimuli",
     "verify",
     "push",
     "train",

@@ -10,6 +10,7 @@ import click
 from interpzoo.cli.draw_options import (
     easing_option,
     film_options,
+    frame_option,
     interpolators_option,
     look_options,
     output_option,
@@ -46,14 +47,10 @@ Examples:
 @steps_option
 @several("--t", metavar="T,T,...", help="Where the frames lie instead: 0 is the first image, 1 the second.")
 @easing_option
-@spacing_options
+@spacing_options("linear")
 @interpolators_option
 @size_option
-@click.option(
-    "--frame",
-    type=click.Choice(["face", "ink"]),
-    help="Frame images as the model's were: by the eyes of the largest face, or ink on paper as white on black.",
-)
+@frame_option
 @film_options("back-and-forth", "once")
 @look_options
 @click.pass_context

@@ -41,7 +41,7 @@ Examples:
 @output_option(films=True)
 @steps_option
 @easing_option
-@spacing_options
+@spacing_options("linear")
 @interpolators_option
 @size_option
 @film_options("back-and-forth", "closed", "once")

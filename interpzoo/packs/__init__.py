@@ -1,0 +1,1 @@
+"""Packs of stimuli for experiments: frames between many pairs of images, with a manifest."""

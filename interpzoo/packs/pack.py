@@ -1,0 +1,420 @@
+"""`stimuli`: frames between many pairs of images, as files with a manifest, the same on every run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import torch
+from torch import Tensor
+
+from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, one_of, whole
+from interpzoo.config import ImageSpec
+from interpzoo.errors import ImageError, InputError, OutputError
+from interpzoo.features import Features, default_features, features_named
+from interpzoo.files import atomic_write, check_new_folder, expanded
+from interpzoo.framing import Frame
+from interpzoo.metrics.along import step_lengths
+from interpzoo.model import InterpolationModel
+from interpzoo.packs.frames import ROWS, FrameFormat, Sheets, read_frame, thumbnails, write_frame
+from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Row
+from interpzoo.packs.pairs import Pair, pairs_of
+from interpzoo.packs.texts import Condition, methods_text, write_programs
+from interpzoo.plugins import registry
+from interpzoo.pretrained.folder import fingerprint, read_config
+from interpzoo.pretrained.load import load
+from interpzoo.pretrained.locate import is_path, locate
+from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
+from interpzoo.tensors import as_numbers
+from interpzoo.text import quoted
+
+PACK: Final = "pack.json"
+"""What a pack is made of: a run goes on only with the same."""
+FRAMES: Final = "frames"
+METHODS: Final = "methods.md"
+
+Progress = Callable[[int, int], None]
+"""Called with the number of paths that are done and of all."""
+
+_AT_ONCE: Final = 64  # frames that are decoded at once: always as many, for the same bits
+_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.@+-]+")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What all frames of a pack have in common."""
+
+    steps: int
+    t: list[float] | None
+    spacing: str
+    features: str | None
+    size: tuple[int, int] | None
+    frame: Frame | None
+    form: FrameFormat
+
+
+def stimuli(
+    models: str | Path | Sequence[str | Path],
+    pairs: str | os.PathLike[str] | Iterable[Sequence[str | os.PathLike[str]]],
+    output: str | Path,
+    *,
+    steps: int = 11,
+    t: Sequence[float] | None = None,
+    spacing: str = "even",
+    features: str | None = None,
+    size: Sequence[int] | None = None,
+    interpolators: Sequence[str] = (),
+    frame: Frame | None = None,
+    format: FrameFormat = "png",
+    device: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Path:
+    """Make a pack of stimuli: the frames between each pair of images, as files, with all that an experiment needs.
+
+    In the folder are ``frames/``, ``manifest.csv`` (a row for each frame), contact sheets, ``methods.md`` (sentences
+    for a methods section, with citations), and for pictures ``experiment.html`` (jsPsych) and ``experiment.py``
+    (PsychoPy), which show the frames in the order of the manifest. Each pair is computed alone, in one thread, so that
+    the files do not depend on other pairs or on the number of threads. A run that was stopped or killed goes on where
+    it was, with the same arguments; what was done before is checked by its hashes. Memory does not grow with the number
+    of pairs.
+
+    Args:
+        models: names, folders or repositories as `load` takes them, one or several.
+        pairs: a CSV file with the columns ``first`` and ``second``, image files relative to it, and, if you like,
+            ``pair`` with a name; or pairs of image files. At most 100,000.
+        output: a new or empty folder, or one with a part of the same pack.
+        steps: frames of a path, both ends included.
+        t: positions instead, such as [0, 0.25, 0.5, 0.75, 1].
+        spacing: ``even``: at even distances between images; ``linear``: even in t.
+        features: a network to measure distances by, see `interpzoo.features.features_named`, also for even steps; the
+            manifest has distances by that of the model's data set by default, or by random convolutions.
+        size: (height, width), for a model that takes any size.
+        interpolators: registered names of paths; the model's own by default.
+        frame: ``face`` or ``ink``, see `InterpolationModel.frame`.
+        format: ``png``, ``png16`` (16 bits a channel) or ``npy`` (float32, not clamped).
+        device: where to compute; the CPU by default. Other devices may give other bits on another machine.
+        progress: called after each path.
+
+    Returns:
+        The path of the manifest.
+
+    Raises:
+        InputError: an argument or a table is not valid.
+        ImageError: an image cannot be read, or has no face; the paths before it are kept, and the next run goes on.
+        OutputError: the folder holds something else, or another pack; or it cannot be written.
+        UnknownNameError, ConfigError, WeightsError, HubError, PluginError: as `load`.
+    """
+    settings = _settings(steps, t, spacing, features, size, frame, format)
+    found = pairs_of(pairs)
+    names = [models] if isinstance(models, (str, Path)) else [*models]
+    if not names:
+        raise InputError("models is empty: expected at least one name")
+    sources = _conditions(names, interpolators)
+    conditions = [condition for condition, _ in sources]
+    folder = _claimed(output, _about(found, conditions, settings))
+    loaded = {condition.model: load(source, device=device) for condition, source in sources}
+    with _one_thread():
+        return _Pack(folder, found, conditions, loaded, settings).run(progress)
+
+
+class _Pack:
+    """A pack that is being made."""
+
+    def __init__(
+        self,
+        folder: Path,
+        pairs: Sequence[Pair],
+        conditions: Sequence[Condition],
+        models: dict[str, InterpolationModel],
+        settings: _Settings,
+    ) -> None:
+        self._folder = folder
+        self._pairs = pairs
+        self._conditions = conditions
+        self._models = models
+        self._settings = settings
+        self._manifest = Manifest(folder)
+        self._versions = _versions()
+        self._networks: dict[tuple[str, tuple[int, ...]], Features] = {}
+
+    def run(self, progress: Progress) -> Path:
+        """Make what is missing."""
+        total = len(self._pairs) * len(self._conditions)
+        steps = self._settings.steps
+        done = self._done()
+        if done == total and (self._folder / MANIFEST).is_file() and (self._folder / METHODS).is_file():
+            return self._folder / MANIFEST
+        self._manifest.keep(done, steps)
+        sheets = Sheets(self._folder / "contact", done)
+        for number, group in enumerate(self._manifest.groups(steps)):
+            if number >= done - done % ROWS:
+                files = [self._folder / row["file"] for row in group]
+                sheets.add(_label(group[0]), thumbnails(steps, lambda i, files=files: read_frame(files[i])))
+        progress(done, total)
+        for number in range(done, total):
+            pair = self._pairs[number // len(self._conditions)]
+            condition = self._conditions[number % len(self._conditions)]
+            rows, frames = self._make(pair, condition)
+            self._manifest.add(rows)
+            sheets.add(_label(rows[0]), thumbnails(steps, frames.__getitem__))
+            progress(number + 1, total)
+        sheets.finish()
+        self._write_texts()
+        return self._manifest.finish()
+
+    def _done(self) -> int:
+        """How many paths are there already, each with all of its files as they were written, from the first on."""
+        for leftover in self._folder.glob(f"{FRAMES}/**/.*.tmp"):
+            if _LEFTOVER.fullmatch(leftover.name):
+                shutil.rmtree(leftover, ignore_errors=True)
+        done = 0
+        for number, group in enumerate(self._manifest.groups(self._settings.steps)):
+            if number == len(self._pairs) * len(self._conditions):
+                break
+            pair = self._pairs[number // len(self._conditions)]
+            for column, file in (("first", pair.first), ("second", pair.second)):
+                if group[0][f"{column}_sha256"] != _hash(file):
+                    raise OutputError(
+                        f"{str(file)!r} is not the image that frames of pair {pair.name!r} were made from: put that "
+                        "one back, or choose another folder"
+                    )
+            if not all(_is_there(row, self._folder) for row in group):
+                break
+            done += 1
+        return done
+
+    @torch.no_grad()
+    def _make(self, pair: Pair, condition: Condition) -> tuple[list[Row], Tensor]:
+        """The frames of a path, whose folder appears whole or not at all, and their rows."""
+        model, settings = self._models[condition.model], self._settings
+        shown: Any = [pair.first, pair.second]
+        if settings.frame is not None:
+            shown = model.frame(shown, settings.frame, size=settings.size)
+        z0, z1 = model.encode(shown, size=settings.size).split(1)
+        where: dict[str, Any] = {"t": settings.t} if settings.t is not None else {"steps": settings.steps}
+        spacing: Spacing = "linear"
+        if settings.t is None and settings.spacing == "even":
+            spacing = "even" if settings.features is None else self._network(model, model.decode(z0))
+        codes, t = model.walk(z0, z1, spacing=spacing, interpolator=condition.path, **where)
+        frames = torch.cat([model.decode(part).cpu() for part in codes[0].split(_AT_ONCE)])
+        warn_if_uneven(frames[None], measure_of(spacing))
+        pixels, features = _along(frames), _along(self._network(model, frames)(frames))
+        common = {
+            "pair": pair.name,
+            "first": pair.first.name,
+            "second": pair.second.name,
+            "model": condition.model,
+            "path": condition.path,
+            "first_sha256": _hash(pair.first),
+            "second_sha256": _hash(pair.second),
+            "revision": condition.revision,
+            "weights_sha256": condition.weights,
+            "versions": self._versions,
+        }
+        rows: list[Row] = []
+        for step, file in enumerate(self._write(Path(FRAMES, condition.label, pair.name), frames)):
+            own = {"file": file.as_posix(), "step": str(step), "sha256": _hash(self._folder / file)}
+            numbers = {"t": float(t[0, step]), "pixels": pixels[step], "features": features[step]}
+            row = {**common, **own, **{name: f"{number:.6f}" for name, number in numbers.items()}}
+            rows.append({column: row[column] for column in COLUMNS})
+        return rows, frames
+
+    def _write(self, inside: Path, frames: Tensor) -> list[Path]:
+        """The files of a path, relative to the pack."""
+        form = self._settings.form
+        digits = max(2, len(str(len(frames) - 1)))
+        names = [f"{step:0{digits}}.{'npy' if form == 'npy' else 'png'}" for step in range(len(frames))]
+        target = self._folder / inside
+        scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
+        try:
+            scratch.mkdir(parents=True)
+            for name, frame in zip(names, frames, strict=True):
+                write_frame(scratch / name, frame, form)
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(scratch, target)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return [inside / name for name in names]
+
+    def _network(self, model: InterpolationModel, frames: Tensor) -> Features:
+        """What distances of frames (T, C, H, W) are measured by."""
+        channels, height, width = frames.shape[1:]
+        key = model.name, (channels, height, width)
+        if key not in self._networks:
+            spec = ImageSpec(channels=channels, height=height, width=width)
+            trained = model.config.trained
+            self._networks[key] = (
+                default_features("" if trained is None else trained.data.name, spec)
+                if self._settings.features is None
+                else features_named(self._settings.features, spec)
+            )
+        return self._networks[key]
+
+    def _write_texts(self) -> None:
+        settings = self._settings
+        if settings.form != "npy":
+            write_programs(self._folder)
+        by = settings.features or "pixel values (root mean square difference)"
+        where = f"They lie at equal distances from each other, by {by}."
+        if settings.t is not None:
+            where = f"They lie at the positions {', '.join(f'{t:g}' for t in settings.t)} of the path."
+        elif settings.spacing == "linear":
+            where = "They lie at even positions from 0 to 1 of the path."
+        kind = {"png": "PNG, 8 bits a channel", "png16": "PNG, 16 bits a channel", "npy": "arrays of float32"}
+        networks = " and ".join(dict.fromkeys(network.name for network in self._networks.values()))
+        text = methods_text(
+            self._conditions,
+            pairs=len(self._pairs),
+            steps=settings.steps,
+            where=where + (f" Distances of features in the manifest are by {networks}." if networks else ""),
+            kind=kind[settings.form],
+            versions=self._versions,
+        )
+        with atomic_write(self._folder / METHODS) as temporary:
+            temporary.write_text(text, "utf-8")
+
+
+def _settings(
+    steps: int,
+    t: Sequence[float] | None,
+    spacing: str,
+    features: str | None,
+    size: Sequence[int] | None,
+    frame: Frame | None,
+    form: FrameFormat,
+) -> _Settings:
+    positions = None
+    if t is not None:
+        positions = [float(value) for value in as_numbers("t", [*t], torch.device("cpu")).flatten().double()]
+        if not 1 <= len(positions) <= MOST_FRAMES:
+            raise InputError(f"t has {len(positions):,} positions: expected 1 to {MOST_FRAMES:,}")
+        steps = len(positions)
+    else:
+        steps = whole("steps", steps, 2, MOST_FRAMES)
+    one_of("spacing", spacing, ("even", "linear"))
+    one_of("format", form, get_args(FrameFormat))
+    if frame is not None:
+        one_of("frame", frame, get_args(Frame))
+    shape = None
+    if size is not None:
+        try:
+            height, width = size
+        except (TypeError, ValueError):
+            raise InputError(f"size = {quoted(size)}: expected (height, width)") from None
+        shape = whole("height", height, 1, MOST_SIDE), whole("width", width, 1, MOST_SIDE)
+    return _Settings(steps, positions, spacing, features, shape, frame, form)
+
+
+def _conditions(names: Sequence[str | Path], interpolators: Sequence[str]) -> list[tuple[Condition, str | Path]]:
+    """Each model with each path, and what to load it from."""
+    found: list[tuple[Condition, str | Path]] = []
+    for name in names:
+        folder = locate(name).path
+        config = read_config(folder)
+        revision = folder.name if folder.parent.name == "snapshots" else ""
+        if not is_path(str(name)) and "/" not in str(name):
+            revision = registry().models.find(str(name)).entry.revision or revision
+        paths = registry().components["interpolator"]
+        for path in interpolators or [paths.shown(paths.find(config.interpolator.name))]:
+            words = [config.name] if len(names) > 1 else []
+            words += [path] if len(interpolators) > 1 else []
+            label = _UNSAFE.sub("-", "-".join(words))
+            found.append((Condition(label, config.name, path, config.method, revision, fingerprint(folder)), name))
+    labels = [condition.label for condition, _ in found]
+    if len({*labels}) < len(labels):
+        raise InputError(f"two of the models or paths are named {max(labels, key=labels.count)!r}: give different ones")
+    return found
+
+
+def _about(pairs: Sequence[Pair], conditions: Sequence[Condition], settings: _Settings) -> dict[str, Any]:
+    listed = "\n".join(f"{pair.name},{pair.first.name},{pair.second.name}" for pair in pairs)
+    return {
+        "format": 1,
+        "pairs": len(pairs),
+        "names": sha256(listed.encode(errors="backslashreplace")).hexdigest(),
+        "conditions": [asdict(condition) for condition in conditions],
+        **asdict(settings),
+        "versions": _versions(),
+    }
+
+
+def _claimed(output: str | Path, about: dict[str, Any]) -> Path:
+    """The folder of a pack, with what it is made of; raises an `OutputError` if it holds something else."""
+    folder = expanded(output)
+    file = folder / PACK
+    wanted = json.loads(json.dumps(about))
+    if file.is_file():
+        try:
+            there: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            other = [key for key in wanted if there.get(key) != wanted[key]]
+        except (OSError, ValueError, AttributeError):
+            raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
+        if other and next(Manifest(folder).groups(1), None) is not None:
+            key = other[0]
+            raise OutputError(
+                f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "
+                "use the same arguments to go on, or choose another folder"
+            )
+        if not other:
+            return folder
+    else:
+        folder = check_new_folder(output)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
+    with atomic_write(folder / PACK) as temporary:
+        temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    return folder
+
+
+@contextmanager
+def _one_thread() -> Generator[None, None, None]:
+    """Sums are then in one order, so that frames have the same bits whatever the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _along(points: Tensor) -> list[float]:
+    """Lengths of the path from its first point to each (T, ...), in root mean square differences."""
+    if len(points) < 2:
+        return [0.0] * len(points)
+    return [0.0, *step_lengths(points[None].flatten(2))[0].cumsum(0).tolist()]
+
+
+def _label(row: Row) -> str:
+    """The names of the folders that a path is in, below `FRAMES`."""
+    return " ".join(Path(row["file"]).parts[1:-1])
+
+
+def _hash(file: Path) -> str:
+    try:
+        return sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ImageError(f"{str(file)!r}: the image cannot be read: {error.strerror or error}") from error
+
+
+def _is_there(row: Row, folder: Path) -> bool:
+    file = folder / row["file"]
+    return file.is_file() and _hash(file) == row["sha256"]
+
+
+def _versions() -> str:
+    return f"interpzoo {version('interpzoo')}, torch {torch.__version__}, Python {platform.python_version()}"

@@ -1,0 +1,118 @@
+"""Which images stimuli lie between: pairs from a table, or of two folders."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from interpzoo.arguments import MOST_IMAGES
+from interpzoo.errors import InputError
+from interpzoo.files import expanded
+from interpzoo.images import files_in
+from interpzoo.text import quoted
+
+MOST_PAIRS: Final = MOST_IMAGES
+"""Largest number of pairs of a pack."""
+
+_MOST_BYTES: Final = 2**26
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}")
+_COLUMNS: Final = ("first", "second")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two image files, and a name that is also that of a folder."""
+
+    name: str
+    first: Path
+    second: Path
+
+
+def pairs_of(source: str | os.PathLike[str] | Iterable[Sequence[str | os.PathLike[str]]]) -> list[Pair]:
+    """The pairs of a CSV file, or of paths in twos; see `interpzoo.packs.pack.stimuli`.
+
+    Raises an `InputError` if there are none, more than 100,000, or a name is not fit for a folder or comes twice.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        rows = _of_table(expanded(os.fspath(source)))
+    else:
+        try:
+            rows = [("", *map(_path, pair)) for pair in source]
+        except TypeError:
+            raise InputError(f"pairs = {quoted(source)}: expected a CSV file or pairs of image files") from None
+    if not 0 < len(rows) <= MOST_PAIRS:
+        raise InputError(f"{len(rows):,} pairs of images: expected 1 to {MOST_PAIRS:,}")
+    digits = max(4, len(str(len(rows))))
+    found: dict[str, Pair] = {}
+    for number, row in enumerate(rows, 1):
+        if len(row) != 3:
+            raise InputError(f"pair {number} has {len(row) - 1} images: expected two")
+        pair = Pair(row[0] or f"{number:0{digits}}", row[1], row[2])
+        if _NAME.fullmatch(pair.name) is None:
+            raise InputError(
+                f"pair {number} is named {quoted(pair.name)}: expected letters, digits and _.@+- as in a file's name"
+            )
+        if pair.name in found:
+            raise InputError(f"two pairs are named {pair.name!r}: expected a name of its own for each")
+        found[pair.name] = pair
+    return [*found.values()]
+
+
+def folder_pairs(first: str | Path, second: str | Path, *, every: bool = False) -> list[tuple[Path, Path]]:
+    """The images of two folders, in the order of their names, row by row or each of the first with each of the second.
+
+    Raises an `ImageError` for a folder without images, and an `InputError` if rows do not match.
+    """
+    a, b = ([Path(file) for file in files_in(expanded(folder))] for folder in (first, second))
+    if every:
+        if len(a) * len(b) > MOST_PAIRS:
+            raise InputError(f"{len(a):,} x {len(b):,} pairs of images: expected at most {MOST_PAIRS:,}")
+        return [(x, y) for x in a for y in b]
+    if len(a) != len(b):
+        raise InputError(
+            f"{str(first)!r} has {len(a)} images and {str(second)!r} has {len(b)}: expected as many in each, or every "
+            "pair (--every-pair, every=True in Python)"
+        )
+    return [*zip(a, b, strict=True)]
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, (str, os.PathLike)):
+        raise InputError(f"{quoted(value)} is not the path of an image: pairs are of files")
+    return expanded(os.fspath(value))
+
+
+def _of_table(path: Path) -> list[tuple[str, Path, Path]]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{str(path)!r}: expected a table of at most {_MOST_BYTES:,} bytes")
+        text = path.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise InputError(f"{str(path)!r} cannot be read: {reason}") from error
+    lines = text.splitlines()
+    head = lines[0] if lines else ""
+    delimiter = max(",;\t", key=head.count)  # as spreadsheets of different countries write it
+    try:
+        table = [*csv.DictReader(lines, delimiter=delimiter, strict=True)]
+    except csv.Error as error:
+        raise InputError(f"{str(path)!r} is not a table with commas between columns: {error}") from None
+    if not {*_COLUMNS} <= {*next(csv.reader([head], delimiter=delimiter), [])}:
+        raise InputError(
+            f"{str(path)!r} begins with {quoted(head)}: expected the columns first,second or pair,first,second"
+        )
+    found: list[tuple[str, Path, Path]] = []
+    for number, row in enumerate(table, 2):
+        files = [row.get(column) for column in _COLUMNS]
+        if not all(files):
+            raise InputError(f"{str(path)!r}, line {number}: expected an image in each of first and second")
+        first, second = (path.parent / os.path.expanduser(str(file)) for file in files)
+        found.append((row.get("pair") or "", first, second))
+    return found
