@@ -18,8 +18,9 @@ from torch import Tensor
 from interpzoo.arguments import LENGTHS, MOST_FRAMES, RATES, one_of, real, whole
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
 from interpzoo.files import ANIMATIONS, FILMS, atomic_write
-from interpzoo.pictures import Enlarge, Frames, Sheet, suffix_of, write_pictures
+from interpzoo.pictures import Enlarge, Frames, Sheet
 from interpzoo.text import explained, quoted
+from interpzoo.writing import suffix_of, write_pictures
 
 Loop = Literal["back-and-forth", "closed", "once"]
 """How a film goes on after its last frame. ``back-and-forth``: back to the first frame, and again. ``closed``: on to

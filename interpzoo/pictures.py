@@ -4,7 +4,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -15,9 +15,10 @@ from torch.nn.functional import interpolate
 
 from interpzoo.arguments import MOST_AT_ONCE, one_of, whole
 from interpzoo.errors import ImageError, InputError, OutputError
-from interpzoo.files import PICTURES, atomic_write, check_new_folder
+from interpzoo.files import PICTURES, check_new_folder
 from interpzoo.tensors import check_plain
 from interpzoo.text import printable, quoted
+from interpzoo.writing import write_pictures
 
 Frames: TypeAlias = Tensor | Mapping[str, Tensor]
 """Frames of paths (rows, T, C, H, W), or (T, C, H, W) for one; or such tensors by the label that is written at them.
@@ -231,37 +232,6 @@ class Sheet:
                 f"scale = {self._scale}: the picture would have {pixels:,} pixels, expected at most {MOST_PIXELS:,}: "
                 "choose a smaller scale or fewer frames"
             )
-
-
-def write_pictures(
-    path: str | os.PathLike[str], formats: Mapping[str, str], pictures: Iterable[Image.Image], **options: Any
-) -> None:
-    """Write one picture, or several as an animation, by Pillow; `formats` has Pillow's names by suffix.
-
-    Raises an `OutputError`: the suffix is not one of `formats`, or the file cannot be written.
-    """
-    form = formats[suffix_of(path, formats)]
-    first, *others = pictures
-    if others:
-        options |= {"save_all": True, "append_images": others}
-    with atomic_write(path) as temporary:
-        try:
-            first.save(temporary, format=form, quality=95, **options)
-        except OSError:  # such as a full disk, which `atomic_write` reports
-            raise
-        except Exception as error:  # Pillow's writers raise anything for sizes that a format cannot hold
-            size = "x".join(map(str, first.size))
-            raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {form}: {error}") from error
-
-
-def suffix_of(path: str | os.PathLike[str], known: Iterable[str]) -> str:
-    """The suffix of `path` in small letters; raises an `OutputError` unless it is one of `known`."""
-    if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise OutputError(f"cannot write {quoted(path)}: expected the path of a file")
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if suffix not in known:
-        raise OutputError(f"cannot write {os.fspath(path)!r}: the suffix is {suffix!r}, expected {', '.join(known)}")
-    return suffix
 
 
 def _paths(frames: Frames) -> Sequence[tuple[str, Tensor]]:

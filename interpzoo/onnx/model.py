@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, MOST_SIDE, seed_of, whole
+from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, MOST_SIDE, one_of, seed_of, whole
 from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ConfigError, ImageError, InputError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.onnx.files import DESCRIPTION, Array, read_description, read_examples, session
-from interpzoo.onnx.paths import LINES
+from interpzoo.onnx.paths import LINES, even_positions
 from interpzoo.pixels import is_bordered, to_pixels
 from interpzoo.text import explained, quoted
 
@@ -23,6 +24,8 @@ Picture: TypeAlias = NDArray[Any] | Image.Image | str | os.PathLike[str]
 """An array (one image or a batch, channels first), a PIL image, or the path of an image file."""
 Line: TypeAlias = Literal["linear", "slerp"]
 """The straight line between two codes, or the great circle."""
+Spacing: TypeAlias = Literal["linear", "even"]
+"""Frames that are even in t, or at even distances between consecutive images, pixel by pixel."""
 
 _CHUNK_VALUES: Final = 1 << 19  # image values computed at once, to bound the memory
 _OVERSHOOT: Final = 0.2  # by which image values are clamped, as `interpzoo.images` does
@@ -125,6 +128,7 @@ class ExportedModel:
         *,
         t: Sequence[float] | Array | None = None,
         path: Line | None = None,
+        spacing: Spacing = "linear",
         size: Sequence[int] | None = None,
     ) -> Array:
         """Images along the path from `a` to `b`.
@@ -134,6 +138,7 @@ class ExportedModel:
             steps: frames of a path, both ends included; 2 to 10,000.
             t: positions (T,) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             path: ``"linear"`` or ``"slerp"``; by default the model's own, and linear if its own needs torch.
+            spacing: of the `steps`: ``"linear"`` in t, or ``"even"`` distances between consecutive images.
             size: as in `encode`.
 
         Returns:
@@ -141,14 +146,15 @@ class ExportedModel:
 
         Raises:
             ImageError: as `encode`.
-            InputError: `steps`, `t` or `path` is not one of these, or the numbers of images cannot be paired.
+            InputError: `steps`, `t`, `path` or `spacing` is not one of these, `t` and `spacing` are both given, or the
+                numbers of images cannot be paired.
         """
         z0 = self.encode(a, size=size)
         z1 = self.encode(b, size=self._size_of(z0) if size is None and self.multiple else size)
         if len(z0) != len(z1) and 1 not in (len(z0), len(z1)):
             raise InputError(f"{len(z0)} and {len(z1)} images cannot be paired: give as many in each, or one")
         z0, z1 = np.broadcast_arrays(z0, z1)
-        frames = self.decode_path(z0, z1, steps, t=t, path=path)
+        frames = self.decode_path(z0, z1, steps, t=t, path=path, spacing=spacing)
         return frames[0] if _is_single(a) and _is_single(b) else frames
 
     def decode_path(
@@ -159,20 +165,24 @@ class ExportedModel:
         *,
         t: Sequence[float] | Array | None = None,
         path: Line | None = None,
+        spacing: Spacing = "linear",
     ) -> Array:
         """Images (B, steps, C, H, W) along the path between codes (B, *latent_shape); arguments as in `interpolate`."""
         line = LINES.get(path or self._line)
         if line is None:
             raise InputError(f"path = {quoted(path)}: expected 'linear' or 'slerp'")
+        even = one_of("spacing", spacing, ("linear", "even")) == "even"
         if t is None:
-            positions = np.linspace(0, 1, whole("steps", steps, 2, MOST_FRAMES))
+            steps = whole("steps", steps, 2, MOST_FRAMES)
+            decoded = partial(self._along, line, z0, z1)
+            positions = even_positions(decoded, len(z0), steps) if even else np.linspace(0, 1, steps)
+        elif even:
+            raise InputError("t and spacing are both given: expected one of them")
         else:
             positions = np.asarray(t, dtype=np.float64)
             if positions.ndim != 1 or not 0 < len(positions) <= MOST_FRAMES or not np.isfinite(positions).all():
                 raise InputError(f"t = {quoted(t)}: expected 1 to {MOST_FRAMES:,} finite positions (T,)")
-        codes = line(z0, z1, positions)
-        images = self.decode(codes.reshape(-1, *codes.shape[2:]))
-        return images.reshape(*codes.shape[:2], *images.shape[1:])
+        return self._along(line, z0, z1, positions)
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """Images (n, C, H, W) of codes drawn from the prior; a seed draws other codes than torch does.
@@ -184,6 +194,12 @@ class ExportedModel:
             raise InputError(f"{self.name!r} has no prior that is exported: sample with interpzoo.load({self.name!r})")
         n, generator = whole("n", n, 1, MOST_IMAGES), np.random.default_rng(seed_of(seed))
         return self.decode(generator.standard_normal((n, *self.latent_shape), dtype=np.float32))
+
+    def _along(self, line: Callable[..., Array], z0: Array, z1: Array, positions: NDArray[np.float64]) -> Array:
+        """Images (B, T, C, H, W) at positions (T,) or (B, T) of lines between codes."""
+        codes = line(z0, z1, positions)
+        images = self.decode(codes.reshape(-1, *codes.shape[2:]))
+        return images.reshape(*codes.shape[:2], *images.shape[1:])
 
     def _shape(self, first: Image.Image | NDArray[Any], size: Sequence[int] | None) -> ImageShape:
         if self.multiple is None:

@@ -78,6 +78,13 @@ def test_paths_are_those_of_torch(model: InterpolationModel, exported: ExportedM
     assert near(found, model.interpolate(a, b, t=t, interpolator=path))
 
 
+@pytest.mark.parametrize("path", ["linear", "slerp"])
+def test_even_steps_are_those_of_torch(model: InterpolationModel, exported: ExportedModel, path: str) -> None:
+    a, b = random_images(4, model.config.image).split(2)
+    found = exported.interpolate(a.numpy(), b.numpy(), 7, path=path, spacing="even")  # pyright: ignore[reportArgumentType]
+    assert near(found, model.interpolate(a, b, 7, interpolator=path, spacing="even"))
+
+
 def test_the_great_circle_between_opposite_equal_and_zero_codes_is_a_line(exported: ExportedModel) -> None:
     z = np.ones((1, *exported.latent_shape), dtype=np.float32)
     for other in (-z, z, 0 * z):
@@ -136,6 +143,8 @@ def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), 1), InputError, "steps = 1"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[np.nan]), InputError, "t = "),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), path="geodesic"), InputError, "'geodesic'"),
+        (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), spacing="odd"), InputError, "spacing = 'odd'"),
+        (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[0], spacing="even"), InputError, "both given"),
         (lambda e: e.sample(0), InputError, "n = 0"),
         (lambda e: e.sample(1, seed=-1), InputError, "seed = -1"),
     ],
@@ -147,11 +156,12 @@ def test_bad_input_is_refused(
         call(exported)
 
 
-def test_no_torch_is_imported(folder: Path) -> None:
+def test_no_torch_is_imported(folder: Path, tmp_path: Path) -> None:
     code = (
         "import sys, interpzoo.onnx, numpy as np\n"
         f"model = interpzoo.onnx.load({str(folder)!r})\n"
-        "model.interpolate(*np.zeros((2, 3, 16, 16), np.uint8))\n"
+        "frames = model.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), spacing='even')\n"
+        f"interpzoo.onnx.save_strip({str(tmp_path / 'strip.png')!r}, frames)\n"
         "assert 'torch' not in sys.modules and 'pydantic' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,42 @@
+"""Pictures are written to files by Pillow, whole or not at all. No torch is imported here."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from PIL import Image
+
+from interpzoo.errors import OutputError
+from interpzoo.files import atomic_write
+from interpzoo.text import quoted
+
+
+def write_pictures(
+    path: str | os.PathLike[str], formats: Mapping[str, str], pictures: Iterable[Image.Image], **options: Any
+) -> None:
+    """Write one picture, or several as an animation, by Pillow; `formats` has Pillow's names by suffix.
+
+    Raises an `OutputError`: the suffix is not one of `formats`, or the file cannot be written.
+    """
+    form = formats[suffix_of(path, formats)]
+    first, *others = pictures
+    if others:
+        options |= {"save_all": True, "append_images": others}
+    with atomic_write(path) as temporary:
+        try:
+            first.save(temporary, format=form, quality=95, **options)
+        except OSError:  # such as a full disk, which `atomic_write` reports
+            raise
+        except Exception as error:  # Pillow's writers raise anything for sizes that a format cannot hold
+            size = "x".join(map(str, first.size))
+            raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {form}: {error}") from error
+
+
+def suffix_of(path: str | os.PathLike[str], known: Iterable[str]) -> str:
+    """The suffix of `path` in small letters; raises an `OutputError` unless it is one of `known`."""
+    if not isinstance(path, (str, os.PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OutputError(f"cannot write {quoted(path)}: expected the path of a file")
+    suffix = os.path.splitext(os.fspath(path))[1].lower()
+    if suffix not in known:
+        raise OutputError(f"cannot write {os.fspath(path)!r}: the suffix is {suffix!r}, expected {', '.join(known)}")
+    return suffix
