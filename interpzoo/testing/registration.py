@@ -24,7 +24,10 @@ _COMPONENTS = (Encoder, Decoder, Prior, Regularizer, Interpolator, DataSet, Metr
 INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {interface.kind: interface for interface in _COMPONENTS}
 """The class that components of each kind derive from."""
 
-_HEAVY: Final = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "matplotlib")
+_HEAVY: Final = (
+    *("torch", "numpy", "timm", "torchvision", "accelerate", "datasets"),
+    *("sklearn", "PIL", "matplotlib", "diffusers"),
+)
 
 _REGISTER: Final = """
 import json, sys

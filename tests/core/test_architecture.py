@@ -164,7 +164,7 @@ def test_every_module_says_what_it_is_for() -> None:
     assert not silent
 
 
-HEAVY = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL")
+HEAVY = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "diffusers")
 
 
 def test_registration_imports_nothing_heavy() -> None:

@@ -196,3 +196,35 @@ def test_a_config_points_to_nothing_but_pinned_files_of_a_repository(
     (folder / "SHA256SUMS").unlink()
     with pytest.raises(interpzoo.InterpzooError, match=rf"config.json: origin.{field}"):
         interpzoo.load(folder)
+
+
+DIFFUSERS = """
+from tests.conftest import shim_torchvision
+shim = shim_torchvision()
+from diffusers import AutoencoderTiny
+torch.manual_seed(0)
+small = dict.fromkeys(("encoder_block_out_channels", "decoder_block_out_channels"), (8, 8, 8))
+small |= dict.fromkeys(("num_encoder_blocks", "num_decoder_blocks"), (1, 1, 1))
+AutoencoderTiny(**small).save_pretrained(folder)
+result = interpzoo.load(f"diffusers:{folder}").encode(torch.full((1, 3, 16, 16), 0.5)).flatten().tolist()
+"""
+
+
+@pytest.mark.slow
+def test_an_autoencoder_in_a_pipeline_of_diffusers(
+    hub: Hub, process: Warm, cache: dict[str, Any], tmp_path: Path
+) -> None:
+    expected = process(f"import torch, interpzoo{DIFFUSERS}", folder=str(tmp_path / "vae"))
+    files = {f"vae/{path.name}": path.read_bytes() for path in (tmp_path / "vae").iterdir()}
+    hub.add_repo(
+        "user/pipeline", {**files, "model_index.json": b"{}", "unet/config.json": b"{}", "vae/mine.py": b"1/0"}
+    )
+    with pytest.raises(RefusedError, match=r"WeightsError: .*name the sub-folder of its autoencoder"):
+        process(CODES, name="diffusers:user/pipeline", options=cache)
+    assert process(CODES, name="diffusers:user/pipeline:vae", options=cache) == expected
+    assert fetched(hub) == {"vae/config.json", "vae/diffusion_pytorch_model.safetensors"}
+    assert process(CODES, name="diffusers:user/pipeline:vae", options={**cache, "local_files_only": True}) == expected
+    folder = tmp_path / "pointing"
+    process(SAVE, name="diffusers:user/pipeline:vae", options=cache, target=str(folder), change=False)
+    assert json.loads((folder / "config.json").read_text())["origin"]["folder"] == "vae"
+    assert process(CODES, name=str(folder), options={"cache_dir": str(tmp_path / "elsewhere")}) == expected
