@@ -28,6 +28,7 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
         "guides/train",
         "guides/diffusion",
         "guides/geodesics",
+        "guides/any-autoencoder",
         "guides/export",
         "plugins",
         "guides/publish",
