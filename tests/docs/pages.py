@@ -14,7 +14,7 @@ GUIDES: Final = (README, *sorted((ROOT / "docs").rglob("*.md")))
 PAGES: Final = (*GUIDES, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")))
 
 _BLOCK: Final = re.compile(
-    r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+    r"^(?:<!-- not run: (?P<why>[^\n]+) -->\n\n?)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 
 
