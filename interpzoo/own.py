@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 from typing_extensions import override
 
 from interpzoo.arguments import MOST_SIDE, seed_of, whole
@@ -14,7 +16,9 @@ from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig,
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.model import InterpolationModel
+from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
+from interpzoo.returned import codes_of, images_of, posterior_of
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
 
@@ -55,7 +59,14 @@ class WrappedEncoder(Encoder):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        return self.module(x)
+        codes = codes_of(self.module(x))
+        if codes is None:
+            raise InputError(f"the encoder {type(self.module).__name__!r} does not return codes for these images")
+        return codes
+
+    @override
+    def posterior(self, x: Tensor) -> Distribution | None:
+        return posterior_of(self.module(x))
 
 
 class WrappedDecoder(Decoder):
@@ -70,7 +81,10 @@ class WrappedDecoder(Decoder):
 
     @override
     def forward(self, z: Tensor) -> Tensor:
-        return self.module(z)
+        images = images_of(self.module(z))
+        if images is None:
+            raise InputError(f"the decoder {type(self.module).__name__!r} does not return images for these codes")
+        return images
 
 
 def wrap(
@@ -83,11 +97,13 @@ def wrap(
 ) -> InterpolationModel:
     """A model made of any two modules, to interpolate with and to train (``train(..., model=...)``).
 
-    It cannot be saved as a folder that `load` reads, because a config names registered components only.
+    It can be saved as a folder that `load` reads if both modules are components that a plugin has registered, because a
+    config names nothing else. Layers that are frozen stay frozen in training.
 
     Args:
-        encoder: images (B, C, H, W) in [0, 1] to codes (B, *latent_shape).
-        decoder: codes back to images.
+        encoder: images (B, C, H, W) in [0, 1] to codes (B, *latent_shape): a tensor, a pair (mean, log-variance) of one
+            shape, a distribution, or an output of diffusers. The code is the mean; training samples the posterior.
+        decoder: codes back to images: a tensor, a distribution, whose mean is taken, or an output of diffusers.
         image: (C, H, W).
         interpolator: a registered name.
         size_multiple: if the modules take any height and width that are multiples of a number, that number; `image`
@@ -114,14 +130,25 @@ def wrap(
         raise InputError(f"the modules have weights in {found}: expected one type on one device")
     dtype, device = next(iter(kinds), (torch.float32, torch.device("cpu")))
     latent_shape = _code_shape(encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device))
-    nameless = Component(name=WRAPPED)
     path = named(interpolator, "interpolator")
+    names = _registered(encoder, Encoder), _registered(decoder, Decoder)
+    networks: tuple[Encoder, Decoder]
+    if isinstance(encoder, Encoder) and isinstance(decoder, Decoder) and None not in names:
+        networks = encoder, decoder
+        for what, network in (("encoder", encoder), ("decoder", decoder)):
+            if network.image != spec:
+                sizes = ("x".join(map(str, size.shape)) for size in (network.image, spec))
+                raise InputError("the {} is for images of {}, and image is {}: expected the same".format(what, *sizes))
+        size_multiple = None  # the networks say it themselves
+    else:
+        networks = (
+            WrappedEncoder(encoder, spec, latent_shape, size_multiple),
+            WrappedDecoder(decoder, spec, latent_shape, size_multiple),
+        )
+        names = None, None
+    parts = [Component(name=WRAPPED) if name is None else name for name in names]
     config = ModelConfig(
-        name=WRAPPED, method=WRAPPED, image=spec, encoder=nameless, decoder=nameless, interpolator=path
-    )
-    networks = (
-        WrappedEncoder(encoder, spec, latent_shape, size_multiple),
-        WrappedDecoder(decoder, spec, latent_shape, size_multiple),
+        name=WRAPPED, method=WRAPPED, image=spec, encoder=parts[0], decoder=parts[1], interpolator=path
     )
     model = InterpolationModel(config, *networks, None, build_component(Interpolator, path))
     try:
@@ -139,20 +166,32 @@ def wrap(
     return model
 
 
+def _registered(module: nn.Module, interface: type[Encoder[Any]] | type[Decoder[Any]]) -> Component | None:
+    """The registered component, with its options, that builds modules like this one."""
+    target = f"{type(module).__module__}:{type(module).__qualname__}"
+    rows = registry().components[interface.kind]
+    name = next((row.qualified for row in rows if row.entry.target == target), None)
+    if name is None or not isinstance(module, interface):
+        return None
+    return Component.model_validate({"name": name, **module.config.model_dump(mode="json")})
+
+
 def _code_shape(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[int, ...]:
     """The shape of the code of `blank` (1, C, H, W); raises an `InputError` unless it is decoded to the same shape."""
     try:
         with torch.no_grad(), evaluating(encoder, decoder):
-            code = encoder(blank)
-            images = decoder(code)
+            found = encoder(blank)
+            code = codes_of(found)
+            returned = None if code is None else decoder(code)
+            images = images_of(returned)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
-    for what, value in (("encoder", code), ("decoder", images)):
-        if not isinstance(value, Tensor):
-            raise InputError(
-                f"the {what} returns an object of type {type(value).__name__!r}: expected a module that returns one "
-                "tensor"
-            )
+    if code is None or images is None:
+        what, value = ("encoder", found) if code is None else ("decoder", returned)
+        raise InputError(
+            f"the {what} returns an object of type {type(value).__name__!r}: expected a module that returns one tensor"
+            + (", (mean, log-variance) of one shape, a distribution or an output of diffusers" if code is None else "")
+        )
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     return tuple(code.shape[1:])

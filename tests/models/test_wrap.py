@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import Independent, Normal
 
-from interpzoo import wrap
+from interpzoo import create, load, verify, wrap
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
+from tests.tiny import tiny_recipe
 
 IMAGE = (1, 4, 4)
 
 
 class Pair(nn.Module):
-    """Mean and log-variance, as many variational encoders return them."""
+    """Two tensors that are not a mean and a log-variance."""
 
     def forward(self, x: Tensor) -> Any:
-        return x, x
+        return x, x[:, :, :2]
 
 
 class Mapping(nn.Module):
@@ -89,7 +92,6 @@ def test_wrapping_leaves_the_modules_unchanged() -> None:
         (nn.Linear(5, 2), nn.Identity(), r"the modules do not accept images of shape \(1, 1, 4, 4\): "),
         (nn.Identity(), nn.Linear(5, 2), r"the modules do not accept images of shape \(1, 1, 4, 4\): "),
         (nn.Flatten(), nn.Flatten(3), r"the modules do not accept images of shape \(1, 1, 4, 4\): Dimension out of"),
-        (Pair(), nn.Linear(4, 4), r"the modules do not accept images of shape \(1, 1, 4, 4\): .*not tuple"),
         (Pair(), nn.Identity(), "the encoder returns an object of type 'tuple': expected a module"),
         (nn.Identity(), Mapping(), "the decoder returns an object of type 'dict': expected a module"),
         (nn.Identity(), nn.AvgPool2d(2), r"returns images of shape \(1, 1, 2, 2\), expected \(1, 1, 4, 4\)"),
@@ -163,3 +165,67 @@ def test_each_layer_keeps_its_mode_and_what_is_frozen() -> None:
     wrap(encoder, decoder, image=IMAGE)
     assert [layer.training for layer in encoder] == [True, False, True]
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+
+class Returns(nn.Module):
+    """A layer whose result is put into an object of another library."""
+
+    def __init__(self, layer: nn.Module, kind: str) -> None:
+        super().__init__()
+        self.layer, self.kind = layer, kind
+
+    def forward(self, x: Tensor) -> Any:
+        mean = self.layer(x)
+        posterior = Normal(mean, torch.full_like(mean, 0.5))
+        diagonal = SimpleNamespace(mean=mean, std=posterior.stddev, mode=lambda: mean)
+        return {
+            "pair": (mean, torch.full_like(mean, 0.25).log()),
+            "a distribution": posterior,
+            "an independent distribution": Independent(posterior, mean.ndim - 1),
+            "a tuple of one": (posterior,),
+            "latent_dist": SimpleNamespace(latent_dist=diagonal),
+            "latents": SimpleNamespace(latents=mean),
+            "latent": SimpleNamespace(latent=mean),
+            "sample": SimpleNamespace(sample=mean),
+        }[self.kind]
+
+
+STOCHASTIC = ("pair", "a distribution", "an independent distribution", "a tuple of one", "latent_dist")
+
+
+@pytest.mark.parametrize("kind", [*STOCHASTIC, "latents", "latent"])
+def test_encoders_may_return_what_other_libraries_do(kind: str) -> None:
+    encoder, decoder = (module.eval() for module in linear_pair())
+    plain = wrap(encoder, decoder, image=IMAGE)
+    model = wrap(Returns(encoder, kind), Returns(decoder, "sample"), image=IMAGE)
+    x = torch.rand(2, *IMAGE, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model.encode(x), plain.encode(x))
+    assert torch.equal(model.reconstruct(x), plain.reconstruct(x))
+    posterior = model.encoder.posterior(x)
+    assert (posterior is not None) is (kind in STOCHASTIC)
+    if posterior is not None:
+        assert (posterior.batch_shape, posterior.event_shape) == ((2,), (3,))
+        torch.testing.assert_close(posterior.mean, encoder(x))
+        torch.testing.assert_close(posterior.stddev, torch.full((2, 3), 0.5))
+
+
+def test_registered_networks_are_saved(tmp_path: Path) -> None:
+    recipe = tiny_recipe("vae")
+    model = create(recipe, seed=1).eval()
+    mine = wrap(model.encoder, model.decoder, image=recipe.image.shape, interpolator="slerp")
+    x = torch.rand(2, *recipe.image.shape, generator=torch.Generator().manual_seed(0))
+    mine.examples = mine.encode(x)
+    loaded = load(mine.save_pretrained(tmp_path / "mine"))
+    assert torch.equal(loaded.encode(x), model.encode(x))
+    assert torch.equal(loaded.interpolate(x[0], x[1], 3), mine.interpolate(x[0], x[1], 3))
+    assert loaded.config.method.endswith("wrapped")
+    assert not any(finding.problem for finding in verify(tmp_path / "mine"))
+    changed = wrap(model.encoder, nn.Sequential(model.decoder), image=recipe.image.shape)
+    with pytest.raises(ConfigError, match="is not the registered component"):
+        changed.save_pretrained(tmp_path / "changed")
+
+
+def test_the_images_of_registered_networks_are_theirs() -> None:
+    model = create(tiny_recipe(), seed=0).eval()
+    with pytest.raises(InputError, match="the encoder is for images of 1x16x16"):
+        wrap(model.encoder, model.decoder, image=(1, 32, 32))
