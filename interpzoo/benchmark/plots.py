@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -13,7 +14,7 @@ from interpzoo.benchmark.candidates import ModelCandidate, controls
 from interpzoo.benchmark.evaluation import Candidate
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import Leaderboard, value_of
-from interpzoo.benchmark.results import task_name
+from interpzoo.benchmark.results import strip_of, task_name
 from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
 from interpzoo.errors import MissingDependencyError, how_to_install
@@ -38,7 +39,7 @@ def save_pictures(
     device: str | None = None,
     features: str | Path | None = None,
 ) -> None:
-    """Save ``strips.png``, ``bars.png`` and ``agreement.png`` in the folder of each task.
+    """Save ``strips.png``, ``bars.png`` and ``agreement.png`` in the folder of each task, and a strip at each record.
 
     The arguments are those of the call of `benchmark` before. Raises as `save_strips` and `save_bars`.
     """
@@ -51,18 +52,30 @@ def save_pictures(
         task = Task(job.data, job.image, protocol, data_root, features=network)
         models = [ModelCandidate(load(source, device=device), name) for name, source in job.models.items()]
         name = task_name(job.data, job.image, "" if network is None else network.name)
-        save_strips(output / name / "strips.png", task, [*models, *controls(task)])
+        records = [record for board in boards if board.name == name for record in board.records]
+        beside = {(record.candidate, record.control): strip_of(record, output) for record in records}
+        save_strips(output / name / "strips.png", task, [*models, *controls(task)], beside)
 
 
-def save_strips(path: Path, task: Task, candidates: Sequence[Candidate]) -> None:
+def save_strips(
+    path: Path,
+    task: Task,
+    candidates: Sequence[Candidate],
+    beside: Mapping[tuple[str, bool], Path] = MappingProxyType({}),
+) -> None:
     """A PNG of the first pairs by each candidate: for each pair one row for every candidate, in their order.
 
-    Raises an `OutputError` if it cannot be written.
+    `beside` has files for single candidates, by name and whether it is a control. Raises an `OutputError` if a file
+    cannot be written.
     """
     pairs = task.pairs.head(STRIP_PAIRS)
     positions = torch.linspace(0, 1, STRIP_FRAMES)
     rows = torch.stack([candidate.frames(task, pairs, positions) for candidate in candidates], 1)
     save_strip(path, rows.flatten(0, 1))
+    for index, candidate in enumerate(candidates):
+        own = beside.get((candidate.name, candidate.control))
+        if own is not None:
+            save_strip(own, rows[:, index])
 
 
 def save_bars(path: Path, board: Leaderboard) -> None:

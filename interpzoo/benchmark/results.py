@@ -108,6 +108,11 @@ def path_of(record: Record, folder: Path) -> Path:
     return folder.joinpath(*parts, f"{_file_name(record.candidate)}.json")
 
 
+def strip_of(record: Record, folder: Path) -> Path:
+    """Where a picture of a candidate's paths lies: beside its record."""
+    return path_of(record, folder).with_suffix(".png")
+
+
 def claim_output(folder: Path) -> None:
     """Create a folder for records; raises an `OutputError` if it cannot be created or written to."""
     try:

@@ -45,6 +45,11 @@ def test_models_and_controls_side_by_side(cli: Cli) -> None:
     for picture in ("strips", "bars"):
         with Image.open(folder / "lines-32" / f"{picture}.png") as image:
             assert min(image.size) > 50
+    html = (folder / "index.html").read_text("utf-8")
+    for picture in ("acai-lines", "ae-lines", "controls/truth", "controls/blend"):
+        assert f'src="lines-32/{picture}.png"' in html
+        with Image.open(folder / "lines-32" / f"{picture}.png") as image:
+            assert image.size == (9 * 96, 3 * 98 - 2)
     # Again: nothing is measured, nothing changes.
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
     assert cli("benchmark", "./ae-lines", "./acai-lines", *METRICS, "--output", "scores").returncode == 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
+from interpzoo.benchmark.html import render_html
 from interpzoo.benchmark.metric import NamedMetric, metrics_named
 from interpzoo.benchmark.page import render
 from interpzoo.benchmark.plots import rank_correlations
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import Leaderboard, cell, leaderboards
-from interpzoo.benchmark.results import Record, Score
+from interpzoo.benchmark.results import Record, Score, strip_of
 from interpzoo.config import Component, ImageSpec
 
 JUMP, ERROR = metrics_named(["largest-jump"])[0], metrics_named(["in-between-mse"])[0]
@@ -79,3 +81,23 @@ def test_rank_correlations() -> None:
     assert rank_correlations(few) == {}
     same = Leaderboard("same", tuple(record(f"m{i}", 0.1, i) for i in range(4)), (), (ERROR, JUMP))
     assert math.isnan(rank_correlations(same)["in-between-mse", "largest-jump"])
+
+
+def test_the_page_for_browsers_says_what_is_best_and_what_is_not_fit() -> None:
+    page = render_html([board(nearest=0.01)])
+    assert '<td class="best" data-value="1.0">1<small>[0.94, 1.06]</small>' in page
+    assert '<tr class="control"><th scope="row" data-value="truth">truth</th>' in page
+    assert '<b class="failed">largest jump is not fit here</b>: it scores truth 0.02, nearest 0.01.' in page
+    assert "<small>not fit here</small>" in page
+    assert "<img" not in page
+
+
+def test_the_page_for_browsers_shows_names_and_not_what_they_say(tmp_path: Path) -> None:
+    odd = record("<script>alert(1)</script>", 0.1, 1)
+    picture = strip_of(odd, tmp_path)
+    picture.parent.mkdir(parents=True)
+    picture.touch()
+    page = render_html(leaderboards([odd], [ERROR, JUMP]), tmp_path)
+    assert "<script>alert" not in page
+    assert page.count("<script>") == 1
+    assert f'src="lines-32/{picture.name}"' in page

@@ -13,11 +13,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from interpzoo.benchmark.html import render_html
+from interpzoo.benchmark.metric import metrics_named
+from interpzoo.benchmark.report import leaderboards
+from interpzoo.benchmark.results import read_records
 from interpzoo.model import InterpolationModel
 from tests.demo.conftest import Page, picture
 
 pytestmark = pytest.mark.slow  # a browser, and models that torch takes seconds to export
 
+ROOT = Path(__file__).parents[2]
 CLOSE = 2 / 255 + 1e-6
 DROP = """
 ([name, type, content]) => {
@@ -335,3 +340,23 @@ def test_a_folder_that_is_not_complete_says_so(browser: Any, folder: Path, tmp_p
     page.tab.goto(f"{page.home}index.html")
     page["#problem"].get_by_text("index.js cannot be loaded").wait_for()
     page.context.close()
+
+
+def test_tables_of_the_leaderboard_are_sorted_by_any_column(browser: Any, tmp_path: Path) -> None:
+    boards = leaderboards(read_records(ROOT / "benchmarks" / "results" / "mnist-32"), metrics_named())
+    (tmp_path / "index.html").write_text(render_html(boards), "utf-8")
+    page = Page(browser, f"file://{tmp_path}/")
+    page.tab.goto(f"{page.home}index.html")
+    table = page["table"].first
+    for presses, state in enumerate(["ascending", "descending", "ascending"]):
+        table.locator("th button").nth(2).press("Enter")
+        shown = table.locator("tbody td:nth-child(3)").evaluate_all("all => all.map(cell => cell.dataset.value)")
+        values = [float(value) for value in shown if value is not None]
+        assert values == sorted(values, reverse=state == "descending"), presses
+        assert shown[len(values) :] == [None] * (len(shown) - len(values))
+        assert table.locator("th").nth(2).get_attribute("aria-sort") == state
+    table.locator("th button").first.click()
+    names = table.locator("tbody th").all_inner_texts()
+    assert names == sorted(names)
+    page.context.close()
+    assert page.errors == page.elsewhere == []

@@ -54,6 +54,7 @@ def command(
 
     The exit code is 1 if a metric failed or a model could not be loaded.
     """
+    from interpzoo.benchmark.html import render_html
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
@@ -106,7 +107,8 @@ def command(
     write_text(output / "README.md", render(found, pictures=plots))
     if plots:
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
-    echo(f"{output / 'README.md'}: all scores, and which metrics are valid where")
+    write_text(output / "index.html", render_html(found, output))
+    echo(f"{output / 'README.md'} and {output / 'index.html'}: all scores, and which metrics are valid where")
     return int(failed > 0)
 
 
