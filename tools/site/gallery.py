@@ -64,6 +64,11 @@ class Entry:
         return summary_of(self.row) or self.config.summary
 
     @property
+    def in_browser(self) -> bool:
+        """Whether a page in the browser can show it: one image at once, of the model's own size."""
+        return self.model.sizes.multiple is None and "pixelcnn" not in self.config.decoder.name
+
+    @property
     def facts(self) -> dict[str, str]:
         """What the gallery can be filtered by."""
         image = self.config.image
@@ -114,7 +119,12 @@ def _page(entry: Entry) -> Iterator[str]:
     yield f"![Interpolations by {entry.name}, one pair a row]({entry.name}.png)"
     yield f"![The same paths as a film, there and back]({entry.name}.webp)"
     yield f'```python\nimport interpzoo\n\nmodel = interpzoo.load("{entry.name}")\n```'
-    yield f"```sh\ninterpzoo interpolate {entry.name} -o strip.png\n```"
+    commands = [f"interpzoo interpolate {entry.name} -o strip.png"]
+    if entry.in_browser:
+        commands.append(f"interpzoo demo {entry.name} -o page")
+    yield "```sh\n" + "\n".join(commands) + "\n```"
+    if entry.in_browser:
+        yield "The second command writes a page to [walk in the browser](../guides/in-the-browser.md)."
     facts = markdown_table([*entry.facts], [[*entry.facts.values()]])
     yield facts.rstrip()
     if good := _good_at(entry):
