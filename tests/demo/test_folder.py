@@ -8,6 +8,7 @@ import json
 import re
 import threading
 import urllib.request
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import numpy as np
 import pytest
 import torch
 
+import interpzoo.demo.folder
+import interpzoo.demo.serve
+from interpzoo.cli.app import run
 from interpzoo.demo import write_demo
 from interpzoo.demo.folder import SITE, demo_files, site_file
 from interpzoo.demo.serve import address, server
@@ -123,3 +127,37 @@ def test_the_server_isolates_the_page(tmp_path: Path) -> None:
             server(tmp_path, served.server_address[1])
         served.shutdown()
         thread.join()
+
+
+def test_the_command_writes_and_opens_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named("first").save_pretrained(tmp_path / "model")
+    opened: list[str] = []
+
+    def show(of: ThreadingHTTPServer) -> None:
+        opened.append(address(of))
+        of.server_close()
+
+    monkeypatch.setattr(interpzoo.demo.serve, "show", show)
+    assert run(["demo", "./model", "--open"]) == 0
+    said = capsys.readouterr().out
+    assert re.match(r"interpzoo-demo/index\.html: \d\.\d MB with first\n", said)
+    assert [f"{opened[0]}: press Ctrl+C to stop"] == said.splitlines()[1:]
+    assert (tmp_path / "interpzoo-demo" / "models" / "first.js").is_file()
+
+
+def test_the_command_skips_what_a_wildcard_finds_and_refuses_what_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str) -> InterpolationModel:
+        return named(name, size=(20, 20) if name == "aeai-lines" else (16, 16))
+
+    monkeypatch.setattr(interpzoo.demo.folder, "load", load)
+    assert run(["demo", "a?ai-lines", "ae*-lines", "-o", str(tmp_path / "page")]) == 0
+    out, err = capsys.readouterr()
+    assert "with acai-lines, ae-lines\n" in out
+    assert err == "aeai-lines is skipped: 'aeai-lines' cannot be exported\n"
+    assert run(["demo", "aeai-lines", "acai-lines", "-o", str(tmp_path / "other")]) == 2
+    assert not (tmp_path / "other").exists()

@@ -3,7 +3,7 @@
 import { charts } from "./charts";
 import { make, show } from "./dom";
 import { measure } from "./measures";
-import type { Group, Model } from "./model";
+import type { Card, Group, Model } from "./model";
 import { inPlane, moved, type Code } from "./paths";
 import { megabytes, toImageData } from "./pictures";
 import type { State } from "./state";
@@ -42,6 +42,7 @@ export class Row {
       this.frame,
       make("div", { class: "along" }, this.strip, this.measured),
       this.doing,
+      about(card),
       foreign ? make("p", { class: "hint" }, `Its own path, ${card.path}, needs Python: here it walks as the others do.`) : "",
     );
     this.element.dataset.model = card.name;
@@ -133,6 +134,11 @@ export class Row {
     frames.forEach((frame, i) => context.putImageData(toImageData(frame, this.group.image, 255), i * (width + GAP), 0));
     this.strip.setAttribute("aria-label", `${this.model.name}: ${frames.length} frames from the first picture to the second`);
   }
+}
+
+function about({ summary, limitations, license }: Card): HTMLElement {
+  const lines = [summary, limitations, `License of the weights: ${license}.`].filter((line) => line !== "");
+  return make("details", {}, make("summary", { textContent: "About" }), ...lines.map((text) => make("p", { class: "hint" }, text)));
 }
 
 function routeOf(state: State): Route {

@@ -39,6 +39,7 @@ def command(names: Sequence[str], *, output: Path, opens: bool) -> None:
     A NAME with wildcards leaves out models that cannot be exported.
     """
     from interpzoo.demo import DEFAULT, write_demo
+    from interpzoo.demo.folder import read_index
 
     models = [model for name in names or DEFAULT for model in model_names(name)]
 
@@ -49,7 +50,8 @@ def command(names: Sequence[str], *, output: Path, opens: bool) -> None:
 
     folder = write_demo(dict.fromkeys(models), output, skipped=report)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    echo(f"{folder / 'index.html'}: {size(total)} with {len(models)} models")
+    shown = [card["name"] for group in read_index(folder)["groups"] for card in group["models"]]
+    echo(f"{folder / 'index.html'}: {size(total)} with {', '.join(shown)}")
     if opens:
         from interpzoo.demo.serve import address, server, show
 
