@@ -14,8 +14,8 @@ from typing_extensions import Self
 from interpzoo.autoencoder import evaluating
 from interpzoo.build import Parts, check_registered, resolved
 from interpzoo.config import ModelConfig
+from interpzoo.counterfactuals import Questioned
 from interpzoo.directions import Direction, load_directions, save_directions
-from interpzoo.editing import Edited
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.pictures import save_strip
@@ -39,7 +39,7 @@ from interpzoo.tensors import check_plain, ordinary_mode
 _CLOSE: Final = 1e-3  # largest difference, relative to values above 1, that other kernels and layouts make
 
 
-class Saved(Edited):
+class Saved(Questioned):
     """Base of `InterpolationModel`, which sets the attributes: reading and writing its folder."""
 
     files: Foreign | None = None

@@ -91,6 +91,10 @@ def _frames_anew(folder: Path, frames: Tensor, scale: int) -> list[Path]:
     return interpzoo.save_frames(folder, frames, scale=scale)
 
 
+def _is_bright(images: Tensor) -> Tensor:
+    return images.flatten(1).mean(1) - 0.5
+
+
 def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     """The public functions with arguments that work."""
     model = tiny_model("vae")
@@ -122,6 +126,10 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         ),
         "grid": (model.grid, {**corners, "rows": 2, "cols": 2, "interpolator": None, "batch_size": None}),
         "mix": (model.mix, {"images": [a, b], "weights": [0.5, 0.5], "mixer": "mixup", "batch_size": None}),
+        "counterfactual": (
+            model.counterfactual,
+            {"images": a, "classifier": _is_bright, "target": 1, "towards": torch.ones_like(a), "steps": 3},
+        ),
         "walk": (
             model.walk,
             {"z0": model.encode(a), "z1": model.encode(b), "steps": 3, "spacing": "even", "interpolator": None},
@@ -239,6 +247,7 @@ def test_a_wrong_argument_is_one_line_or_works(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotConvergedWarning)
+                warnings.filterwarnings("ignore", "no image with another answer was found")
                 warnings.filterwarnings("ignore", ".*a GIF shows a frame for whole hundredths")
                 result = function(**{**arguments, argument: value})
         except InterpzooError as error:
