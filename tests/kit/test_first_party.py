@@ -42,8 +42,8 @@ def problems(plugin: str, checks: Callable[[str], bool]) -> list[str]:
     return said
 
 
-LARGE = ("skipvae", "timm")
-"""A PixelCNN and a backbone cannot be made small."""
+LARGE = ("skipvae", "timm", "diffusers", "tae")
+"""A PixelCNN, a backbone and images of 256 pixels cannot be made small, and diffusers takes seconds to import."""
 
 
 @pytest.mark.usefixtures("torchvision_shim")
