@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,16 @@ _HISTORY_LINES: Final = 1000
 """About as many lines as a history has, however long the run."""
 
 
+def shows_bars(console: Console) -> bool:
+    """Whether bars move in place: on a terminal, and in a notebook that has widgets."""
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+
+
 class TrainingProgress(Progress):
-    """A bar with steps, time left and, where there is room, the loss terms; one line a minute without a terminal."""
+    """A bar with steps, time left and, where there is room, the loss terms, on a terminal and in a notebook.
+
+    Elsewhere one line a minute.
+    """
 
     def __init__(self, name: str, total: int, *, done: int = 0, quiet: bool = False) -> None:
         console = Console(stderr=True, quiet=quiet)
@@ -32,7 +41,7 @@ class TrainingProgress(Progress):
             # Losses get what is left of the line.
             TextColumn("{task.fields[losses]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=console,
-            disable=not console.is_terminal,
+            disable=not shows_bars(console),
             expand=True,
         )
         self._name, self._total = name, total
@@ -47,11 +56,11 @@ class TrainingProgress(Progress):
         """Show the losses of step `done`."""
         if done < self._total and time.monotonic() < self._next:
             return
-        terminal = self.console.is_terminal
-        self._next = time.monotonic() + (_REFRESH_SECONDS if terminal else _LINE_SECONDS)
+        shown = shows_bars(self.console)
+        self._next = time.monotonic() + (_REFRESH_SECONDS if shown else _LINE_SECONDS)
         losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.update(self._task, completed=done, losses=losses)
-        if not terminal:
+        if not shown:
             self.console.print(
                 f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False, markup=False
             )
