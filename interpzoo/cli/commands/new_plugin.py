@@ -32,4 +32,4 @@ def command(name: str, *, output: Path) -> None:
     from interpzoo.scaffold import new_plugin
 
     project = new_plugin(name, output)
-    echo(f"{project}: a new plugin; 'cd {project} && pip install -e .[test] && pytest', then see its README.md")
+    echo(f"{project}: a new plugin; there, run pip install -e '.[test]' && pytest, then see its README.md")
