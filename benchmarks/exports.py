@@ -24,6 +24,13 @@ from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
 
 _HEADER = ("model", "codes", "images", "line (1/255)", "circle (1/255)", "size")
+_HEAD = """\
+# Exported models and torch
+
+`python benchmarks/exports.py -o benchmarks/studies/exports.md` exports each bundled model to ONNX and runs it by ONNX
+Runtime. The columns are the largest differences from torch over its examples: of codes and of images, relative to values
+above 1; and of strips of nine frames along lines and great circles, in steps of 8 bit.
+"""
 _STEPS = 9
 
 
@@ -68,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows.append(row(load(name), Path(scratch)))
             except InputError as error:
                 refused.append(f"- {error}")
-    text = f"# Exported models and torch\n\n{markdown_table(_HEADER, rows)}\n" + "\n".join(refused) + "\n"
+    text = f"{_HEAD}\n{markdown_table(_HEADER, rows)}\n" + "\n".join(refused) + "\n"
     if chosen.output is None:
         print(text)  # noqa: T201
         return

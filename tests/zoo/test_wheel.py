@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from interpzoo.demo.folder import SITE
 from interpzoo.pretrained.folder import read_config
 from tests.tiny import python_json
 from tools.bundle import CARDS, ROOT
@@ -32,12 +33,15 @@ except SystemExit as end:
 
 
 LARGEST_WHEEL = 80_000_000
+LARGEST_PAGE = 6_000_000
+"""Bytes of the page of ``interpzoo demo`` in the wheel, ONNX Runtime included."""
 
 
 @pytest.mark.slow
 def test_it_holds_models_and_plugins_and_nothing_for_developers(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        page = {file.filename: file.compress_size for file in archive.infolist() if "/demo/site/" in file.filename}
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"interpzoo", *(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))}
     files = {path.relative_to(CARDS).as_posix() for path in CARDS.rglob("*") if path.is_file()}
@@ -45,6 +49,8 @@ def test_it_holds_models_and_plugins_and_nothing_for_developers(wheel: Path) -> 
     assert {f"{top}/py.typed" for top in tops} | {"interpzoo/__init__.pyi"} <= {*names}
     templates = (ROOT / "interpzoo" / "scaffold").rglob("*.in")
     assert {str(path.relative_to(ROOT)) for path in templates} <= {*names}
+    assert {f"interpzoo/demo/site/{name}" for name in SITE} <= {*page}
+    assert sum(page.values()) < LARGEST_PAGE
     assert wheel.stat().st_size < LARGEST_WHEEL
 
 
