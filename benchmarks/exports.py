@@ -28,8 +28,8 @@ _HEAD = """\
 # Exported models and torch
 
 `python benchmarks/exports.py -o benchmarks/studies/exports.md` exports each bundled model to ONNX and runs it by ONNX
-Runtime. The columns are the largest differences from torch over its examples: of codes and of images, relative to values
-above 1; and of strips of nine frames along lines and great circles, in steps of 8 bit.
+Runtime. The columns are the largest differences from torch over its examples: of codes and of images, relative to
+values above 1; and of strips of nine frames along lines and great circles, in steps of 8 bit.
 """
 _STEPS = 9
 
