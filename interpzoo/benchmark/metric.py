@@ -4,16 +4,17 @@ import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from interpzoo.benchmark.evaluation import Evaluation
 from interpzoo.build import build_component
 from interpzoo.config import Component
-from interpzoo.errors import UnknownNameError, suggestions
+from interpzoo.errors import InputError, UnknownNameError, suggestions
 from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.plugins import registry
 from interpzoo.registry import Kind
+from interpzoo.text import quoted
 
 Family = Literal["truth", "representation", "reconstruction", "realism", "motion", "geometry"]
 """The aspect of an interpolation that a metric judges. No family can rank models alone."""
@@ -79,9 +80,13 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
     They are sorted by family, the leading ones first.
 
     Raises:
+        InputError: `patterns` is not a list of strings.
         UnknownNameError: a pattern matches none.
         PluginError: a metric cannot be imported.
     """
+    given: Any = patterns
+    if not isinstance(given, list | tuple) or any(not isinstance(pattern, str) for pattern in given):
+        raise InputError(f"metrics = {quoted(patterns)}: expected a list of names, families or shell patterns")
     table = registry().components["metric"]
     names = [table.shown(row) for row in table]
     every = [NamedMetric(name, build_component(Metric, Component(name=name))) for name in names]
