@@ -1,6 +1,7 @@
 """The networks of a model: images to codes and codes to images, in batches that bound the memory."""
 
 import math
+import warnings
 from collections.abc import Generator as AbcGenerator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing_extensions import override
 from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, seed_of, whole
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
+from interpzoo.fitness import Fitness, unlike_message
 from interpzoo.framing import PORTRAIT, Frame, framed
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
@@ -44,6 +46,7 @@ class Autoencoder(nn.Module):
     encoder: Encoder
     decoder: Decoder
     prior: Prior | None
+    fitness: Fitness | None = None
 
     @property
     def name(self) -> str:
@@ -69,6 +72,10 @@ class Autoencoder(nn.Module):
     def dtype(self) -> torch.dtype:
         """Type of the weights; codes and images are float32 outside the networks, whatever the type."""
         return self._weight.dtype
+
+    @property
+    def _border(self) -> int:
+        return 0 if self.config.framing is None else self.config.framing.border
 
     @property
     def _weight(self) -> Tensor:
@@ -122,6 +129,24 @@ class Autoencoder(nn.Module):
             framing = PORTRAIT
         spec = self.config.image if size is None else self.sizes.spec(self.sizes.fit(images, size))
         return framed(images, spec, framing, how, self.name)
+
+    @torch.no_grad()
+    def unlike(self, images: ImageInput) -> Tensor:
+        """How far images are from those that the model was trained on: (B,), above 1 for pictures of another kind.
+
+        Of images of the right kind, 99.2 % are below 1. Pictures that are above it come out as something else; a
+        method that encodes files, PIL images or arrays warns of them once. See `interpzoo.fitness`.
+
+        Raises:
+            InputError: nothing is known about the model's own images, as after `wrap` or of a model of any size.
+            ImageError: as `encode`.
+        """
+        if self.fitness is None:
+            raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
+        images, first = opened(images)
+        spec = self.sizes.spec(self.sizes.fit(first, None))
+        parts = batches(images, spec, _chunk(spec.shape), self._border)
+        return torch.cat([self._distances(self.fitness, x, self._encode(x, 0)) for x in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
         """Decode codes (B, *latent_shape) to images (B, C, H, W) in float32, around [0, 1] and not clamped.
@@ -215,13 +240,23 @@ class Autoencoder(nn.Module):
     ) -> Tensor:
         refine = whole("refine", refine, 0, MOST_REFINEMENTS)
         images, first = opened(images)
+        listed = first if isinstance(first, list | tuple) else [first]
+        picture = not all(isinstance(image, Tensor) for image in listed)  # tensors are what somebody has prepared
+        distances: list[Tensor] = []
         spec = self.sizes.spec(self.sizes.fit(first, size))
-        border = 0 if self.config.framing is None else self.config.framing.border
         codes: list[Tensor] = []
-        for x in batches(images, spec, _chunk(spec.shape, batch_size), border):
+        for x in batches(images, spec, _chunk(spec.shape, batch_size), self._border):
             with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
                 codes.append(self._encode(x, refine))
+            if picture and self.fitness is not None:
+                distances.append(self._distances(self.fitness, x, codes[-1]))
+        if distances and bool(((found := torch.cat(distances)) > 1).any()):
+            warnings.warn(unlike_message(found, self.config), stacklevel=2)
         return torch.cat(codes)
+
+    @torch.no_grad()
+    def _distances(self, fitness: Fitness, x: Tensor, codes: Tensor) -> Tensor:
+        return fitness.distances(x, self._decode(codes.detach()))
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)

@@ -39,6 +39,7 @@ class InterpolationModel(Saved):
         examples: a few codes (n, *latent_shape) that were saved with the model, or ``None``.
         codes: training codes (n, *latent_shape) for paths that stay near the data, or ``None``.
         directions: directions of codes that were saved with the model, by name; they can be added to.
+        fitness: figures of images of the model's kind, from which `unlike` tells others, or ``None``.
     """
 
     def __init__(

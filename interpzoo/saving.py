@@ -18,12 +18,14 @@ from interpzoo.counterfactuals import Questioned
 from interpzoo.directions import Direction, load_directions, save_directions
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
+from interpzoo.fitness import Fitness, count_of_figures, load_fitness, save_fitness
 from interpzoo.pictures import save_strip
 from interpzoo.pretrained.card import public_path, write_card
 from interpzoo.pretrained.folder import (
     CODES,
     DIRECTIONS,
     EXAMPLES,
+    FITNESS,
     PREVIEW,
     claim_folder,
     file_of,
@@ -52,6 +54,7 @@ class Saved(Questioned):
         parts, examples, codes = read_networks(folder, config, hashes, files)
         directions = _read_directions(folder, hashes, parts.encoder.latent_shape)
         model = cls(config, *parts, examples=examples, codes=codes, directions=directions)
+        model.fitness = _read_fitness(folder, hashes, config)
         model.files = files
         if config.trained is not None and config.trained.training.channels_last:
             # As in training: twice as fast on CPUs, and the same frames as the trained model's, bit for bit.
@@ -93,6 +96,9 @@ class Saved(Questioned):
                 if self.directions:
                     save_directions(made / DIRECTIONS, self.directions)
                     _read_directions(made, {}, self.latent_shape)
+                if self.fitness is not None:
+                    save_fitness(made / FITNESS, self.fitness)
+                    _read_fitness(made, {}, config)
             except WeightsError as error:
                 raise WeightsError(f"cannot save this model: {str(error).replace(f'{made}{os.sep}', '')}") from None
             write_card(made, config, name=public_path(folder))
@@ -181,3 +187,10 @@ def _read_directions(folder: Path, hashes: Mapping[str, str], latent_shape: tupl
         if direction.vector.shape != latent_shape:
             raise WeightsError(f"{path} has {name!r} of shape {tuple(direction.vector.shape)}, expected {latent_shape}")
     return found
+
+
+def _read_fitness(folder: Path, hashes: Mapping[str, str], config: ModelConfig) -> Fitness | None:
+    path = file_of(folder, FITNESS, hashes)
+    if FITNESS not in hashes and (hashes or not path.exists()):
+        return None
+    return load_fitness(path, count_of_figures(config.image), sha256=hashes.get(FITNESS))

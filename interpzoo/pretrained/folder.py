@@ -32,9 +32,9 @@ from interpzoo.pretrained.reading import (
 from interpzoo.text import quoted
 
 CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
-DIRECTIONS = "directions.safetensors"
+DIRECTIONS, FITNESS = "directions.safetensors", "fitness.safetensors"
 CARD, PREVIEW, SUMS = "README.md", "preview.png", "SHA256SUMS"
-FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, DIRECTIONS, CARD, PREVIEW, SUMS)
+FILES = (CONFIG, WEIGHTS, EXAMPLES, CODES, DIRECTIONS, FITNESS, CARD, PREVIEW, SUMS)
 """Every file that a pretrained folder may hold; no other file is read or downloaded."""
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -58,6 +58,7 @@ MOST_BYTES: Final[Mapping[str, int]] = {
     EXAMPLES: 448 << 20,
     CODES: 1 << 28,
     DIRECTIONS: 1 << 26,
+    FITNESS: 1 << 16,
     CARD: 1 << 20,
     PREVIEW: 1 << 24,
     SUMS: 1 << 16,

@@ -26,6 +26,7 @@ from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoin
 from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
+from interpzoo.training.own_kind import fitness_of
 from interpzoo.training.progress import History, TrainingProgress
 from interpzoo.training.settings import without_path
 from interpzoo.training.terms import FREE_LICENSES, with_terms_of, with_texts_of
@@ -138,6 +139,7 @@ class _Run:
             shown = data.examples(_EXAMPLES, torch.Generator().manual_seed(recipe.training.seed))
             trained.examples = trained.encode(shown["image"]).cpu()
             trained.codes = _codes(trained, data, recipe.training)
+            trained.fitness = fitness_of(trained, data, recipe.training.seed)
         if model is None:
             trained.config = _described(trained.config, recipe, trainer, data.framing)
         if workers.is_main:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import interpzoo
 from interpzoo.config import Framing
 from interpzoo.errors import InterpzooError
+from interpzoo.fitness import FEWEST, measured
 from interpzoo.model import InterpolationModel
 from tests.tiny import random_images, tiny_model
 
@@ -100,6 +101,8 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     model = tiny_model("vae")
     model.config = model.config.model_copy(update={"framing": Framing(ink=True)})
     a, b = random_images(2, model.config.image)
+    many = random_images(FEWEST, model.config.image)
+    model.fitness = measured(many, many, many, many)
     z0, z1 = torch.randn(2, 1, *model.latent_shape)
     model.examples = torch.cat([z0, z1])
     there = interpzoo.Direction("x", z0[0])
@@ -114,6 +117,7 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "decode": (model.decode, {"codes": z0}),
         "forward": (model.forward, {"images": a}),
         "reconstruct": (model.reconstruct, {"images": a, "refine": 0, "batch_size": 1}),
+        "unlike": (model.unlike, {"images": a}),
         "frame": (model.frame, {"images": a, "how": "ink", "size": None}),
         "sample": (model.sample, {"n": 1, "seed": 0, "batch_size": 1}),
         "interpolate": (model.interpolate, {"a": a, "b": b, "steps": 3, "t": None, "interpolator": None, "refine": 0}),
@@ -249,6 +253,7 @@ def test_a_wrong_argument_is_one_line_or_works(
                 warnings.simplefilter("ignore", NotConvergedWarning)
                 warnings.filterwarnings("ignore", "no image with another answer was found")
                 warnings.filterwarnings("ignore", ".*a GIF shows a frame for whole hundredths")
+                warnings.filterwarnings("ignore", ".* unlike the images that")
                 result = function(**{**arguments, argument: value})
         except InterpzooError as error:
             if len(str(error).splitlines()) != 1 or len(str(error)) > 400:

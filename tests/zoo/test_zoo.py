@@ -23,6 +23,7 @@ from interpzoo.pretrained.folder import (
     CODES,
     DIRECTIONS,
     FILES,
+    FITNESS,
     SUMS,
     WEIGHTS,
     read_config,
@@ -78,7 +79,7 @@ def test_a_bundled_model_is_whole_registered_and_trained_by_its_recipe(name: str
 
 def check_files(name: str, folder: Path) -> None:
     files = {path.name for path in folder.iterdir()}
-    assert {*FILES} - {CODES, DIRECTIONS} <= files <= {*FILES}
+    assert {*FILES} - {CODES, DIRECTIONS, FITNESS} <= files <= {*FILES}
     assert folder_bytes(folder) <= LARGEST
     assert ROWS[name].entry.sha256 == sha256(folder / SUMS)
     hashes = read_hashes(folder)

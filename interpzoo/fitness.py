@@ -1,0 +1,143 @@
+"""Whether a picture is of the kind that a model was trained on: figures of an image, compared with those of its data.
+
+An autoencoder draws something for every picture, a smear of its own data where the picture is of another kind. The
+error of the reconstruction alone does not tell: a smooth picture of the wrong kind has a small one. So it is one of
+some 27 figures of an image, whose mean and covariance over training images are kept with the model. The distance of a
+picture's figures from that mean (of Mahalanobis) is compared with the distances of images of the right kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
+
+from interpzoo.config import ImageSpec, ModelConfig
+from interpzoo.errors import WeightsError
+from interpzoo.pretrained.folder import FITNESS, MOST_BYTES
+from interpzoo.pretrained.stored import check_shapes, read_tensors, write_tensors
+
+FEWEST: Final = 200
+"""Training images that the figures need at least."""
+
+_SHARE: Final = 0.992
+"""Share of images of the right kind that are nearer than the limit: one alarm in 125 is false."""
+_GRID: Final = 4  # a thumbnail of 4x4 pixels
+_SCALES: Final = 3  # at which edges are measured
+_SMALL: Final = 1e-5
+_SHRINKAGE: Final = 1e-4  # of the covariance towards a multiple of the identity: some figures hardly vary
+_NAMES: Final = ("mean", "whitening", "limit")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitness:
+    """The figures of a model's own images."""
+
+    mean: Tensor
+    """(K,): mean of the figures."""
+    whitening: Tensor
+    """(K, K): brings the figures to covariance 1."""
+    limit: Tensor
+    """(): distance below which 99.2 % of images of the right kind are."""
+
+    def distances(self, images: Tensor, reconstructions: Tensor) -> Tensor:
+        """Distances (B,) of images (B, C, H, W) in [0, 1] from the model's own, in units of `limit`.
+
+        Args:
+            images: the images.
+            reconstructions: the model's reconstructions of them, of the same shape.
+        """
+        found = figures(images, reconstructions) - self.mean
+        found[:, -1].clamp_(min=0)  # an image that comes out better than others is not foreign
+        return (found @ self.whitening).square().sum(1).sqrt() / self.limit
+
+
+def measured(images: Tensor, reconstructions: Tensor, others: Tensor, others_reconstructed: Tensor) -> Fitness:
+    """The figures of a model's own images; all arguments (N, C, H, W).
+
+    Args:
+        images, reconstructions: images that it was trained on, `FEWEST` or more.
+        others, others_reconstructed: images of the same kind that it was not trained on. The limit is the distance
+            below which 99.2 % of them are, or of the images that it was trained on if that is larger.
+    """
+    found = figures(images, reconstructions)
+    # What the model draws is of its kind, too: such images are softer, and have the errors of those that they show.
+    drawn = torch.cat([figures(reconstructions.clamp(0, 1), images)[:, :-1], found[:, -1:]], dim=1)
+    found = torch.cat([found, drawn]).double()
+    covariance = torch.cov(found.T)
+    scale = covariance.diagonal().mean().clamp(min=_SMALL)
+    covariance += _SHRINKAGE * scale * torch.eye(len(covariance), dtype=torch.float64)
+    whitening = torch.linalg.cholesky(torch.linalg.inv(covariance)).float()
+    plain = Fitness(found.mean(0).float(), whitening, torch.ones(()))
+    pairs = ((images, reconstructions), (others, others_reconstructed))
+    limits = [plain.distances(*pair).quantile(_SHARE) for pair in pairs]
+    return Fitness(plain.mean, whitening, torch.stack(limits).max())
+
+
+def figures(images: Tensor, reconstructions: Tensor) -> Tensor:
+    """Figures (B, K) of images (B, C, H, W): a thumbnail, edges, contrast, black and white, border, symmetry, color."""
+    x = images.float().cpu()
+    gray = x.mean(1, keepdim=True)
+    found = [adaptive_avg_pool2d(gray, _GRID).flatten(1)]
+    scaled = gray
+    for _ in range(_SCALES):
+        found += [_log(scaled[..., 1:] - scaled[..., :-1]), _log(scaled[..., 1:, :] - scaled[..., :-1, :])]
+        scaled = avg_pool2d(scaled, 2, ceil_mode=True)
+    ring = torch.cat([gray[..., 0, :], gray[..., -1, :], gray[..., :, 0], gray[..., :, -1]], dim=-1).flatten(1)
+    found += [ring.mean(1, keepdim=True), ring.std(1, keepdim=True)]
+    found += [_log(gray - gray.mean((2, 3), keepdim=True)), _log(gray - gray.flip(-1))]
+    found += [(gray < 0.1).float().mean((2, 3)), (gray > 0.9).float().mean((2, 3))]
+    if x.shape[1] > 1:
+        found += [(x - gray).mean((2, 3))[:, 1:], _log(x - gray)]
+    found.append(_log(x - reconstructions.float().cpu()))
+    return torch.cat(found, dim=1)
+
+
+def _log(values: Tensor) -> Tensor:
+    """(B, 1): logarithm of the mean square of values (B, ...), 0 where there are none."""
+    flat = values.flatten(1)
+    return ((flat.square().mean(1, keepdim=True) if flat.shape[1] else flat.new_zeros(len(flat), 1)) + _SMALL).log()
+
+
+def unlike_message(distances: Tensor, config: ModelConfig) -> str:
+    """What to tell a user about pictures at `distances` (B,), of which some are above 1."""
+    count, total = int((distances > 1).sum()), len(distances)
+    which = "the picture is" if total == 1 else f"{count} of {total} pictures {'is' if count == 1 else 'are'}"
+    text = (
+        f"{which} unlike the images that {config.name!r} was trained on, and may come out as something else: the "
+        f"distance from them is {float(distances.max()):.1f}, that of 99 % of held-out images is below 1"
+    )
+    if config.limitations:
+        text += f". {' '.join(config.limitations.split()).partition('. ')[0].rstrip('.')}"
+    framing = config.framing
+    if framing is not None and framing.eyes is not None:
+        text += ". For a photo of a face, frame it: model.frame(..., 'face'), --frame face"
+    elif framing is not None and framing.ink:
+        text += ". For ink on paper, frame it: model.frame(..., 'ink'), --frame ink"
+    return text
+
+
+def save_fitness(path: Path, fitness: Fitness) -> None:
+    """Write a safetensors file that `load_fitness` reads."""
+    write_tensors(path, {name: getattr(fitness, name) for name in _NAMES})
+
+
+def count_of_figures(image: ImageSpec) -> int:
+    """How many figures an image has."""
+    blank = torch.zeros(1, *image.shape)
+    return figures(blank, blank).shape[1]
+
+
+def load_fitness(path: Path, count: int, *, sha256: str | None = None) -> Fitness:
+    """Read a file of `save_fitness` with `count` figures; raises a `WeightsError` if it is missing or damaged."""
+    expected = {"mean": (count,), "whitening": (count, count), "limit": ()}
+    found = read_tensors(
+        path, lambda shapes: check_shapes(path, shapes, expected), most=MOST_BYTES[FITNESS], sha256=sha256
+    )
+    if not all(bool(value.isfinite().all()) for value in found.values()):
+        raise WeightsError(f"{path} has values that are not finite")
+    return Fitness(**{name: value.float() for name, value in found.items()})
