@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from datasets import load_dataset
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 import interpzoo
-from interpzoo.build import build_component
-from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InputError, InterpzooError, UnknownNameError, WeightsError
-from interpzoo.interfaces import DataSet
 from interpzoo.pretrained.locate import recorded_name
 from interpzoo.testing import check_plugin
 from tests.origins.tiny import state_of, tae_networks, write_tae
@@ -206,10 +205,12 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason="the weights of TAEF2 are no
 
 
 @pytest.fixture(scope="module")
-def portraits() -> torch.Tensor:
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     """The first four held-out portraits."""
-    spec = Component.model_validate({"name": "images", "source": str(REAL.parents[1] / "data" / "portraits256")})
-    return build_component(DataSet, spec, ImageSpec(channels=3, height=256, width=256), None).test(4)["image"]
+    file = str(REAL.parents[1] / "data" / "portraits256" / "validation-00000-of-00001.parquet")
+    cache = str(tmp_path_factory.mktemp("cache"))
+    rows = load_dataset("parquet", data_files=file, split="train[:4]", cache_dir=cache)
+    return torch.stack([torch.from_numpy(np.array(row["image"])).movedim(-1, 0) / 255 for row in rows])
 
 
 @real
