@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from interpzoo import create
 from interpzoo.config import ComponentConfig, ImageSpec, Recipe
+from interpzoo.fitness import FEWEST, Fitness, measured
 from interpzoo.interfaces import Batch, DataSet
 from interpzoo.model import InterpolationModel
 
@@ -136,3 +137,9 @@ def python_json(code: str, *arguments: str, site: Path | None = None, **variable
     if done.returncode:
         raise AssertionError(done.stderr)
     return json.loads(done.stdout)
+
+
+def tiny_fitness(model: InterpolationModel) -> Fitness:
+    """Figures as of a model whose images are noise."""
+    images = random_images(FEWEST, model.config.image)
+    return measured(images, images, images, images)

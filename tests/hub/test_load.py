@@ -19,7 +19,7 @@ from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CARD, FILES
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
-from tests.tiny import tiny_model, tiny_recipe
+from tests.tiny import tiny_fitness, tiny_model, tiny_recipe
 
 WEIGHTS = "model.safetensors"
 
@@ -30,6 +30,7 @@ def untrained(seed: int = 0) -> InterpolationModel:
     generator = torch.Generator().manual_seed(seed)
     model.examples = torch.randn(4, *model.latent_shape, generator=generator)
     model.codes = torch.randn(9, *model.latent_shape, generator=generator)
+    model.fitness = tiny_fitness(model)
     model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
     return model
 

@@ -14,13 +14,12 @@ import torch
 from huggingface_hub import ModelCard
 
 from interpzoo.directions import Direction
-from interpzoo.fitness import FEWEST, measured
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.card import Result, write_card
 from interpzoo.pretrained.folder import FILES
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
-from tests.tiny import tiny_model, write_distribution
+from tests.tiny import tiny_fitness, tiny_model, write_distribution
 
 PUSH = """
 import interpzoo
@@ -40,8 +39,7 @@ def untrained(seed: int = 0, *, codes: bool = True) -> InterpolationModel:
     model = tiny_model(seed=seed)
     model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(seed))
     model.codes = model.examples if codes else None
-    images = torch.rand(FEWEST, *model.config.image.shape, generator=torch.Generator().manual_seed(seed))
-    model.fitness = measured(images, images, images, images)
+    model.fitness = tiny_fitness(model)
     model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
     return model
 

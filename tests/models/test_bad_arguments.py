@@ -22,9 +22,8 @@ from torch import Tensor, nn
 import interpzoo
 from interpzoo.config import Framing
 from interpzoo.errors import InterpzooError
-from interpzoo.fitness import FEWEST, measured
 from interpzoo.model import InterpolationModel
-from tests.tiny import random_images, tiny_model
+from tests.tiny import random_images, tiny_fitness, tiny_model
 
 NESTED: list[Any] = []
 NESTED.append(NESTED)
@@ -101,8 +100,7 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
     model = tiny_model("vae")
     model.config = model.config.model_copy(update={"framing": Framing(ink=True)})
     a, b = random_images(2, model.config.image)
-    many = random_images(FEWEST, model.config.image)
-    model.fitness = measured(many, many, many, many)
+    model.fitness = tiny_fitness(model)
     z0, z1 = torch.randn(2, 1, *model.latent_shape)
     model.examples = torch.cat([z0, z1])
     there = interpzoo.Direction("x", z0[0])
