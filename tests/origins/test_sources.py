@@ -226,8 +226,6 @@ def test_the_real_weights_give_the_golden_values(portraits: torch.Tensor) -> Non
     torch.testing.assert_close(images[0, :, 128, 128], golden, atol=1e-3, rtol=0)
     error = (images.clamp(0, 1) - portraits).square().mean((1, 2, 3))
     torch.testing.assert_close(-10 * error.log10(), torch.tensor([33.61, 34.30, 35.24, 33.37]), atol=0.01, rtol=0)
-    half = interpzoo.load(f"tae:{REAL}", dtype=torch.bfloat16).encode(portraits[:1])
-    assert float((half - z[:1]).abs().mean()) < 0.02
 
 
 @real
