@@ -50,12 +50,19 @@ class WrappedEncoder(Encoder):
     """Any module from images (B, C, H, W) in [0, 1] to codes (B, *latent_shape)."""
 
     def __init__(
-        self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...], size_multiple: int | None = None
+        self,
+        module: nn.Module,
+        image: ImageSpec,
+        latent_shape: tuple[int, ...],
+        size_multiple: int | None = None,
+        *,
+        is_variational: bool = False,
     ) -> None:
         super().__init__(ComponentConfig(), image)
         self.module = module
         self.latent_shape = latent_shape
         self.size_multiple = size_multiple
+        self.is_variational = is_variational
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -66,7 +73,8 @@ class WrappedEncoder(Encoder):
 
     @override
     def posterior(self, x: Tensor) -> Distribution | None:
-        return posterior_of(self.module(x))
+        # Asked first: running the module to see that there is none would train running statistics twice.
+        return posterior_of(self.module(x)) if self.is_variational else None
 
 
 class WrappedDecoder(Decoder):
@@ -129,7 +137,7 @@ def wrap(
         found = " and ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))
         raise InputError(f"the modules have weights in {found}: expected one type on one device")
     dtype, device = next(iter(kinds), (torch.float32, torch.device("cpu")))
-    latent_shape = _code_shape(encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device))
+    latent_shape, is_variational = _tried(encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device))
     path = named(interpolator, "interpolator")
     names = _registered(encoder, Encoder), _registered(decoder, Decoder)
     networks: tuple[Encoder, Decoder]
@@ -142,7 +150,7 @@ def wrap(
         size_multiple = None  # the networks say it themselves
     else:
         networks = (
-            WrappedEncoder(encoder, spec, latent_shape, size_multiple),
+            WrappedEncoder(encoder, spec, latent_shape, size_multiple, is_variational=is_variational),
             WrappedDecoder(decoder, spec, latent_shape, size_multiple),
         )
         names = None, None
@@ -157,7 +165,7 @@ def wrap(
         raise InputError(str(error)) from None
     if size_multiple is not None:
         taller = sizes.spec((spec.height + size_multiple, spec.width))
-        code = _code_shape(encoder, decoder, torch.zeros(1, *taller.shape, dtype=dtype, device=device))
+        code, _ = _tried(encoder, decoder, torch.zeros(1, *taller.shape, dtype=dtype, device=device))
         if sizes.of_codes(torch.empty(1, *code, device="meta")) != taller:
             raise InputError(
                 f"codes of images of {taller.height}x{taller.width} have shape {code}, and those of "
@@ -176,8 +184,12 @@ def _registered(module: nn.Module, interface: type[Encoder[Any]] | type[Decoder[
     return Component.model_validate({"name": name, **module.config.model_dump(mode="json")})
 
 
-def _code_shape(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[int, ...]:
-    """The shape of the code of `blank` (1, C, H, W); raises an `InputError` unless it is decoded to the same shape."""
+def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple[int, ...], bool]:
+    """The shape of the code of `blank` (1, C, H, W), and whether the encoder gives a distribution of codes.
+
+    Raises:
+        InputError: the code is not decoded to the same shape.
+    """
     try:
         with torch.no_grad(), evaluating(encoder, decoder):
             found = encoder(blank)
@@ -194,4 +206,4 @@ def _code_shape(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[
         )
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
-    return tuple(code.shape[1:])
+    return tuple(code.shape[1:]), posterior_of(found) is not None

@@ -20,7 +20,7 @@ from interpzoo.registry import Method, Owner, Registration, Registry
 
 def test_every_method_stands_for_its_recipe() -> None:
     for method in registry().methods.names():
-        if method in ("pixels", "metamorphosis"):
+        if not registry().methods.find(method).entry.recipe:
             with pytest.raises(ConfigError, match=f"method '{method}' has no recipe, because nothing is trained"):
                 load_recipe(method)
             continue

@@ -15,7 +15,7 @@ from interpzoo.cli.app import group
 from interpzoo.directions import Direction
 from interpzoo.errors import WeightsError
 from interpzoo.pretrained.folder import CARD, FILES, SUMS, write_hashes
-from tests.tiny import tiny_model
+from tests.tiny import tiny_fitness, tiny_model
 
 LISTED = sorted({*FILES} - {CARD, SUMS})
 
@@ -25,6 +25,7 @@ def folder(tmp_path: Path) -> Path:
     model = tiny_model()
     model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(0))
     model.codes = model.examples
+    model.fitness = tiny_fitness(model)
     model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
     return model.save_pretrained(tmp_path / "model")
 

@@ -33,7 +33,8 @@ def test_what_is_returned_is_what_is_written(method: str, tmp_path: Path) -> Non
     assert all(torch.equal(value, state[name]) for name, value in trained.state_dict().items())
     assert not any(name.startswith(("critic", "discriminator")) for name in state)
     assert not (tmp_path / "checkpoint.safetensors").exists()
-    assert set(read_hashes(tmp_path)) == {"config.json", "model.safetensors", "examples.safetensors", "preview.png"}
+    listed = ["config.json", "examples.safetensors", "fitness.safetensors", "model.safetensors", "preview.png"]
+    assert sorted(read_hashes(tmp_path)) == listed
 
 
 def test_the_average_is_what_is_written(tmp_path: Path) -> None:
