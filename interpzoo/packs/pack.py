@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
-from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, one_of, whole
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, check_new_folder, expanded
+from interpzoo.files import atomic_write
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
+from interpzoo.packs.contents import Settings, about, claimed, conditions_of, settings_of, versions
 from interpzoo.packs.frames import ROWS, FrameFormat, Sheets, read_frame, thumbnails, write_frame
 from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Row
 from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
-from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import fingerprint, read_config
 from interpzoo.pretrained.load import load
-from interpzoo.pretrained.locate import is_path, locate
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
-from interpzoo.tensors import as_numbers
-from interpzoo.text import quoted
 
-PACK: Final = "pack.json"
-"""What a pack is made of: a run goes on only with the same."""
 FRAMES: Final = "frames"
 METHODS: Final = "methods.md"
 
@@ -48,20 +37,6 @@ Progress = Callable[[int, int], None]
 
 _AT_ONCE: Final = 64  # frames that are decoded at once: always as many, for the same bits
 _LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.@+-]+")
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What all frames of a pack have in common."""
-
-    steps: int
-    t: list[float] | None
-    spacing: str
-    features: str | None
-    size: tuple[int, int] | None
-    frame: Frame | None
-    form: FrameFormat
 
 
 def stimuli(
@@ -115,14 +90,14 @@ def stimuli(
         OutputError: the folder holds something else, or another pack; or it cannot be written.
         UnknownNameError, ConfigError, WeightsError, HubError, PluginError: as `load`.
     """
-    settings = _settings(steps, t, spacing, features, size, frame, format)
+    settings = settings_of(steps, t, spacing, features, size, frame, format)
     found = pairs_of(pairs)
     names = [models] if isinstance(models, (str, Path)) else [*models]
     if not names:
         raise InputError("models is empty: expected at least one name")
-    sources = _conditions(names, interpolators)
+    sources = conditions_of(names, interpolators)
     conditions = [condition for condition, _ in sources]
-    folder = _claimed(output, _about(found, conditions, settings))
+    folder = claimed(output, about(found, conditions, settings))
     loaded = {condition.model: load(source, device=device) for condition, source in sources}
     with _one_thread():
         return _Pack(folder, found, conditions, loaded, settings).run(progress)
@@ -137,7 +112,7 @@ class _Pack:
         pairs: Sequence[Pair],
         conditions: Sequence[Condition],
         models: dict[str, InterpolationModel],
-        settings: _Settings,
+        settings: Settings,
     ) -> None:
         self._folder = folder
         self._pairs = pairs
@@ -145,7 +120,7 @@ class _Pack:
         self._models = models
         self._settings = settings
         self._manifest = Manifest(folder)
-        self._versions = _versions()
+        self._versions = versions()
         self._networks: dict[tuple[str, tuple[int, ...]], Features] = {}
 
     def run(self, progress: Progress) -> Path:
@@ -287,100 +262,6 @@ class _Pack:
             temporary.write_text(text, "utf-8")
 
 
-def _settings(
-    steps: int,
-    t: Sequence[float] | None,
-    spacing: str,
-    features: str | None,
-    size: Sequence[int] | None,
-    frame: Frame | None,
-    form: FrameFormat,
-) -> _Settings:
-    positions = None
-    if t is not None:
-        positions = [float(value) for value in as_numbers("t", [*t], torch.device("cpu")).flatten().double()]
-        if not 1 <= len(positions) <= MOST_FRAMES:
-            raise InputError(f"t has {len(positions):,} positions: expected 1 to {MOST_FRAMES:,}")
-        steps = len(positions)
-    else:
-        steps = whole("steps", steps, 2, MOST_FRAMES)
-    one_of("spacing", spacing, ("even", "linear"))
-    one_of("format", form, get_args(FrameFormat))
-    if frame is not None:
-        one_of("frame", frame, get_args(Frame))
-    shape = None
-    if size is not None:
-        try:
-            height, width = size
-        except (TypeError, ValueError):
-            raise InputError(f"size = {quoted(size)}: expected (height, width)") from None
-        shape = whole("height", height, 1, MOST_SIDE), whole("width", width, 1, MOST_SIDE)
-    return _Settings(steps, positions, spacing, features, shape, frame, form)
-
-
-def _conditions(names: Sequence[str | Path], interpolators: Sequence[str]) -> list[tuple[Condition, str | Path]]:
-    """Each model with each path, and what to load it from."""
-    found: list[tuple[Condition, str | Path]] = []
-    for name in names:
-        folder = locate(name).path
-        config = read_config(folder)
-        revision = folder.name if folder.parent.name == "snapshots" else ""
-        if not is_path(str(name)) and "/" not in str(name):
-            revision = registry().models.find(str(name)).entry.revision or revision
-        paths = registry().components["interpolator"]
-        for path in interpolators or [paths.shown(paths.find(config.interpolator.name))]:
-            words = [config.name] if len(names) > 1 else []
-            words += [path] if len(interpolators) > 1 else []
-            label = _UNSAFE.sub("-", "-".join(words))
-            found.append((Condition(label, config.name, path, config.method, revision, fingerprint(folder)), name))
-    labels = [condition.label for condition, _ in found]
-    if len({*labels}) < len(labels):
-        raise InputError(f"two of the models or paths are named {max(labels, key=labels.count)!r}: give different ones")
-    return found
-
-
-def _about(pairs: Sequence[Pair], conditions: Sequence[Condition], settings: _Settings) -> dict[str, Any]:
-    listed = "\n".join(f"{pair.name},{pair.first.name},{pair.second.name}" for pair in pairs)
-    return {
-        "format": 1,
-        "pairs": len(pairs),
-        "names": sha256(listed.encode(errors="backslashreplace")).hexdigest(),
-        "conditions": [asdict(condition) for condition in conditions],
-        **asdict(settings),
-        "versions": _versions(),
-    }
-
-
-def _claimed(output: str | Path, about: dict[str, Any]) -> Path:
-    """The folder of a pack, with what it is made of; raises an `OutputError` if it holds something else."""
-    folder = expanded(output)
-    file = folder / PACK
-    wanted = json.loads(json.dumps(about))
-    if file.is_file():
-        try:
-            there: dict[str, Any] = json.loads(file.read_text("utf-8"))
-            other = [key for key in wanted if there.get(key) != wanted[key]]
-        except (OSError, ValueError, AttributeError):
-            raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
-        if other and next(Manifest(folder).groups(1), None) is not None:
-            key = other[0]
-            raise OutputError(
-                f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "
-                "use the same arguments to go on, or choose another folder"
-            )
-        if not other:
-            return folder
-    else:
-        folder = check_new_folder(output)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
-    with atomic_write(folder / PACK) as temporary:
-        temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
-    return folder
-
-
 @contextmanager
 def _one_thread() -> Generator[None, None, None]:
     """Sums are then in one order, so that frames have the same bits whatever the number of threads."""
@@ -414,7 +295,3 @@ def _hash(file: Path) -> str:
 def _is_there(row: Row, folder: Path) -> bool:
     file = folder / row["file"]
     return file.is_file() and _hash(file) == row["sha256"]
-
-
-def _versions() -> str:
-    return f"interpzoo {version('interpzoo')}, torch {torch.__version__}, Python {platform.python_version()}"

@@ -167,6 +167,11 @@ def test_every_module_says_what_it_is_for() -> None:
 HEAVY = ("torch", "numpy", "timm", "torchvision", "accelerate", "datasets", "sklearn", "PIL", "diffusers")
 
 
+def test_no_module_is_long() -> None:
+    files = [file for folder in ("interpzoo", "plugins") for file in (ROOT / folder).rglob("*.py")]
+    assert {str(f.relative_to(ROOT)) for f in files if len(f.read_text("utf-8").splitlines()) > 350} == set()
+
+
 def test_registration_imports_nothing_heavy() -> None:
     code = """
 import json, sys

@@ -1,0 +1,148 @@
+"""What a pack of stimuli is made of: checked, and written down so that a run goes on only with the same."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import torch
+
+from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, one_of, whole
+from interpzoo.errors import InputError, OutputError
+from interpzoo.files import atomic_write, check_new_folder, expanded
+from interpzoo.framing import Frame
+from interpzoo.packs.frames import FrameFormat
+from interpzoo.packs.manifest import Manifest
+from interpzoo.packs.pairs import Pair
+from interpzoo.packs.texts import Condition
+from interpzoo.plugins import registry
+from interpzoo.pretrained.folder import fingerprint, read_config
+from interpzoo.pretrained.locate import is_path, locate
+from interpzoo.tensors import as_numbers
+from interpzoo.text import quoted
+
+PACK: Final = "pack.json"
+"""What a pack is made of: a run goes on only with the same."""
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.@+-]+")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all frames of a pack have in common."""
+
+    steps: int
+    t: list[float] | None
+    spacing: str
+    features: str | None
+    size: tuple[int, int] | None
+    frame: Frame | None
+    form: FrameFormat
+
+
+def settings_of(
+    steps: int,
+    t: Sequence[float] | None,
+    spacing: str,
+    features: str | None,
+    size: Sequence[int] | None,
+    frame: Frame | None,
+    form: FrameFormat,
+) -> Settings:
+    """The arguments of `stimuli`, checked; raises an `InputError` for one that is not valid."""
+    positions = None
+    if t is not None:
+        positions = [float(value) for value in as_numbers("t", [*t], torch.device("cpu")).flatten().double()]
+        if not 1 <= len(positions) <= MOST_FRAMES:
+            raise InputError(f"t has {len(positions):,} positions: expected 1 to {MOST_FRAMES:,}")
+        steps = len(positions)
+    else:
+        steps = whole("steps", steps, 2, MOST_FRAMES)
+    one_of("spacing", spacing, ("even", "linear"))
+    one_of("format", form, get_args(FrameFormat))
+    if frame is not None:
+        one_of("frame", frame, get_args(Frame))
+    shape = None
+    if size is not None:
+        try:
+            height, width = size
+        except (TypeError, ValueError):
+            raise InputError(f"size = {quoted(size)}: expected (height, width)") from None
+        shape = whole("height", height, 1, MOST_SIDE), whole("width", width, 1, MOST_SIDE)
+    return Settings(steps, positions, spacing, features, shape, frame, form)
+
+
+def conditions_of(names: Sequence[str | Path], interpolators: Sequence[str]) -> list[tuple[Condition, str | Path]]:
+    """Each model with each path, and what to load it from."""
+    found: list[tuple[Condition, str | Path]] = []
+    for name in names:
+        folder = locate(name).path
+        config = read_config(folder)
+        revision = folder.name if folder.parent.name == "snapshots" else ""
+        if not is_path(str(name)) and "/" not in str(name):
+            revision = registry().models.find(str(name)).entry.revision or revision
+        paths = registry().components["interpolator"]
+        for path in interpolators or [paths.shown(paths.find(config.interpolator.name))]:
+            words = [config.name] if len(names) > 1 else []
+            words += [path] if len(interpolators) > 1 else []
+            label = _UNSAFE.sub("-", "-".join(words))
+            found.append((Condition(label, config.name, path, config.method, revision, fingerprint(folder)), name))
+    labels = [condition.label for condition, _ in found]
+    if len({*labels}) < len(labels):
+        raise InputError(f"two of the models or paths are named {max(labels, key=labels.count)!r}: give different ones")
+    return found
+
+
+def about(pairs: Sequence[Pair], conditions: Sequence[Condition], settings: Settings) -> dict[str, Any]:
+    """What a pack is made of, as JSON values."""
+    listed = "\n".join(f"{pair.name},{pair.first.name},{pair.second.name}" for pair in pairs)
+    return {
+        "format": 1,
+        "pairs": len(pairs),
+        "names": sha256(listed.encode(errors="backslashreplace")).hexdigest(),
+        "conditions": [asdict(condition) for condition in conditions],
+        **asdict(settings),
+        "versions": versions(),
+    }
+
+
+def claimed(output: str | Path, about: dict[str, Any]) -> Path:
+    """The folder of a pack, with what it is made of; raises an `OutputError` if it holds something else."""
+    folder = expanded(output)
+    file = folder / PACK
+    wanted = json.loads(json.dumps(about))
+    if file.is_file():
+        try:
+            there: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            other = [key for key in wanted if there.get(key) != wanted[key]]
+        except (OSError, ValueError, AttributeError):
+            raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
+        if other and next(Manifest(folder).groups(1), None) is not None:
+            key = other[0]
+            raise OutputError(
+                f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "
+                "use the same arguments to go on, or choose another folder"
+            )
+        if not other:
+            return folder
+    else:
+        folder = check_new_folder(output)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
+    with atomic_write(folder / PACK) as temporary:
+        temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    return folder
+
+
+def versions() -> str:
+    """What computes the frames, in words."""
+    return f"interpzoo {version('interpzoo')}, torch {torch.__version__}, Python {platform.python_version()}"
