@@ -251,7 +251,7 @@ class Autoencoder(nn.Module):
             if picture and self.fitness is not None:
                 distances.append(self._distances(self.fitness, x, codes[-1]))
         if distances and bool(((found := torch.cat(distances)) > 1).any()):
-            warnings.warn(unlike_message(found, self.config), stacklevel=2)
+            warnings.warn(unlike_message(found, self.config, first), stacklevel=2)
         return torch.cat(codes)
 
     @torch.no_grad()

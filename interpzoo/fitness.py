@@ -8,9 +8,11 @@ picture's figures from that mean (of Mahalanobis) is compared with the distances
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from interpzoo.config import ImageSpec, ModelConfig
 from interpzoo.errors import WeightsError
 from interpzoo.pretrained.folder import FITNESS, MOST_BYTES
 from interpzoo.pretrained.stored import check_shapes, read_tensors, write_tensors
+from interpzoo.text import quoted
 
 FEWEST: Final = 200
 """Training images that the figures need at least."""
@@ -103,10 +106,18 @@ def _log(values: Tensor) -> Tensor:
     return ((flat.square().mean(1, keepdim=True) if flat.shape[1] else flat.new_zeros(len(flat), 1)) + _SMALL).log()
 
 
-def unlike_message(distances: Tensor, config: ModelConfig) -> str:
-    """What to tell a user about pictures at `distances` (B,), of which some are above 1."""
+def unlike_message(distances: Tensor, config: ModelConfig, images: object) -> str:
+    """What to tell a user about pictures at `distances` (B,), of which some are above 1.
+
+    The farthest is named if `images` are paths.
+    """
     count, total = int((distances > 1).sum()), len(distances)
-    which = "the picture is" if total == 1 else f"{count} of {total} pictures {'is' if count == 1 else 'are'}"
+    given: list[object] = [*cast(Sequence[object], images)] if isinstance(images, list | tuple) else [images]
+    farthest = given[int(distances.argmax())] if len(given) == total else None
+    name = quoted(os.path.basename(farthest)) if isinstance(farthest, str | os.PathLike) else ""
+    which = f"{name or 'the picture'} is"
+    if total > 1:
+        which = f"{count} of {total} pictures{f' ({name} most)' if name else ''} {'is' if count == 1 else 'are'}"
     text = (
         f"{which} unlike the images that {config.name!r} was trained on, and may come out as something else: the "
         f"distance from them is {float(distances.max()):.1f}, that of 99 % of held-out images is below 1"
