@@ -93,6 +93,7 @@ def test_methods_stand_in_rows_on_the_same_pair(page: Page) -> None:
     assert page.settled()[".row:visible"].count() == 1
 
 
+@pytest.mark.filterwarnings("ignore:the picture is unlike the images that")  # as noise is
 @pytest.mark.parametrize("size", [(28, 28), (32, 32), (90, 60), (20, 31)])
 def test_a_dropped_picture_is_framed_as_in_torch(page: Page, digits: InterpolationModel, size: tuple[int, int]) -> None:
     pixels = scene(*size)

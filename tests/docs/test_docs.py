@@ -70,6 +70,7 @@ def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.* unlike the images that")  # as the pictures of the tests are
 @pytest.mark.parametrize("page", [page for page in GUIDES if page != TUTORIAL], ids=name_of)
 def test_the_code_of_a_page_runs(page: Path, folder: Path) -> None:
     namespace: dict[str, Any] = {}

@@ -237,6 +237,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         "checkpoint.former.safetensors",
         "config.json",
         "examples.safetensors",
+        "fitness.safetensors",
         "history.jsonl",
         "model.safetensors",
         "preview.png",
