@@ -47,7 +47,8 @@ def expanded(path: str | Path) -> Path:
 
 def folder_bytes(folder: Path) -> int:
     """Total size of the files in a folder."""
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    with os.scandir(folder) as entries:
+        return sum(entry.stat().st_size for entry in entries if entry.is_file())
 
 
 def is_leftover(path: Path) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,6 +79,11 @@ def _check_texts(entry: "Method | PretrainedModel") -> None:
             raise TypeError(f"{name} = {quoted(value)}: expected text")
 
 
+@cache
+def _recipes_of(package: str) -> Any:
+    return files(package).joinpath("recipes")  # which takes as long as reading a recipe
+
+
 @dataclass(frozen=True)
 class RecipeFile:
     """A recipe's TOML file in a package, read on demand."""
@@ -88,7 +94,7 @@ class RecipeFile:
     def read(self) -> str:
         """The file's text; raises a `ConfigError` if it cannot be read."""
         try:
-            return files(self.package).joinpath("recipes").joinpath(self.file).read_text("utf-8")
+            return _recipes_of(self.package).joinpath(self.file).read_text("utf-8")
         except Exception as error:  # its package is gone or damaged, or it is not text
             raise ConfigError(f"recipe {self.file!r} of {self.package} cannot be read: {explained(error)}") from None
 
