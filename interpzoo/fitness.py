@@ -31,6 +31,7 @@ _SHARE: Final = 0.992
 """Share of images of the right kind that are nearer than the limit: one alarm in 125 is false."""
 _GRID: Final = 4  # a thumbnail of 4x4 pixels
 _SCALES: Final = 3  # at which edges are measured
+_SINGLE: Final = 7  # of border, contrast, symmetry, black, white and error
 _SMALL: Final = 1e-5
 _SHRINKAGE: Final = 1e-4  # of the covariance towards a multiple of the identity: some figures hardly vary
 _NAMES: Final = ("mean", "whitening", "limit")
@@ -139,8 +140,8 @@ def save_fitness(path: Path, fitness: Fitness) -> None:
 
 def count_of_figures(image: ImageSpec) -> int:
     """How many figures an image has."""
-    blank = torch.zeros(1, *image.shape)
-    return figures(blank, blank).shape[1]
+    colors = image.channels if image.channels > 1 else 0
+    return _GRID**2 + 2 * _SCALES + _SINGLE + colors
 
 
 def load_fitness(path: Path, count: int, *, sha256: str | None = None) -> Fitness:

@@ -178,9 +178,14 @@ class Saved(Questioned):
             save_strip(folder / PREVIEW, self.example_strip())
 
 
+def _optional(folder: Path, name: str, hashes: Mapping[str, str]) -> Path | None:
+    """The file of a folder that may be left out: it is there if it is listed, or, without a list, if it exists."""
+    path = file_of(folder, name, hashes)
+    return path if name in hashes or (not hashes and path.exists()) else None
+
+
 def _read_directions(folder: Path, hashes: Mapping[str, str], latent_shape: tuple[int, ...]) -> dict[str, Direction]:
-    path = file_of(folder, DIRECTIONS, hashes)
-    if DIRECTIONS not in hashes and (hashes or not path.exists()):
+    if (path := _optional(folder, DIRECTIONS, hashes)) is None:
         return {}
     found = load_directions(path, sha256=hashes.get(DIRECTIONS))
     for name, direction in found.items():
@@ -190,7 +195,5 @@ def _read_directions(folder: Path, hashes: Mapping[str, str], latent_shape: tupl
 
 
 def _read_fitness(folder: Path, hashes: Mapping[str, str], config: ModelConfig) -> Fitness | None:
-    path = file_of(folder, FITNESS, hashes)
-    if FITNESS not in hashes and (hashes or not path.exists()):
-        return None
-    return load_fitness(path, count_of_figures(config.image), sha256=hashes.get(FITNESS))
+    path = _optional(folder, FITNESS, hashes)
+    return None if path is None else load_fitness(path, count_of_figures(config.image), sha256=hashes.get(FITNESS))

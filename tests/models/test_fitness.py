@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from interpzoo import load
+from interpzoo.config import ImageSpec
 from interpzoo.errors import InputError, WeightsError
-from interpzoo.fitness import FEWEST, measured
+from interpzoo.fitness import FEWEST, count_of_figures, figures, measured
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import FITNESS, write_hashes
 from interpzoo.pretrained.stored import write_tensors
@@ -104,3 +105,10 @@ def test_damaged_figures_are_refused(
     write_hashes(folder)
     with pytest.raises(WeightsError, match=message):
         load(folder)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 32, 20), (4, 5, 1), (2, 64, 64)])
+def test_the_number_of_figures_is_known_without_an_image(shape: tuple[int, int, int]) -> None:
+    spec = ImageSpec(**dict(zip(("channels", "height", "width"), shape, strict=True)))
+    images = torch.rand(2, *shape)
+    assert figures(images, images).shape == (2, count_of_figures(spec))
