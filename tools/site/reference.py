@@ -22,6 +22,7 @@ MODULES: Final = (
     "interpzoo.onnx",
     "interpzoo_riemannian",
     "interpzoo_metamorphosis",
+    "interpzoo_lol",
     "interpzoo.plugins",
     "interpzoo.interfaces",
     "interpzoo.config",

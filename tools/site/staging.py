@@ -51,6 +51,7 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
         "ideas/lowbend",
         "ideas/riemannian",
         "ideas/metamorphosis",
+        "ideas/lol",
         "ideas/*",
     ),
     "Notebooks": ("notebooks/first-steps", "notebooks/geometry", "notebooks/*"),
