@@ -30,15 +30,20 @@ PAIRS, FRAMES = 2, 9
 @click.option("--strips/--no-strips", default=True, help="Walk with every model; takes some minutes.")
 def main(folder: Path, *, strips: bool) -> None:
     """Write index.html and the strips of all models to FOLDER."""
-    boards = leaderboards(read_records(RECORDS), metrics_named())
     try:
-        if strips:
-            save_strips(folder, boards)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / "index.html") as temporary:
-            temporary.write_text(render_html(boards, folder), "utf-8")
+        write_page(folder, strips=strips)
     except InterpzooError as error:
         raise click.ClickException(str(error)) from error
+
+
+def write_page(folder: Path, *, strips: bool = True) -> None:
+    """Write index.html, and the strips of all models beside it."""
+    boards = leaderboards(read_records(RECORDS), metrics_named())
+    if strips:
+        save_strips(folder, boards)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / "index.html") as temporary:
+        temporary.write_text(render_html(boards, folder), "utf-8")
 
 
 @torch.no_grad()

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 from sphinx.cmd.build import build_main
 
+from tools.leaderboard_page import write_page
 from tools.site.checking import faults
-from tools.site.staging import ROOT, stage
+from tools.site.staging import LEADERBOARD, ROOT, stage
 
 
 @click.command()
@@ -27,6 +28,7 @@ def main(output: Path) -> None:
     options += ["-c", str(Path(__file__).parent), "-d", str(sources / ".doctrees")]
     if build_main([*options, str(sources), str(output)]):
         raise click.ClickException("the documentation has faults, see above")
+    write_page(output / LEADERBOARD)
     if found := [*faults(output)]:
         raise click.ClickException("\n".join(found))
     click.echo(f"{output / 'index.html'}: the documentation")

@@ -15,6 +15,8 @@ from tools.site import commands, gallery, reference
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
+LEADERBOARD: Final = "leaderboard"
+"""Folder of the page that `tools.leaderboard_page` writes into the built site."""
 
 NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
     "Start": ("install", "python", "commands"),
@@ -94,6 +96,8 @@ def stage(target: Path) -> None:
     reference.write(target / "reference" / "api")
     commands.write(target / "reference" / "cli")
     _list_studies(target / "studies")
+    with (target / "project" / "leaderboard.md").open("a", encoding="utf-8") as page:
+        page.write(f'\n<p><a href="../{LEADERBOARD}/index.html">The same tables to sort, with strips</a></p>\n')
     with (target / "index.md").open("a", encoding="utf-8") as index:
         index.write(_navigation(target))
 
