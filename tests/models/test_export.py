@@ -252,7 +252,7 @@ def test_what_cannot_be_exported_says_so(tmp_path: Path) -> None:
         wrap(nn.Identity(), Branching(), image=(3, 8, 8)).eval().export(tmp_path / "branching")
     assert not [*(tmp_path / "branching").iterdir()]
     with pytest.raises(InputError, match="draws one pixel after another"):
-        interpzoo.load("vae-pixelcnn-mnist").export(tmp_path / "pixels")
+        interpzoo.create("vae-pixelcnn-mnist").export(tmp_path / "pixels")
 
 
 @pytest.mark.parametrize("name", ["skipvae-mnist", "acai-celeba"])
