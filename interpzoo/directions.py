@@ -19,6 +19,7 @@ from interpzoo.text import quoted
 
 MOST_DIRECTIONS: Final = 4096
 """Largest number of directions of one file, and of principal directions."""
+_SHOWN: Final = 8
 
 _RIDGE: Final = 1.0  # of the mean variance, added to each: `benchmarks/directions.py` compares it to others
 _SMALL: Final = 1e-6  # of its length, below which nothing is left of a direction
@@ -88,10 +89,10 @@ def direction_between(positive: Tensor, negative: Tensor, *, name: str = "direct
     return Direction(_checked_name(name), vector.float().reshape(positive.shape[1:]))
 
 
-def principal_directions(codes: Tensor, count: int = 8) -> list[Direction]:
+def principal_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
     """The directions in which codes (n, *latent_shape) vary most, each one standard deviation long.
 
-    The sign is such that the largest entry is positive.
+    The sign is such that the largest entry is positive. By default 8 of them, or all where there are fewer.
 
     Raises:
         InputError: there are fewer codes than `count` + 1, or fewer dimensions than `count`.
@@ -100,11 +101,11 @@ def principal_directions(codes: Tensor, count: int = 8) -> list[Direction]:
     if codes.ndim < 2:
         raise InputError(f"codes have shape {tuple(codes.shape)}: expected (n, ...)")
     flat = codes.detach().cpu().double().flatten(1)
-    count = whole("count", count, 1, MOST_DIRECTIONS)
-    if count > min(len(flat) - 1, flat.shape[1]):
+    there = min(len(flat) - 1, flat.shape[1])
+    count = max(1, min(_SHOWN, there)) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
+    if count > there:
         raise InputError(
-            f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have at most "
-            f"{min(len(flat) - 1, flat.shape[1])} principal directions"
+            f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have at most {there} principal directions"
         )
     _, lengths, axes = torch.linalg.svd(flat - flat.mean(0), full_matrices=False)
     axes = axes[:count] * (lengths[:count, None] / (len(flat) - 1) ** 0.5)
@@ -113,15 +114,17 @@ def principal_directions(codes: Tensor, count: int = 8) -> list[Direction]:
     return [Direction(f"principal-{n}", axis.reshape(codes.shape[1:])) for n, axis in enumerate(axes, 1)]
 
 
-def axis_directions(codes: Tensor, count: int = 8) -> list[Direction]:
+def axis_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
     """Single numbers of a code, those of codes (n, *latent_shape) that vary most, one standard deviation each.
+
+    By default 8 of them, or all where there are fewer.
 
     Raises:
         InputError: there are fewer than two codes, or fewer numbers than `count`.
     """
     check_floats("codes", codes)
     flat = codes.detach().cpu().double().flatten(1)
-    count = whole("count", count, 1, MOST_DIRECTIONS)
+    count = min(_SHOWN, flat.shape[1]) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
     if len(flat) < 2 or count > flat.shape[1]:
         raise InputError(f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have not as many axes")
     lengths, order = flat.std(0).sort(descending=True, stable=True)

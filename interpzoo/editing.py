@@ -92,7 +92,7 @@ class Edited(Paths):
         directions: Literal["principal", "axes"] | Sequence[str | Direction] = "principal",
         strengths: Tensor | Sequence[float] = STRENGTHS,
         *,
-        count: int = 8,
+        count: int | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
         """Images (D, S, C, H, W): one row for each direction, along which one image is moved.
@@ -103,7 +103,7 @@ class Edited(Paths):
                 most. ``"axes"``: single numbers of the code, those first that vary most. Or directions, or names of
                 the model's.
             strengths: how far, in standard deviations or lengths of the direction.
-            count: number of principal directions or axes.
+            count: number of principal directions or axes; by default 8, or all where there are fewer.
             batch_size: as in `interpolate`.
 
         Raises:

@@ -78,6 +78,15 @@ def test_principal_directions_are_those_of_most_variance() -> None:
     assert torch.allclose(axes[0].vector, torch.tensor([[3.0, 0.0], [0.0, 0.0]]), atol=0.02)
 
 
+def test_without_a_count_there_are_as_many_directions_as_the_codes_have() -> None:
+    generator = torch.Generator().manual_seed(0)
+    assert len(principal_directions(torch.randn(5, 30, generator=generator))) == 4
+    assert len(principal_directions(torch.randn(50, 30, generator=generator))) == 8
+    assert len(axis_directions(torch.randn(50, 3, generator=generator))) == 3
+    with pytest.raises(InputError, match="at most 0 principal directions"):
+        principal_directions(torch.zeros(1, 30))
+
+
 def test_an_edit_moves_the_code_by_strengths(identity: InterpolationModel) -> None:
     a, b = random_images(2, identity.config.image)
     there = identity.direction(a, b)

@@ -35,7 +35,9 @@ Examples:
     metavar="WHICH",
     help="principal; axes (single numbers of the code); or names of the model's directions, with commas.",
 )
-@click.option("--count", default=8, show_default=True, metavar="N", help="Number of principal directions or axes.")
+@click.option(
+    "--count", type=int, metavar="N", show_default="8, or all that there are", help="Number of directions or axes."
+)
 @several("--strengths", metavar="S,S,...", help="How far to move, in standard deviations.", show_default="-2 to 2")
 @output_option(films=True)
 @film_options("back-and-forth", "once")
@@ -47,7 +49,7 @@ def command(
     image: str | None,
     *,
     directions: str,
-    count: int,
+    count: int | None,
     strengths: Sequence[float] | None,
     batch_size: int | None,
     device: str,
