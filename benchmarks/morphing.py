@@ -1,6 +1,6 @@
 """Compare ways between two portraits: how well the landmarks match, and what is left of the structure in the middle.
 
-    python benchmarks/morphing.py [--pairs 16] [--seed 0] [--split validation]
+    python benchmarks/morphing.py [--pairs 16] [--seed 0] [--split validation] [--codes tae:./taef2]
 
 Portraits of different people with a neutral face (data set portraits256, searched for under INTERPZOO_DATA), 256x256.
 
@@ -10,9 +10,9 @@ Portraits of different people with a neutral face (data set portraits256, search
 - det: smallest Jacobian determinant of a deformation or its inverse over all pairs; above 0, nothing folds.
 - seconds: CPU time a pair for finding the deformation and one frame, one thread.
 
-`optical flow` is that of scikit-image (`optical_flow_ilk`; the row is left out where it is not installed), along which
-both faces move halfway. `landmarks` warps by a thin-plate spline through the landmarks themselves: what a perfect match
-of them would give.
+`ILK flow` and `TV-L1 flow` are those of scikit-image (left out where it is not installed), along which both faces move
+halfway. `--codes` names an autoencoder, between whose codes a straight line is drawn. `landmarks` warps by a thin-plate
+spline through the landmarks themselves: what a perfect match of them would give.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from interpzoo_metamorphosis import morph
@@ -29,6 +30,7 @@ from interpzoo_metamorphosis.fields import at_points, smallest_determinant, warp
 from torch import Tensor
 from torch.nn import functional
 
+from interpzoo import load
 from interpzoo.config import ImageSpec
 from interpzoo.data.sources import load_splits
 from interpzoo.images import as_batch
@@ -41,18 +43,23 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", default="validation")
+    parser.add_argument("--codes", metavar="MODEL", action="append", default=[], help="an autoencoder of 256x256")
     args = parser.parse_args()
     torch.set_num_threads(1)
     a, b, points_a, points_b = portrait_pairs(args.split, args.pairs, args.seed)
     print(f"torch {torch.__version__}, 1 thread, {args.pairs} pairs of {args.split}, seed {args.seed}")
-    print(f"{'path':14} {'inner px':>8} {'all px':>8} {'det':>6} {'pooled':>7} {'full':>6} {'seconds':>8}")
-    for name, path in {"blend": _blend, "metamorphosis": _metamorphosis, **_flow(), "landmarks": _landmarks}.items():
+    print(f"{'path':18} {'inner px':>8} {'all px':>8} {'det':>6} {'pooled':>7} {'full':>6} {'seconds':>8}")
+    paths = {"blend": _blend, **{f"codes of {name}": _codes(name) for name in args.codes}}
+    paths |= {"metamorphosis": _metamorphosis, **_flows(), "landmarks": _landmarks}
+    for name, path in paths.items():
         start = time.process_time()
         middle, positions, det = path(a, b, points_a, points_b)
         seconds = (time.process_time() - start) / len(a)
         error = (positions - points_b).norm(dim=2)
         pooled, full = structure(middle, a, b, 4), structure(middle, a, b, 1)
-        shown = f"{name:14} {error[:, :INNER].mean():8.2f} {error.mean():8.2f} {det:6.2f} {pooled:7.2f} {full:6.2f}"
+        shown = (
+            f"{name[:18]:18} {error[:, :INNER].mean():8.2f} {error.mean():8.2f} {det:6.2f} {pooled:7.2f} {full:6.2f}"
+        )
         print(f"{shown} {seconds:8.2f}", flush=True)
     large = [functional.interpolate(images[:1], (1024, 1024), mode="bicubic").clamp(0, 1) for images in (a, b)]
     start = time.process_time()
@@ -92,6 +99,8 @@ def structure(middle: Tensor, a: Tensor, b: Tensor, pool: int) -> float:
 
 Result = tuple[Tensor, Tensor, float]
 """The middle frames, where the first images' landmarks end, and the smallest determinant."""
+Path = Callable[[Tensor, Tensor, Tensor, Tensor], Result]
+"""The result of images and landmarks (first, second)."""
 
 
 def _blend(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
@@ -104,21 +113,34 @@ def _metamorphosis(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> 
     return found.frames([0.5])[:, 0], found.positions(points_a), det
 
 
-def _flow() -> dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Result]]:
+def _codes(name: str) -> Path:
+    model = load(name)
+
+    def path(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
+        frames = [model.interpolate(*pair, t=[0.5], interpolator="linear") for pair in zip(a, b, strict=True)]
+        return torch.stack([frame[0] for frame in frames]).clamp(0, 1), points_a, float("nan")
+
+    return path
+
+
+def _flows() -> dict[str, Path]:
     try:
-        from skimage.registration import optical_flow_ilk
+        from skimage.registration import optical_flow_ilk, optical_flow_tvl1
     except ImportError:
         return {}
 
-    def path(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
-        grays = zip(a.mean(1).numpy(), b.mean(1).numpy(), strict=True)
-        flows = [optical_flow_ilk(first, second, radius=12) for first, second in grays]
-        field = torch.stack([torch.from_numpy(flow[::-1].copy()) for flow in flows]).float()
-        half = torch.full((len(a), 1, 1, 1), 0.5)
-        middle = blend([warp(a, -field / 2, "bicubic"), warp(b, field / 2, "bicubic")], [half, half]).clamp(0, 1)
-        return middle, points_a + at_points(field, points_a), float(smallest_determinant(field).min())
+    def along(flow: Callable[..., Any], **options: Any) -> Path:
+        def path(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:
+            grays = zip(a.mean(1).numpy(), b.mean(1).numpy(), strict=True)
+            flows = [flow(first, second, **options) for first, second in grays]
+            field = torch.stack([torch.from_numpy(flow[::-1].copy()) for flow in flows]).float()
+            half = torch.full((len(a), 1, 1, 1), 0.5)
+            middle = blend([warp(a, -field / 2, "bicubic"), warp(b, field / 2, "bicubic")], [half, half]).clamp(0, 1)
+            return middle, points_a + at_points(field, points_a), float(smallest_determinant(field).min())
 
-    return {"optical flow": path}
+        return path
+
+    return {"ILK flow": along(optical_flow_ilk, radius=12), "TV-L1 flow": along(optical_flow_tvl1)}
 
 
 def _landmarks(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Result:

@@ -71,7 +71,8 @@ class Edited(Paths):
             images: one image or several.
             direction: a `Direction`, or the name of one of the model's.
             strengths: how far (S,), in lengths of the direction; 0 is the reconstruction.
-            size, refine, batch_size: as in `interpolate`.
+            size: as in `interpolate`; a model of any size takes the direction's by default.
+            refine, batch_size: as in `interpolate`.
 
         Returns:
             (S, C, H, W) for a single image, (B, S, C, H, W) for several.
@@ -81,8 +82,9 @@ class Edited(Paths):
             InputError: the direction is of another model's codes, or `strengths` are not 1 to 10,000 finite numbers.
             UnknownNameError: the model has no direction of this name.
         """
-        codes = self._encode_in_chunks(images, size, refine, batch_size)
-        frames = self._decode_paths(self._moved(codes, self._direction(direction), strengths), batch_size)
+        along = self._direction(direction)
+        codes = self._encode_in_chunks(images, size if size is not None else self._size_of(along), refine, batch_size)
+        frames = self._decode_paths(self._moved(codes, along, strengths), batch_size)
         return frames[0] if is_single(images) else frames
 
     @torch.no_grad()
@@ -98,7 +100,8 @@ class Edited(Paths):
         """Images (D, S, C, H, W): one row for each direction, along which one image is moved.
 
         Args:
-            image: the image; by default the mean of the model's example codes.
+            image: the image; by default the mean of the model's example codes. A model of any size takes it at that of
+                the first direction.
             directions: ``"principal"``: those in which the model's training codes (or, without them, its examples) vary
                 most. ``"axes"``: single numbers of the code, those first that vary most. Or directions, or names of
                 the model's.
@@ -120,7 +123,8 @@ class Edited(Paths):
             rows = self._listed("directions", directions)
         if not rows:
             raise InputError("directions = []: expected at least one")
-        code = self._encode_in_chunks(image, None, 0, batch_size) if image is not None else self._mean_code()
+        size = self._size_of(rows[0])
+        code = self._encode_in_chunks(image, size, 0, batch_size) if image is not None else self._mean_code()
         if len(code) != 1:
             raise InputError(f"a traversal moves one image, got {len(code)}: use edit for several")
         paths = torch.cat([self._moved(code, one, strengths) for one in rows])
@@ -140,6 +144,14 @@ class Edited(Paths):
             there = did_you_mean(direction, self.directions) or " Find one with model.direction(positive, negative)."
             raise UnknownNameError(f"{self.name!r} has no direction {quoted(direction)}.{there}")
         return self.directions[direction]
+
+    def _size_of(self, direction: Direction) -> tuple[int, int] | None:
+        """Of the images whose codes a direction fits; ``None`` where it fits none, which `_moved` reports."""
+        try:
+            spec = self.sizes.of_codes(direction.vector[None])
+        except InputError:
+            return None
+        return spec.height, spec.width
 
     def _moved(self, codes: Tensor, direction: Direction, strengths: Tensor | Sequence[float]) -> Tensor:
         """Codes (B, S, ...) of codes (B, ...)."""

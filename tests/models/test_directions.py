@@ -191,3 +191,16 @@ def test_bad_input_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         call(identity, random_images(1, identity.config.image)[0])
+
+
+def test_a_model_of_any_size_takes_an_image_at_the_size_of_the_direction() -> None:
+    model = wrap(nn.Identity(), nn.Identity(), image=(3, 8, 8), size_multiple=1).eval()
+    model.codes = random_images(5, model.config.image)
+    photo = torch.rand(3, 20, 24)
+    assert model.traverse(photo, strengths=[0.0]).shape == (4, 1, 3, 8, 8)
+    brighter = Direction("brighter", torch.full((3, 16, 16), 0.1))
+    frames = model.edit(photo, brighter, [0.0, 1.0])
+    assert frames.shape == (2, 3, 16, 16)
+    assert torch.allclose(frames[1] - frames[0], brighter.vector, atol=1e-6)
+    with pytest.raises(InputError, match="expected that of the codes"):
+        model.edit(photo, brighter, size=(8, 8))
