@@ -5,7 +5,10 @@ Sources: Heusel et al. 2017 (arXiv 1706.08500); Chong and Forsyth 2020 (arXiv 19
 give no interval over pairs of images, whose frames are not independent samples.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -65,15 +68,15 @@ class FrechetDistance(SetMetric):
         averaged, for two halves of both: 2 F(n) - F(n / 2) is 0 on average where frames are real, and may be negative.
         """
         _check(frames, real, least=4)
-        x, y = frames.double(), real.double()
-
-        def distance(rows: Tensor, images: Tensor) -> float:
-            a, b = x[rows].flatten(0, 1), y[images]
-            return gaussian_distance((a.mean(0), b.mean(0)), (torch.cov(a.T), torch.cov(b.T)))
+        # Centered, so that sums of squares keep their digits.
+        x, y = (features.double() - real.double().mean(0) for features in (frames, real))
 
         def corrected(rows: Tensor, images: Tensor, generator: Generator) -> float:
-            halves = [distance(r, i) for r, i in zip(_halves(rows, generator), _halves(images, generator), strict=True)]
-            return 2 * distance(rows, images) - sum(halves) / len(halves)
+            # The moments of a whole are those of its halves, added.
+            a = [_Moments.of(x[half].flatten(0, 1)) for half in _halves(rows, generator)]
+            b = [_Moments.of(y[half]) for half in _halves(images, generator)]
+            halves = [first.distance(second) for first, second in zip(a, b, strict=True)]
+            return 2 * (a[0] + a[1]).distance(b[0] + b[1]) - sum(halves) / len(halves)
 
         def resample(rows: Tensor, generator: Generator) -> float:
             return corrected(rows, torch.randint(len(y), (len(y),), generator=generator), generator)
@@ -173,11 +176,41 @@ def gaussian_distance(means: tuple[Tensor, Tensor], covariances: tuple[Tensor, T
     All are float64: means (D,), and covariances (D, D), symmetric without negative eigenvalues.
     """
     first, second = covariances
-    values, vectors = torch.linalg.eigh(first)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
+    # Any R with R R^T = C1 gives the eigenvalues of C1 C2; the triangular one is found fastest, where there is one.
+    root, singular = torch.linalg.cholesky_ex(first)
+    if singular:
+        values, vectors = torch.linalg.eigh(first)
+        root = vectors * values.clamp(min=0).sqrt()
+    cross = torch.linalg.eigvalsh(root.T @ second @ root).clamp(min=0).sqrt().sum()
     gap = (means[0] - means[1]).square().sum()
     return float(gap + first.trace() + second.trace() - 2 * cross)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Number, sum and sum of squares of features, which add up over parts."""
+
+    n: int
+    first: Tensor
+    second: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> _Moments:
+        return cls(len(features), features.sum(0), features.T @ features)
+
+    def __add__(self, other: _Moments) -> _Moments:
+        return _Moments(self.n + other.n, self.first + other.first, self.second + other.second)
+
+    def distance(self, other: _Moments) -> float:
+        return gaussian_distance((self.mean, other.mean), (self.covariance, other.covariance))
+
+    @property
+    def mean(self) -> Tensor:
+        return self.first / self.n
+
+    @property
+    def covariance(self) -> Tensor:
+        return (self.second - torch.outer(self.first, self.mean)) / (self.n - 1)
 
 
 def _inside(frames: Tensor, real: Tensor) -> Tensor:
