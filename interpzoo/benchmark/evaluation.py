@@ -51,7 +51,12 @@ class Evaluation(Shared):
     @property
     def frames(self) -> Tensor:
         """(N, T, C, H, W): frames between `pairs`, unclamped, ends included; raises an `InputError` if not finite."""
-        return self.shared("frames", lambda: self._interpolate(self.pairs, self.task.positions))
+        return self.shared("frames", self._frames)
+
+    @property
+    def path_codes(self) -> Tensor:
+        """(N, T, *latent_shape): the codes that `frames` are decoded from, on the model's device; raises as `model`."""
+        return self.shared("path codes", lambda: self.model.interpolate_codes(*self.end_codes, self.task.positions))
 
     @property
     def training_frames(self) -> Tensor:
@@ -91,8 +96,17 @@ class Evaluation(Shared):
     def _end_codes(self) -> tuple[Tensor, Tensor]:
         return self.model.encode(self.pairs.first), self.model.encode(self.pairs.last)
 
+    @torch.no_grad()
+    def _frames(self) -> Tensor:
+        if self.candidate.model is None:
+            return self._interpolate(self.pairs, self.task.positions)
+        # As the candidate's own, which would search for the paths again.
+        return self._finite(self.model.decode(self.path_codes).cpu())
+
     def _interpolate(self, pairs: Pairs, positions: Tensor) -> Tensor:
-        frames = self.candidate.frames(self.task, pairs, positions)
+        return self._finite(self.candidate.frames(self.task, pairs, positions))
+
+    def _finite(self, frames: Tensor) -> Tensor:
         finite = frames.isfinite().flatten(1).all(1)
         if not bool(finite.all()):
             row = int((~finite).nonzero()[0])

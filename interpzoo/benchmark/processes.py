@@ -4,14 +4,16 @@ import functools
 import itertools
 import os
 import time
-from collections.abc import Iterator
-from typing import Any, Final, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import torch
 
 _CALLS: Final = itertools.count()
 """Numbers of the calls: all processes make the same calls in the same order."""
 _PAUSE: Final = 0.2
+
+T = TypeVar("T")
 
 
 class _Store(Protocol):
@@ -20,13 +22,14 @@ class _Store(Protocol):
 
 def turns() -> Iterator[int]:
     """Increasing numbers from 0: a process gets the next that no other has, so a faster one does more of the work."""
-    store = _store()
-    if store is None:
-        yield from itertools.count()
-        return
-    key = f"turns {next(_CALLS)}"
-    while True:
-        yield store.add(key, 1) - 1
+    store, key = _store(), f"turns {next(_CALLS)}"
+    return itertools.count() if store is None else (store.add(key, 1) - 1 for _ in itertools.repeat(None))
+
+
+def from_own_place(items: Sequence[T]) -> Sequence[T]:
+    """All items, each process from another place on, so that processes meet only when one has done its share."""
+    first = 0 if _store() is None else len(items) * int(os.environ["RANK"]) // int(os.environ["WORLD_SIZE"])
+    return [*items[first:], *items[:first]]
 
 
 def all_done() -> bool:

@@ -1,6 +1,5 @@
 """Scoring: every metric on every candidate, resumable and shared by several processes."""
 
-import itertools
 import math
 import platform
 import time
@@ -15,7 +14,7 @@ from torch import nn
 from interpzoo.benchmark.candidates import ModelCandidate, controls
 from interpzoo.benchmark.evaluation import Candidate, Evaluation
 from interpzoo.benchmark.metric import Metric, NamedMetric, metrics_named
-from interpzoo.benchmark.processes import turns
+from interpzoo.benchmark.processes import from_own_place, turns
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Record, Score, path_of, read_record, write_record
 from interpzoo.benchmark.selection import Job
@@ -93,7 +92,8 @@ def benchmark(
     """Score models and controls and write one file for each. Scores that are already there are not measured again.
 
     A metric that fails leaves its error in the record, and the rest goes on; so it does without a model that cannot be
-    loaded. Where accelerate has started several processes, each takes the next candidate that is left.
+    loaded. Where accelerate has started several processes, each begins with data sets of its own, and then takes the
+    next candidate that is left.
 
     Args:
         jobs: data sets with their models, see `jobs_of`.
@@ -118,17 +118,15 @@ def benchmark(
     images = dict.fromkeys(job.image for job in jobs)
     networks = {} if features is None else {image: features_named(features, image, device=device) for image in images}
     order = {named.name: number for number, named in enumerate(metrics_named())}
-    count = itertools.count()
-    mine = turns()
-    turn = next(mine)
-    for job in jobs:
+    # A job is begun by one process, and others join where all are begun: what it shares is made once, if possible.
+    for job, mine in from_own_place([(job, turns()) for job in jobs]):
+        turn = next(mine)
+        if turn >= job.candidates:
+            continue
         task = Task(job.data, job.image, protocol or EvaluationProtocol(), data_root, features=networks.get(job.image))
-        for control in controls(task):
-            if next(count) == turn:
-                yield _resumed(Evaluation(task, control), "", metrics, output, progress, order)
-                turn = next(mine)
-        for name, source in job.models.items():
-            if next(count) == turn:
+        # Models first: their time differs most, and the last candidates should be short.
+        for number, (name, source) in enumerate(job.models.items()):
+            if number == turn:
                 try:
                     weights, model = locate(source).fingerprint(), load(source, device=device)
                 except InterpzooError as error:
@@ -136,6 +134,10 @@ def benchmark(
                 else:
                     evaluation = Evaluation(task, ModelCandidate(model, name))
                     yield _resumed(evaluation, weights, metrics, output, progress, order)
+                turn = next(mine)
+        for number, control in enumerate(controls(task), len(job.models)):
+            if number == turn:
+                yield _resumed(Evaluation(task, control), "", metrics, output, progress, order)
                 turn = next(mine)
 
 

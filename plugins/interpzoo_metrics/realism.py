@@ -112,12 +112,11 @@ class CycleError(Metric):
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        model, (first, last) = evaluation.model, evaluation.end_codes
-        codes = torch.cat([first, last]).float()
+        codes = torch.cat(evaluation.end_codes).float()
         variance = float(codes.var(0, correction=0).sum())
         if not variance > 0:
             return NotApplicable("all ends have one code")
-        path = model.interpolate_codes(first, last, evaluation.task.positions)[:, 1:-1]
+        path = evaluation.path_codes[:, 1:-1]
         found = _encode(evaluation, evaluation.frames[:, 1:-1])
         return Measured.mean((found - path.cpu()).flatten(2).square().sum(2).mean(1) / variance)
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from interpzoo.benchmark.processes import all_done, turns
+from interpzoo.benchmark import processes
+from interpzoo.benchmark.processes import all_done, from_own_place, turns
 from tests.processes import TWO
 
 _SCRIPT = """
 import json, os, pathlib, sys, time
-from interpzoo.benchmark.processes import all_done, turns
+from interpzoo.benchmark import processes
+from interpzoo.benchmark.processes import all_done, from_own_place, turns
 
 folder, rank = pathlib.Path(sys.argv[1]), os.environ["RANK"]
 taken = {"first": [], "second": []}
@@ -46,6 +48,15 @@ for name, mine in taken.items():
 def test_one_process_has_every_turn_and_goes_on() -> None:
     assert [*islice(turns(), 4)] == [*islice(turns(), 4)] == [0, 1, 2, 3]
     assert all_done()
+
+
+def test_processes_begin_at_places_of_their_own_and_pass_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert from_own_place("abcde") == [*"abcde"]
+    monkeypatch.setattr(processes, "_store", object)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, expected in (("0", "abcde"), ("1", "cdeab")):
+        monkeypatch.setenv("RANK", rank)
+        assert "".join(from_own_place("abcde")) == expected
 
 
 @pytest.mark.slow
