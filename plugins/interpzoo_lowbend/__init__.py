@@ -8,6 +8,7 @@ INTERPZOO_API = 1
 @hookimpl
 def register(registry: Registrar) -> None:
     registry.add("regularizer", "lowbend", "interpzoo_lowbend.lowbend:LowBending")
+    registry.add("interpolator", "projected", "interpzoo_lowbend.projected:Projected")
     registry.add("dataset", "sundial", "interpzoo_lowbend.datasets:Sundial")
     registry.add("dataset", "rotating-object", "interpzoo_lowbend.datasets:RotatingObject")
     registry.add("dataset", "arc", "interpzoo_lowbend.datasets:Arc")
