@@ -17,6 +17,7 @@ __getattr__, _, __all__ = attach_stub(__name__, __file__)
 def register(registry: Registrar) -> None:
     registry.add("interpolator", "geodesic", "interpzoo_riemannian.interpolators:Shortest")
     registry.add("interpolator", "geodesic-paper", "interpzoo_riemannian.interpolators:PaperShortest")
+    registry.add("decoder", "ensemble", "interpzoo_riemannian.ensemble:Ensemble")
     registry.add("metric", "straightness", "interpzoo_riemannian.metrics:Straightness")
     registry.add("metric", "geodesic-share-median", "interpzoo_riemannian.metrics:MedianGeodesicShare")
     registry.add("metric", "geodesic-share-low", "interpzoo_riemannian.metrics:LowGeodesicShare")

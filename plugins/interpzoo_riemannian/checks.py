@@ -11,6 +11,7 @@ from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
 from interpzoo.errors import InputError, InterpzooError
 from interpzoo.geometry import Decode, flat_decoder, vjp
 from interpzoo.tensors import FLOATS, check_plain
+from interpzoo_riemannian.ensemble import Ensemble, Expected
 
 _VALUES_AT_ONCE = 2**20
 """Output values decoded at once where the caller sets no batch size."""
@@ -92,13 +93,15 @@ def linearizable_parts(batch_size: int, *points: Tensor) -> Iterator[tuple[Tenso
 def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple[Decode, int]:
     """`decoder` on flat latents (B, d), tried on two of `z` (B, *latent), and `batch_size` or a default by output size.
 
+    Of an `Ensemble` it is the function with the expected metric.
+
     Raises:
         InputError: as `flat_decoder`; `batch_size` is not at least 1; the decoder fails, or its outputs are random,
             depend on their batch, or are not differentiable.
     """
     if batch_size is not None:
         batch_size = whole("batch_size", batch_size, 1, MOST_AT_ONCE)
-    flat = flat_decoder(decoder, z.shape[1:])
+    flat = flat_decoder(Expected(decoder) if isinstance(decoder, Ensemble) else decoder, z.shape[1:])
     few = flat_float(z[:2])
     try:
         y, pull = vjp(flat, few)

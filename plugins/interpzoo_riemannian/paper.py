@@ -21,6 +21,7 @@ from interpzoo_riemannian.checks import (
     linearizable_parts,
 )
 from interpzoo_riemannian.curves import Curves
+from interpzoo_riemannian.ensemble import single
 from interpzoo_riemannian.minimizers import Minimum
 from interpzoo_riemannian.shooting import carried_along
 from interpzoo_riemannian.solver import Geodesic, checked_against_line, curves_between
@@ -61,7 +62,7 @@ def geodesic_path(
     """
     check_latents(z0=z0, z1=z1)
     steps, max_iterations = check_steps(steps, least=3), whole("max_iterations", max_iterations, 0, MOST_ITERATIONS)
-    flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
+    flat, batch_size = checked_decoder(single(decoder), torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     curves = all_curves = curves_between(flat, ends, batch_size)
     h = None if encoder is None else flat_decoder(encoder, decoder(z0[:1]).shape[1:])
@@ -115,7 +116,7 @@ def parallel_translation(
             return here.pull(here.project(u))
         return jvp(flat_decoder(encoder, decoder(path[:1, 0]).shape[1:]), here.output, u)[1]
 
-    return carried_along(carry, decoder, path, v, batch_size)
+    return carried_along(carry, single(decoder), path, v, batch_size)
 
 
 @differentiable
@@ -132,7 +133,7 @@ def geodesic_shooting(
     """
     check_latents(z=z, v=v)
     steps = check_steps(steps)
-    flat, batch_size = checked_decoder(decoder, z, batch_size)
+    flat, batch_size = checked_decoder(single(decoder), z, batch_size)
     h = flat_decoder(encoder, decoder(z[:1]).shape[1:])
     paths: list[Tensor] = []
     for node, vector in linearizable_parts(batch_size, flat_float(z), flat_float(v)):
