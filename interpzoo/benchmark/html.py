@@ -4,7 +4,7 @@ import base64
 import hashlib
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from itertools import groupby
@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Final
 
 from interpzoo.benchmark.metric import NamedMetric
-from interpzoo.benchmark.report import ARROWS, Leaderboard, cell, value_of
+from interpzoo.benchmark.page import aged
+from interpzoo.benchmark.report import Leaderboard, cell, value_of
 from interpzoo.benchmark.results import Record, strip_of
 
 _ABOUT: Final = """\
 <p>Generated from the records of <code>interpzoo benchmark</code>. Each part is for one data set and one protocol.
-Lines show 95 % confidence intervals over pairs of images; bold are the best model and all whose interval overlaps
-with its own. Gray rows are controls, paths without a model: <i>truth</i> is the ground-truth path where it is known,
-<i>nearest</i> the training images nearest to it, <i>jump</i> the first image until the middle and then the other,
-<i>blend</i> their cross-fade.</p>
+Lines show 95 % confidence intervals over pairs of images; bold are the best model and all that the same pairs do not
+show to be worse. Gray rows are controls, paths without a model: <i>truth</i> is the ground-truth path where it is
+known, <i>nearest</i> the training images nearest to it, <i>jump</i> the first image until the middle and then the
+other, <i>blend</i> their cross-fade.</p>
 <p>No family of metrics can rank models alone: read a row across. Where a metric does not rank the controls in its own
-order, it is not fit for this data; its column is pale, and the reason stands below the table.</p>"""
-_SIGNS: Final = {"v": "lower is better", "^": "higher is better"}
+order, with intervals apart, it is not fit for this data; its column is pale, and the reason stands below the table.
+<i>Near the truth</i> is near the score of the ground-truth paths. <i>No rank</i> is for what a cross-fade would be best
+by. <i>Worse than the blend</i> is a model that does worse than mixing the pixels.</p>"""
+_SIGNS: Final = {"lower": "lower is better", "higher": "higher is better", "no rank": "no rank"}
 
 
 def render_html(boards: Sequence[Leaderboard], folder: Path | None = None) -> str:
@@ -57,7 +60,8 @@ def _site(name: str) -> str:
 def _board(board: Leaderboard, folder: Path | None) -> Iterator[str]:
     protocol, features = board.records[0].protocol, board.records[0].features
     yield f'<section aria-labelledby="{escape(board.name)}">\n<h2 id="{escape(board.name)}">{escape(board.name)}</h2>'
-    yield f"<p>At most {protocol.pairs} pairs, seed {protocol.seed}; features: {escape(features)}.</p>"
+    told = "".join(f" {escape(text)}" for text in aged(board))
+    yield f"<p>At most {protocol.pairs} pairs, seed {protocol.seed}; features: {escape(features)}.{told}</p>"
     headlines = board.headlines()
     if headlines:
         yield _table(board, headlines, "The first metric of each family that is fit here", folder)
@@ -73,7 +77,8 @@ def _board(board: Leaderboard, folder: Path | None) -> Iterator[str]:
 def _table(board: Leaderboard, metrics: Sequence[NamedMetric], caption: str, folder: Path | None) -> str:
     best = {named.name: board.best(named) for named in metrics}
     heads = "".join(_head(board, named) for named in metrics)
-    rows = "\n".join(_row(board, record, metrics, best, folder) for record in board.records)
+    below = board.below_blend()
+    rows = "\n".join(_row(board, record, metrics, best, below, folder) for record in board.records)
     return (
         f'<div class="wide"><table aria-label="{escape(caption)}"><thead><tr><th scope="col">'
         f'<button type="button">Model</button></th>{heads}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
@@ -82,7 +87,8 @@ def _table(board: Leaderboard, metrics: Sequence[NamedMetric], caption: str, fol
 
 def _head(board: Leaderboard, named: NamedMetric) -> str:
     metric, check = named.metric, board.check(named)
-    sign = _SIGNS[ARROWS[metric.better]]
+    words = board.aim(named).words
+    sign = escape(_SIGNS.get(words, f"{words} is better"))
     unfit = "" if check.valid else "<small>not fit here</small>"
     state = "" if check.valid else ' class="unfit"'
     title = escape(metric.title)
@@ -94,6 +100,7 @@ def _row(
     record: Record,
     metrics: Sequence[NamedMetric],
     best: dict[str, list[str]],
+    below_blend: Collection[str],
     folder: Path | None,
 ) -> str:
     name = escape(record.candidate)
@@ -115,7 +122,8 @@ def _row(
         small = f"<small>{escape(interval)}</small>" if interval else ""
         cells.append(f"<td{attributes}>{escape(number)}{small}{_interval(board, named, record)}</td>")
     state = ' class="control"' if record.control else ""
-    return f'<tr{state}><th scope="row" data-value="{name}">{name}{picture}</th>{"".join(cells)}</tr>'
+    below = "<small>worse than the blend</small>" if not record.control and record.candidate in below_blend else ""
+    return f'<tr{state}><th scope="row" data-value="{name}">{name}{below}{picture}</th>{"".join(cells)}</tr>'
 
 
 def _interval(board: Leaderboard, named: NamedMetric, record: Record) -> str:

@@ -45,12 +45,17 @@ class Metric(Configured[ConfigT], ABC):
     """Name in tables and on cards."""
     family: ClassVar[Family]
     better: ClassVar[Literal["lower", "higher"]]
+    target: ClassVar[float | Literal["truth"] | None] = None
+    """The score that models should have, where it is not the lowest or highest: they are ranked by their distance from
+    it. ``truth``: that of the ground-truth paths, where they are known."""
+    ranked: ClassVar[bool] = True
+    """Whether models are ranked where no target is known. A metric that a cross-fade is best by ranks none."""
     leading: ClassVar[bool] = False
     """Whether this metric represents its family in summary tables, where it passes its sanity check."""
     needs: ClassVar[frozenset[Need]] = frozenset()
     """Requirements; where one is not met the metric is not applicable and `measure` is not called."""
     order: ClassVar[tuple[tuple[Control, Control], ...]] = ()
-    """Pairs of controls of which the metric must score the first better."""
+    """Pairs of controls of which the metric must score the first better, with intervals apart."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

@@ -5,29 +5,37 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from interpzoo.benchmark.metric import Metric, NamedMetric
-from interpzoo.benchmark.report import Leaderboard, table, value_of
+from interpzoo.benchmark.ranking import FEWEST
+from interpzoo.benchmark.report import Leaderboard, number, table, value_of
+from interpzoo.benchmark.results import FORMAT
 from interpzoo.markdown import markdown_table
 
 _HEAD = """\
 # Leaderboard
 
 Generated from the records of `interpzoo benchmark`. Each table is for one data set and one protocol. Brackets are 95 %
-confidence intervals over pairs of images; `*` marks the best model and all whose interval overlaps with its own. Rows
-in parentheses are controls, paths without a model: `truth` is the ground-truth path where it is known, `nearest` the
-training images nearest to it (or to the blend, where it is not known), `jump` the first image until the middle and then
-the other, `blend` their cross-fade.
+confidence intervals over pairs of images. Rows in parentheses are controls, paths without a model: `truth` is the
+ground-truth path where it is known, `nearest` the training images nearest to it (or to the blend, where it is not
+known), `jump` the first image until the middle and then the other, `blend` their cross-fade.
+
+The head of a column says what is better: a *lower* or a *higher* score, one *near* that of real frames (1), or one
+*near the truth*, the score of the ground-truth paths. `*` marks the best model and all that the same pairs do not show
+to be worse: the interval of the paired difference includes 0. A column with *no rank* has no `*`, as a cross-fade would
+be best by it; nor has a score of fewer than {FEWEST} pairs. A model that is *worse than the blend* does worse than
+mixing the pixels, by the first valid metric of truth, or of realism where the truth is not known.
 
 No family of metrics can rank models alone. *Realism* does not notice a jump between two real images, *motion* does not
 notice a smooth cross-fade, and *truth* is known on drawn data only. *Reconstruction* is the price paid at the ends.
-*Representation* and *geometry* judge the codes and not what is seen. Read a row across. Where a metric does not rank
-the controls in its own order it fails its sanity check, and it is left out of the summary of that data set.
+*Representation* judges the codes and not what is seen. *Geometry* says how far from a fade a path is, and how flat
+the codes are. Read a row across. Where a metric does not rank the controls in its own order, with intervals apart, it
+fails its sanity check, and it is left out of the summary of that data set.
 """
 
 
 def render(boards: Sequence[Leaderboard], *, pictures: bool = False) -> str:
     """The page as Markdown; `pictures` says whether the pictures of `save_pictures` are next to it."""
-    parts = [_HEAD, *(part for board in boards for part in _board(board, pictures)), _metrics(boards)]
-    return "\n".join(parts)
+    tables = (part for board in boards for part in _board(board, pictures))
+    return "\n".join([_HEAD.format(FEWEST=FEWEST), *tables, _metrics(boards)])
 
 
 def _board(board: Leaderboard, pictures: bool) -> Iterator[str]:
@@ -35,7 +43,7 @@ def _board(board: Leaderboard, pictures: bool) -> Iterator[str]:
     yield _protocol(board)
     chosen = board.headlines()
     if board.models and chosen:
-        yield "\n".join(_verdict(board, named) for named in chosen) + "\n"
+        yield "\n".join([*(_verdict(board, named) for named in chosen), *_below(board)]) + "\n"
     if chosen:
         yield _table(board, chosen)
     if pictures:
@@ -63,12 +71,33 @@ def _protocol(board: Leaderboard) -> str:
     return (
         f"At most {protocol.pairs} pairs, seed {protocol.seed}; features: {record.features}."
         + (f" Models saw {samples} training images" + (" each." if len(trained) == 1 else ".") if trained else "")
+        + "".join(f" {text}" for text in aged(board))
         + "\n"
     )
 
 
+def aged(board: Leaderboard) -> Iterator[str]:
+    """What to know of scores by older measures, if there are any."""
+    again = f"Version {FORMAT} is the latest: run the benchmark again."
+    old = [record.candidate for record in board.records if record.format < board.version]
+    if board.version < FORMAT:
+        yield f"These are scores by version {board.version} of the measures. {again}"
+    if old:
+        yield f"Scores by older measures, which are not compared: {', '.join(old)}. {again}"
+
+
+def _below(board: Leaderboard) -> Iterator[str]:
+    named, found = board.yardstick(), board.below_blend()
+    if named is not None and found:
+        gaps = (f"`{name}` (by {number(g.value)} [{number(g.low)}, {number(g.high)}])" for name, g in found.items())
+        yield f"- **worse than the blend**, by {named.metric.title}: {', '.join(gaps)}"
+
+
 def _verdict(board: Leaderboard, named: NamedMetric) -> str:
-    first, *others = board.best(named)
+    if not (best := board.best(named)):
+        why = f"fewer than {FEWEST} pairs" if board.aim(named).ranked else "the truth is not known"
+        return f"- {named.metric.family}, by {named.metric.title}: no rank, {why}"
+    first, *others = best
     equals = f", not distinguishable from {', '.join(f'`{name}`' for name in others)}" if others else ""
     return f"- {named.metric.family}, by {named.metric.title}: `{first}`{equals}"
 

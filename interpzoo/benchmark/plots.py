@@ -13,7 +13,7 @@ import torch
 from interpzoo.benchmark.candidates import ModelCandidate, controls
 from interpzoo.benchmark.evaluation import Candidate
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.benchmark.report import Leaderboard, value_of
+from interpzoo.benchmark.report import Leaderboard
 from interpzoo.benchmark.results import strip_of, task_name
 from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
@@ -101,7 +101,7 @@ def save_bars(path: Path, board: Leaderboard) -> None:
         panel.set_yticks(range(len(names)), names, fontsize=7)
         panel.invert_yaxis()
         note = "" if valid else ", fails its check"
-        panel.set_title(f"{named.metric.title} ({named.metric.better}){note}", fontsize=8)
+        panel.set_title(f"{named.metric.title} ({board.aim(named).words}){note}", fontsize=8)
         panel.tick_params(axis="x", labelsize=7)
     for panel in panels.flat[len(metrics) :]:
         panel.set_visible(False)
@@ -140,9 +140,10 @@ def rank_correlations(board: Leaderboard) -> Mapping[tuple[str, str], float]:
         return {}
     columns: dict[str, list[float]] = {}
     for named in board.metrics:
-        values = [value for record in board.models if (value := value_of(record, named)) is not None]
-        if len(values) == len(board.models):
-            columns[named.name] = values if named.metric.better == "lower" else [-value for value in values]
+        aim, scores = board.aim(named), [record.scores.get(named.name) for record in board.models]
+        values = [aim.loss(score) for score in scores if score is not None and score.value is not None]
+        if aim.ranked and len(values) == len(board.models):
+            columns[named.name] = values
     found: dict[tuple[str, str], Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantInputWarning)

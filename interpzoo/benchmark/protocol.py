@@ -16,14 +16,14 @@ class EvaluationProtocol(Schema):
     frames: int = Field(default=9, ge=3, le=MOST_FRAMES)
     """Frames of a path, both ends counted, where the data set has no number of its own (`GroundTruth.frames`)."""
     training_pairs: int = Field(
-        default=750, ge=6, le=100_000, validation_alias="practice_pairs", serialization_alias="practice_pairs"
+        default=1500, ge=6, le=100_000, validation_alias="practice_pairs", serialization_alias="practice_pairs"
     )
     """Number of pairs of training images, for metrics that learn something before they measure."""
     motion_pairs: int = Field(default=32, ge=1, le=100_000)
     """Number of pairs, the first ones, that are interpolated in small steps."""
     motion_divisions: int = Field(default=64, ge=2, le=10_000)
     """Number of small steps, where the ground truth does not fix it (`GroundTruth.divisions`)."""
-    geometry_pairs: int = Field(default=16, ge=1, le=100_000)
+    geometry_pairs: int = Field(default=32, ge=1, le=100_000)
     """Number of pairs, the first ones, at which derivatives of the decoder are computed."""
     slow_pairs: int = Field(default=32, ge=1, le=100_000)
     """Largest number of pairs for decoders that are not differentiable: the autoregressive ones."""
@@ -39,7 +39,7 @@ class EvaluationProtocol(Schema):
 
 FULL = EvaluationProtocol(
     pairs=1000,
-    training_pairs=3000,
+    training_pairs=5000,
     motion_pairs=256,
     geometry_pairs=64,
     slow_pairs=128,

@@ -1,25 +1,26 @@
 """What records say together: which metrics are valid on which task, and which models are best by each."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, get_args
 
 from interpzoo.benchmark.metric import Control, Family, NamedMetric
+from interpzoo.benchmark.ranking import Aim, Gap
 from interpzoo.benchmark.results import Record, Score
 
 ARROWS: Final = {"lower": "v", "higher": "^"}
+_JUDGES: Final[tuple[Family, ...]] = ("truth", "realism")
 
 
 @dataclass(frozen=True)
 class SanityCheck:
-    """Whether a metric ranks the controls in its own order on a task."""
+    """Whether a metric ranks the controls in its own order on a task, with intervals apart."""
 
     passed: tuple[str, ...]
     """Pairs of controls that it ranks as it should, with their scores: ``truth 0, blend 0.2``."""
     failed: tuple[str, ...]
-    """Pairs of controls that it ranks the other way round: ``truth 0.3, blend 0.2``."""
+    """Pairs of controls that it ranks the other way round, or whose intervals overlap: ``truth 0.3, blend 0.2``."""
 
     @property
     def valid(self) -> bool:
@@ -47,35 +48,77 @@ class Leaderboard:
         """Models, then controls."""
         return (*self.models, *self.controls)
 
+    @property
+    def version(self) -> int:
+        """Version of the measures; scores of older ones are shown and not compared."""
+        return max(record.format for record in self.records)
+
+    def aim(self, named: NamedMetric) -> Aim:
+        """What a metric's scores should be here."""
+        return Aim.of(named.metric, self._control("truth", named))
+
     def check(self, named: NamedMetric) -> SanityCheck:
         """Check a metric against the controls."""
-        found = {r.candidate: v for r in self.controls if (v := value_of(r, named)) is not None}
+        aim = self.aim(named)
         passed: list[str] = []
         failed: list[str] = []
         for better, worse in named.metric.order:
-            if better in found and worse in found:
-                low, high = found[better], found[worse]
-                right = low < high if named.metric.better == "lower" else low > high
-                (passed if right else failed).append(f"{better} {number(low)}, {worse} {number(high)}")
+            first, second = (self._control(name, named) for name in (better, worse))
+            if first is not None and second is not None:
+                right = aim.ends(first)[1] < aim.ends(second)[0]
+                (passed if right else failed).append(f"{better} {cell(first)}, {worse} {cell(second)}")
         return SanityCheck(tuple(passed), tuple(failed))
 
     def headlines(self) -> list[NamedMetric]:
-        """The first metric of each family that is valid here and that a model has a score of."""
+        """The first metric of each family that is valid here and that a model has a score of.
+
+        Of geometry only one that a control checks: the codes of pixels are flat, and their straight lines fades.
+        """
         chosen: dict[Family, NamedMetric] = {}
         for named in self.metrics:
-            if any(value_of(r, named) is not None for r in self.models) and self.check(named).valid:
+            check = self.check(named)
+            known = any(value_of(r, named) is not None for r in self.models)
+            if known and check.valid and (check.checked or named.metric.family != "geometry"):
                 chosen.setdefault(named.metric.family, named)
         return list(chosen.values())
 
     def best(self, named: NamedMetric) -> list[str]:
-        """The best model by a metric, and then those whose intervals overlap with its own."""
-        found = [(value_of(r, named), r) for r in self.models]
-        sign = 1 if named.metric.better == "lower" else -1
-        rows = sorted(((v * sign, r) for v, r in found if v is not None), key=lambda row: (row[0], row[1].candidate))
-        if not rows:
-            return []
-        low, high = _ends(rows[0][1].scores[named.name])
-        return [r.candidate for _, r in rows if _overlap(_ends(r.scores[named.name]), (low, high))]
+        """The best model by a metric, and then those that the same pairs do not show to be worse.
+
+        None where the metric ranks no model, or where all scores are of too few pairs, see `FEWEST`.
+        """
+        aim = self.aim(named)
+        found = [(r.scores.get(named.name), r.candidate) for r in self.models if r.format == self.version]
+        ranked = [(score, name) for score, name in found if score and aim.ranks(score)]
+        rows = sorted(ranked, key=lambda row: (aim.loss(row[0]), row[1]))
+        return [name for score, name in rows if score is rows[0][0] or aim.gap(score, rows[0][0]).low <= 0]
+
+    def yardstick(self) -> NamedMetric | None:
+        """The metric that says whether a model is worse than the blend: the first valid one that the blend fails.
+
+        That is one of truth where it is known, otherwise one of realism.
+        """
+        for named in self.metrics:
+            judges = named.metric.family in _JUDGES and any(worse == "blend" for _, worse in named.metric.order)
+            if judges and self._control("blend", named) and (check := self.check(named)).checked and check.valid:
+                return named
+        return None
+
+    def below_blend(self) -> dict[str, Gap]:
+        """The models that are worse than the blend by the `yardstick`, and by how much."""
+        named = self.yardstick()
+        blend = None if named is None else self._control("blend", named)
+        if named is None or blend is None:
+            return {}
+        aim = self.aim(named)
+        scores = {r.candidate: s for r in self.models if (s := r.scores.get(named.name)) and s.value is not None}
+        gaps = {name: aim.gap(score, blend) for name, score in scores.items()}
+        return {name: gap for name, gap in gaps.items() if gap.value > 0}
+
+    def _control(self, name: str, named: NamedMetric) -> Score | None:
+        """The score of a control, if it has one."""
+        found = [r.scores.get(named.name) for r in self.controls if r.candidate == name and r.format == self.version]
+        return next((score for score in found if score and score.value is not None), None)
 
 
 def value_of(record: Record, named: NamedMetric) -> float | None:
@@ -104,10 +147,11 @@ def leaderboards(records: Iterable[Record], metrics: Sequence[NamedMetric]) -> l
 
 def table(board: Leaderboard, metrics: Sequence[NamedMetric]) -> list[list[str]]:
     """Header and rows of a table of all candidates; ``*`` marks the models of `Leaderboard.best`."""
-    best = {named.name: board.best(named) for named in metrics}
-    rows = [["", *(f"{named.metric.title} ({named.metric.better})" for named in metrics)]]
+    best, below = {named.name: board.best(named) for named in metrics}, board.below_blend()
+    rows = [["", *(f"{named.metric.title} ({board.aim(named).words})" for named in metrics)]]
     for record in board.records:
         name = f"({record.candidate})" if record.control else record.candidate
+        name += ", worse than the blend" if record.candidate in below and not record.control else ""
         marks = ["*" if record.candidate in best[n.name] and not record.control else "" for n in metrics]
         scores = [record.scores.get(named.name) for named in metrics]
         rows.append([name, *(f"{cell(s)}{mark}" for s, mark in zip(scores, marks, strict=True))])
@@ -128,12 +172,3 @@ def cell(score: Score | None) -> str:
 def number(value: float) -> str:
     """Three significant digits."""
     return f"{value:.3g}"
-
-
-def _ends(score: Score) -> tuple[float, float]:
-    value = math.nan if score.value is None else score.value
-    return (value, value) if score.low is None or score.high is None else (score.low, score.high)
-
-
-def _overlap(a: tuple[float, float], b: tuple[float, float]) -> bool:
-    return a[0] <= b[1] and b[0] <= a[1]

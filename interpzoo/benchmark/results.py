@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import zlib
@@ -9,7 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from pydantic import ConfigDict, Field
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, field_validator
+from torch import Tensor
 
 from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import EvaluationProtocol
@@ -18,7 +22,9 @@ from interpzoo.errors import ConfigError, OutputError
 from interpzoo.pretrained.folder import write_text
 from interpzoo.text import quoted
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Version of the records and of the measures in them. Scores of different versions are not compared: 2 has several
+probes of alpha, targets, paired resamples, and no ends of pairs among the images that frames are compared with."""
 CONTROLS: Final = "controls"
 """Folder of the controls' files, next to those of the models."""
 
@@ -45,6 +51,28 @@ class Score(Schema):
     error: str = ""
     """Why the metric could not be measured."""
     seconds: float = Field(default=0.0, ge=0)
+    draws: str = ""
+    """The resampled scores, see `packed`: those of two candidates on the same pairs belong together, one by one."""
+
+    @field_validator("draws")
+    @classmethod
+    def _readable(cls, draws: str) -> str:
+        _unpacked(draws)
+        return draws
+
+    @property
+    def resampled(self) -> NDArray[np.float64] | None:
+        """The resampled scores (draws,), NaN where a resample has none; ``None`` if there are none."""
+        return _unpacked(self.draws) if self.draws else None
+
+
+def packed(draws: Tensor) -> str:
+    """Resampled scores (draws,) as text: float32, little-endian, in base64. A line is easier to keep than 200."""
+    return base64.b64encode(draws.numpy().astype("<f4").tobytes()).decode()
+
+
+def _unpacked(text: str) -> NDArray[np.float64]:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float64)
 
 
 class Record(Schema):

@@ -16,13 +16,13 @@ from interpzoo.benchmark.evaluation import Candidate, Evaluation
 from interpzoo.benchmark.metric import Metric, NamedMetric, metrics_named
 from interpzoo.benchmark.processes import from_own_place, turns
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.benchmark.results import Record, Score, path_of, read_record, write_record
+from interpzoo.benchmark.results import Record, Score, packed, path_of, read_record, write_record
 from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
 from interpzoo.errors import ConfigError, InterpzooError
 from interpzoo.features import features_named
 from interpzoo.files import expanded
-from interpzoo.metrics.measured import NotApplicable, interval
+from interpzoo.metrics.measured import NotApplicable, interval, resampled
 from interpzoo.pretrained.load import load, on_device
 from interpzoo.pretrained.locate import locate
 from interpzoo.text import explained
@@ -44,10 +44,14 @@ def measure(evaluation: Evaluation, named: NamedMetric) -> Score:
         found = NotApplicable(f"the score is {found.value}")
     if isinstance(found, NotApplicable):
         return _score(metric, reason=found.reason)
-    ends = interval(found, draws=protocol.resamples, seed=protocol.seed)
-    low, high = (None, None) if ends is None or not all(map(math.isfinite, ends)) else ends
+    draws = resampled(found, draws=protocol.resamples, seed=protocol.seed)
+    ends = interval(found.value, draws)
     seconds = round(time.perf_counter() - start, 2)
-    return _score(metric, value=found.value, low=low, high=high, pairs=found.n, seconds=seconds)
+    if draws is None or ends is None or not all(map(math.isfinite, ends)):
+        return _score(metric, value=found.value, pairs=found.n, seconds=seconds)
+    low, high = (min(max(end, found.bounds[0]), found.bounds[1]) for end in ends)
+    values = {"value": found.value, "low": low, "high": high, "pairs": found.n, "seconds": seconds}
+    return _score(metric, **values, draws=packed(draws))
 
 
 def unmet(evaluation: Evaluation, metric: Metric) -> str:

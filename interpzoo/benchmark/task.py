@@ -143,8 +143,14 @@ class Task(Shared):
 
     @cached_property
     def reference(self) -> Tensor:
-        """Real images (M, C, H, W): held-out ones, and training images as well where there are fewer than 1,000."""
-        images = self.test["image"][: self.protocol.reference]
+        """Real images (M, C, H, W): held-out ones, and training images as well where there are fewer than 1,000.
+
+        The ends of `pairs` are left out: a path that shows its ends would score well for them.
+        """
+        ends = {_key(image) for image in torch.cat([self.pairs.first, self.pairs.last])}
+        images = self.test["image"]
+        kept = [row for row, image in enumerate(images) if _key(image) not in ends]
+        images = images[kept][: self.protocol.reference]
         if len(images) >= _FEW:
             return images
         return torch.cat([images, self.training_images])[: max(_FEW, len(images))]
@@ -177,6 +183,10 @@ class Task(Shared):
     def _truth_pairs(self, n: int, generator: Generator) -> Pairs:
         starts, ends = self.truth.pairs(n, generator)
         return Pairs(self.truth.render(starts).float(), self.truth.render(ends).float(), starts, ends)
+
+
+def _key(image: Tensor) -> bytes:
+    return image.contiguous().numpy().tobytes()
 
 
 def _random_pairs(images: Tensor, n: int, generator: Generator) -> Pairs:

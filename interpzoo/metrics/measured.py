@@ -26,6 +26,8 @@ class Measured:
     ``None``: there is no interval, as the metric is not per pair."""
     n: int = 0
     """Number of pairs; 0 if the metric is not per pair."""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    """Least and largest value that the metric can have; an interval does not go beyond them."""
 
     @classmethod
     def mean(cls, values: Tensor) -> Measured:
@@ -41,15 +43,15 @@ class NotApplicable:
     reason: str
 
 
-def interval(measured: Measured, *, draws: int = 200, seed: int = 0) -> tuple[float, float] | None:
-    """The 2.5 and 97.5 % quantiles of a score over resampled pairs, drawn with repetition (Efron 1979).
+def resampled(measured: Measured, *, draws: int = 200, seed: int = 0) -> Tensor | None:
+    """The score of each resample of the pairs, (draws,) in float64, NaN where one has none.
 
-    They are shifted so that the mean of the resampled scores is the score itself: with repetitions, a distance between
-    sets is too large and a coverage too small, by about the same amount in every resample.
+    The pairs of a resample depend on `seed` and on their number only. So the resamples of two candidates on the same
+    pairs can be compared one by one.
 
     Args:
-        measured: the score. With fewer than 2 pairs there is no interval: ``None``.
-        draws: number of resamples; with 200 the ends of the interval vary by a tenth of its width from seed to seed.
+        measured: the score. With fewer than 2 pairs there are no resamples: ``None``.
+        draws: number of resamples.
         seed: seed of the resamples.
 
     Raises:
@@ -62,9 +64,23 @@ def interval(measured: Measured, *, draws: int = 200, seed: int = 0) -> tuple[fl
     generator = Generator().manual_seed(seed)
     n = measured.n
     values = [measured.resample(torch.randint(n, (n,), generator=generator), generator) for _ in range(draws)]
-    found = torch.tensor([value for value in values if not math.isnan(value)], dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def interval(value: float, resamples: Tensor | None) -> tuple[float, float] | None:
+    """The 2.5 and 97.5 % quantiles of a score over resampled pairs, drawn with repetition (Efron 1979).
+
+    They are shifted so that the mean of the resampled scores is the score itself: with repetitions, a distance between
+    sets is too large and a coverage too small, by about the same amount in every resample.
+
+    Args:
+        value: the score.
+        resamples: those of `resampled`; with 200 the ends of the interval vary by a tenth of its width from seed to
+            seed. With fewer than 2 numbers there is no interval: ``None``.
+    """
+    found = torch.empty(0) if resamples is None else resamples[~resamples.isnan()]
     if len(found) < 2:
         return None
-    ends = found.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64))
-    low, high = (ends - found.mean() + measured.value).tolist()
+    ends = found.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=found.dtype))
+    low, high = (ends - found.mean() + value).tolist()
     return low, high

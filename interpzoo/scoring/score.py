@@ -86,7 +86,7 @@ class FrameScores:
                     "name": record.candidate,
                     "control": record.control,
                     "is": profiles[record.candidate].verdict,
-                    "scores": {name: score.model_dump(exclude={"seconds"}) for name, score in record.scores.items()},
+                    "scores": {name: s.model_dump(exclude={"seconds", "draws"}) for name, s in record.scores.items()},
                     "profile": asdict(profiles[record.candidate]),
                 }
                 for record in board.records

@@ -28,6 +28,7 @@ class ConditionNumber(Metric):
     title = "condition number"
     family = "geometry"
     better = "lower"
+    ranked = False
     needs = frozenset({"model", "differentiable"})
 
     @override
@@ -48,6 +49,7 @@ class MagnificationRange(Metric):
     title = "magnification range"
     family = "geometry"
     better = "lower"
+    ranked = False
     needs = frozenset({"model", "differentiable"})
 
     @override

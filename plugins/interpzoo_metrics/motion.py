@@ -36,6 +36,8 @@ class PathLength(Motion):
 
     title = "path length"
     better = "lower"
+    target = "truth"
+    ranked = False
     order = (("truth", "jump"), ("nearest", "jump"))
 
     @staticmethod
@@ -50,6 +52,7 @@ class SpeedVariation(Motion):
 
     title = "speed variation"
     better = "lower"
+    target = "truth"
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 
     @staticmethod
@@ -67,6 +70,7 @@ class LargestJump(Motion):
 
     title = "largest jump"
     better = "lower"
+    target = "truth"
     leading = True
     order = (("truth", "nearest"), ("truth", "jump"), ("nearest", "jump"))
 

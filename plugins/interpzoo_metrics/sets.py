@@ -133,6 +133,7 @@ class Density(SetMetric):
 
     title = "density"
     better = "higher"
+    target = 1.0
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @staticmethod

@@ -22,13 +22,14 @@ class Straightness(Metric):
     """Decoded length of the straight line between two codes over that of the geodesic; 1 where lines are geodesics.
 
     The geodesic is that of `geodesic` after 30 iterations from the straight line, converged or not. The ratio may be
-    too small: it shows how much shorter a path was found. It does not show what the shorter path looks like.
+    too small: it shows how much shorter a path was found. It does not show what the shorter path looks like, and a
+    cross-fade has 1: it ranks no model.
     """
 
     title = "straight over geodesic"
     family = "geometry"
     better = "lower"
-    leading = True
+    ranked = False
     needs = frozenset({"model", "differentiable"})
 
     @override
@@ -53,6 +54,7 @@ class GeodesicShare(Metric):
 
     family = "geometry"
     better = "higher"
+    ranked = False
     needs = frozenset({"model", "differentiable"})
     quantile: ClassVar[float]
 

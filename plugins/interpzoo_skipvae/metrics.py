@@ -46,6 +46,7 @@ class Divergence(Information):
 
     title = "KL (nats)"
     family = "representation"
+    ranked = False
     score = "divergences"
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from interpzoo_metrics import realism
-from torch import Tensor
+from interpzoo_metrics import probes
+from torch import Generator, Tensor
 
 from interpzoo.benchmark import Candidate, Evaluation, Measured, Metric, NotApplicable, Pairs, Task
 from interpzoo.benchmark.candidates import ControlCandidate, ModelCandidate, controls
@@ -23,6 +23,7 @@ from interpzoo.benchmark.selection import Job, jobs_of, models_named
 from interpzoo.config import Component, ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError, DataError, InputError, UnknownNameError, WeightsError
 from interpzoo.evaluation import evaluate
+from interpzoo.interfaces import Batch, DataSet
 from interpzoo.plugins import registry
 from interpzoo.registry import Owner, PretrainedModel, Registration
 from tests.benchmark.conftest import TINY, own_training, task_of
@@ -82,6 +83,32 @@ def test_slow_decoders_have_no_training_frames(monkeypatch: pytest.MonkeyPatch) 
     assert len(Evaluation(tiny_task(), ModelCandidate(model)).training_frames) == 0
 
 
+def test_no_end_of_a_pair_is_among_the_images_that_frames_are_compared_with() -> None:
+    """The pairs take all but a few of the held-out images; training images take their place."""
+    data = tiny_task().data
+    held_out = data.test(20)["image"]
+    task = Task(Component(name="mine"), first_image(), TINY, data=Mine(held_out, tiny_task().training_images))
+    ends = {image.numpy().tobytes() for image in torch.cat([task.pairs.first, task.pairs.last])}
+    assert len(ends) == 16
+    assert not ends & {image.numpy().tobytes() for image in task.reference}
+    assert sum(torch.equal(image, other) for image in held_out for other in task.reference) == 4
+    assert len(task.reference) == 54  # and all of the training images
+
+
+class Mine(DataSet[ComponentConfig]):
+    """Images without ground truth."""
+
+    def __init__(self, held_out: Tensor, training: Tensor) -> None:
+        super().__init__(ComponentConfig(), first_image())
+        self.held_out, self.training, self.size = held_out, training, len(training)
+
+    def train(self, indices: Tensor, generator: Generator) -> Batch:
+        return {"image": self.training[indices]}
+
+    def test(self, limit: int | None = None) -> Batch:
+        return {"image": self.held_out[:limit]}
+
+
 def first_image() -> ImageSpec:
     return ImageSpec(channels=1, height=16, width=16)
 
@@ -97,7 +124,8 @@ def test_controls_begin_and_end_where_they_should() -> None:
 
 
 def test_constant_images_have_a_score_or_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(realism, "_STEPS", 20)
+    monkeypatch.setattr(probes, "_STEPS", 5)
+    monkeypatch.setattr(probes, "_TREES", 5)
     evaluation = Evaluation(tiny_task(), Given(constant))
     scores = {named.name: measure(evaluation, named) for named in metrics_named()}
     assert all((score.value is None) == bool(score.reason) for score in scores.values()), scores
@@ -112,7 +140,7 @@ def test_one_pair_has_a_score_without_an_interval_or_a_reason() -> None:
         score = measure(evaluation, named)
         assert (score.value is None) == bool(score.reason), named
         assert (score.low, score.high) == (None, None), named
-        if named.metric.family == "realism" and named.name not in ("sharpness", "fade-distance"):  # of single paths
+        if named.metric.family == "realism" and named.name != "sharpness":  # of single paths
             assert any(word in score.reason for word in ("pairs", "control")), named
 
 

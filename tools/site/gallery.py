@@ -11,7 +11,7 @@ from typing import Final
 
 from interpzoo.benchmark.metric import NamedMetric, metrics_named
 from interpzoo.benchmark.report import Leaderboard, cell, leaderboards, value_of
-from interpzoo.benchmark.results import Record, Score, read_records
+from interpzoo.benchmark.results import Record, read_records
 from interpzoo.config import ModelConfig
 from interpzoo.films import save_video
 from interpzoo.listing import summary_of
@@ -159,7 +159,8 @@ def _good_at(entry: Entry) -> str:
 
 
 def _figures(entry: Entry) -> Iterator[str]:
-    if entry.board is None or entry.record is None:
+    board = entry.board
+    if board is None or entry.record is None:
         return
     yield "## Figures"
     yield (
@@ -169,8 +170,8 @@ def _figures(entry: Entry) -> Iterator[str]:
         "[How to measure](../ideas/measure.md) says what each sees and misses."
     )
     rows = [
-        (_title(entry.board, named), cell(entry.record.scores[named.name]), named.metric.better, _rank(entry, named))
-        for named in entry.board.metrics
+        (_title(board, named), cell(entry.record.scores[named.name]), board.aim(named).words, _rank(entry, named))
+        for named in board.metrics
         if value_of(entry.record, named) is not None
     ]
     yield markdown_table(("metric", "value", "better", "rank"), rows).rstrip()
@@ -184,19 +185,15 @@ def _rank(entry: Entry, named: NamedMetric) -> str:
     """Best and worst rank that the intervals allow, among the models of the same data."""
     assert entry.board is not None
     assert entry.record is not None
-    sign = 1 if named.metric.better == "lower" else -1
-    scores = [r.scores[named.name] for r in entry.board.models if value_of(r, named) is not None]
-    low, high = _ends(entry.record.scores[named.name], sign)
-    ends = [_ends(score, sign) for score in scores]
+    aim, own = entry.board.aim(named), entry.record.scores[named.name]
+    if not aim.ranks(own):
+        return "-"
+    low, high = aim.ends(own)
+    scores = [r.scores.get(named.name) for r in entry.board.models]
+    ends = [aim.ends(score) for score in scores if score is not None and aim.ranks(score)]
     first = 1 + sum(other < low for _, other in ends)
     last = len(ends) - sum(other > high for other, _ in ends)
     return f"{first} of {len(ends)}" if first == last else f"{first}-{last} of {len(ends)}"
-
-
-def _ends(score: Score, sign: int) -> tuple[float, float]:
-    assert score.value is not None
-    low, high = (score.value if end is None else end for end in (score.low, score.high))
-    return (low, high) if sign > 0 else (-high, -low)
 
 
 def _filters(entries: Sequence[Entry]) -> str:

@@ -1,0 +1,101 @@
+"""Probes of different kinds that predict a number from an image: what none of them sees may still be there.
+
+A probe is given images (B, C, H, W) around [0, 1], their numbers (B,) of mean 0 and variance 1, images to predict, and
+a seed for each of its runs. It returns predictions (S, M) of the M images by S runs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import avg_pool2d, mse_loss
+
+from interpzoo.errors import MissingDependencyError, how_to_install
+from interpzoo.tensors import own_randomness
+from interpzoo_metrics.statistics import statistics
+
+Probe: TypeAlias = Callable[[Tensor, Tensor, Tensor, Sequence[int]], Tensor]
+
+_LARGEST: Final = 32
+_CHUNK: Final = 512
+
+_WIDTH: Final = 16
+_BATCH: Final = 64
+_RATE: Final = 8e-3
+_STEPS: Final = 400
+"""Training steps of the network."""
+
+_TREES: Final = 150
+
+
+def small(images: Tensor) -> Tensor:
+    """Images with sides of more than 32 pixels, shrunk to half their size, or a quarter, and so on."""
+    while min(images.shape[2:]) > _LARGEST:
+        images = avg_pool2d(images, 2)
+    return images
+
+
+def network(x: Tensor, y: Tensor, unseen: Tensor, seeds: Sequence[int]) -> Tensor:
+    """A convolution network, which finds its own features."""
+    mean, deviation = x.mean(), x.std().clamp(min=1e-6)
+    x, unseen = (x - mean) / deviation, (unseen - mean) / deviation
+    found: list[Tensor] = []
+    for seed in seeds:
+        fitted = _fitted(x, y, Generator().manual_seed(seed))
+        with torch.no_grad():
+            found.append(torch.cat([fitted(part) for part in unseen.split(_CHUNK)]))
+    return torch.stack(found)
+
+
+def boosted_statistics(x: Tensor, y: Tensor, unseen: Tensor, seeds: Sequence[int]) -> Tensor:
+    """Boosted trees on hand-made figures of an image, see `statistics`."""
+    try:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+    except ImportError:
+        raise MissingDependencyError(f"probes need scikit-learn: {how_to_install('train')}") from None
+    settings: dict[str, Any] = {"max_iter": _TREES, "max_leaf_nodes": 16, "max_features": 0.5, "early_stopping": False}
+    known, asked = statistics(x).numpy(), statistics(unseen).numpy()
+    found: list[Tensor] = []
+    for seed in seeds:
+        trees: Any = HistGradientBoostingRegressor(random_state=seed, **settings)
+        found.append(torch.from_numpy(trees.fit(known, y.numpy()).predict(asked)).float())
+    return torch.stack(found)
+
+
+PROBES: Final[tuple[Probe, ...]] = (network, boosted_statistics)
+
+
+class _Reader(nn.Module):
+    """Three convolutions, pooled over the image: local structure counts, wherever it is."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, _WIDTH, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(_WIDTH, 2 * _WIDTH, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * _WIDTH, 2 * _WIDTH, 3, padding=1),
+            nn.LeakyReLU(0.2),
+        )
+        self.read = nn.Sequential(nn.Linear(4 * _WIDTH, _WIDTH), nn.LeakyReLU(0.2), nn.Linear(_WIDTH, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.layers(x)
+        return self.read(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)).flatten()
+
+
+def _fitted(x: Tensor, y: Tensor, generator: Generator) -> nn.Module:
+    with own_randomness(int(torch.randint(2**31, (1,), generator=generator))):
+        reader = _Reader(x.shape[1])
+    optimizer = torch.optim.AdamW(reader.parameters(), lr=_RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=_STEPS)
+    with torch.enable_grad():
+        for _ in range(_STEPS):
+            rows = torch.randint(len(x), (_BATCH,), generator=generator)
+            optimizer.zero_grad()
+            mse_loss(reader(x[rows]), y[rows]).backward()
+            optimizer.step()
+            schedule.step()
+    return reader.eval()
