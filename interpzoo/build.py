@@ -3,10 +3,11 @@
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
-from interpzoo.config import Component, ComponentConfig, MethodConfig, ModelConfig, validate
+from interpzoo.config import Component, ComponentConfig, ImageSpec, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, InterpzooError, PluginError, UnknownNameError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
+from interpzoo.latent import LatentDecoder, LatentEncoder, Range, code_spec, latent_networks
 from interpzoo.plugins import registry
 from interpzoo.text import explained
 
@@ -68,11 +69,24 @@ class Parts(NamedTuple):
 
 def build_parts(config: MethodConfig) -> Parts:
     """Build a model's components on torch's default device, with weights from torch's random state."""
-    encoder = build_component(Encoder, config.encoder, config.image)
+    base = config.base if isinstance(config, ModelConfig) else None
+    if base is None:
+        return _parts(config, config.image)
+    below = build_component(Encoder, base.encoder, config.image)
+    above = build_component(Decoder, base.decoder, config.image, below.latent_shape)
+    spec = code_spec(below.latent_shape)
+    parts, scale = _parts(config, spec), Range(spec.channels)
+    return parts._replace(
+        encoder=LatentEncoder(below, parts.encoder, scale), decoder=LatentDecoder(above, parts.decoder, scale)
+    )
+
+
+def _parts(config: MethodConfig, image: ImageSpec) -> Parts:
+    encoder = build_component(Encoder, config.encoder, image)
     shape = encoder.latent_shape
     return Parts(
         encoder=encoder,
-        decoder=build_component(Decoder, config.decoder, config.image, shape),
+        decoder=build_component(Decoder, config.decoder, image, shape),
         prior=None if config.prior is None else build_component(Prior, config.prior, shape),
         interpolator=build_component(Interpolator, config.interpolator),
     )
@@ -86,17 +100,21 @@ def resolved(config: MethodConfigT) -> MethodConfigT:
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_component`.
     """
-    changes: dict[str, Any] = {}
     plugins: dict[str, str] = {}
     known = registry()
-    for interface in _INTERFACES.values():
-        component: Component | None = getattr(config, interface.kind)
-        if component is not None:
-            row = known.components[interface.kind].find(component.name)
-            options = validated_options(interface, component).model_dump(mode="json")
-            changes[interface.kind] = Component.model_validate({"name": row.qualified, **options})
-            plugins[row.owner.plugin] = f"{row.owner.distribution} {row.owner.version}"
+
+    def whole(interface: type[Configured[Any]], component: Component) -> Component:
+        row = known.components[interface.kind].find(component.name)
+        plugins[row.owner.plugin] = f"{row.owner.distribution} {row.owner.version}"
+        options = validated_options(interface, component).model_dump(mode="json")
+        return Component.model_validate({"name": row.qualified, **options})
+
+    named = {kind: getattr(config, kind) for kind in _INTERFACES}
+    changes: dict[str, Any] = {kind: whole(_INTERFACES[kind], part) for kind, part in named.items() if part is not None}
     if isinstance(config, ModelConfig):
+        if config.base is not None:
+            ends = {"encoder": whole(Encoder, config.base.encoder), "decoder": whole(Decoder, config.base.decoder)}
+            changes["base"] = config.base.model_copy(update=ends)
         owner = known.methods.find(config.method, prefer=config.plugins or plugins).owner
         plugins[owner.plugin] = f"{owner.distribution} {owner.version}"
         changes["plugins"] = {**plugins, **config.plugins}
@@ -105,8 +123,16 @@ def resolved(config: MethodConfigT) -> MethodConfigT:
 
 def check_registered(config: MethodConfig, parts: Parts) -> None:
     """Raise a `ConfigError` unless these are the components that the config names: `load` could not build others."""
-    for kind, part in parts._asdict().items():
-        component: Component | None = getattr(config, kind)
+    rows: list[tuple[str, Component | None, Any]] = [
+        (kind, getattr(config, kind), part) for kind, part in parts._asdict().items()
+    ]
+    base = config.base if isinstance(config, ModelConfig) else None
+    if base is not None:
+        encoder, decoder = latent_networks(parts.encoder, parts.decoder)
+        inner = {"encoder": encoder.inner, "decoder": decoder.inner}
+        rows = [(kind, component, inner.get(kind, part)) for kind, component, part in rows]
+        rows += [("encoder", base.encoder, encoder.base), ("decoder", base.decoder, decoder.base)]
+    for kind, component, part in rows:
         same = part is None and component is None
         if part is not None and component is not None:
             interface = _INTERFACES[kind]

@@ -168,6 +168,9 @@ class Recipe(MethodConfig):
     training: TrainingConfig = TrainingConfig()
     start_from: str | None = Field(default=None, max_length=256)
     """Pretrained model with the same networks whose weights training starts from; ``None``: random weights."""
+    base: str | None = Field(default=None, max_length=4096)
+    """Pretrained model that stays as it is: the networks learn on its codes in place of images. ``None``: on images.
+    ``image`` is the shape of the base model's images."""
 
 
 class TrainedWith(Schema):
@@ -202,6 +205,17 @@ class Origin(Schema):
     """SHA-256 of each file."""
 
 
+class Base(Schema):
+    """The frozen model on whose codes the networks of another one were trained."""
+
+    name: str = Field(max_length=256)
+    """What training was told to load: a registered name, a repository, ``SCHEME:user/repo`` or a folder's last name."""
+    encoder: Component
+    decoder: Component
+    origin: Origin | None = None
+    """Where its weights are; ``None``: in the folder's own file, with those of the other networks."""
+
+
 class ModelConfig(MethodConfig):
     """The `config.json` of a pretrained folder, and the prose of its card."""
 
@@ -216,14 +230,26 @@ class ModelConfig(MethodConfig):
     """Distribution and version of each plugin that the components come from."""
     origin: Origin | None = None
     """Where the weights are; ``None``: in the folder's own file."""
+    base: Base | None = None
+    """The model on whose codes the networks were trained; ``None``: they take images."""
     framing: Framing | None = None
     """How the training images were framed; ``None``: nothing is known about it."""
     trained: TrainedWith | None = None
 
+    @property
+    def pointer(self) -> Origin | None:
+        """Where weights are that the folder does not have: all of them, or those of the base model."""
+        return self.origin if self.base is None else self.base.origin
+
+    def without_pointer(self) -> "ModelConfig":
+        """The config of the same model whose folder has all weights."""
+        base = None if self.base is None else self.base.model_copy(update={"origin": None})
+        return self.model_copy(update={"origin": None, "base": base})
+
     def to_json(self) -> str:
         """The text of a `config.json`."""
-        # Older versions, which do not know the field, read the config of a model whose folder has its weights.
-        absent = {"origin"} if self.origin is None else set[str]()
+        # Older versions, which do not know these fields, read the config of a model that does not need them.
+        absent = {name for name in ("origin", "base") if getattr(self, name) is None}
         return self.model_dump_json(indent=2, exclude=absent) + "\n"
 
 

@@ -12,11 +12,14 @@ from typing_extensions import override
 from interpzoo.arguments import MOST_SIDE, seed_of, whole
 from interpzoo.autoencoder import evaluating
 from interpzoo.build import build_component, build_parts, resolved
-from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, Recipe, named, validate
+from interpzoo.config import Base, Component, ComponentConfig, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
+from interpzoo.latent import latent_networks
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
+from interpzoo.pretrained.load import load
+from interpzoo.pretrained.locate import recorded_name
 from interpzoo.recipes import load_recipe
 from interpzoo.returned import codes_of, images_of, posterior_of
 from interpzoo.tensors import ordinary_mode, own_randomness
@@ -35,15 +38,51 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
         seed: seed of the initial weights; the recipe's by default.
 
     Raises:
-        UnknownNameError, AmbiguousNameError, ConfigError: as `load_recipe`.
+        UnknownNameError, AmbiguousNameError, ConfigError: as `load_recipe`; also if the base model does not fit.
         InputError: `seed` is not a whole number from 0 to 2^32 - 1.
+        HubError, WeightsError: as `load`, for the recipe's base model.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
+    shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields}, exclude={"base"})
+    config = ModelConfig.model_validate(shared)
+    base = None if recipe.base is None else load(recipe.base)
+    if base is not None:
+        config = config.model_copy(update={"base": _described(str(recipe.base), base, config.image)})
     with own_randomness(recipe.training.seed if seed is None else seed_of(seed)):
-        parts = build_parts(recipe)
-    shared = recipe.model_dump(include={*ModelConfig.model_fields} & {*Recipe.model_fields})
-    return InterpolationModel(resolved(ModelConfig.model_validate(shared)), *parts)
+        parts = build_parts(config)
+    model = InterpolationModel(resolved(config), *parts)
+    if base is not None:
+        _copy_base(base, model)
+    return model
+
+
+def _described(name: str, base: InterpolationModel, image: ImageSpec) -> Base:
+    """How the config of a model of `image` describes its base model, which was loaded by `name`.
+
+    Raises:
+        ConfigError: it has a base model itself, or does not take such images.
+    """
+    if base.config.base is not None:
+        raise ConfigError(
+            f"base = {quoted(name)} was itself trained on the codes of {base.config.base.name!r}: choose a model that "
+            "takes images, such as that one"
+        )
+    config = base.config
+    same = config.image.channels == image.channels and base.sizes.multiple is not None
+    if config.image != image and not same:
+        sizes = ("x".join(map(str, spec.shape)) for spec in (config.image, image))
+        raise ConfigError("the base model {!r} is for images of {}, not of {}".format(name, *sizes))
+    return Base(name=recorded_name(name), encoder=config.encoder, decoder=config.decoder, origin=config.origin)
+
+
+def _copy_base(base: InterpolationModel, model: InterpolationModel) -> None:
+    """Give the frozen networks of `model`, which may be for another size, the weights of its base model."""
+    encoder, decoder = latent_networks(model.encoder, model.decoder)
+    for mine, theirs in zip((encoder.base, decoder.base), (base.encoder, base.decoder), strict=True):
+        mine.load_state_dict(theirs.state_dict())
+        mine.eval()
+    model.files = base.files
 
 
 class WrappedEncoder(Encoder):

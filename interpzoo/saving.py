@@ -32,7 +32,7 @@ from interpzoo.pretrained.folder import (
     replace_files,
     write_hashes,
 )
-from interpzoo.pretrained.networks import check_codes, read_networks, write_networks
+from interpzoo.pretrained.networks import check_codes, names_elsewhere, read_networks, write_networks
 from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.stored import write_tensors
@@ -65,8 +65,9 @@ class Saved(Questioned):
     def save_pretrained(self, target: str | Path, *, dtype: torch.dtype | None = None) -> Path:
         """Write a folder that `load` reads. A model that is already there is replaced in one step, or not at all.
 
-        The weights of somebody else's model that was loaded from the Hub are not copied: the folder points to their
-        repository, by commit and SHA-256, unless the weights were changed since or `dtype` is given.
+        The weights of somebody else's model that was loaded from the Hub, and of such a base model, are not copied: the
+        folder points to their repository, by commit and SHA-256, unless the weights were changed since or `dtype` is
+        given.
 
         Args:
             target: the folder.
@@ -82,9 +83,10 @@ class Saved(Questioned):
         folder, parts = expanded(target), Parts(self.encoder, self.decoder, self.prior, self.interpolator)
         check_registered(self.config, parts)
         config = resolved(self.config)
-        files = self.files if dtype is None and config.origin is not None and self._has_weights_of(self.files) else None
+        points = dtype is None and config.pointer is not None and self._has_weights_of(self.files)
+        files = self.files if points else None
         if files is None:
-            config = config.model_copy(update={"origin": None})
+            config = config.without_pointer()
         with TemporaryDirectory() as scratch, torch.no_grad():
             made = Path(scratch)
             try:
@@ -129,8 +131,9 @@ class Saved(Questioned):
         """Images (pairs, steps, C, H, W) between pairs of example codes."""
 
     def _has_weights_of(self, files: Foreign | None) -> bool:
-        """Whether the weights are still those of the files, in this model's type."""
-        state = self.state_dict()
+        """Whether the weights, or those of the base model, are still those of the files, in this model's type."""
+        every = self.state_dict()
+        state = {there: every[name] for name, there in names_elsewhere(self.config, every).items()}
         try:
             found = {} if files is None else files.tensors({name: tuple(value.shape) for name, value in state.items()})
         except WeightsError:  # the layers were changed, or the files are gone

@@ -12,7 +12,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-from interpzoo.config import Component, ModelConfig, Origin, TrainedWith
+from interpzoo.config import Base, Component, ModelConfig, Origin, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
 from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
@@ -173,7 +173,7 @@ def render_card(
         "frames = model.interpolate(a, b, steps=9)  # (9, C, H, W), values around [0, 1]\n```",
         f"## Method\n\n{method.title}" + (f" ([paper]({method.paper}))" if method.paper else ""),
         "## Architecture\n\n" + _table(describe_architecture(config)),
-        "" if config.origin is None else f"## Weights\n\n{_where_weights_are(config.origin)}",
+        "" if config.pointer is None else f"## Weights\n\n{_where_weights_are(config.pointer, config.base)}",
         "" if config.trained is None else "## Training\n\n" + _table(describe_training(config.trained)),
         _results(results) if results else "",
         f"{LIMITS}\n\n{config.limitations}" if config.limitations else "",
@@ -218,9 +218,10 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
 
 def _base_model(config: ModelConfig) -> str | None:
     """The repository that the weights are in, or that training started from."""
-    if config.origin is not None:
-        return config.origin.repository
+    if config.pointer is not None:
+        return config.pointer.repository
     start = None if config.trained is None else config.trained.started_from
+    start = start if config.base is None else config.base.name
     if start is None:
         return None
     scheme = scheme_of(start)
@@ -247,6 +248,7 @@ def describe_architecture(config: ModelConfig) -> dict[str, str]:
     image = config.image
     return {
         "image": f"{image.channels} x {image.height} x {image.width}, values in [0, 1]",
+        **({} if config.base is None else _describe_base(config.base)),
         "encoder": _component(config.encoder),
         "decoder": _component(config.decoder),
         "prior": "none" if config.prior is None else _component(config.prior),
@@ -274,11 +276,17 @@ def describe_training(trained: TrainedWith) -> dict[str, str]:
     }
 
 
-def _where_weights_are(origin: Origin) -> str:
+def _describe_base(base: Base) -> dict[str, str]:
+    parts = f"{_component(base.encoder)} and {_component(base.decoder)}"
+    return {"base model": f"{base.name}, frozen, on whose codes the other networks were trained: {parts}"}
+
+
+def _where_weights_are(origin: Origin, base: Base | None) -> str:
     inside = f"`{origin.folder}/` of " if origin.folder else ""
     files = ", ".join(f"`{name}`" for name in origin.files)
     return (
-        f"This folder does not contain the weights. They stay in {inside}[{origin.repository}]"
+        f"This folder does not contain the weights{'' if base is None else ' of the base model'}. They stay in "
+        f"{inside}[{origin.repository}]"
         f"(https://huggingface.co/{origin.repository}), from which `load` reads {files} at commit "
         f"`{origin.revision}`, each checked against its SHA-256. Their license is that of their repository."
     )

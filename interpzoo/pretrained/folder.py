@@ -129,7 +129,9 @@ def fingerprint(folder: Path) -> str:
     """
     read, listed = read_config(folder), read_hashes(folder)
     config = read.model_dump(mode="json", include={*MethodConfig.model_fields})
-    elsewhere = [] if read.origin is None else sorted(read.origin.files.values())
+    if read.base is not None:
+        config["base"] = read.base.model_dump(mode="json", include={"encoder", "decoder"})
+    elsewhere = [] if read.pointer is None else sorted(read.pointer.files.values())
     there = [name for name in (WEIGHTS, CODES) if (name in listed if listed else (folder / name).is_file())]
     hashes = [sha256(file_of(folder, name, listed), MOST_BYTES[name]) for name in there]
     return hashlib.sha256(json.dumps([config, *elsewhere, *hashes], sort_keys=True).encode()).hexdigest()

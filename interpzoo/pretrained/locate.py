@@ -54,11 +54,11 @@ class Located:
         """
         if self.foreign is not None:
             return self.foreign[1]
-        if config.origin is None:
+        if config.pointer is None:
             return None
         from interpzoo.pretrained.origins import pointed  # imports torch, which a description does not need
 
-        return pointed(config.origin, self.access)
+        return pointed(config.pointer, self.access)
 
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of everything that the model's frames depend on, see `fingerprint`."""

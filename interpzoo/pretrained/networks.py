@@ -1,7 +1,8 @@
 """Networks and codes in a pretrained folder: what is read is checked first, and what is written can be read."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from interpzoo.build import Parts, build_parts
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError, WeightsError
+from interpzoo.latent import base_names
 from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of, write_text
 from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.stored import MOST_HEADER_BYTES, Shapes, check_shapes, read_tensors, write_tensors
@@ -47,7 +49,7 @@ def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str], 
     """
     parts = _without_values(config)
     networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
-    _fill(nn.ModuleDict(networks), folder, hashes, files)
+    _fill(nn.ModuleDict(networks), config, folder, hashes, files)
     examples, codes = (_read_codes(folder, name, hashes, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
     return Filled(parts, examples, codes)
 
@@ -69,9 +71,17 @@ def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor
         return tensor.to(dtype or (tensor.dtype if tensor.dtype in _STORED else torch.float32))
 
     write_text(folder / CONFIG, config.to_json())
-    if config.origin is not None:
-        return
-    write_tensors(folder / WEIGHTS, {name: stored(tensor) for name, tensor in state.items()})
+    elsewhere = names_elsewhere(config, state) if config.pointer is not None else {}
+    if own := {name: stored(tensor) for name, tensor in state.items() if name not in elsewhere}:
+        write_tensors(folder / WEIGHTS, own)
+
+
+def names_elsewhere(config: ModelConfig, names: Iterable[str]) -> dict[str, str]:
+    """Which of the `names` in the model's state are read from somebody else's files, and what their source calls them.
+
+    Those of the base model, or all if there is none.
+    """
+    return {name: name for name in names} if config.base is None else base_names(names)
 
 
 def most_weight_bytes(config: ModelConfig) -> int:
@@ -104,18 +114,25 @@ def check_codes(codes: Tensor, latent_shape: tuple[int, ...], where: str) -> Ten
     return codes
 
 
-def _fill(networks: nn.Module, folder: Path, hashes: Mapping[str, str], files: Foreign | None) -> None:
-    """Give networks on the meta device the weights in the folder, or in somebody else's files."""
-    own, path = networks.state_dict(), file_of(folder, WEIGHTS, hashes) if files is None else files.folder
+def _fill(
+    networks: nn.Module, config: ModelConfig, folder: Path, hashes: Mapping[str, str], files: Foreign | None
+) -> None:
+    """Give networks on the meta device the weights in the folder, and those in somebody else's files."""
+    own, path = networks.state_dict(), file_of(folder, WEIGHTS, hashes)
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    elsewhere = {} if files is None else names_elsewhere(config, own)
+    here = {name: shape for name, shape in shapes.items() if name not in elsewhere}
 
     def check(found: Shapes) -> None:
-        check_shapes(path, found, shapes)
+        check_shapes(path, found, here)
 
-    if files is None:
-        found = read_tensors(path, check, most=_most_bytes(networks), sha256=hashes.get(WEIGHTS))
-    else:
-        found = files.tensors(shapes)
+    found: dict[str, Tensor] = {}
+    if here or files is None:
+        found |= read_tensors(path, check, most=_most_bytes(networks), sha256=hashes.get(WEIGHTS))
+    if files is not None:
+        theirs = files.tensors({there: shapes[name] for name, there in elsewhere.items()})
+        found |= {name: theirs[there] for name, there in elsewhere.items()}
+        path = path if here else files.folder
     for name, tensor in found.items():
         if tensor.dtype != own[name].dtype and not (tensor.is_floating_point() and own[name].is_floating_point()):
             raise WeightsError(f"{path} has {name!r} in {tensor.dtype}, the config's modules in {own[name].dtype}")
@@ -127,18 +144,18 @@ def _fill(networks: nn.Module, folder: Path, hashes: Mapping[str, str], files: F
             raise WeightsError(f"{path} has other values in {name!r} than in {first!r}, which are one tensor")
     networks.load_state_dict(found, assign=True)
     for name, first in tied.items():
-        module, _, own_name = name.rpartition(".")
-        setattr(networks.get_submodule(module), own_name, networks.get_parameter(first))
+        (module, _, own_name), (other, _, its_name) = name.rpartition("."), first.rpartition(".")
+        setattr(networks.get_submodule(module), own_name, getattr(networks.get_submodule(other), its_name))
     for name, tensor in (*networks.named_parameters(), *networks.named_buffers()):
         if tensor.is_meta:
             raise WeightsError(f"{path} cannot fill {name!r}: a component's buffers must be persistent to be loaded")
 
 
 def _tied(networks: nn.Module) -> dict[str, str]:
-    """The first name of each parameter that has several, by its other names."""
+    """The first name of each parameter or buffer that has several, by its other names."""
     first: dict[int, str] = {}
-    every = networks.named_parameters(remove_duplicate=False)
-    names = {name: first.setdefault(id(parameter), name) for name, parameter in every}
+    every = chain(networks.named_parameters(remove_duplicate=False), networks.named_buffers(remove_duplicate=False))
+    names = {name: first.setdefault(id(tensor), name) for name, tensor in every}
     return {name: one for name, one in names.items() if name != one}
 
 

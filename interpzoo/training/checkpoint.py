@@ -80,6 +80,8 @@ class Position:
     """Name of the model that the run was started from."""
     images: int | None = None
     """Number of training images; ``None`` for an endless stream."""
+    base: str | None = None
+    """Hash of the base model on whose codes the networks learn, see `interpzoo.training.codes.hash_of`."""
 
 
 def save_checkpoint(path: Path, state: State, position: Position) -> None:
@@ -89,7 +91,7 @@ def save_checkpoint(path: Path, state: State, position: Position) -> None:
         OutputError: it cannot be written; the former checkpoint can still be resumed.
     """
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.tensors().items()}
-    values = {"recipe": position.recipe, "started_from": position.started_from, "images": position.images}
+    values = {name: getattr(position, name) for name in ("recipe", "started_from", "images", "base")}
     metadata = {name: json.dumps(value, sort_keys=True) for name, value in values.items()}
     data = save(tensors, metadata | {"steps": str(position.steps), "sha256": _BLANK})
     end = 8 + int.from_bytes(data[:8], "little")
@@ -139,11 +141,13 @@ def check_recipe(path: Path, position: Position, recipe: Recipe) -> None:
         raise TrainingError(f"{path} belongs to another recipe: {'; '.join(found)}. {_ADVICE}")
 
 
-def restore_checkpoint(path: Path, state: State, recipe: Recipe, images: int | None) -> Position:
-    """Fill `state` from a checkpoint.
+def restore_checkpoint(
+    path: Path, state: State, recipe: Recipe, images: int | None, base: str | None = None
+) -> Position:
+    """Fill `state` from a checkpoint; `images` and `base` are those of the `Position` that it must have.
 
     Raises:
-        TrainingError: there is no checkpoint, or it belongs to another recipe, other images or other networks.
+        TrainingError: there is no checkpoint, or it belongs to another recipe, base model, other images or networks.
         WeightsError: the checkpoint is damaged. The message says whether the one before it is whole.
     """
     path = find_checkpoint(path.parent)
@@ -158,6 +162,11 @@ def restore_checkpoint(path: Path, state: State, recipe: Recipe, images: int | N
         raise TrainingError(
             f"{path} belongs to other images: there were {position.images} to train on, and now there are {images}. "
             "Resume with the same images, or start from its model with --from in another folder"
+        )
+    if position.base != base:
+        raise TrainingError(
+            f"{path} belongs to another base model: the networks learned on other codes. Resume with the same --base, "
+            "with the weights that it had then"
         )
     _check_networks(path, tensors, expected)
     for name, module in state.modules.items():
@@ -197,10 +206,12 @@ def _read(path: Path, most: int) -> tuple[dict[str, Tensor], Position]:
 def _position(metadata: Mapping[str, Any], path: Path) -> Position:
     try:
         recipe, started_from, images = (json.loads(metadata[name]) for name in ("recipe", "started_from", "images"))
-        position = Position(int(metadata["steps"]), recipe, started_from, images)
+        base: Any = json.loads(metadata.get("base", "null"))  # written since there are base models
+        position = Position(int(metadata["steps"]), recipe, started_from, images, base)
     except (KeyError, TypeError, ValueError, RecursionError):
         raise WeightsError(f"{path} is damaged: its header does not say where the run stands") from None
     typed = isinstance(recipe, dict) and isinstance(started_from, str | None) and isinstance(images, int | None)
+    typed = typed and isinstance(base, str | None)
     if not typed or position.steps < 0:
         raise WeightsError(f"{path} is damaged: its header does not say where the run stands")
     return position

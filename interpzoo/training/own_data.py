@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from interpzoo.build import build_component, component_class
-from interpzoo.config import ModelConfig, Recipe
+from interpzoo.config import ImageSpec, ModelConfig, Recipe
 from interpzoo.data.images import Images
 from interpzoo.errors import InputError, InterpzooError, UnknownNameError
 from interpzoo.interfaces import Regularizer
+from interpzoo.latent import code_spec
 from interpzoo.plugins import registry
-from interpzoo.pretrained.locate import as_path, locate
+from interpzoo.pretrained.load import load
+from interpzoo.pretrained.locate import as_path, locate, recorded_name
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Registration
 
@@ -25,31 +28,83 @@ def choose_recipe(
     dataset: str | Path | None,
     root: Path | None,
     start_from: str | Path | None,
+    base: str | Path | None = None,
 ) -> tuple[Recipe, list[str]]:
     """The recipe of a run, and what to tell the user about it.
 
     For a method's name the networks are those of the model to start from, or else of the method's recipe that fits the
-    images best.
+    images best. On the codes of a `base` the recipe's images become those of the base model, see `Below`.
     """
     images = () if dataset is None else (f"data={json.dumps({'name': 'images', 'source': source_of(dataset)})}",)
-    chosen = load_recipe(recipe, [*images, *changes])
+    below = None if base is None else Below.of(base)
+
+    def load_with(recipe: str | Path | Recipe, *, enlarge: bool = True) -> Recipe:
+        on_base = () if below is None else below.changes(load_recipe(recipe), enlarge=enlarge)
+        return load_recipe(recipe, [*images, *on_base, *changes])
+
+    chosen = load_with(recipe)
     registry().methods.find(chosen.method)  # an unknown method is an error now, not when the card is written
     method = _method(recipe)
     said: list[str] = []
     if method is not None and start_from is not None:
         model = locate(start_from).config()
-        chosen = load_recipe(_with_networks_of(model, method, chosen), [*images, *changes])
+        chosen = load_with(_with_networks_of(model, method, load_recipe(recipe)), enlarge=model.base is None)
         said.append(f"the networks are those of {str(start_from)!r}")
+    if below is not None:
+        said.append(f"the networks learn on the codes of {str(base)!r}")
     if dataset is None:
         return chosen, said
     own = build_component(Images, chosen.data, chosen.image, root)
     if method is not None and start_from is None:
-        fitting = _fitting(method, own, chosen)
-        chosen = load_recipe(fitting, [*images, *changes])
-        shape = "x".join(map(str, fitting.image.shape))
+        fitting = _fitting(method, own, load_recipe(recipe), 1 if below is None else below.factor)
+        chosen = load_with(fitting)
+        shape = "x".join(map(str, chosen.image.shape))
         said.append(f"recipe {fitting.name!r} ({shape}) is the one of method {method.name!r} that fits the images best")
-    named = _named_after(own, chosen, keep_channels=start_from is not None)
+    named = _named_after(own, chosen, keep_channels=start_from is not None or chosen.base is not None)
     return load_recipe(named, changes), said
+
+
+class Below(NamedTuple):
+    """A frozen model on whose codes networks learn."""
+
+    name: str
+    """As `load` takes it."""
+    spec: ImageSpec
+    """The shape of its codes."""
+    image: ImageSpec
+    """The default shape of its images, or the only one."""
+    any_size: bool
+
+    @classmethod
+    def of(cls, base: str | Path) -> "Below":
+        """The model of this name; raises as `load` and `code_spec`."""
+        model = load(base)
+        name = as_path(Path(os.path.expanduser(base))) if isinstance(base, Path) else base
+        return cls(name, code_spec(model.latent_shape), model.config.image, model.sizes.multiple is not None)
+
+    @property
+    def factor(self) -> int:
+        """Height of an image over that of its code."""
+        return max(1, self.image.height // self.spec.height)
+
+    def changes(self, recipe: Recipe, *, enlarge: bool) -> Iterator[str]:
+        """What this base model changes in a recipe whose size is that of codes, or of images unless `enlarge`."""
+        suffix, how = _on(self.name)
+        yield f"base={json.dumps(self.name)}"
+        if recipe.base is not None or not enlarge:
+            return
+        height, width = self.image.height, self.image.width
+        if self.any_size:
+            height, width = self.factor * recipe.image.height, self.factor * recipe.image.width
+        yield f"image={json.dumps({'channels': self.image.channels, 'height': height, 'width': width})}"
+        yield f"name={json.dumps(recipe.name[: 96 - len(suffix)] + suffix)}"
+        yield f"summary={json.dumps(f'Method {recipe.method!r} with the data of {recipe.name!r}{how}.')}"
+
+
+def _on(base: str) -> tuple[str, str]:
+    """What a base model adds to the name and to the summary of another one."""
+    name = recorded_name(base)
+    return f"-on-{_plain(re.split(r'[/:]', name.partition('@')[0])[-1])}"[:48], f", on the codes of {name!r}"
 
 
 def source_of(dataset: str | Path) -> str:
@@ -84,11 +139,11 @@ def _with_networks_of(model: ModelConfig, method: Registration[Method], default:
     return base.model_copy(update=networks)
 
 
-def _fitting(method: Registration[Method], own: Images, default: Recipe) -> Recipe:
-    """The method's recipe with the images' channels and the largest size that they fill."""
+def _fitting(method: Registration[Method], own: Images, default: Recipe, factor: int) -> Recipe:
+    """The method's recipe with the images' channels and the largest size that they fill, times `factor`."""
 
     def fit(recipe: Recipe) -> tuple[bool, bool, int, bool]:
-        side = max(recipe.image.height, recipe.image.width)
+        side = factor * max(recipe.image.height, recipe.image.width)
         fills = side <= own.side
         return recipe.image.channels == own.channels, fills, side if fills else -side, recipe.name == default.name
 
@@ -101,9 +156,10 @@ def _fitting(method: Registration[Method], own: Images, default: Recipe) -> Reci
 def _named_after(own: Images, recipe: Recipe, *, keep_channels: bool) -> Recipe:
     stem = _plain(Path(os.path.abspath(own.config.source)).name) or "images"
     channels = recipe.image.channels if keep_channels else own.channels
+    suffix, how = ("", "") if recipe.base is None else _on(recipe.base)
     changes = {
-        "name": _plain(f"{recipe.method}-{stem}")[:96],
-        "summary": f"Method {recipe.method!r} on images of {stem!r}."[:400],
+        "name": f"{_plain(f'{recipe.method}-{stem}')[: 96 - len(suffix)]}{suffix}",
+        "summary": f"Method {recipe.method!r} on images of {stem!r}{how}."[:400],
         "limitations": "",
         "license": own.license,
         "image": recipe.image.model_copy(update={"channels": channels}),

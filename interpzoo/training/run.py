@@ -19,10 +19,11 @@ from interpzoo.model import InterpolationModel
 from interpzoo.own import create
 from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS
 from interpzoo.pretrained.load import load
-from interpzoo.pretrained.locate import recorded_name
+from interpzoo.pretrained.locate import locate, recorded_name
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
+from interpzoo.training.codes import Codes, hash_of, inner_of, put_together
 from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
@@ -47,6 +48,7 @@ def train(
     dataset: str | Path | None = None,
     resume: bool = False,
     start_from: str | Path | None = None,
+    base: str | Path | None = None,
     model: InterpolationModel | None = None,
     trackers: Sequence[str] = (),
 ) -> InterpolationModel:
@@ -67,6 +69,10 @@ def train(
             is extended if `changes` raise ``training.samples``; then the learning rate follows the longer schedule.
         start_from: a pretrained model with the same networks to fine-tune, whose license and limitations are passed on.
             By default the recipe's ``start_from``, but random weights for images or networks of your own.
+        base: a pretrained model that stays as it is, by a name that `load` takes: the networks learn on its codes,
+            which are computed once and kept on disk (see `interpzoo.training.codes`). The recipe's images become as
+            much larger as the base model's codes are smaller, unless `changes` set their size. The model that comes
+            out goes from image to image. By default the recipe's ``base``.
         model: networks of your own (see `wrap`) instead of the recipe's; only their weights are written to `output`.
         trackers: names of accelerate's trackers to log to.
 
@@ -76,17 +82,19 @@ def train(
     Raises:
         UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it, is not valid.
         DataError: the data cannot be read, or lacks what the method needs.
-        InputError: an argument is of another type.
+        InputError: an argument is of another type, or `base` and `model` are both given.
         OutputError: `output` already holds something else, or cannot be written.
         TrainingError: a loss is not finite, there is nothing to resume, or the recipe is another than that of the run.
         WeightsError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.
     """
-    _check_types(recipe=recipe, output=output, data_root=data_root, start_from=start_from)
+    _check_types(recipe=recipe, output=output, data_root=data_root, start_from=start_from, base=base)
     changes = [changes] if isinstance(changes, str) else [*changes]
     with ended_like_ctrl_c():
         root = None if data_root is None else expanded(data_root)
-        chosen, said = choose_recipe(recipe, changes, dataset=dataset, root=root, start_from=start_from)
+        chosen, said = choose_recipe(recipe, changes, dataset=dataset, root=root, start_from=start_from, base=base)
+        if model is not None and chosen.base is not None:
+            raise InputError(f"base = {chosen.base!r} and model are both given: expected one of them")
         if model is not None:
             chosen = chosen.model_copy(update={"image": model.config.image, "start_from": None})
         folder = Path("runs", chosen.name) if output is None else expanded(output)
@@ -95,7 +103,8 @@ def train(
         if position is not None:  # a refusal comes before the images are read
             check_recipe(find_checkpoint(folder), position, chosen)
         with claimed(folder):
-            run = _Run(chosen, folder, root, position, said, {change.partition("=")[0].strip() for change in changes})
+            changed = {change.partition("=")[0].strip() for change in changes}
+            run = _Run(chosen, folder, root, position, said, changed)
             return run(model, start_from, [trackers] if isinstance(trackers, str) else trackers)
 
 
@@ -125,21 +134,33 @@ class _Run:
         origin = start_from or recipe.start_from
         if position is not None:
             recipe = with_texts_of(position.recipe, recipe, self.changed)
-        elif origin is not None:
+        elif recipe.base is not None:
+            recipe = with_terms_of(locate(recipe.base).config(), recipe, self.changed, "on whose codes it was trained")
+        if position is None and origin is not None:
             given = self.changed if start_from is not None else recipe.model_fields_set
             recipe = with_terms_of(_copy_weights(origin, networks).config, recipe, given)
         started_from = None if origin is None else recorded_name(origin)
         recipe = without_path(recipe)
-        trainer = Trainer(recipe, networks, build_regularizer(recipe, networks), data, workers, folder, started_from)
+        learning = networks if recipe.base is None else inner_of(networks)
+        regularizer, pixels = build_regularizer(recipe, learning), data
+        if recipe.base is not None:
+            if recipe.training.channels_last:  # as when it is loaded: its codes are then the same, bit for bit
+                networks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            data = Codes(data, networks, workers, recipe.name, fit=origin is None, needed=regularizer.requires)
+        trainer = Trainer(recipe, learning, regularizer, data, workers, folder, started_from, hash_of(networks))
         workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
         self._train(trainer, recipe.name)
         workers.close()
         trained = trainer.trained()
         with torch.no_grad():
-            shown = data.examples(_EXAMPLES, torch.Generator().manual_seed(recipe.training.seed))
+            codes = _codes(trained, data, recipe.training)
+            if recipe.base is not None:
+                trained = put_together(networks, trained)
+            shown = pixels.examples(_EXAMPLES, torch.Generator().manual_seed(recipe.training.seed))
             trained.examples = trained.encode(shown["image"]).cpu()
-            trained.codes = _codes(trained, data, recipe.training)
-            trained.fitness = fitness_of(trained, data, recipe.training.seed)
+            trained.codes = codes
+            if recipe.base is None:  # whose two networks would take longer than the training
+                trained.fitness = fitness_of(trained, pixels, recipe.training.seed)
         if model is None:
             trained.config = _described(trained.config, recipe, trainer, data.framing)
         if workers.is_main:
@@ -178,6 +199,12 @@ def _check_types(**paths: object) -> None:
 def _copy_weights(start_from: str | Path, model: InterpolationModel) -> InterpolationModel:
     """Fill the networks with the weights of a pretrained model, which is returned."""
     origin = load(start_from)
+    if hash_of(origin) != hash_of(model):
+        bases = ["images" if m.config.base is None else f"codes of {m.config.base.name!r}" for m in (origin, model)]
+        raise ConfigError(
+            f"{str(start_from)!r} learned on {bases[0]}, and the recipe's networks take {bases[1]}: give the same base "
+            "model, with the same weights"
+        )
     state, own = origin.state_dict(), model.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
         raise ConfigError(
@@ -191,7 +218,7 @@ def _copy_weights(start_from: str | Path, model: InterpolationModel) -> Interpol
 def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
     """The recipe's regularizer for the codes of `model`, with weights drawn by the recipe's seed."""
     with own_randomness(recipe.training.seed + 1):  # a critic shaped like the encoder must not get the same weights
-        return build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape)
+        return build_component(Regularizer, recipe.regularizer, model.config.image, model.latent_shape)
 
 
 def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
@@ -201,7 +228,8 @@ def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -
     generator = torch.Generator().manual_seed(training.seed)
     order = torch.arange(training.codes) if data.size is None else torch.randperm(data.size, generator=generator)
     batches = order[: training.codes].split(training.batch_size)
-    return torch.cat([model.encode(data.train(rows, generator)["image"]).cpu() for rows in batches])
+    images = (data.train(rows, generator)["image"].to(model.device) for rows in batches)
+    return torch.cat([model.encoder(part).float().cpu() for part in images])
 
 
 def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer, framing: Framing | None) -> ModelConfig:

@@ -12,7 +12,7 @@ from interpzoo.errors import InterpzooError
 from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry
-from interpzoo.pretrained.locate import is_path
+from interpzoo.pretrained.locate import is_path, recorded_name
 
 _INTERFACES: Final[Mapping[str, type[Configured[Any]]]] = {
     "encoder": Encoder,
@@ -29,18 +29,21 @@ _FREE: Final = {
     "limitations",
     "license",
     "start_from",
+    "base",
     "training.samples",
     "training.checkpoint_steps",
     "training.codes",
 }
-"""What may change when a run is resumed: texts, its length, and what is saved."""
+"""What may change when a run is resumed: texts, its length, and what is saved. Of a base model the weights may not."""
 
 
 _MOST: Final = 5  # differences that are named
 
 
 def without_path(recipe: Recipe) -> Recipe:
-    """The recipe as it may be published: of the path of a folder of images it keeps the last name."""
+    """The recipe as it may be published: of the path of a folder, of images or a base model, it keeps the last name."""
+    if recipe.base is not None:
+        recipe = recipe.model_copy(update={"base": recorded_name(recipe.base)})
     source = recipe.data.options.get("source")
     if not isinstance(source, str) or not is_path(source):
         return recipe

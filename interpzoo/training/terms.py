@@ -1,4 +1,4 @@
-"""License and limitations of a model that was started from another one."""
+"""License and limitations of a model that was started from another one, or trained on its codes."""
 
 from collections.abc import Mapping, Set
 from typing import Any, Final
@@ -11,7 +11,7 @@ FREE_LICENSES: Final = ("apache-2.0", "mit", "cc0-1.0")
 _MOST: Final = 2000  # characters of limitations
 
 
-def with_terms_of(origin: ModelConfig, recipe: Recipe, given: Set[str]) -> Recipe:
+def with_terms_of(origin: ModelConfig, recipe: Recipe, given: Set[str], how: str = "it was started") -> Recipe:
     """The recipe with the license and the limitations that the model `origin` passes on, unless they are in `given`."""
     changes: dict[str, str] = {}
     if "license" not in given and origin.license not in FREE_LICENSES:
@@ -19,7 +19,7 @@ def with_terms_of(origin: ModelConfig, recipe: Recipe, given: Set[str]) -> Recip
         one = recipe.license in (*FREE_LICENSES, UNKNOWN_LICENSE, origin.license)
         changes["license"] = origin.license if one else "other"
     if "limitations" not in given and origin.limitations not in recipe.limitations:
-        passed_on = f"Of {origin.name}, from which it was started: {origin.limitations}"
+        passed_on = f"Of {origin.name}, from which {how}: {origin.limitations}"
         changes["limitations"] = "\n\n".join(filter(None, (recipe.limitations, passed_on)))[:_MOST]
     return recipe.model_copy(update=changes)
 

@@ -48,6 +48,7 @@ class Trainer:
         workers: the processes of the run.
         output: folder of the checkpoint.
         started_from: name of the pretrained model whose weights `model` started with.
+        base: hash of the frozen model whose codes `data` gives.
 
     Raises:
         DataError: the data set lacks a field that the regularizer needs.
@@ -63,6 +64,7 @@ class Trainer:
         workers: Workers,
         output: Path,
         started_from: str | None = None,
+        base: str | None = None,
     ) -> None:
         config = recipe.training
         if missing := sorted(regularizer.requires - data.fields):
@@ -88,6 +90,7 @@ class Trainer:
         """Number of steps taken."""
         self.started_from = started_from
         """Read from the checkpoint when a run is resumed."""
+        self._base = base
         self._layout = layout
         self._exact = config.precision == "float32" or not regularizer.autocast
         asked = workers.has_fast_bfloat16 if config.precision == "auto" else workers.has_bfloat16
@@ -112,7 +115,7 @@ class Trainer:
             WeightsError: the checkpoint to resume from is damaged.
         """
         if resume:
-            position = restore_checkpoint(self._path, self._state, self.recipe, self.data.size)
+            position = restore_checkpoint(self._path, self._state, self.recipe, self.data.size, self._base)
             self.done, self.started_from = position.steps, position.started_from
             if self.done > self.total:
                 raise TrainingError(
@@ -233,7 +236,8 @@ class Trainer:
 
     def _save(self) -> None:
         if self.workers.is_main:
-            position = Position(self.done, settings_of(self.recipe), self.started_from, self.data.size)
+            recipe = settings_of(self.recipe)
+            position = Position(self.done, recipe, self.started_from, self.data.size, self._base)
             save_checkpoint(self._path, self._state, position)
         self.workers.wait()
 

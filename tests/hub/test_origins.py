@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load, load_file, save
 
 import interpzoo
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub
 from tests.origins.tiny import write_tae
+from tests.tiny import tiny_recipe
 
 CODES = """
 import torch, interpzoo
@@ -35,6 +36,12 @@ result = [[finding.name, finding.problem] for finding in interpzoo.verify(name, 
 PUSH = """
 import interpzoo
 result = interpzoo.load(name, **options).push_to_hub(repository).commit
+"""
+TRAIN = """
+import torch, interpzoo
+from interpzoo.config import Recipe
+model = interpzoo.train(Recipe.model_validate_json(recipe), output=target)
+result = [model.push_to_hub(repository).commit, model.encode(torch.full((1, 3, 16, 16), 0.5)).flatten().tolist()]
 """
 
 
@@ -137,6 +144,27 @@ def test_a_saved_model_points_to_its_weights(
     assert process(CODES, name=f"user/pointing@{commit}", options=elsewhere) == codes
     offline = {**elsewhere, "local_files_only": True}
     assert process(CODES, name=f"user/pointing@{commit}", options=offline) == codes
+
+
+def test_a_model_on_the_codes_of_a_base_points_to_the_bases_weights(
+    hub: Hub, process: Warm, there: str, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(channels=3, training={"samples": 8}).model_dump(mode="json")
+    networks = {"encoder": {**recipe["encoder"], "scales": 1}, "data": {"name": "rotating-object"}}
+    text = json.dumps({**recipe, **networks, "base": "tae:user/tae"})
+    target = tmp_path / "trained"
+    commit, codes = process(TRAIN, recipe=text, target=str(target), repository="user/trained")
+    base = json.loads((target / "config.json").read_text())["base"]
+    assert (base["name"], base["origin"]["revision"]) == ("tae:user/tae", there)
+    assert not [name for name in load_file(target / "model.safetensors") if ".base." in name]
+    assert "does not contain the weights of the base model" in (target / "README.md").read_text()
+    hub.commit("user/tae", changed(files))  # later commits do not matter
+    elsewhere = {"cache_dir": str(tmp_path / "elsewhere")}
+    assert process(CODES, name=f"user/trained@{commit}", options=elsewhere) == codes
+    assert fetched(hub) >= {*files}
+    findings = process(VERIFY, name=f"user/trained@{commit}", options={**elsewhere, "local_files_only": True})
+    assert {*files, "model.safetensors", "frames"} <= {name for name, _ in findings}
+    assert not [problem for _, problem in findings if problem]
 
 
 def test_changed_weights_are_saved_themselves(

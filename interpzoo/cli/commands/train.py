@@ -16,6 +16,7 @@ Examples:
   interpzoo train acai-mnist
   interpzoo train acai --dataset ./photos --set training.samples=200000 --output runs/photos
   interpzoo train acai-mnist --resume
+  interpzoo train acai --dataset ./photos --base tae:./taef2
   interpzoo train my-recipe.toml --from acai-mnist --log-with tensorboard
   accelerate launch -m interpzoo train acai-mnist
 """,
@@ -35,6 +36,11 @@ Examples:
 )
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in the output folder.")
 @click.option("--from", "start_from", metavar="NAME", help="Start from the weights of this pretrained model.")
+@click.option(
+    "--base",
+    metavar="NAME",
+    help="Learn on the codes of this frozen model, such as tae:FOLDER, in place of images.",
+)
 @click.option(
     "--log-with",
     "trackers",
