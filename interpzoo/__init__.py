@@ -10,7 +10,7 @@ The names in ``interpzoo.__all__`` are the public interface; a script that uses 
 * pretrained models: `load`, `verify`, `push`;
 * models of one's own: `create`, `train`, `wrap`;
 * scores: `evaluate` for models, `score` for the frames of any tool;
-* pictures: `save_image`, `save_strip`, `save_frames`, and `to_pil` and `to_strip` for notebooks;
+* pictures: `save_image`, `save_strip`, `save_frames`, `save_stream`, and `to_pil` and `to_strip` for notebooks;
 * films: `save_video`, `save_gif`, and `ease` for slow ends;
 * experiments: `stimuli`;
 * directions: `save_directions`, `load_directions`;

@@ -17,6 +17,7 @@ from .own import wrap as wrap
 from .packs.pack import stimuli as stimuli
 from .pictures import save_frames as save_frames
 from .pictures import save_image as save_image
+from .pictures import save_stream as save_stream
 from .pictures import save_strip as save_strip
 from .pictures import to_pil as to_pil
 from .pictures import to_strip as to_strip

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice, zip_longest
 from typing import IO, Any, TypeAlias, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import MOST_FILE_BYTES, loaded, open_image
-from interpzoo.errors import ImageError
+from interpzoo.errors import ImageError, InputError
 from interpzoo.films import save_gif as save_gif
 from interpzoo.pictures import save_image as save_image
 from interpzoo.pictures import save_strip as save_strip
@@ -78,6 +78,38 @@ def batches(images: ImageInput, spec: ImageSpec, most: int, border: int = 0) -> 
         yield torch.cat(waiting)
 
 
+def in_parts(images: ImageInput, most: int) -> Iterator[ImageInput]:
+    """`images` in parts of at most so many, as they were given; those of a list, a folder or an iterator are not read.
+
+    Raises an `ImageError` as `listed`.
+    """
+    images = images if isinstance(images, Iterator) and not _is_file(images) else listed(images)
+    if isinstance(images, Tensor):
+        check_plain("images", images, ImageError)
+    if isinstance(images, (Tensor, np.ndarray)) and images.ndim == 4:
+        yield from (images[first : first + most] for first in range(0, len(images), most))
+    elif isinstance(images, (list, tuple, Iterator)) and not _is_file(images):
+        items = iter(cast(Iterable[ImageLike], images))
+        while part := [*islice(items, most)]:
+            yield part
+    else:
+        yield images
+
+
+def in_pairs(a: ImageInput, b: ImageInput, most: int) -> Iterator[tuple[ImageInput, ImageInput]]:
+    """`in_parts` of both; raises an `InputError` when one of them ends before the other."""
+    done = 0
+    for parts in zip_longest(in_parts(a, most), in_parts(b, most), fillvalue=()):
+        counts = [_count(part) for part in parts]
+        if counts[0] != counts[1]:
+            name = "a" if counts[0] < counts[1] else "b"
+            raise InputError(
+                f"{name} has only {done + min(counts):,} images and the other more: expected as many in a and b"
+            )
+        done += counts[0]
+        yield parts
+
+
 def opened(images: ImageInput) -> tuple[ImageInput, ImageInput]:
     """`images` and the first of them, without reading the others."""
     if isinstance(images, Iterator) and not _is_file(images):
@@ -115,6 +147,12 @@ def files_in(folder: str | os.PathLike[str]) -> list[str]:
     if not files:
         raise ImageError(f"{os.fspath(folder)!r}: the folder has no images: expected files such as .png or .jpg in it")
     return files
+
+
+def _count(part: ImageInput) -> int:
+    if isinstance(part, (Tensor, np.ndarray)):
+        return len(part) if part.ndim == 4 else 1
+    return len(part) if isinstance(part, (list, tuple)) else 1
 
 
 def _is_file(value: object) -> bool:

@@ -1,9 +1,9 @@
 """The model that `load` returns: encode, decode, reconstruct, interpolate, morph, grid, sample, save."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -14,13 +14,15 @@ from interpzoo.config import ModelConfig
 from interpzoo.directions import Direction
 from interpzoo.errors import InputError
 from interpzoo.exporting import Format, export
-from interpzoo.images import ImageInput, is_single, listed
+from interpzoo.images import ImageInput, in_pairs, is_single, listed
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import as_numbers
 
+_MOST_PAIRS: Final = 256  # of a part of a stream
+_PART_VALUES: Final = 1 << 22  # of the frames of a part: 16 MiB
 _NEAR_ONE: Final = 1e-4  # largest difference from 1 of a sum of weights, for float32 and rounded input
 
 
@@ -127,6 +129,51 @@ class InterpolationModel(Saved):
         frames = self._decode_paths(codes, batch_size)
         warn_if_uneven(frames, measure)
         return frames[0] if is_single(a) and is_single(b) else frames
+
+    def stream(
+        self,
+        a: ImageInput,
+        b: ImageInput,
+        steps: int = 9,
+        *,
+        t: Tensor | Sequence[float] | None = None,
+        size: Sequence[int] | None = None,
+        spacing: Spacing = "linear",
+        interpolator: str | Interpolator | None = None,
+        refine: int = 0,
+        batch_size: int | None = None,
+        pairs: int | None = None,
+    ) -> Iterator[Tensor]:
+        """`interpolate` between each image of `a` and that of `b`, a part of the pairs at a time: (b, steps, C, H, W).
+
+        Images of lists, folders and iterators are read when their part is due, so that any number of pairs takes the
+        memory of one part. Frames differ from those of `interpolate` by rounding at most. All have one size.
+
+        Args:
+            t: positions (T,), the same of all pairs.
+            pairs: how many make a part; by default as many as have 2^22 values, at most 256.
+
+        The other arguments are as in `interpolate`. Raises as it does when a part is due, and an `InputError` where
+        `a` and `b` have different numbers of images; the parts before are good.
+        """
+        length = whole("steps", steps, 2, MOST_FRAMES)
+        if t is not None:
+            t = as_numbers("t", t, self.device)
+            if t.ndim != 1 or not len(t):
+                raise InputError(f"t has shape {tuple(t.shape)}: expected positions (T,), the same of all pairs")
+            length = len(t)
+        most = max(1, min(_MOST_PAIRS, _PART_VALUES // (length * math.prod(self.config.image.shape))))
+        at_once = most if pairs is None else whole("pairs", pairs, 1, MOST_AT_ONCE)
+        measure_of(spacing)
+        how: dict[str, Any] = {"t": t, "spacing": spacing, "interpolator": interpolator, "refine": refine}
+
+        def parts(size: Sequence[int] | None) -> Iterator[Tensor]:
+            for first, last in in_pairs(a, b, at_once):
+                size = self.sizes.fit(first, size)
+                part = self.interpolate(first, last, steps, size=size, batch_size=batch_size, **how)
+                yield part if part.ndim == 5 else part[None]
+
+        return parts(size)
 
     @torch.no_grad()
     def morph(

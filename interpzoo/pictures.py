@@ -4,7 +4,8 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -44,7 +45,7 @@ def to_pil(images: Tensor) -> Image.Image | list[Image.Image]:
     Values are clamped to [0, 1]. Raises an `ImageError` for a wrong shape, or values that are not finite.
     """
     if check_plain("images", images, ImageError).ndim == 4:
-        return [_picture(image) for image in images]
+        return _pictures(images) if len(images) else []
     return _picture(images)
 
 
@@ -103,24 +104,88 @@ def save_frames(
         ImageError, InputError: as `save_strip`.
         OutputError: the folder exists and is not empty, or cannot be written.
     """
-    target = check_new_folder(folder)
-    scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
     written: list[Path] = []
-    try:
+    with filled(folder) as (target, scratch):
         for name, path in _paths(frames):
-            sheet = Sheet(path, scale, enlarge)
-            (scratch / name).mkdir(parents=True)
-            digits = max(_DIGITS, len(str(sheet.count - 1)))
-            for index in range(sheet.count):
-                file = Path(name, f"{index:0{digits}}.png")
-                sheet.frame(index).save(scratch / file, format="PNG")
-                written.append(target / file)
-        os.replace(scratch, target)
-    except OSError as error:
-        raise OutputError(f"cannot write {os.fspath(folder)!r}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            written += [target / file for file in _write_path(scratch, name, path, scale, enlarge)]
     return written
+
+
+def save_stream(
+    folder: str | Path,
+    parts: Iterable[Tensor],
+    *,
+    scale: int | None = 1,
+    enlarge: Enlarge = "nearest",
+    progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """As `save_frames`, of paths that come in parts (rows, T, C, H, W), as `InterpolationModel.stream` gives them.
+
+    Path i of all has the subfolder i. A part is written before the next is asked for, so that the memory is bounded.
+
+    Args:
+        folder, scale, enlarge: as in `save_frames`.
+        parts: the paths, any number of them.
+        progress: called with the number of paths that are written, after each part.
+
+    Returns:
+        The number of paths.
+
+    Raises:
+        ImageError, InputError, OutputError: as `save_frames`; and what `parts` raises. There is then no folder.
+    """
+    if not isinstance(parts, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(f"parts = {quoted(parts)}: expected an iterator of frames (rows, T, C, H, W)")
+    count = 0
+    with filled(folder) as (_, scratch):
+        for part in parts:
+            write_paths(scratch, count, part, scale=scale, enlarge=enlarge)
+            count += len(_checked(part))
+            progress(count)
+        if not count:
+            raise ImageError("no frames: expected at least one path")
+    return count
+
+
+def write_paths(folder: Path, first: int, frames: Tensor, *, scale: int | None = 1, enlarge: Enlarge) -> None:
+    """Write paths (rows, T, C, H, W) to the new subfolders `first`, `first` + 1, ...; raises as `save_frames`."""
+    for row, path in enumerate(_checked(frames), first):
+        _write_path(folder, str(row), path, scale, enlarge)
+
+
+@contextmanager
+def filled(
+    folder: str | Path, agreed: Callable[[str], str] = str, all_done: Callable[[], bool] = lambda: True
+) -> Generator[tuple[Path, Path], None, None]:
+    """A new folder, and one to fill that takes its place unless there is an error.
+
+    Several processes fill one: `agreed` gives all of them the name of one, and `all_done` waits for all of them, and
+    says which one is to finish.
+    """
+    target = check_new_folder(folder)
+    scratch = target.with_name(agreed(f".{os.urandom(8).hex()}.tmp"))
+    try:
+        scratch.mkdir(exist_ok=True)
+        yield target, scratch
+        if all_done():
+            os.replace(scratch, target)
+    except BaseException as error:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {os.fspath(folder)!r}: {error.strerror or error}") from error
+        raise
+
+
+def _write_path(folder: Path, name: str, path: Tensor, scale: int | None, enlarge: Enlarge) -> list[Path]:
+    """Write the frames of a path (T, C, H, W) to a subfolder; the files, relative to the folder."""
+    sheet = Sheet(path, scale, enlarge)
+    (folder / name).mkdir(parents=True, exist_ok=not name)
+    digits = max(_DIGITS, len(str(sheet.count - 1)))
+    files = [Path(name, f"{index:0{digits}}.png") for index in range(sheet.count)]
+    shown = _pictures(path) if scale == 1 else map(sheet.frame, range(sheet.count))
+    for file, picture in zip(files, shown, strict=True):
+        picture.save(folder / file, format="PNG")
+    return files
 
 
 class Sheet:
@@ -263,5 +328,15 @@ def _check_picture(image: Tensor) -> None:
 
 def _picture(image: Tensor) -> Image.Image:
     _check_picture(image)
-    pixels = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
+    return _drawn(image[None])[0]
+
+
+def _pictures(images: Tensor) -> list[Image.Image]:
+    """Of images (T, C, H, W), converted together."""
+    _check_picture(images.movedim(0, -1).flatten(2))
+    return _drawn(images)
+
+
+def _drawn(images: Tensor) -> list[Image.Image]:
+    pixels = images.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(array[..., 0] if array.shape[2] == 1 else array) for array in pixels]

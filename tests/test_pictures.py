@@ -17,7 +17,7 @@ from interpzoo.decoding import open_image
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.films import save_gif
 from interpzoo.images import to_tensor
-from interpzoo.pictures import save_frames, save_image, save_strip, to_pil, to_strip
+from interpzoo.pictures import save_frames, save_image, save_stream, save_strip, to_pil, to_strip
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -178,6 +178,18 @@ def test_numbered_frames_are_the_frames(tmp_path: Path) -> None:
     assert sorted({str(path.parent.relative_to(tmp_path)) for path in labeled}) == ["labeled/ae", "labeled/runs-mine"]
     with pytest.raises(InputError, match="give the same folder twice"):
         save_frames(tmp_path / "same", {"a/b": frames[0], "a b": frames[1]})
+
+
+def test_a_stream_is_written_as_its_paths_together_or_not_at_all(tmp_path: Path) -> None:
+    frames = torch.rand(3, 2, 3, 4, 6)
+    done: list[int] = []
+    assert save_stream(tmp_path / "parts", iter(frames.split(2)), progress=done.append) == 3
+    assert done == [2, 3]
+    for path in save_frames(tmp_path / "whole", frames):
+        assert path.read_bytes() == (tmp_path / "parts" / path.relative_to(tmp_path / "whole")).read_bytes()
+    with pytest.raises(ImageError, match="not finite"):
+        save_stream(tmp_path / "broken", iter([frames, frames * torch.nan]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
 
 
 def test_a_folder_of_frames_is_new_and_whole_or_nothing_changes(tmp_path: Path) -> None:

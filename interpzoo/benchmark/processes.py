@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 
 class _Store(Protocol):
+    def set(self, key: str, value: str, /) -> None: ...
+    def get(self, key: str, /) -> bytes: ...
     def add(self, key: str, amount: int, /) -> int: ...
 
 
@@ -32,6 +34,21 @@ def from_own_place(items: Sequence[T]) -> Sequence[T]:
     return [*items[first:], *items[:first]]
 
 
+def is_first() -> bool:
+    """Whether this process is the first, or the only one."""
+    return _store() is None or os.environ["RANK"] == "0"
+
+
+def agreed(text: str) -> str:
+    """The first process's `text`, for all."""
+    store, key = _store(), f"agreed {next(_CALLS)}"
+    if store is None:
+        return text
+    if is_first():
+        store.set(key, text)
+    return store.get(key).decode()
+
+
 def all_done() -> bool:
     """Wait for all processes, and return whether this one goes on; the others return at once."""
     store = _store()
@@ -39,7 +56,7 @@ def all_done() -> bool:
         return True
     key = f"done {next(_CALLS)}"
     store.add(key, 1)
-    if os.environ["RANK"] != "0":
+    if not is_first():
         return False
     # A barrier of torch would time out after half an hour.
     while store.add(key, 0) < int(os.environ["WORLD_SIZE"]):

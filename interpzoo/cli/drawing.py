@@ -45,6 +45,11 @@ class Drawing:
         """Whether a film is written."""
         return self.output.suffix.lower() in FILMS and not self.output.is_dir()
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether one file is written for each frame."""
+        return self.output.is_dir() or not self.output.suffix
+
     def check(self, ctx: click.Context) -> None:
         """Raise a usage error if options do not fit together."""
         given = [name for name in _FILM_OPTIONS if getattr(self, name) is not None]
@@ -100,6 +105,12 @@ class Drawing:
         count = next(iter(frames.values())).shape[1]
         echo(f"{self.output}: {paths} path{'s' * (paths != 1)} of {count} frames {_sizes(frames)}")
 
+    def write_many(self, pairs: int, part: Callable[[int, int], Tensor]) -> None:
+        """Write paths to a folder as they are computed, see `write_shared`."""
+        from interpzoo.cli.streamed import write_shared
+
+        write_shared(self.output, pairs, part, self.scale or 1, self.enlarge or "nearest")
+
     def write_images(self, images: Mapping[str, Tensor], columns: int) -> None:
         """Write images (n, C, H, W) by their labels, in a picture in rows of `columns`; say what was written."""
         from torch.nn.functional import pad
@@ -123,7 +134,7 @@ class Drawing:
         one = next(iter(frames.values()))
         shown = frames if len(frames) > 1 else one
         suffix = self.output.suffix.lower()
-        if self.output.is_dir() or not suffix:
+        if self.is_folder:
             save_frames(self.output, shown, scale=self.scale or 1, enlarge=self.enlarge or "nearest")
         elif suffix == ".npy":
             write_numbers(self.output, frames)

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from interpzoo.arguments import MOST_IMAGES
 from interpzoo.cli.console import echo
@@ -14,23 +14,24 @@ from interpzoo.text import natural, quoted
 _WILD = re.compile(r"[*?\[]")
 
 
-def image_files(arguments: Sequence[str]) -> list[str]:
+def image_files(arguments: Sequence[str], most: int = MOST_IMAGES) -> list[str]:
     """The image files that arguments name, in order.
 
     Args:
         arguments: files; folders, which stand for the images in them, in the order of their names (2 before 10);
             patterns with ``*``, ``?`` or ``[...]``; and ``-`` for a list on standard input, one of these on each line.
+        most: how many files there may be.
 
     Raises:
         ImageError: a folder has no image.
-        InputError: no file matches a pattern, or there are more than 100,000.
+        InputError: no file matches a pattern, or there are more than `most`.
     """
     found: list[str] = []
     for argument in arguments:
         for name in _lines() if argument == "-" else [argument]:
             found.extend(_files(os.path.expanduser(name)))
-            if len(found) > MOST_IMAGES:
-                raise InputError(f"{quoted(argument)}: more than {MOST_IMAGES:,} images: give fewer")
+            if len(found) > most:
+                raise InputError(f"{quoted(argument)}: more than {most:,} images: give fewer")
     return found
 
 
@@ -53,7 +54,12 @@ def model_names(names: str) -> list[str]:
 
 
 def _lines() -> Iterator[str]:
-    for line in sys.stdin:
+    lines: Iterable[str] = sys.stdin
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # what one process reads, the others miss
+        from interpzoo.benchmark.processes import agreed, is_first
+
+        lines = agreed(sys.stdin.read() if is_first() else "").splitlines()
+    for line in lines:
         if name := line.rstrip("\r\n"):
             yield name
 

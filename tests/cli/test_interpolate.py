@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from interpzoo import load
-from interpzoo.pictures import save_strip
+from interpzoo.cli import streamed
+from interpzoo.pictures import save_frames, save_strip
 from tests.cli.conftest import Cli
+from tests.processes import TWO
 
 STEPS = 9
 
@@ -63,6 +65,36 @@ def test_between_two_pictures(cli: Cli, model: Path, pictures: tuple[Path, Path]
     shown = pixels(tmp_path / "strip.png")
     assert shown.shape == (32, 5 * 32)
     assert np.array_equal(shown, pixels(tmp_path / "expected.png"))
+
+
+def test_many_pairs_are_written_to_a_folder_as_they_come(
+    cli: Cli, model: Path, pictures: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed, "_PART", 2)
+    files = ["a.png", "b.jpg", "b.jpg", "a.png", "a.png", "a.png"]
+    done = cli("interpolate", "./model", *files, "--steps", "3", "-o", "walks")
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'walks'}: 3 paths of 3 frames of 16x16\n")
+    paths = load(model).interpolate([tmp_path / f for f in files[::2]], [tmp_path / f for f in files[1::2]], steps=3)
+    for expected in save_frames(tmp_path / "expected", paths):
+        found = tmp_path / "walks" / expected.relative_to(tmp_path / "expected")
+        assert np.abs(pixels(found).astype(int) - pixels(expected)).max() <= 1  # another rounding
+    (tmp_path / "walks" / "0" / "0000.png").unlink()
+    done = cli("interpolate", "./model", *files, "-o", "walks")
+    assert (done.returncode, "it has files already" in done.stderr) == (2, True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("model", "pictures")
+def test_two_processes_share_the_pairs(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "files.txt").write_text("\n".join(["a.png", "b.jpg"] * 300))
+    asked = ["interpolate", "./model", "-", "--steps", "2", "-o"]
+    with (tmp_path / "files.txt").open() as files:
+        done = cli.python(*TWO, "-m", "interpzoo", *asked, "shared", stdin=files)
+    expected = f"{tmp_path / 'shared'}: 300 paths of 2 frames of 16x16\n"
+    assert (done.returncode, done.stdout) == (0, expected), done.stderr
+    assert sorted(int(path.name) for path in (tmp_path / "shared").iterdir()) == [*range(300)]
+    assert len([*(tmp_path / "shared").rglob("*.png")]) == 600
+    assert not [*tmp_path.glob(".*.tmp")]
 
 
 def test_options_reach_the_model(cli: Cli, model: Path, tmp_path: Path) -> None:

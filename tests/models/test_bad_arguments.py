@@ -91,6 +91,12 @@ def _frames_anew(folder: Path, frames: Tensor, scale: int) -> list[Path]:
     return interpzoo.save_frames(folder, frames, scale=scale)
 
 
+def _streamed_anew(folder: Path, parts: Any, scale: int) -> int:
+    """`save_stream`, as `_frames_anew`."""
+    shutil.rmtree("d", ignore_errors=True)
+    return interpzoo.save_stream(folder, parts, scale=scale)
+
+
 def _is_bright(images: Tensor) -> Tensor:
     return images.flatten(1).mean(1) - 0.5
 
@@ -119,6 +125,10 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "frame": (model.frame, {"images": a, "how": "ink", "size": None}),
         "sample": (model.sample, {"n": 1, "seed": 0, "batch_size": 1}),
         "interpolate": (model.interpolate, {"a": a, "b": b, "steps": 3, "t": None, "interpolator": None, "refine": 0}),
+        "stream": (
+            lambda **given: [*model.stream(**given)],
+            {"a": a[None], "b": b[None], "steps": 3, "t": None, "interpolator": None, "pairs": 1},
+        ),
         "interpolate_codes": (model.interpolate_codes, {"z0": z0, "z1": z1, "t": [0.5], "interpolator": None}),
         "solve": (model.solve, {"z0": z0, "z1": z1, "t": [0.5], "interpolator": None}),
         "positions": (model.positions, {"z0": z0, "z1": z1, "steps": 3, "spacing": "even", "interpolator": None}),
@@ -155,6 +165,7 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
             _frames_anew,
             {"folder": folder / "d", "frames": frames, "scale": 1},
         ),
+        "save_stream": (_streamed_anew, {"folder": folder / "d", "parts": [frames], "scale": 1}),
         "to_pil": (interpzoo.to_pil, {"images": frames[0]}),
         "to_strip": (interpzoo.to_strip, {"frames": frames, "scale": 1, "enlarge": "smooth"}),
         "score": (
@@ -239,7 +250,8 @@ def test_a_wrong_argument_is_one_line_or_works(
     monkeypatch.chdir(tmp_path)
     function, arguments = calls(tmp_path)[name]
     function(**arguments)
-    assert {*arguments} <= {*inspect.signature(function).parameters}
+    public = getattr(interpzoo, name, None) or getattr(interpzoo.InterpolationModel, name, function)
+    assert {*arguments} <= {*inspect.signature(public).parameters}
     faults: list[str] = []
     draw = random.Random(name)
     for argument, (label, value) in itertools.product(arguments, WRONG.items()):

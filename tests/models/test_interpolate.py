@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -130,6 +130,33 @@ class TestShapes:
         none, one = torch.zeros(0, 2, 4, 4), torch.zeros(1, 2, 4, 4)
         for z0, z1 in ((none, none), (none, one), (one, none)):
             assert model.interpolate_codes(z0, z1, [0, 1]).shape == (0, 2, 2, 4, 4)
+
+    def test_a_stream_gives_all_pairs_in_parts_and_reads_no_image_too_early(self, model: InterpolationModel) -> None:
+        a, b = random_images(10, model.config.image).split(5)
+        read: list[int] = []
+
+        def counted() -> Iterator[Tensor]:
+            for number, image in enumerate(a):
+                read.append(number)
+                yield image
+
+        parts = model.stream(counted(), [*b], steps=3, pairs=2)
+        assert read == []
+        found = [next(parts)]
+        assert read == [0, 1]
+        found += parts
+        assert [len(part) for part in found] == [2, 2, 1]
+        torch.testing.assert_close(torch.cat(found), model.interpolate(a, b, steps=3))
+        torch.testing.assert_close(torch.cat([*model.stream(a, b, 3)]), model.interpolate(a, b, steps=3))
+
+    def test_a_stream_of_unequal_numbers_ends_with_an_error_after_the_good_parts(
+        self, model: InterpolationModel
+    ) -> None:
+        a, b = random_images(10, model.config.image).split([4, 6])
+        parts = model.stream(a, b, steps=3, pairs=4)
+        assert len(next(parts)) == 4
+        with pytest.raises(InputError, match="a has only 4 images and the other more"):
+            next(parts)
 
     def test_nine_frames_by_default(self, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)

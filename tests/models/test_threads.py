@@ -33,6 +33,7 @@ def with_folders(folder: Path) -> dict[str, Callable[[int], Any]]:
     saved, directions = model.save_pretrained(folder / "saved"), folder / "directions.safetensors"
     interpzoo.save_directions(directions, [interpzoo.Direction("x", model.examples[0])])
     found["save_frames"] = lambda number: interpzoo.save_frames(folder / f"frames{number}", frames)
+    found["save_stream"] = lambda number: interpzoo.save_stream(folder / f"stream{number}", [frames[None]])
     found["save_pretrained"] = lambda number: model.save_pretrained(folder / f"saved{number}")
     found["load"] = lambda number: interpzoo.load(saved).example_strip(1, 3)
     found["load a bundled model"] = lambda number: interpzoo.load("ae-lines").example_strip(1, 3)

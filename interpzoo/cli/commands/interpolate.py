@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from interpzoo.arguments import MOST_IMAGES
 from interpzoo.cli.draw_options import (
     easing_option,
     film_options,
@@ -39,6 +40,7 @@ Examples:
   interpzoo interpolate acai-mnist three.png eight.png --seconds 4 -o walk.mp4
   interpzoo interpolate 'acai-celeba,ae-celeba' anna.png ben.png --t 0,0.25,0.5 -o strip.png
   interpzoo interpolate ./runs/mine --interpolator linear --interpolator slerp -o strip.png
+  torchrun --nproc-per-node 2 -m interpzoo interpolate acai-mnist - -o walks < files.txt
 """,
 )
 @models_argument
@@ -69,11 +71,12 @@ def command(
     """Interpolate from each first IMAGE to the second with the model NAME, or between its examples without images.
 
     Images of another size are cropped and resized to the model's size, or, if the model takes any size, to that of the
-    first.
+    first. Many pairs fit into memory if they are written to a folder, with one model and one path; processes that
+    torchrun or accelerate has started share them.
     """
     drawing = Drawing(**drawn)
     drawing.check(ctx)
-    files = image_files(images)
+    files = image_files(images, 2 * MOST_IMAGES)
     if len(files) == 1:
         raise click.UsageError(f"a path needs two images: give one beside {files[0]!r}, or none.", ctx)
     if len(files) % 2:
@@ -87,12 +90,23 @@ def command(
     if frame is not None and not files:
         raise click.UsageError("--frame is for two images: give them.", ctx)
 
-    def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
+    def draw(model: InterpolationModel, interpolator: str | None, first: int = 0, end: int | None = None) -> Tensor:
         where = drawing.positions(model)
         how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size}
-        if files:
-            shown = files if frame is None else model.frame(files, frame, size=size)
-            return model.interpolate(shown[::2], shown[1::2], size=size, **where, **how)
-        return model.example_strip(_EXAMPLES, **where, **how)
+        if not files:
+            return model.example_strip(_EXAMPLES, **where, **how)
+        shown = files[2 * first : None if end is None else 2 * end]
+        if frame is not None:
+            shown, fixed = model.frame(shown, frame, size=size), size
+        else:
+            fixed = model.sizes.fit(files, size)  # that of the first image, in every part
+        return model.interpolate(shown[::2], shown[1::2], size=fixed, **where, **how)
 
-    drawing.write_paths(by_model_and_path(model_names(name), interpolators, device, draw))
+    names = model_names(name)
+    if drawing.is_folder and len(files) > 2 and len(names) == 1 and len(interpolators) < 2:
+        from interpzoo.pretrained.load import load
+
+        model, interpolator = load(names[0], device=device), next(iter(interpolators), None)
+        drawing.write_many(len(files) // 2, lambda first, end: draw(model, interpolator, first, end))
+    else:
+        drawing.write_paths(by_model_and_path(names, interpolators, device, draw))
