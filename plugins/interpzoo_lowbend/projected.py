@@ -85,7 +85,7 @@ class ProjectedConfig(ComponentConfig):
 
 
 class Projected(Interpolator[ProjectedConfig]):
-    """The shortest path on the manifold of the training codes, which a denoiser projects to; see `Denoiser`.
+    """The shortest path on the manifold of the training codes, which a denoiser projects to.
 
     It minimizes the Euclidean energy of a chain of nodes on the manifold. The paper does so by an augmented Lagrangian;
     here rounds of smoothing and projection start at the shortest way through the codes, which leaves no local minimum
