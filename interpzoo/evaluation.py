@@ -10,6 +10,7 @@ from interpzoo.arguments import seed_of
 from interpzoo.benchmark.candidates import ModelCandidate
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
+from interpzoo.benchmark.ranking import words_of
 from interpzoo.benchmark.results import Record
 from interpzoo.benchmark.run import Progress, score_candidate
 from interpzoo.benchmark.selection import data_named, own_data
@@ -117,8 +118,10 @@ def grouped(reasons: Mapping[str, str]) -> Iterator[str]:
 
 def results_of(record: Record) -> list[Result]:
     """The scores of a record as a card has them; metrics that are not applicable are left out."""
+    truth = any(score.family == "truth" and score.value is not None for score in record.scores.values())
+    better = {named.name: words_of(named.metric, truth=truth) for named in metrics_named()}
     return [
-        Result(score.title, score.value, record.data.name, low=score.low, high=score.high)
-        for score in record.scores.values()
+        Result(score.title, score.value, record.data.name, low=score.low, high=score.high, better=better.get(name, ""))
+        for name, score in record.scores.items()
         if score.value is not None
     ]

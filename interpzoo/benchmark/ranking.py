@@ -15,6 +15,20 @@ from interpzoo.metrics.measured import LEVEL
 FEWEST: Final = 30
 """A score of fewer pairs gives no rank."""
 
+_UNRANKED: Final = "no rank"
+
+
+def words_of(metric: Metric, *, truth: bool) -> str:
+    """Which scores are better: ``lower``, ``higher``, ``near 1``, ``near the truth``; or ``no rank``.
+
+    `truth` says whether the ground-truth paths have a score.
+    """
+    if metric.target == "truth" and truth:
+        return "near the truth"
+    if metric.target is not None and metric.target != "truth":
+        return f"near {metric.target:g}"
+    return metric.better if metric.ranked else _UNRANKED
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -37,25 +51,21 @@ class Aim:
     """The truth's own score, if that is the target."""
     ranked: bool = True
     """Whether models are ranked."""
+    words: str = ""
+    """See `words_of`."""
 
     @classmethod
     def of(cls, metric: Metric, truth: Score | None) -> Aim:
         """The aim of a metric where the ground-truth paths have the score `truth`, if they are known."""
-        sign = 1 if metric.better == "lower" else -1
-        if metric.target != "truth":
-            return cls(sign, metric.target, ranked=metric.ranked or metric.target is not None)
-        if truth is None or truth.value is None:
-            return cls(sign, ranked=metric.ranked)
-        return cls(sign, truth.value, truth)
-
-    @property
-    def words(self) -> str:
-        """Which scores are better: ``lower``, ``higher``, ``near 1``, ``near the truth``; or ``no rank``."""
-        if not self.ranked:
-            return "no rank"
-        if self.target is None:
-            return "lower" if self.sign > 0 else "higher"
-        return f"near {self.target:g}" if self.truth is None else "near the truth"
+        value = None if truth is None else truth.value
+        words = words_of(metric, truth=value is not None)
+        return cls(
+            sign=1 if metric.better == "lower" else -1,
+            target=value if metric.target == "truth" else metric.target,
+            truth=truth if metric.target == "truth" and value is not None else None,
+            ranked=words != _UNRANKED,
+            words=words,
+        )
 
     def ranks(self, score: Score | None) -> bool:
         """Whether a score has a rank: it has a value, of enough pairs if it is of pairs."""

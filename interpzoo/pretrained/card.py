@@ -28,6 +28,7 @@ MOST_METADATA: Final = 1 << 17
 _DEMO: Final = re.compile(
     r"^\[Try it in the browser\]\(https://huggingface\.co/spaces/([\w.-]{1,96}/[\w.-]{1,96})\)$", re.MULTILINE
 )
+_BETTER: Final = re.compile(r"lower|higher|no rank|near (the truth|-?\d{1,9}(\.\d{1,9})?)")
 _LOADED: Final = re.compile(r'^model = interpzoo\.load\(("(?:[^"\\\n]|\\.){1,4096}")\)$', re.MULTILINE)
 
 
@@ -42,6 +43,8 @@ class Result:
     low: float | None = None
     high: float | None = None
     """Ends of the confidence interval, if there is one; a card has only the value."""
+    better: str = ""
+    """Which values are better: ``lower``, ``higher``, ``near 1``, ``near the truth`` or ``no rank``, if it is known."""
 
 
 def write_card(folder: Path, config: ModelConfig, results: Sequence[Result] = (), *, name: str | None = None) -> None:
@@ -119,7 +122,7 @@ def _result(path: Path, found: EvalResult) -> Result:
     try:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError
-        return Result(metric, float(value), dataset)
+        return Result(metric, float(value), dataset, better=_better(found.metric_args))
     except (TypeError, OverflowError):
         raise ConfigError(f"{path} has {metric} = {quoted(value)}, expected a number") from None
 
@@ -207,6 +210,7 @@ def _metadata(config: ModelConfig, results: Sequence[Result]) -> ModelCardData:
                 dataset_type=on_hub if on_hub and trained and r.dataset == trained.data.name else r.dataset,
                 dataset_name=r.dataset,
                 metric_type=r.metric.lower().replace(" ", "_"),
+                metric_args={"better": r.better} if r.better else None,
                 metric_name=r.metric,
                 metric_value=r.value,
             )
@@ -293,10 +297,20 @@ def _where_weights_are(origin: Origin, base: Base | None) -> str:
 
 
 def _results(results: Sequence[Result]) -> str:
-    table = markdown_table(
-        ("metric", "data", "value"), ((r.metric, r.dataset, f"{r.value:.4g}{r.unit}") for r in results)
-    )
-    return f"## Results\n\nMeasured by `interpzoo evaluate` on held-out data.\n\n{table.rstrip()}"
+    header, told = ("metric", "data", "value"), ""
+    rows = [(r.metric, r.dataset, f"{r.value:.4g}{r.unit}") for r in results]
+    if any(r.better for r in results):
+        header = (*header, "better")
+        rows = [(*row, r.better) for row, r in zip(rows, results, strict=True)]
+        told = " The last column says which values are better; `no rank` is for what a cross-fade would be best by."
+    table = markdown_table(header, rows)
+    return f"## Results\n\nMeasured by `interpzoo evaluate` on held-out data.{told}\n\n{table.rstrip()}"
+
+
+def _better(told: Any) -> str:
+    """What a card says of the direction of a score, which people and other programs may write."""
+    found = told.get("better") if isinstance(told, dict) else None
+    return found if isinstance(found, str) and _BETTER.fullmatch(found) else ""
 
 
 def _component(component: Component) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -87,6 +87,9 @@ def _check_attributes(metric: type[Metric], what: str) -> None:
         allowed = "a text" if known is None else f"one of {', '.join(known)}"
         fits = isinstance(value, str) and (known is None or value in known)
         expect(fits, f"{what} has {name} = {value!r}, expected {allowed}: set it in its class")
+    target: Any = metric.target
+    fits = target is None or target == "truth" or (isinstance(target, int | float) and math.isfinite(target))
+    expect(fits, f"{what} has target = {target!r}, expected a number, 'truth' or None")
     needs, order = (
         {*metric.needs} - {*get_args(Need)},
         {c for pair in metric.order for c in pair} - {*get_args(Control)},

@@ -14,7 +14,7 @@ from interpzoo.pretrained.card import Result, read_results, render_card, write_c
 from tests.tiny import tiny_model, tiny_recipe
 
 RESULTS = [
-    Result("Mean Distance", 0.00069, "lines"),
+    Result("Mean Distance", 0.00069, "lines", better="lower"),
     Result("reconstruction PSNR (dB)", 31.25, "lines"),
     Result("K-means accuracy", 1 / 3, "lines"),
 ]
@@ -45,6 +45,15 @@ def test_the_hub_reads_its_metadata() -> None:
     assert model["name"] == "ae-tiny"
     metrics = {m["name"]: m["value"] for result in model["results"] for m in result["metrics"]}
     assert metrics == {result.metric: result.value for result in RESULTS}
+
+
+def test_a_card_says_which_scores_are_better(tmp_path: Path) -> None:
+    write_card(tmp_path, config_of(), RESULTS)
+    card = tmp_path / "README.md"
+    assert "| Mean Distance | lines | 0.00069 | lower |" in card.read_text("utf-8")
+    assert [result.better for result in read_results(tmp_path)] == ["lower", "", ""]
+    card.write_text(card.read_text("utf-8").replace("better: lower", "better: '| <b>'"), "utf-8")
+    assert [result.better for result in read_results(tmp_path)] == ["", "", ""]
 
 
 @pytest.mark.parametrize(
