@@ -3,8 +3,10 @@
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
+from torch import nn
+
 from interpzoo.config import Component, ComponentConfig, ImageSpec, MethodConfig, ModelConfig, validate
-from interpzoo.errors import ConfigError, InterpzooError, PluginError, UnknownNameError
+from interpzoo.errors import ConfigError, InputError, InterpzooError, PluginError, UnknownNameError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
 from interpzoo.latent import LatentDecoder, LatentEncoder, Range, code_spec, latent_networks
@@ -50,6 +52,24 @@ def build_component(interface: type[C], component: Component, *shapes: Any) -> C
         raise
     except (Exception, SystemExit) as error:  # a plugin's class may raise anything
         raise PluginError(f"{owner}: {what} cannot be built: {explained(error)}") from error
+
+
+def build_path(component: Component, own: Interpolator | None = None) -> Interpolator:
+    """Build an interpolator that was asked for by name; `own` is that of the model that it is for.
+
+    Raises:
+        UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_component`.
+        InputError: it has weights, which only a model that was saved with it has.
+    """
+    path = build_component(Interpolator, component)
+    if isinstance(path, nn.Module) and path.state_dict():
+        if own is None or type(path) is not type(own) or path.config != own.config:
+            raise InputError(
+                f"the path {component.name!r} has weights, which a name does not: load a model that was saved with it, "
+                "with these options, and leave 'interpolator' out"
+            )
+        return own
+    return path
 
 
 def validated_options(interface: type[Configured[Any]], component: Component) -> ComponentConfig:

@@ -4,6 +4,7 @@ Unknown fields are errors and sizes are bounded, so that a config from an untrus
 import path nor ask for a module that fills the memory. No torch is imported here.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_origin
 
@@ -274,9 +275,26 @@ def _check_plain(value: object, where: str, depth: int = 0) -> None:
             _check_plain(item, where, depth + 1)
 
 
-def named(name: str, what: str) -> Component:
-    """The component `name` with its default options; raises a `ConfigError` that begins with `what` for a bad name."""
-    return validate(Component, {"name": name}, what)
+def named(text: str, what: str) -> Component:
+    """The component of a text such as ``geodesic`` or ``geodesic nodes=40``; other options have their defaults.
+
+    Raises:
+        ConfigError: it is not a name and options; the message begins with `what`.
+    """
+    name, *options = text.split() or [text] if isinstance(text, str) else [text]  # pyright: ignore[reportUnnecessaryIsInstance]
+    value: dict[str, Any] = {"name": name}
+    for option in options:
+        key, equals, number = option.partition("=")
+        if not equals or not key or key in value:
+            raise ConfigError(
+                f"{what} = {quoted(text)}: cannot understand {quoted(option)}: expected a name and options, each once, "
+                "such as 'geodesic nodes=40'"
+            )
+        try:
+            value[key] = json.loads(number)
+        except (ValueError, RecursionError):
+            value[key] = number  # a bare word is a string
+    return validate(Component, value, what)
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from interpzoo.arguments import MOST_FRAMES, whole
 from interpzoo.autoencoder import Autoencoder
-from interpzoo.build import build_component
+from interpzoo.build import build_path
 from interpzoo.config import named
 from interpzoo.errors import InputError
 from interpzoo.geometry import even_positions
@@ -101,7 +101,7 @@ class Paths(Autoencoder):
 
     def _path(self, interpolator: str | Interpolator | None) -> Interpolator:
         if isinstance(interpolator, str):
-            return build_component(Interpolator, named(interpolator, "interpolator"))
+            return build_path(named(interpolator, "interpolator"), self.interpolator)
         path = self.interpolator if interpolator is None else interpolator
         if not isinstance(path, Interpolator):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")

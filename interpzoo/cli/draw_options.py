@@ -75,7 +75,7 @@ interpolators_option = click.option(
     "interpolators",
     multiple=True,
     metavar="NAME",
-    help="Path between the codes, such as slerp. Can be repeated, to show several.",
+    help="Path between the codes, such as slerp or 'geodesic nodes=40'. Can be repeated, to show several.",
     show_default="the model's own",
 )
 steps_option = click.option(

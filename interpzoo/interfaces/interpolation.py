@@ -23,7 +23,11 @@ class Solution:
 
 
 class Interpolator(Configured[ConfigT], ABC):
-    """A path between codes."""
+    """A path between codes.
+
+    One with weights is a module as well, ``class Mine(nn.Module, Interpolator[MineConfig])``. They are drawn, saved and
+    loaded with the model that it is the path of, and a regularizer trains them as ``model.interpolator``.
+    """
 
     kind: ClassVar[Kind] = "interpolator"
 

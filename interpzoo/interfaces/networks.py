@@ -1,7 +1,7 @@
 """Encoder, decoder and prior, and the model made of them as other components see it."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
@@ -106,6 +106,11 @@ class LatentModel(Protocol):
     def decoder(self) -> Decoder: ...
     @property
     def prior(self) -> Prior | None: ...
+    @property
+    def interpolator(self) -> Any:
+        """The model's `Interpolator`."""
+        ...
+
     @property
     def codes(self) -> Tensor | None:
         """Codes (n, *latent_shape) of training images, for paths that stay near the data."""

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from interpzoo.build import build_path
 from interpzoo.config import ModelConfig, named
 from interpzoo.errors import ConfigError, InputError, PluginError
 from interpzoo.model import InterpolationModel
@@ -42,7 +43,8 @@ def load(
         revision: a commit, branch or tag of a repository.
         device: device of the weights; the CPU by default.
         dtype: type to compute in; float32 by default.
-        interpolator: registered name of a path to use instead of the model's own.
+        interpolator: registered name of a path to use instead of the model's own, with options if need be:
+            ``"geodesic"``, ``"geodesic nodes=40"``.
         cache_dir: folder of the cache; ``HF_HUB_CACHE`` by default.
         local_files_only: use the cache only, without any request to the Hub.
         token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
@@ -54,7 +56,8 @@ def load(
         ConfigError: the model's config is invalid, or `interpolator` is not a valid name.
         HubError: the Hub does not answer, or refuses.
         WeightsError: the weights are damaged or do not fit the config.
-        InputError: the device does not exist, or `dtype` is not a floating-point type of 16, 32 or 64 bits.
+        InputError: the device does not exist, `dtype` is not a floating-point type of 16, 32 or 64 bits, or
+            `interpolator` is a path with weights that the model was not saved with.
     """
     if dtype is not None and dtype not in FLOATS:
         raise InputError(f"dtype = {quoted(dtype)}: expected {', '.join(map(str, FLOATS))}")
@@ -64,9 +67,14 @@ def load(
         raise ConfigError(
             f"{name!r} is a model of kind {config.kind!r}, not one that interpolates: 'interpzoo list' names those"
         )
-    if interpolator is not None:
-        config = config.model_copy(update={"interpolator": named(interpolator, "interpolator")})
-    return on_device(_read(found, config), device, dtype or torch.float32)
+    asked = None if interpolator is None else named(interpolator, "interpolator")
+    model = _read(found, config)
+    if asked is not None:  # now, because the file may have weights of the model's own path
+        path = build_path(asked, model.interpolator)
+        del model.interpolator  # torch replaces a module by another module only
+        model.interpolator = path
+        model.config = config.model_copy(update={"interpolator": asked})
+    return on_device(model, device, dtype or torch.float32)
 
 
 def on_device(module: M, device: str | torch.device | None, dtype: torch.dtype | None = None) -> M:

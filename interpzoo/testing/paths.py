@@ -27,8 +27,8 @@ from interpzoo.testing.samples import built, plain_model, random_images
 _PAIRS = 2
 _EXACT = "return z0 itself where t = 0 and z1 where t = 1, as interpzoo.geometry.lerp does"
 _NO_FILE = (
-    "a path is built from its config, on the meta device and without a file, so that its tensors would have no values "
-    "after 'load': make tensors when it is called, and put what is learned into the encoder, the decoder or the prior"
+    "a path is built from its config, on the meta device, so that its tensors would have no values after 'load': make "
+    "tensors when it is called, and keep what is learned in parameters and persistent buffers of a torch.nn.Module"
 )
 _RANDOM = "a path is the same every time: make a generator with a fixed seed in __call__"
 
@@ -90,6 +90,8 @@ def _check_path(name: str, path: Interpolator, component: Component, model: Inte
     expect_equal(path(z0, z1, t, model=model), codes, f"{what} twice", _RANDOM)
     with torch.device("meta"):
         loaded = build_component(Interpolator, component)
+    if isinstance(path, nn.Module) and isinstance(loaded, nn.Module):
+        loaded.load_state_dict(path.state_dict(), assign=True)
     with blaming(f"{what}, built as 'load' builds it,", _NO_FILE):
         expect_equal(loaded(z0, z1, t, model=model), codes, f"{what} and the same, built as 'load' builds it", _NO_FILE)
     own = path(z0, z1, t.expand(_PAIRS, -1), model=model)
@@ -109,12 +111,14 @@ def _check_path(name: str, path: Interpolator, component: Component, model: Inte
 
 
 def _held(value: object, name: str = "", depth: int = 4) -> str:
-    """The name of a tensor in the attributes of an object, if there is one."""
+    """The name of a tensor in the attributes of an object that no file keeps, if there is one."""
     if isinstance(value, Tensor):
         return repr(name)
     inner: dict[str, object] = {}
     if isinstance(value, nn.Module):
-        inner = {**dict(value.named_parameters()), **dict(value.named_buffers()), **vars(value)}
+        kept = value.state_dict()
+        inner = {name: buffer for name, buffer in value.named_buffers() if name not in kept}
+        inner |= {name: item for name, item in vars(value).items() if name not in ("_parameters", "_buffers")}
     elif isinstance(value, list | tuple):
         inner = {str(number): item for number, item in enumerate(value)}
     elif isinstance(value, dict):

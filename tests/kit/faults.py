@@ -407,14 +407,15 @@ class LearnedPath(Straight):
         return lerp(z0, z1, t) + positions * (1 - positions) * self.bend
 
 
-@faulty("keeps tensors in 'net.weight'")
-class WeightedPath(nn.Module, Interpolator):
-    """A path that is a network."""
+@faulty("keeps tensors in 'table'")
+class TabledPath(nn.Module, Interpolator):
+    """A path with weights, which are saved, and a table, which is not."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
         self.net = nn.Linear(1, 1)
+        self.register_buffer("table", torch.ones(2), persistent=False)
 
     @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ConfigError, DataError, WeightsError
 from interpzoo.geometry import lerp
-from interpzoo.interfaces import Batch, LatentModel, Step, Update, parameters_of
+from interpzoo.interfaces import Batch, Interpolator, LatentModel, Step, Update, parameters_of
 from tests.kit.cases import sound
 from tests.kit.plugin import LENGTH, Brightness, Coding, Critical, Decoding, Greys, Plain, Straight
 
@@ -155,6 +155,23 @@ class SigmoidDecoder(Decoding):
     @override
     def forward(self, z: Tensor) -> Tensor:
         return torch.sigmoid(30 * self.pixels(z))
+
+
+@sound()
+class BentPath(nn.Module, Interpolator):
+    """A path with weights, which are saved with its model."""
+
+    bend: Tensor
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("bend", torch.randn(LENGTH))
+
+    @override
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
+        positions = t.expand(len(z0), -1)[..., None]
+        return lerp(z0, z1, t) + positions * (1 - positions) * self.bend
 
 
 @sound(without=("regularizer", "prior", "interpolator", "metric"))
