@@ -104,8 +104,7 @@ class InterpolationModel(Saved):
                 `interpzoo.features.features_named` gives, for even distances of its features. See `positions`.
             size: (height, width) of the frames, for a model that takes any size; by default that of the first image, as
                 in `encode`.
-            interpolator: a registered name, with options if need be (``"geodesic nodes=40"``), or an `Interpolator`;
-                the model's own by default.
+            interpolator: a registered name, with options if need be (``"geodesic nodes=40"``), or an `Interpolator`.
             refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
             batch_size: images encoded or decoded at once; chosen to bound the memory by default.
 
@@ -115,9 +114,8 @@ class InterpolationModel(Saved):
 
         Raises:
             ImageError: as `encode`.
-            InputError: `steps` is out of range, the numbers of images cannot be paired, `interpolator` is the name of a
-                path with weights, a frame is not finite (as far beyond [0, 1]), or the frames of a model that takes any
-                size have more than 2^29 values; or as `encode`.
+            InputError: `steps` is out of range, the numbers of images cannot be paired, a frame is not finite (as far
+                beyond [0, 1]), or the frames of a model that takes any size have more than 2^29 values; or as `encode`.
             ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
         """
         measure = measure_of(spacing)
