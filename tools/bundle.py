@@ -26,7 +26,7 @@ from interpzoo.evaluation import evaluate, results_of
 from interpzoo.files import folder_bytes
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import Result, write_card
-from interpzoo.pretrained.folder import SUMS, claim_folder, read_config, write_hashes, write_text
+from interpzoo.pretrained.folder import SUMS, read_config, write_hashes, write_text
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
 from interpzoo.pretrained.reading import sha256
@@ -49,17 +49,20 @@ _MOVED: Final = 0.01
 @click.command()
 @click.argument("run", type=click.Path(file_okay=False, exists=True, path_type=Path))
 @click.option("--half", is_flag=True, help="Store the weights in float16, if no result moves by more than 1 %.")
+@click.option(
+    "--later", is_flag=True, help="Do not score it by all metrics: 'interpzoo benchmark' does so for the whole zoo."
+)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
-def main(run: Path, *, half: bool, data_root: Path | None) -> None:
+def main(run: Path, *, half: bool, later: bool, data_root: Path | None) -> None:
     """Bundle the model that the training in the folder RUN has written."""
     try:
-        config = bundle(run, half=half, data_root=data_root)
+        config = bundle(run, half=half, later=later, data_root=data_root)
     except InterpzooError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{CARDS.name}/{config.name}: bundled; 'python -m tools.pages' puts it into the pages")
 
 
-def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
+def bundle(run: Path, *, half: bool, later: bool, data_root: Path | None) -> ModelConfig:
     """Store, measure, describe and register the model in `run`.
 
     Raises:
@@ -78,11 +81,12 @@ def bundle(run: Path, *, half: bool, data_root: Path | None) -> ModelConfig:
         write_card(stored, model.config, figures.results, name=model.config.name)
         if (size := folder_bytes(stored)) > LARGEST:
             raise click.ClickException(f"the folder has {size:,} bytes, expected at most {LARGEST:,}: try --half")
-        target = claim_folder(CARDS / model.config.name)
-        shutil.copytree(stored, target, dirs_exist_ok=True)
+        target = CARDS / model.config.name
+        shutil.rmtree(target, ignore_errors=True)  # the former model may have had files that this one has not
+        shutil.copytree(stored, target)
     zoo_file = ROOT / "plugins" / f"interpzoo_{owner.plugin}" / "zoo.toml"
     zoo_file.write_text(register(zoo_file.read_text("utf-8"), model.config, figures.dataset, target), "utf-8")
-    if model.config.kind == "interpolator":
+    if model.config.kind == "interpolator" and not later:
         for record in benchmark(jobs_of([target]), metrics_named(), RECORDS, data_root=data_root):
             if not record.control:
                 write_card(target, model.config, results_of(record))
