@@ -23,7 +23,7 @@ _CHUNK: Final = 512
 _WIDTH: Final = 16
 _BATCH: Final = 64
 _RATE: Final = 8e-3
-_STEPS: Final = 400
+_STEPS: Final = 800
 """Training steps of the network."""
 
 _TREES: Final = 150

@@ -32,7 +32,7 @@ ORDERED = [named for named in metrics_named() if named.metric.order and named.na
 @pytest.mark.slow
 @pytest.mark.parametrize("data", DATA)
 def test_metrics_rank_the_controls_in_their_own_order(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "_STEPS", 250)
+    monkeypatch.setattr(probes, "_STEPS", 200)
     task = task_of(data)
     records = tuple(score_candidate(task, control, ORDERED) for control in controls(task))
     board = Leaderboard(data, (), records, tuple(ORDERED))

@@ -111,4 +111,4 @@ def test_folders_of_one_name_are_told_apart_by_the_folders_above(tmp_path: Path)
     records = [*benchmark([job], metrics_named(FAST), tmp_path / "out", protocol=TINY)]
     assert {r.candidate for r in read_records(tmp_path / "out") if not r.control} == {*job.models}
     assert len(records) == len(job.models) + len(controls(task_of("lines", size=32, protocol=TINY)))
-    assert "| a/run&#124;x |" in render(leaderboards(records, metrics_named()))
+    assert "| a/run&#124;x" in render(leaderboards(records, metrics_named()))

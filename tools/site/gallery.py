@@ -169,6 +169,9 @@ def _figures(entry: Entry) -> Iterator[str]:
         "and at worst fourth. Metrics in italics fail their sanity check on this data. "
         "[How to measure](../ideas/measure.md) says what each sees and misses."
     )
+    yardstick = board.yardstick()
+    if yardstick is not None and entry.name in board.below_blend():
+        yield f"**Worse than mixing the pixels**, by {yardstick.metric.title}."
     rows = [
         (_title(board, named), cell(entry.record.scores[named.name]), board.aim(named).words, _rank(entry, named))
         for named in board.metrics
