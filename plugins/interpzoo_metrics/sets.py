@@ -128,12 +128,14 @@ class KernelDistance(SetMetric):
 class Density(SetMetric):
     """How dense the frames inside the paths are where held-out images are, in the data set's features; 1 is as dense.
 
-    Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the most common image score best of all.
+    Naeem et al. 2020 (arXiv 2002.09797), k = 5. Frames that all look like the most common image score
+    best of all, so models are ranked only where the truth's own density is known, by how near they come to it.
     """
 
     title = "density"
     better = "higher"
-    target = 1.0
+    target = "truth"
+    ranked = False
     order = (("truth", "blend"), ("nearest", "blend"), ("jump", "blend"))
 
     @staticmethod
