@@ -13,6 +13,7 @@ from safetensors.torch import load, load_file, save
 import interpzoo
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub
+from tests.origins.test_diffusers import SMALL, Saved, own_codes
 from tests.origins.tiny import write_tae
 from tests.tiny import tiny_recipe
 
@@ -256,3 +257,32 @@ def test_an_autoencoder_in_a_pipeline_of_diffusers(
     process(SAVE, name="diffusers:user/pipeline:vae", options=cache, target=str(folder), change=False)
     assert json.loads((folder / "config.json").read_text())["origin"]["folder"] == "vae"
     assert process(CODES, name=str(folder), options={"cache_dir": str(tmp_path / "elsewhere")}) == expected
+
+
+SHIM = """
+import sys
+from tests.conftest import shim_torchvision
+if "torchvision" not in sys.modules:
+    sys.kept = shim_torchvision()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_every_class_of_diffusers_is_fetched_pinned_and_checked(
+    hub: Hub, process: Warm, cache: dict[str, Any], tmp_path: Path, torchvision_shim: object, name: str
+) -> None:
+    """In a sub-folder, as in a pipeline, beside code and pickles that are left alone."""
+    process(SHIM)
+    saved = Saved(name, tmp_path)
+    content = {f"vae/{path.name}": path.read_bytes() for path in saved.folder.iterdir()}
+    strangers = {"modeling.py": b"raise SystemExit", "vae/diffusion_pytorch_model.bin": b"cos\nsystem\n"}
+    commit = hub.add_repo("user/pipeline", {**content, **strangers})
+    gray = torch.full((1, 3, 16, 16), 0.5)
+    expected = own_codes(saved.network, gray).flatten().tolist()
+    assert process(CODES, name="diffusers:user/pipeline:vae", options=cache) == expected
+    assert fetched(hub) == {*content}
+    offline = {**cache, "local_files_only": True}
+    assert process(CODES, name=f"diffusers:user/pipeline@{commit}:vae", options=offline) == expected
+    findings = process(VERIFY, name="diffusers:user/pipeline:vae", options=offline)
+    assert not [problem for _, problem in findings if problem]
