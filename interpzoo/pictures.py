@@ -134,7 +134,8 @@ def save_stream(
     Raises:
         ImageError, InputError, OutputError: as `save_frames`; and what `parts` raises. There is then no folder.
     """
-    if not isinstance(parts, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    scalar = isinstance(parts, Tensor) and parts.ndim == 0  # a tensor says that it is iterable, whatever its shape
+    if scalar or not isinstance(parts, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ImageError(f"parts = {quoted(parts)}: expected an iterator of frames (rows, T, C, H, W)")
     count = 0
     with filled(folder) as (_, scratch):
