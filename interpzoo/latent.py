@@ -76,8 +76,22 @@ class Range(nn.Module):
         return torch.lerp(self.low, self.high, values)
 
 
-class LatentEncoder(Encoder):
+class _OnBase(nn.Module):
+    """A network with a frozen one of a base model, which stays in eval mode."""
+
+    base: Any
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.base.eval()
+        return self
+
+
+class LatentEncoder(_OnBase, Encoder):
     """The frozen encoder of a base model, and an encoder that learned on its codes."""
+
+    base: Encoder[Any]
 
     def __init__(self, base: Encoder[Any], inner: Encoder[Any], scale: Range) -> None:
         super().__init__(inner.config, base.image)
@@ -88,12 +102,6 @@ class LatentEncoder(Encoder):
         self.batch_statistics = inner.batch_statistics  # pyright: ignore[reportAttributeAccessIssue]
 
     @override
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.base.eval()
-        return self
-
-    @override
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(self.range(self.base(x)))
 
@@ -102,8 +110,10 @@ class LatentEncoder(Encoder):
         return self.inner.posterior(self.range(self.base(x)))
 
 
-class LatentDecoder(Decoder):
+class LatentDecoder(_OnBase, Decoder):
     """A decoder that learned to give the codes of a base model, and the base model's frozen decoder."""
+
+    base: Decoder[Any]
 
     def __init__(self, base: Decoder[Any], inner: Decoder[Any], scale: Range) -> None:
         super().__init__(inner.config, base.image, inner.latent_shape)
@@ -118,12 +128,6 @@ class LatentDecoder(Decoder):
         self.batch_statistics = inner.batch_statistics  # pyright: ignore[reportAttributeAccessIssue]
         differentiable = inner.differentiable and base.differentiable
         self.differentiable = differentiable  # pyright: ignore[reportAttributeAccessIssue]
-
-    @override
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.base.eval()
-        return self
 
     @override
     def forward(self, z: Tensor) -> Tensor:

@@ -156,20 +156,21 @@ class Codes(DataSet):
             raise OutputError(f"cannot write codes to {str(folder)!r}: {error.strerror or error}") from None
         _remove_leftovers(folder)
         parts = torch.arange(size).split(_IN_A_FILE)
+        own: dict[int, tuple[Path, Tensor]] = {}
         with TrainingProgress(f"{name}: codes", size, quiet=not workers.is_main) as progress:
-            for done, indices in enumerate(parts[workers.rank :: workers.count], 1):
-                self._file(folder, indices)
+            for done, number in enumerate(range(workers.rank, len(parts), workers.count), 1):
+                own[number] = self._file(folder, parts[number])
                 progress.report(min(size, done * _IN_A_FILE * workers.count), {})
         workers.wait()
         sums = torch.zeros(2, self.image.channels, dtype=torch.float64)
-        for indices in parts:
-            path, codes = self._file(folder, indices)
+        for number, indices in enumerate(parts):
+            path, these = own[number] if number in own else self._file(folder, indices)
             self._files.append(path)
-            sums += _sums_of(codes)
+            sums += these
         return sums
 
     def _file(self, folder: Path, indices: Tensor) -> tuple[Path, Tensor]:
-        """The file with the codes of some images, made if it is not there, and the codes."""
+        """The file with the codes of some images, made if it is not there, and the `_sums_of` the codes."""
         images = self._data.train(indices, Generator().manual_seed(0))["image"].contiguous()
         digest = hashlib.sha256(f"{self._hash} {tuple(images.shape)} {images.dtype}".encode())
         digest.update(images.reshape(-1).view(torch.uint8).numpy().data)
@@ -181,7 +182,7 @@ class Codes(DataSet):
             content = codes.reshape(-1).view(torch.uint8).numpy().tobytes()
             with atomic_write(path) as temporary:
                 temporary.write_bytes(content + hashlib.sha256(content).digest())
-        return path, codes
+        return path, _sums_of(codes)
 
     def _read(self, index: int) -> Tensor:
         """The code of one training image, from its file."""

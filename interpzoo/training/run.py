@@ -134,11 +134,13 @@ class _Run:
         origin = start_from or recipe.start_from
         if position is not None:
             recipe = with_texts_of(position.recipe, recipe, self.changed)
-        elif recipe.base is not None:
-            recipe = with_terms_of(locate(recipe.base).config(), recipe, self.changed, "on whose codes it was trained")
-        if position is None and origin is not None:
-            given = self.changed if start_from is not None else recipe.model_fields_set
-            recipe = with_terms_of(_copy_weights(origin, networks).config, recipe, given)
+        else:
+            if recipe.base is not None:
+                below = locate(recipe.base).config()
+                recipe = with_terms_of(below, recipe, self.changed, "on whose codes it was trained")
+            if origin is not None:
+                given = self.changed if start_from is not None else recipe.model_fields_set
+                recipe = with_terms_of(_copy_weights(origin, networks).config, recipe, given)
         started_from = None if origin is None else recorded_name(origin)
         recipe = without_path(recipe)
         learning = networks if recipe.base is None else inner_of(networks)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.geometry import Decode, align
+from interpzoo.interfaces import Step
 
 Scale = Literal["batch", "detached", "relative"]
 """What G is compared with, see `flatness`."""
@@ -20,6 +21,13 @@ _SMALLEST_STEP = 0.1
 def mix(z: Tensor, partners: Tensor, alpha: Tensor) -> Tensor:
     """g(z_i, z_j) = (1 - alpha) z_i + alpha z_j of codes and partners (B, *latent_shape); alpha (B,), any."""
     return torch.lerp(z, partners, align(alpha, z))
+
+
+def mixed_codes(step: Step, margin: float, points: int | None = None) -> Tensor:
+    """`mix` of a batch's codes with others of it, alpha ~ U(-margin, 1 + margin): (B, *latent), or so many `points`."""
+    order = torch.randperm(len(step.x), generator=step.generator)[:points].to(step.x.device)
+    alpha = (1 + 2 * margin) * step.uniform(len(order)) - margin
+    return mix(step.codes[: len(order)], step.codes[order], alpha)
 
 
 def flatness(G: Tensor, scale: Scale) -> Tensor:

@@ -7,7 +7,6 @@ official code.
 import warnings
 from collections.abc import Mapping, Sequence
 
-import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
@@ -16,7 +15,7 @@ from interpzoo.errors import ConfigError
 from interpzoo.geometry import flat_decoder, jacobian
 from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update, parameters_of
 from interpzoo_fmvae.constraint import Constraint, ConstraintConfig
-from interpzoo_fmvae.flatness import Scale, away_from_zero, finite_differences, flatness, mix
+from interpzoo_fmvae.flatness import Scale, away_from_zero, finite_differences, flatness, mixed_codes
 from interpzoo_fmvae.prior import HierarchicalPrior
 
 
@@ -122,10 +121,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
         return posterior.log_prob(step.codes).mean()
 
     def _metric(self, step: Step) -> Tensor:
-        order = torch.randperm(len(step.x), generator=step.generator)[: self.config.points].to(step.x.device)
-        margin = self.config.margin
-        alpha = (1 + 2 * margin) * step.uniform(len(order)) - margin
-        points = mix(step.codes[: len(order)], step.codes[order], alpha)
+        points = mixed_codes(step, self.config.margin, self.config.points)
         decoder, z = flat_decoder(step.model.decoder, points.shape[1:]), points.flatten(1)
         sigma = self.config.finite_difference
         J = (

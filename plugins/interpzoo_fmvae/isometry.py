@@ -16,7 +16,7 @@ from interpzoo.errors import ConfigError
 from interpzoo.geometry import Decode, flat_decoder, jvp, vjp
 from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step
 from interpzoo.losses import elbo_terms
-from interpzoo_fmvae.flatness import mix
+from interpzoo_fmvae.flatness import mixed_codes
 
 
 class IsometryConfig(ComponentConfig):
@@ -61,9 +61,7 @@ class Isometric(Regularizer[IsometryConfig]):
         }
 
     def _distortion(self, step: Step) -> Tensor:
-        order = torch.randperm(len(step.x), generator=step.generator).to(step.x.device)
-        alpha = (1 + 2 * self.config.margin) * step.uniform(len(order)) - self.config.margin
-        points = mix(step.codes, step.codes[order], alpha)
+        points = mixed_codes(step, self.config.margin)
         decoder = flat_decoder(step.model.decoder, points.shape[1:])
         return distortion(decoder, points.flatten(1), step.normal(*points.flatten(1).shape))
 
