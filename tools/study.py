@@ -20,7 +20,8 @@ from interpzoo.benchmark import Task
 from interpzoo.benchmark.candidates import ModelCandidate
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
-from interpzoo.benchmark.report import ARROWS, number
+from interpzoo.benchmark.ranking import words_of
+from interpzoo.benchmark.report import number
 from interpzoo.benchmark.results import Score
 from interpzoo.benchmark.run import score_candidate
 from interpzoo.build import resolved
@@ -106,7 +107,7 @@ def conduct(path: Path, *, data_root: Path | None = None) -> None:
 def page(study: Study, done: dict[str, Scored]) -> str:
     """The study as Markdown: question, table and answer."""
     metrics = [named for named in metrics_named(study.metrics) if any(_has(s, named.name) for s in done.values())]
-    header = ["run", "recipe and changes", *(f"{n.metric.title} {ARROWS[n.metric.better]}" for n in metrics)]
+    header = ["run", "recipe and changes", *(f"{n.metric.title} ({words_of(n.metric, truth=False)})" for n in metrics)]
     rows: list[list[str]] = []
     for run in study.runs:
         scored = done[run.name]

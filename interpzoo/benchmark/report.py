@@ -9,7 +9,6 @@ from interpzoo.benchmark.metric import Control, Family, NamedMetric
 from interpzoo.benchmark.ranking import Aim, Gap
 from interpzoo.benchmark.results import Record, Score
 
-ARROWS: Final = {"lower": "v", "higher": "^"}
 _JUDGES: Final[tuple[Family, ...]] = ("truth", "realism")
 
 

@@ -9,13 +9,23 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from interpzoo.errors import ConfigError
 from interpzoo.geometry import Decode, align
-from interpzoo.interfaces import Step
+from interpzoo.interfaces import LatentModel, Step
 
 Scale = Literal["batch", "detached", "relative"]
 """What G is compared with, see `flatness`."""
 
 _SMALLEST_STEP = 0.1
+
+
+def require_derivative(method: str, model: LatentModel) -> None:
+    """Raise `ConfigError` if the decoder has no derivative for `method` to use."""
+    if not model.decoder.differentiable:
+        raise ConfigError(
+            f"method {method!r} needs the Jacobian of the decoder, and {type(model.decoder).__name__} has none: "
+            "choose one that is differentiable, such as 'conv'"
+        )
 
 
 def mix(z: Tensor, partners: Tensor, alpha: Tensor) -> Tensor:

@@ -15,7 +15,14 @@ from interpzoo.errors import ConfigError
 from interpzoo.geometry import flat_decoder, jacobian
 from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update, parameters_of
 from interpzoo_fmvae.constraint import Constraint, ConstraintConfig
-from interpzoo_fmvae.flatness import Scale, away_from_zero, finite_differences, flatness, mixed_codes
+from interpzoo_fmvae.flatness import (
+    Scale,
+    away_from_zero,
+    finite_differences,
+    flatness,
+    mixed_codes,
+    require_derivative,
+)
 from interpzoo_fmvae.prior import HierarchicalPrior
 
 
@@ -60,11 +67,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
                 "method 'fmvae' needs an encoder with a posterior: for the network 'conv' set "
                 "encoder.posterior=gaussian"
             )
-        if not model.decoder.differentiable:
-            raise ConfigError(
-                f"method 'fmvae' needs the Jacobian of the decoder, and {type(model.decoder).__name__} has none: "
-                "choose one that is differentiable, such as 'conv'"
-            )
+        require_derivative("fmvae", model)
         _prior(model)
 
     def updates(self, model: LatentModel) -> Sequence[Update]:

@@ -12,11 +12,10 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig
-from interpzoo.errors import ConfigError
 from interpzoo.geometry import Decode, flat_decoder, jvp, vjp
 from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step
 from interpzoo.losses import elbo_terms
-from interpzoo_fmvae.flatness import mixed_codes
+from interpzoo_fmvae.flatness import mixed_codes, require_derivative
 
 
 class IsometryConfig(ComponentConfig):
@@ -41,11 +40,7 @@ class Isometric(Regularizer[IsometryConfig]):
     @override
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
         """Raise `ConfigError` without a decoder that has a derivative; `elbo_terms` checks the rest."""
-        if not model.decoder.differentiable:
-            raise ConfigError(
-                f"method 'irvae' needs derivatives of the decoder, and {type(model.decoder).__name__} has none: choose "
-                "one that is differentiable, such as 'conv'"
-            )
+        require_derivative("irvae", model)
 
     @override
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:

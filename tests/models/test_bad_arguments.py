@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import interpzoo_lol
 import interpzoo_riemannian
 import numpy as np
 import pytest
@@ -191,6 +192,7 @@ def calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, Any]]]:
         "analogy": (interpzoo_riemannian.analogy, {"decoder": flat, "a": code, "b": other, "c": code, "steps": 4}),
         "metric": (interpzoo_riemannian.metric, {"decoder": flat, "z": code, "batch_size": 8}),
         "density_aware": (interpzoo_riemannian.density_aware, {"decoder": flat, "codes": codes, "weight": 1.0}),
+        "combine": (interpzoo_lol.combine, {"codes": codes[None, :2], "weights": torch.ones(1, 2), "mean": 0.0}),
         "neighbor_path": (interpzoo_riemannian.neighbor_path, {**pair, "codes": codes, "neighbors": 5}),
     }
 
@@ -221,12 +223,12 @@ def tensors(value: object) -> Iterator[Tensor]:
 
 
 def public_functions() -> set[str]:
-    """The functions of `interpzoo`, of a model and of the Riemannian plugin that users call."""
-    found = {name for module in (interpzoo, interpzoo_riemannian) for name in module.__all__}
+    """The functions of `interpzoo`, of a model and of the plugins whose functions take codes that users call."""
     functions = {
         name
-        for name in found
-        if any(isinstance(getattr(module, name, None), FunctionType) for module in (interpzoo, interpzoo_riemannian))
+        for module in (interpzoo, interpzoo_lol, interpzoo_riemannian)
+        for name in module.__all__
+        if isinstance(getattr(module, name), FunctionType)
     }
     methods = {
         name
