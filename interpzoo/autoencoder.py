@@ -19,7 +19,7 @@ from interpzoo.fitness import Fitness, unlike_message
 from interpzoo.framing import PORTRAIT, Frame, framed
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
-from interpzoo.interfaces import Decoder, Encoder, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import check_floats
 
@@ -46,6 +46,7 @@ class Autoencoder(nn.Module):
     encoder: Encoder
     decoder: Decoder
     prior: Prior | None
+    space: CodeSpace | None
     fitness: Fitness | None = None
 
     @property
@@ -198,7 +199,7 @@ class Autoencoder(nn.Module):
 
     def _encode(self, x: Tensor, refine: int) -> Tensor:
         x = x.to(self.device)
-        codes = self.encoder(x.to(self.dtype)).float().contiguous()
+        codes = self._valid(self.encoder(x.to(self.dtype))).float().contiguous()
         if refine == 0:
             return codes
         if not self.decoder.differentiable or self.decoder.noise_shape is not None:
@@ -206,7 +207,11 @@ class Autoencoder(nn.Module):
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
                 "so that codes cannot be refined: leave refine at 0"
             )
-        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=_chunk(x.shape[1:]))
+        chunk, onto = _chunk(x.shape[1:]), None if self.space is None else self.space.project
+        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=chunk, onto=onto)
+
+    def _valid(self, z: Tensor) -> Tensor:
+        return z if self.space is None else self.space.project(z)
 
     def _decode(self, codes: Tensor) -> Tensor:
         z = codes.to(self.dtype)
@@ -215,7 +220,7 @@ class Autoencoder(nn.Module):
                 f"codes hold values too large for the model's {z.dtype}: their largest is {codes.abs().max():g}. "
                 "Load it with dtype=torch.float32, or give codes nearer to those of images"
             )
-        noise_shape = self.decoder.noise_shape
+        z, noise_shape = self._valid(z), self.decoder.noise_shape
         if noise_shape is None:
             images = self.decoder(z)
         else:

@@ -7,7 +7,7 @@ from torch import nn
 
 from interpzoo.config import Component, ComponentConfig, ImageSpec, MethodConfig, ModelConfig, validate
 from interpzoo.errors import ConfigError, InputError, InterpzooError, PluginError, UnknownNameError
-from interpzoo.interfaces import Decoder, Encoder, Interpolator, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Prior
 from interpzoo.interfaces.component import Configured
 from interpzoo.latent import LatentDecoder, LatentEncoder, Range, code_spec, latent_networks
 from interpzoo.plugins import registry
@@ -16,7 +16,7 @@ from interpzoo.text import explained
 MethodConfigT = TypeVar("MethodConfigT", bound=MethodConfig)
 C = TypeVar("C", bound=Configured[Any])
 
-_INTERFACES: Final = {interface.kind: interface for interface in (Encoder, Decoder, Prior, Interpolator)}
+_INTERFACES: Final = {interface.kind: interface for interface in (Encoder, Decoder, Prior, Interpolator, CodeSpace)}
 """The components of a model by kind, the fields of `Parts`."""
 
 
@@ -85,6 +85,7 @@ class Parts(NamedTuple):
     decoder: Decoder
     prior: Prior | None
     interpolator: Interpolator
+    space: CodeSpace | None = None
 
 
 def build_parts(config: MethodConfig) -> Parts:
@@ -109,6 +110,7 @@ def _parts(config: MethodConfig, image: ImageSpec) -> Parts:
         decoder=build_component(Decoder, config.decoder, image, shape),
         prior=None if config.prior is None else build_component(Prior, config.prior, shape),
         interpolator=build_component(Interpolator, config.interpolator),
+        space=None if config.space is None else build_component(CodeSpace, config.space, shape),
     )
 
 

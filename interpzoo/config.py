@@ -151,6 +151,8 @@ class MethodConfig(Schema):
     encoder: Component
     decoder: Component
     prior: Component | None = None
+    space: Component | None = None
+    """What the model knows of its codes beside its networks, such as a codebook; ``None``: nothing."""
     interpolator: Component = Component(name="linear")
 
 
@@ -250,7 +252,7 @@ class ModelConfig(MethodConfig):
     def to_json(self) -> str:
         """The text of a `config.json`."""
         # Older versions, which do not know these fields, read the config of a model that does not need them.
-        absent = {name for name in ("origin", "base") if getattr(self, name) is None}
+        absent = {name for name in ("origin", "base", "space") if getattr(self, name) is None}
         return self.model_dump_json(indent=2, exclude=absent) + "\n"
 
 

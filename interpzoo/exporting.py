@@ -58,6 +58,11 @@ def export(
             f"{model.name!r} cannot be exported: its decoder {type(model.decoder).__name__!r} draws one pixel "
             "after another, which is a loop and not a network"
         )
+    if model.space is not None:
+        raise InputError(
+            f"{model.name!r} cannot be exported: the networks that are written leave out its space of codes "
+            f"{type(model.space).__name__!r}, and would give other images"
+        )
     folder = _claimed(expanded(target))
     examples = _examples(model)
     with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):

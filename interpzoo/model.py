@@ -15,7 +15,7 @@ from interpzoo.directions import Direction
 from interpzoo.errors import InputError
 from interpzoo.exporting import Format, export
 from interpzoo.images import ImageInput, in_pairs, is_single, listed
-from interpzoo.interfaces import Decoder, Encoder, Interpolator, Mixer, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
@@ -36,7 +36,7 @@ class InterpolationModel(Saved):
 
     Attributes:
         config: the model's configuration; ``config.image`` has ``channels``, ``height`` and ``width``.
-        encoder, decoder, prior: the networks; ``prior`` may be ``None``.
+        encoder, decoder, prior, space: the networks, and what is known of the codes; the last two may be ``None``.
         interpolator: the default path of `interpolate`.
         examples: a few codes (n, *latent_shape) that were saved with the model, or ``None``.
         codes: training codes (n, *latent_shape) for paths that stay near the data, or ``None``.
@@ -51,6 +51,7 @@ class InterpolationModel(Saved):
         decoder: Decoder,
         prior: Prior | None,
         interpolator: Interpolator,
+        space: CodeSpace | None = None,
         *,
         examples: Tensor | None = None,
         codes: Tensor | None = None,
@@ -58,9 +59,8 @@ class InterpolationModel(Saved):
     ) -> None:
         super().__init__()
         self.config = config
-        self.encoder = encoder
-        self.decoder = decoder
-        self.prior = prior
+        self.encoder, self.decoder = encoder, decoder
+        self.prior, self.space = prior, space
         self.interpolator = interpolator
         self.examples = examples
         self.codes = codes

@@ -69,6 +69,11 @@ def _described(name: str, base: InterpolationModel, image: ImageSpec) -> Base:
             "takes images, such as that one"
         )
     config = base.config
+    if config.space is not None:
+        raise ConfigError(
+            f"base = {quoted(name)} has a space of codes, {config.space.name!r}, which networks on top of it would not "
+            "see: choose a model without one"
+        )
     same = config.image.channels == image.channels and base.sizes.multiple is not None
     if config.image != image and not same:
         sizes = ("x".join(map(str, spec.shape)) for spec in (config.image, image))

@@ -19,7 +19,9 @@ from interpzoo.files import parse_toml
 from interpzoo.foreign import Waiting, contained
 from interpzoo.text import explained, quoted
 
-Kind = Literal["encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric", "features", "source"]
+Kind = Literal[
+    "encoder", "decoder", "prior", "space", "regularizer", "interpolator", "dataset", "metric", "features", "source"
+]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 EntryKind = Kind | Literal["method", "recipe", "model", "former name"]
 FIRST_PARTY: Final = "interpzoo"

@@ -80,7 +80,7 @@ class Saved(Questioned):
             WeightsError: a value is not finite in `dtype`, or the weights are not those of the config's networks.
             OutputError: the folder holds something else or cannot be written.
         """
-        folder, parts = expanded(target), Parts(self.encoder, self.decoder, self.prior, self.interpolator)
+        folder, parts = expanded(target), Parts(self.encoder, self.decoder, self.prior, self.interpolator, self.space)
         check_registered(self.config, parts)
         config = resolved(self.config)
         points = dtype is None and config.pointer is not None and self._has_weights_of(self.files)
@@ -147,7 +147,7 @@ class Saved(Questioned):
     def _check_same(self, again: Self, *, same_weights: bool) -> None:
         """Raise a `ConfigError` unless `again`, of the config, has the same layers and gives the same images."""
         advice = "register it in a plugin (see docs/plugins.md)"
-        for kind in ("encoder", "decoder", "prior"):
+        for kind in ("encoder", "decoder", "prior", "space"):
             if repr(getattr(self, kind)) != repr(getattr(again, kind)):
                 raise ConfigError(f"cannot save this model: its {kind} has other layers than its config says: {advice}")
         if not same_weights:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from interpzoo.benchmark import Metric
 from interpzoo.config import Recipe, TrainingConfig
 from interpzoo.interfaces import (
+    CodeSpace,
     DataSet,
     Decoder,
     Encoder,
@@ -38,6 +39,7 @@ _INTERFACES: Final[tuple[type[Any], ...]] = (
     Encoder,
     Decoder,
     Prior,
+    CodeSpace,
     Interpolator,
     Mixer,
     DataSet,

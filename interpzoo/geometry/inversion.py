@@ -29,6 +29,7 @@ def project(
     steps: int = 10,
     tolerance: float = 1e-6,
     batch_size: int = BATCH_SIZE,
+    onto: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Latents (B, *latent) whose outputs are as close to `x` as Levenberg-Marquardt from `z_init` brings them.
 
@@ -41,6 +42,7 @@ def project(
         steps: steps tried at most, up to 10,000; 0 gives `z_init` back.
         tolerance: an image is done when a step promises to lower its squared error by less than this share.
         batch_size: latents decoded at once.
+        onto: brings latents (B, *latent) to valid ones, which each step then ends at. `z_init` should be valid.
 
     Raises:
         InputError: shapes that do not fit; `x` or an output at `z_init` is NaN or infinite; as `flat_decoder`.
@@ -59,11 +61,15 @@ def project(
     solve, in_flight = (_direct, 1 + dimension) if dimension <= MATRIX_FREE else (_matrix_free, 3)
     at_once = max(1, batch_size // in_flight)
     parts = zip(target.split(at_once), z.split(at_once), strict=True)
-    found = torch.cat([_descend(flat, solve, *part, steps, tolerance) for part in parts])
+
+    def valid(points: Tensor) -> Tensor:
+        return points if onto is None else onto(points.view(-1, *z_init.shape[1:])).flatten(1)
+
+    found = torch.cat([_descend(flat, solve, valid, *part, steps, tolerance) for part in parts])
     return found.reshape(z_init.shape).to(z_init.dtype)
 
 
-def _descend(flat: Decode, solve: _Solve, x: Tensor, z: Tensor, steps: int, tolerance: float) -> Tensor:
+def _descend(flat: Decode, solve: _Solve, valid: Decode, x: Tensor, z: Tensor, steps: int, tolerance: float) -> Tensor:
     y = flat(z)
     if y.shape != x.shape:
         raise InputError(f"the decoder's outputs hold {y.shape[1]} values and the images x {x.shape[1]}")
@@ -75,7 +81,7 @@ def _descend(flat: Decode, solve: _Solve, x: Tensor, z: Tensor, steps: int, tole
     active = torch.arange(len(z), device=z.device)
     for _ in range(steps):
         step, promised = solve(flat, z[active], x[active], damping[active])
-        trial = z[active] + step
+        trial = valid(z[active] + step)
         trial_error = _squared(flat(trial) - x[active])
         gain = error[active] - trial_error
         better = gain > 0

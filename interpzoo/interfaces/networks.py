@@ -1,4 +1,4 @@
-"""Encoder, decoder and prior, and the model made of them as other components see it."""
+"""Encoder, decoder, prior and space, and the model made of them as other components see it."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol
@@ -92,6 +92,29 @@ class Prior(nn.Module, Configured[ConfigT], ABC):
         """log p(z) in nats, (B,)."""
 
 
+class CodeSpace(nn.Module, Configured[ConfigT]):
+    """What a model knows of its codes beside its networks: a codebook, a flow, statistics; and which codes are valid.
+
+    It is saved and loaded with the model. Regularizers, which train it or set its buffers, and interpolators find it as
+    ``model.space``. The encoder and the decoder themselves do not see it.
+    """
+
+    kind: ClassVar[Kind] = "space"
+
+    def __init__(self, config: ConfigT, latent_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.config = config
+        self.latent_shape = latent_shape
+
+    def project(self, z: Tensor) -> Tensor:
+        """The valid codes nearest to codes (B, *latent_shape), which stay as they are if they are valid.
+
+        The model applies it to every code that it encodes, refines or decodes, so that each frame of a path, a mix or
+        an edit is the image of a valid code. By default all codes are valid.
+        """
+        return z
+
+
 class LatentModel(Protocol):
     """A model as regularizers and interpolators see it."""
 
@@ -106,6 +129,8 @@ class LatentModel(Protocol):
     def decoder(self) -> Decoder: ...
     @property
     def prior(self) -> Prior | None: ...
+    @property
+    def space(self) -> CodeSpace | None: ...
     @property
     def interpolator(self) -> Any:
         """The model's `Interpolator`."""

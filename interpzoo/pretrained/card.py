@@ -256,6 +256,7 @@ def describe_architecture(config: ModelConfig) -> dict[str, str]:
         "encoder": _component(config.encoder),
         "decoder": _component(config.decoder),
         "prior": "none" if config.prior is None else _component(config.prior),
+        **({} if config.space is None else {"space of codes": _component(config.space)}),
         "default path": _component(config.interpolator),
     }
 

@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 from interpzoo.build import C, build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InterpzooError
-from interpzoo.interfaces import Decoder, Encoder, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.registry import Kind
 from interpzoo.testing.expect import ConformanceError, blaming
-from interpzoo.testing.networks import check_decoder, check_encoder, check_prior
+from interpzoo.testing.networks import check_decoder, check_encoder, check_prior, check_space
 from interpzoo.testing.samples import BATCH, random_images
 
 _IMAGES: Final = tuple(ImageSpec(channels=c, height=n, width=n) for n in (32, 16, 28, 64) for c in (1, 3))
@@ -36,8 +36,11 @@ def check_alone(kind: Kind, name: str, encoders: Sequence[str] = ()) -> None:
             Decoder, component, [*own, *product(_IMAGES, _CODES)], lambda d: d(_codes(d.latent_shape))
         ):
             check_decoder(decoder, _codes(decoder.latent_shape))
-    if kind == "prior" and (prior := _first(Prior, component, [(code,) for code in _CODES], lambda p: p.sample(1))):
+    shapes = [(code,) for code in _CODES]
+    if kind == "prior" and (prior := _first(Prior, component, shapes, lambda p: p.sample(1))):
         check_prior(prior)
+    if kind == "space" and (space := _first(CodeSpace, component, shapes, lambda s: s.project(_codes(s.latent_shape)))):
+        check_space(space, _codes(space.latent_shape))
 
 
 def _encoder(name: str) -> Encoder | None:

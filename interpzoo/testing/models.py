@@ -17,7 +17,7 @@ from interpzoo.testing.expect import (
     expect_equal,
     expect_shape,
 )
-from interpzoo.testing.networks import check_decoder, check_encoder, check_prior
+from interpzoo.testing.networks import check_decoder, check_encoder, check_prior, check_space
 from interpzoo.testing.samples import BATCH, built, random_images
 
 _ANY = "leave 'size_multiple' None in networks that take one size only"
@@ -25,7 +25,7 @@ _FIXED = "raise a ConfigError in __init__ for images or codes that the network c
 
 
 def check_networks(recipe: Recipe) -> None:
-    """Encoder, decoder and prior of the recipe keep the rules, each by itself."""
+    """Encoder, decoder, prior and space of the recipe keep the rules, each by itself."""
     check_networks_of(built(recipe).eval())
 
 
@@ -33,6 +33,8 @@ def check_networks_of(model: InterpolationModel) -> None:
     """As `check_networks`; `model` cannot be used any more."""
     with torch.no_grad(), blaming("the encoder"):
         z = model.encoder(random_images(BATCH, model.config.image)).clone()
+    if model.space is not None:
+        check_space(model.space, z)
     check_encoder(model.encoder, model.config.image)
     check_decoder(model.decoder, z)
     if model.prior is not None:

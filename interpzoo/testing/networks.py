@@ -1,4 +1,4 @@
-"""Checks of encoders, decoders and priors: values, batches, layouts and types, derivatives, random numbers."""
+"""Checks of encoders, decoders, priors and spaces: values, batches, layouts and types, derivatives, random numbers."""
 
 import copy
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from interpzoo.config import ImageSpec
 from interpzoo.geometry import flat_decoder, jvp
-from interpzoo.interfaces import Decoder, Encoder, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.testing.expect import (
     blaming,
     drawing_nothing,
@@ -118,6 +118,27 @@ def check_prior(prior: Prior) -> None:
         density = expect_shape(prior.log_prob(z), (n,), "the prior's density")
         same = is_close(prior.log_prob(z[:2]), density[:2])
     expect(same, f"the prior's density of a code depends on the others of its batch: {_ALONE}")
+
+
+@torch.no_grad()
+def check_space(space: CodeSpace, z: Tensor) -> None:
+    """Valid codes are float32, each that of its own code alone, and stay as they are; `space` ends in bfloat16."""
+    what, hint = "the space's projection", "give the valid code nearest to each, as that of a valid code is itself"
+    space.eval()
+
+    def project(codes: Tensor) -> Tensor:
+        with blaming(what), writing_nothing(what, z=codes), drawing_nothing(what, hint):
+            return space.project(codes)
+
+    valid = expect_float32(project(z), (len(z), *space.latent_shape), what)
+    expect_equal(project(z), valid, f"{what} of the same codes twice")
+    expect(is_close(project(valid), valid), f"{what} moves codes that it has given itself: {hint}")
+    alone = is_close(project(z[:1]), valid[:1]) and is_close(project(torch.cat([z[:2], -3 * z[2:]]))[:2], valid[:2])
+    expect(alone, f"{what} of a code depends on the others of its batch: {_ALONE}")
+    half = space.to(torch.bfloat16)
+    with blaming(f"{what} in bfloat16", _HALF):
+        found = half.project(z.bfloat16())
+    expect_shape(found, (len(z), *space.latent_shape), f"{what} in bfloat16")
 
 
 @torch.no_grad()

@@ -10,7 +10,17 @@ from interpzoo.benchmark.metric import Metric
 from interpzoo.build import component_class
 from interpzoo.config import Recipe, validate
 from interpzoo.errors import UnknownNameError
-from interpzoo.interfaces import DataSet, Decoder, Encoder, FeatureNetwork, Interpolator, Prior, Regularizer, Source
+from interpzoo.interfaces import (
+    CodeSpace,
+    DataSet,
+    Decoder,
+    Encoder,
+    FeatureNetwork,
+    Interpolator,
+    Prior,
+    Regularizer,
+    Source,
+)
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import zoo
 from interpzoo.recipes import load_recipe
@@ -20,7 +30,7 @@ from interpzoo.testing.models import check_shapes_of
 from interpzoo.testing.samples import built, own_data
 from interpzoo.testing.training import check_first_step
 
-_COMPONENTS = (Encoder, Decoder, Prior, Regularizer, Interpolator, DataSet, Metric, FeatureNetwork, Source)
+_COMPONENTS = (Encoder, Decoder, Prior, CodeSpace, Regularizer, Interpolator, DataSet, Metric, FeatureNetwork, Source)
 INTERFACES: Final[dict[Kind, type[Configured[Any]]]] = {interface.kind: interface for interface in _COMPONENTS}
 """The class that components of each kind derive from."""
 

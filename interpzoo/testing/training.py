@@ -155,7 +155,8 @@ def _check_bfloat16(recipe: Recipe) -> None:
 
 def _networks(model: InterpolationModel) -> dict[str, nn.Module]:
     networks: dict[str, nn.Module] = {"encoder": model.encoder, "decoder": model.decoder}
-    return networks if model.prior is None else {**networks, "prior": model.prior}
+    others: dict[str, nn.Module | None] = {"prior": model.prior, "space": model.space}
+    return networks | {name: module for name, module in others.items() if module is not None}
 
 
 def _owned(model: InterpolationModel, regularizer: Regularizer) -> list[tuple[str, nn.Parameter]]:

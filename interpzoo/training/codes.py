@@ -57,7 +57,7 @@ def inner_of(model: InterpolationModel) -> InterpolationModel:
     """The networks that learn on codes, as a model that takes these for images; it shares them with `model`."""
     encoder, decoder = latent_networks(model.encoder, model.decoder)
     config = model.config.model_copy(update={"image": code_spec(encoder.base.latent_shape), "base": None})
-    inner = InterpolationModel(config, encoder.inner, decoder.inner, model.prior, model.interpolator)
+    inner = InterpolationModel(config, encoder.inner, decoder.inner, model.prior, model.interpolator, model.space)
     inner.add_module("range", encoder.range)  # so that it is in the checkpoint
     return inner.train(model.training)
 
@@ -65,7 +65,8 @@ def inner_of(model: InterpolationModel) -> InterpolationModel:
 def put_together(model: InterpolationModel, trained: InterpolationModel) -> InterpolationModel:
     """`model` with the networks of `trained`, which began as its `inner_of`; in eval mode, on their device."""
     encoder, decoder = latent_networks(model.encoder, model.decoder)
-    encoder.inner, decoder.inner, model.prior = trained.encoder, trained.decoder, trained.prior
+    encoder.inner, decoder.inner = trained.encoder, trained.decoder
+    model.prior, model.interpolator, model.space = trained.prior, trained.interpolator, trained.space
     return model.to(trained.device).eval()
 
 

@@ -135,7 +135,7 @@ def _with_networks_of(model: ModelConfig, method: Registration[Method], default:
     fitting = [recipe for recipe in _recipes_of(method) if recipe.image == model.image]
     name = None if model.trained is None else model.trained.recipe
     base = next((r for r in fitting if r.name == name), fitting[0] if fitting else default)
-    networks = {field: getattr(model, field) for field in ("image", "encoder", "decoder", "prior")}
+    networks = {field: getattr(model, field) for field in ("image", "encoder", "decoder", "prior", "space")}
     return base.model_copy(update=networks)
 
 

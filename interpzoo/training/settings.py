@@ -9,7 +9,7 @@ from typing import Any, Final
 from interpzoo.build import validated_options
 from interpzoo.config import Component, Recipe
 from interpzoo.errors import InterpzooError
-from interpzoo.interfaces import DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
+from interpzoo.interfaces import CodeSpace, DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry
 from interpzoo.pretrained.locate import is_path, recorded_name
@@ -18,6 +18,7 @@ _INTERFACES: Final[Mapping[str, type[Configured[Any]]]] = {
     "encoder": Encoder,
     "decoder": Decoder,
     "prior": Prior,
+    "space": CodeSpace,
     "interpolator": Interpolator,
     "regularizer": Regularizer,
     "data": DataSet,

@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel
 
 from interpzoo.config import OptimizerConfig, Recipe
-from interpzoo.errors import DataError, InputError, TrainingError
+from interpzoo.errors import ConfigError, DataError, InputError, TrainingError
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
@@ -51,6 +51,7 @@ class Trainer:
         base: hash of the frozen model whose codes `data` gives.
 
     Raises:
+        ConfigError: the model has a space of codes with weights that no update moves.
         DataError: the data set lacks a field that the regularizer needs.
         InputError: the batch cannot be shared equally by the processes, or all weights of an update are frozen.
     """
@@ -101,6 +102,7 @@ class Trainer:
         for module in (self.model, self.regularizer):
             workers.share(module)
         self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
+        self._check_space(recipe)
         self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
         self.average = None if config.ema_decay is None else AveragedModel(model, multi_avg_fn=self._average)
         modules: dict[str, nn.Module | None] = {"model": model, "regularizer": regularizer, "average": self.average}
@@ -230,6 +232,15 @@ class Trainer:
             order = _permutation(size, self.recipe.training.seed, epoch)
             indices[of_epoch] = order[positions[of_epoch] % size]
         return indices
+
+    def _check_space(self, recipe: Recipe) -> None:
+        """Raise a `ConfigError` where the space of codes has weights, and none is trained: they would stay random."""
+        weights = {id(p) for p in self.model.space.parameters() if p.requires_grad} if self.model.space else set[int]()
+        if recipe.space and weights and not weights & {id(p) for update in self.updates for p in update.parameters}:
+            raise ConfigError(
+                f"method {recipe.method!r} does not train the space {recipe.space.name!r}, whose weights would stay "
+                "random: choose a method that does, or leave the space out"
+            )
 
     def _config(self, update: Update) -> OptimizerConfig:
         return update.optimizer or self.recipe.training.optimizer

@@ -39,8 +39,8 @@ class Case:
     """Other values in the recipe."""
     second: Mapping[str, Any] | None = None
     """Other values in a second recipe, if there is one."""
-    data: type[Configured[Any]] | None = None
-    """The data set in place of the sound one."""
+    beside: tuple[type[Configured[Any]], ...] = ()
+    """Other components in place of the sound ones."""
     without: tuple[Kind, ...] = ()
     """Kinds that are not registered; without a regularizer there is neither a recipe nor a method."""
 
@@ -79,9 +79,7 @@ def registered(case: Case) -> Generator[None]:
     known = registry()
     tables = {name: deepcopy(getattr(known, name)) for name in ("components", "methods", "recipes")}
     parts: dict[Kind, type[Configured[Any]]] = {k: SOUND[k] for k in SOUND if k not in case.without}
-    if case.data is not None:
-        parts["dataset"] = case.data
-    parts[case.component.kind] = case.component
+    parts |= {component.kind: component for component in (*case.beside, case.component)}
     for kind, component in parts.items():
         target = ClassReference(f"{component.__module__}:{component.__name__}")
         tables["components"][kind].add(Registration(f"{PLUGIN}-{kind}", owner, target))

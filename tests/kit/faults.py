@@ -21,6 +21,7 @@ from tests.kit.cases import faulty
 from tests.kit.plugin import (
     LENGTH,
     Brightness,
+    Codebook,
     Coding,
     Critical,
     Decoding,
@@ -534,6 +535,35 @@ class WritingMetric(Brightness):
 @faulty("has better = 'more', expected one of lower, higher")
 class MisnamedMetric(Brightness):
     better: ClassVar[Any] = "more"
+
+
+# Spaces of codes.
+
+
+@faulty("the space's projection moves codes that it has given itself", without=("regularizer", "dataset", "metric"))
+class ShrinkingSpace(Codebook):
+    @override
+    def project(self, z: Tensor) -> Tensor:
+        return 0.9 * z
+
+
+@faulty("the space's projection of a code depends on the others of its batch", without=("regularizer",))
+class CentringSpace(Codebook):
+    @override
+    def project(self, z: Tensor) -> Tensor:
+        return z - z.mean(0)
+
+
+@faulty("the space's projection writes into its input 'z'", without=("regularizer",))
+class WritingSpace(Codebook):
+    @override
+    def project(self, z: Tensor) -> Tensor:
+        return z.clamp_(-0.1, 0.1)
+
+
+@faulty("method 'tried' does not train the space 'tried-space', whose weights would stay random")
+class UntrainedSpace(Codebook):
+    pass
 
 
 # Without a recipe: networks and pretrained models alone.

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.config import ImageSpec
+from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.geometry import lerp
 from interpzoo.interfaces import (
     Batch,
+    CodeSpace,
     DataSet,
     Decoder,
     Encoder,
@@ -74,6 +76,27 @@ class Standard(Prior):
         return -z.square().flatten(1).sum(1) / 2
 
 
+class CodebookConfig(ComponentConfig):
+    """Settings of a codebook."""
+
+    size: int = Field(default=8, ge=1, le=65536)
+    """Codes in it."""
+
+
+class Codebook(CodeSpace[CodebookConfig]):
+    """A vector at each place of a code is one of a table's (van den Oord et al. 2017, eq. 2)."""
+
+    def __init__(self, config: CodebookConfig, latent_shape: tuple[int, ...]) -> None:
+        super().__init__(config, latent_shape)
+        self.table = nn.Parameter(torch.randn(config.size, latent_shape[0]))
+
+    @override
+    def project(self, z: Tensor) -> Tensor:
+        rows = z.movedim(1, -1)
+        nearest = torch.cdist(rows.reshape(-1, rows.shape[-1]).float(), self.table.float()).argmin(1)
+        return self.table[nearest].view(rows.shape).movedim(-1, 1).to(z)
+
+
 class Plain(Regularizer):
     """The squared error."""
 
@@ -100,6 +123,36 @@ class Critical(Plain):
             length = z.detach().float().norm(dim=1, keepdim=True)
             return {"critic": (self.critic(z.detach()).float() - length).square().mean()}
         return {**super().loss(step, update), "critic's": self.critic(z).float().square().mean()}
+
+
+class Quantizing(Plain):
+    """VQ-VAE (van den Oord et al. 2017, eq. 3): networks and codebook together, straight through the rounding."""
+
+    @override
+    @torch.no_grad()
+    def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
+        if isinstance(model.space, Codebook):
+            rows = model.encoder(batch["image"]).movedim(1, -1).flatten(0, -2)
+            table = model.space.table
+            table.copy_(rows[torch.randint(len(rows), (len(table),), generator=generator)])
+
+    @override
+    def updates(self, model: LatentModel) -> list[Update]:
+        networks = (model.encoder, model.decoder, model.space)
+        return [Update("autoencoder", parameters_of(*(part for part in networks if part is not None)))]
+
+    @override
+    def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
+        space = step.model.space
+        assert space is not None
+        z = step.codes
+        valid = space.project(z)
+        images = step.model.decoder(z + (valid - z).detach())
+        return {
+            "reconstruction": mse_loss(images.float(), step.x),
+            "codebook": mse_loss(valid.float(), z.detach().float()),
+            "commitment": 0.25 * mse_loss(z.float(), valid.detach().float()),
+        }
 
 
 class Straight(Interpolator):

@@ -16,7 +16,18 @@ from interpzoo.errors import ConfigError, DataError, WeightsError
 from interpzoo.geometry import lerp
 from interpzoo.interfaces import Batch, Interpolator, LatentModel, Step, Update, parameters_of
 from tests.kit.cases import sound
-from tests.kit.plugin import LENGTH, Brightness, Coding, Critical, Decoding, Greys, Plain, Straight
+from tests.kit.plugin import (
+    LENGTH,
+    Brightness,
+    Codebook,
+    Coding,
+    Critical,
+    Decoding,
+    Greys,
+    Plain,
+    Quantizing,
+    Straight,
+)
 
 
 @sound()
@@ -103,7 +114,7 @@ class MaskedData(Greys):
         return {**batch, "mask": (batch["image"] > 0.5).float()}
 
 
-@sound(data=MaskedData)
+@sound(beside=(MaskedData,))
 class MaskedLoss(Plain):
     """Requires a field that its own data set gives."""
 
@@ -172,6 +183,16 @@ class BentPath(nn.Module, Interpolator):
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
         positions = t.expand(len(z0), -1)[..., None]
         return lerp(z0, z1, t) + positions * (1 - positions) * self.bend
+
+
+@sound(beside=(Codebook,))
+class VectorQuantized(Quantizing):
+    """A codebook that the model carries, and a method that trains it."""
+
+
+@sound(without=("regularizer", "dataset", "metric"))
+class CodebookAlone(Codebook):
+    """A space without a recipe."""
 
 
 @sound(without=("regularizer", "prior", "interpolator", "metric"))
