@@ -1,16 +1,15 @@
-// Builds the page: one script, and ONNX Runtime's WebAssembly in another.
+// Builds the page: its script, one that makes films, and ONNX Runtime in another.
 import { gunzipSync, gzipSync } from "node:zlib";
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const TARGET = new URL("../interpzoo/demo/site/", import.meta.url);
 const module = (path) => new URL(`node_modules/${path}`, import.meta.url);
-const packed = (path) => gzipSync(readFileSync(module(path)), { level: 9 }).toString("base64");
+const packed = (content) => gzipSync(content, { level: 9 }).toString("base64");
 const at = (name) => new URL(name, TARGET);
 
-await build({
-  entryPoints: [new URL("src/main.ts", import.meta.url).pathname],
-  outfile: at("page.js").pathname,
+const options = (name) => ({
+  entryPoints: [new URL(`src/${name}.ts`, import.meta.url).pathname],
   bundle: true,
   minify: true,
   format: "iife",
@@ -20,15 +19,19 @@ await build({
   logLevel: "warning",
   charset: "utf8",
 });
+await build({ ...options("main"), outfile: at("page.js").pathname });
+await build({ ...options("films"), outfile: at("films.js").pathname });
+const worker = await build({ ...options("worker"), write: false });
 
-const parts = { "ort.wasm": "ort-wasm-simd-threaded.wasm", "ort.mjs": "ort-wasm-simd-threaded.mjs" };
+const ort = (name) => readFileSync(module(`onnxruntime-web/dist/ort-wasm-simd-threaded.${name}`));
+const parts = { worker: Buffer.from(worker.outputFiles[0].contents), "ort.wasm": ort("wasm"), "ort.mjs": ort("mjs") };
 // Another version of zlib packs the same content differently: what is there is kept if its content is the same.
 const unpacked = (name) => {
   const found = readFileSync(at("runtime.js"), "utf8").match(new RegExp(`"${name}", "([^"]*)"`));
-  return gunzipSync(Buffer.from(found[1], "base64"));
+  return found === null ? Buffer.of() : gunzipSync(Buffer.from(found[1], "base64"));
 };
-const isSame = ([name, file]) => unpacked(name).equals(readFileSync(module(`onnxruntime-web/dist/${file}`)));
-const calls = Object.entries(parts).map(([name, file]) => `interpzoo.part("${name}", "${packed(`onnxruntime-web/dist/${file}`)}");\n`);
+const isSame = ([name, content]) => unpacked(name).equals(content);
+const calls = Object.entries(parts).map(([name, content]) => `interpzoo.part("${name}", "${packed(content)}");\n`);
 if (!existsSync(at("runtime.js")) || !Object.entries(parts).every(isSame)) writeFileSync(at("runtime.js"), calls.join(""));
 
 for (const name of ["index.html", "style.css"]) copyFileSync(new URL(`src/${name}`, import.meta.url), at(name));

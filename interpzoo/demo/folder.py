@@ -20,7 +20,7 @@ from interpzoo.text import quoted
 DEFAULT: Final = ("acai-mnist", "ae-mnist", "vae-mnist", "acai-lines", "ae-lines", "vae-lines", "acai-celeba64")
 """The models of ``interpzoo demo`` without names."""
 
-SITE: Final = ("index.html", "style.css", "page.js", "runtime.js", "licenses.txt")
+SITE: Final = ("index.html", "style.css", "page.js", "films.js", "runtime.js", "licenses.txt")
 _INDEX, _MODELS = "index.js", "models"
 
 Skipped = Callable[[str, InterpzooError], None]

@@ -17,6 +17,9 @@ from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 
 _FEWEST: Final = 3  # codes that span a plane
+_LOW, _HIGH, _STRIP = -0.5, 1.5, 9  # the page's positions, and its frames at first: web/src/state.ts
+_PLACES: Final = (201, 41, 17)  # frames over all positions, in steps of the page's slider or in larger ones
+_MOST_VALUES: Final = 2**20  # of written frames, which take a tenth to a third of this in bytes
 
 
 @dataclass
@@ -29,6 +32,11 @@ class Group:
     """Examples (n, C, H, W), uint8: what the first model makes of its example codes, so no training picture."""
     cards: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
+    @property
+    def line(self) -> str:
+        """The path at first: the first model's own, if the page has it."""
+        return "slerp" if _path(self.config) == "slerp" else "linear"
+
     def described(self) -> dict[str, Any]:
         """The group, for the page."""
         framing = self.config.framing
@@ -38,6 +46,7 @@ class Group:
             "border": 0 if framing is None else framing.border,
             "ink": framing is not None and framing.ink,
             "eyes": None if framing is None else framing.eyes,
+            "line": self.line,
             "pictures": [base64.b64encode(picture.numpy().tobytes()).decode() for picture in self.pictures],
             "models": self.cards,
         }
@@ -71,6 +80,7 @@ class Groups:
             encoder, decoder = ((folder / f"{kind}.onnx").read_bytes() for kind in ("encoder", "decoder"))
         group = self._group(model)
         codes, directions = _codes(model, group.pictures), [*model.directions]
+        places = next((count for count in _PLACES if count * group.pictures[0].numel() <= _MOST_VALUES), 0)
         content = torch.cat([codes, *(model.directions[name].vector[None] for name in directions), *_plane(codes)])
         first = script(
             {
@@ -80,6 +90,9 @@ class Groups:
         )
         second = script({f"{model.name}/encoder": encoder})
         self.files |= {f"models/{model.name}.js": first, f"models/{model.name}.encoder.js": second}
+        if places:
+            written = {f"{model.name}/frames": _frames(model, codes, group.line, places)}
+            self.files[f"models/{model.name}.frames.js"] = script(written)
         group.cards.append(
             {
                 "name": model.name,
@@ -87,10 +100,11 @@ class Groups:
                 "summary": config.summary,
                 "license": config.license,
                 "limitations": config.limitations,
-                "path": config.interpolator.name.rpartition(":")[2],
+                "path": _path(config),
                 "code": [*model.latent_shape],
                 "directions": directions,
                 "bytes": [len(first), len(second)],
+                "written": [_STRIP, places] if places else None,
             }
         )
 
@@ -116,6 +130,20 @@ def _examples(model: InterpolationModel) -> Tensor:
 
 def _codes(model: InterpolationModel, pictures: Tensor) -> Tensor:
     return model.encode(pictures).detach().cpu().float()
+
+
+def _frames(model: InterpolationModel, codes: Tensor, line: str, places: int) -> bytes:
+    """Frames between the first two pictures, each less the one before, which takes fewer bytes: those of the strip, and
+    those at `places` even positions. The page shows them while the runtime starts.
+    """
+    t = torch.cat([torch.linspace(0, 1, _STRIP), torch.linspace(_LOW, _HIGH, places)])
+    frames = model.decode(model.interpolate_codes(codes[:1], codes[1:2], t, interpolator=line)[0])
+    values = frames.clamp(0, 1).mul(255).round().to(torch.uint8).flatten(1)
+    return torch.cat([values[:1], values[1:] - values[:-1]]).cpu().numpy().tobytes()
+
+
+def _path(config: ModelConfig) -> str:
+    return config.interpolator.name.rpartition(":")[2]
 
 
 def _plane(codes: Tensor) -> list[Tensor]:

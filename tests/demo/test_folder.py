@@ -17,8 +17,10 @@ import pytest
 import torch
 
 import interpzoo.demo.folder
+import interpzoo.demo.groups
 import interpzoo.demo.serve
 from interpzoo.cli.app import run
+from interpzoo.config import Component
 from interpzoo.demo import write_demo
 from interpzoo.demo.folder import SITE, demo_files, site_file
 from interpzoo.demo.serve import address, server
@@ -73,10 +75,40 @@ def test_the_folder_holds_the_page_the_models_and_an_index(tmp_path: Path) -> No
     assert all((folder / name).read_bytes() == site_file(name) for name in SITE)
 
 
+@pytest.mark.parametrize(("most", "places"), [(2**20, 201), (50 * 256, 41), (256, None)])
+def test_the_first_walk_is_written_as_far_as_its_size_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, places: int | None
+) -> None:
+    monkeypatch.setattr(interpzoo.demo.groups, "_MOST_VALUES", most)
+    model = named("first")
+    model.config = model.config.model_copy(update={"interpolator": Component(name="slerp")})
+    folder = write_demo([model], tmp_path / "page")
+    (group,) = json.loads(parts(folder / "index.js")["index"])["groups"]
+    assert group["line"] == "slerp"
+    assert group["models"][0]["written"] == (None if places is None else [9, places])
+    assert (folder / "models/first.frames.js").exists() == (places is not None)
+    if places is None:
+        return
+    a, b = (
+        torch.from_numpy(np.frombuffer(base64.b64decode(p), np.uint8).reshape(1, 16, 16) / np.float32(255))
+        for p in group["pictures"][:2]
+    )
+    differences = np.frombuffer(parts(folder / "models/first.frames.js")["first/frames"], np.uint8)
+    frames = torch.from_numpy(differences.reshape(9 + places, 1, 16, 16).cumsum(0, dtype=np.uint8) / np.float32(255))
+    t = [*np.linspace(0, 1, 9), *np.linspace(-0.5, 1.5, places)]
+    assert torch.allclose(frames, model.interpolate(a, b, t=t, interpolator="slerp").clamp(0, 1), atol=0.51 / 255)
+
+
 def test_a_page_is_replaced_by_another(tmp_path: Path) -> None:
     write_demo([named("first")], tmp_path)
     write_demo([named("second")], tmp_path)
-    assert {path.name for path in demo_files(tmp_path)} == {*SITE, "index.js", "second.js", "second.encoder.js"}
+    assert {path.name for path in demo_files(tmp_path)} == {
+        *SITE,
+        "index.js",
+        "second.js",
+        "second.encoder.js",
+        "second.frames.js",
+    }
     assert {path.name for path in tmp_path.iterdir()} == {*SITE, "index.js", "models"}
 
 

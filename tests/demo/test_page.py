@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import interpzoo
 from interpzoo.benchmark.html import render_html
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.report import leaderboards
@@ -73,6 +74,34 @@ def test_frames_are_those_of_torch(page: Page, digits: InterpolationModel, path:
         assert near(page.go(place).frame(digits), expected), place
     assert near(page.strip(digits), digits.interpolate(a, b, 9, interpolator=path))
     assert "0.50" not in str(page["[data-model=acai-mnist] .frame"].get_attribute("aria-label"))
+
+
+def test_written_frames_are_those_of_torch_until_the_runtime_takes_over(
+    browser: Any, folder: Path, digits: InterpolationModel
+) -> None:
+    page, held = Page(browser, f"file://{folder}/"), list[Any]()
+    page.tab.route("**/runtime.js", lambda route: held.append(route))
+    page.tab.goto(f"{page.home}index.html")
+    page["[data-model=ae-mnist] .strip[aria-label]"].wait_for()
+    a, b = (picture(page, n, digits) for n in (0, 1))
+    ae = interpzoo.load("ae-mnist")
+    places = [0.5, 0.0, 1.0, -0.5, 1.5, 0.37]
+    walks = [model.interpolate(a, b, t=places) for model in (digits, ae)]
+    for place, one, two in zip(places, *walks, strict=True):
+        page["#place"].fill(str(place))  # without a wait: the slider answers at once
+        assert near(page.frame(digits), one), place
+        assert near(page.frame(ae), two), place
+    assert near(page.strip(digits), digits.interpolate(a, b, 9))
+    page["#examples button:nth-child(4)"].click()  # as A
+    page["[data-model=acai-mnist][aria-busy=true]"].wait_for()
+    assert "Loading the runtime" in page["#status"].inner_text()
+    assert page.tab.locator("body[data-state=ready]").count() == 0
+    held[0].continue_()
+    page.settled().go(0.37)
+    assert near(page.frame(digits), digits.interpolate(picture(page, 3, digits), b, t=[0.37])[0])
+    assert page["[aria-busy=true]"].count() == 0
+    page.context.close()
+    assert page.elsewhere == page.errors == []
 
 
 def test_even_steps_are_those_of_torch(page: Page, digits: InterpolationModel) -> None:

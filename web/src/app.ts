@@ -7,7 +7,7 @@ import { Model, type Card, type Group, type Index, type Picture } from "./model"
 import { toImageData } from "./pictures";
 import { Plane } from "./plane";
 import { Row } from "./row";
-import { FRAMES_A_SECOND, download, filmFrame, gif, mp4, png, sheet } from "./save";
+import { FRAMES_A_SECOND, download, filmFrame, films, png, sheet } from "./save";
 import { example, initial, toLink, type State } from "./state";
 
 const UNLIKE = 2.5; // times the worst example's error, from which a picture is not what a model was trained on
@@ -79,6 +79,11 @@ export class App {
     requestAnimationFrame(tick);
   }
 
+  /** Distance of the positions that all models can show. */
+  get step(): number {
+    return Math.max(...this.shown().map((row) => row.step));
+  }
+
   get isPlaying(): boolean {
     return this.playing;
   }
@@ -92,7 +97,7 @@ export class App {
   async save(kind: "png" | "gif" | "mp4"): Promise<void> {
     if (this.state.view !== "walk") return this.savePlane();
     const rows = this.shown().filter((row) => row.walk !== null);
-    if (rows.length === 0) throw new Error("There is nothing to save yet: wait until the first strip is shown.");
+    if (rows.length === 0) throw new Error("There is nothing to save yet: wait until the models are loaded.");
     const name = rows.map((row) => row.model.name).join("-").slice(0, 80);
     const data = (image: Float32Array): ImageData => toImageData(image, this.state.group.image, 255);
     say(`Saving ${name}.${kind}…`);
@@ -102,11 +107,11 @@ export class App {
     } else {
       const half = Math.max(2, Math.round(this.state.seconds * FRAMES_A_SECOND));
       const places = Array.from({ length: half + 1 }, (_, i) => i / half);
-      const films = await Promise.all(rows.map((row) => row.walk?.at(places) ?? []));
+      const walks = await Promise.all(rows.map((row) => row.walk?.at(places) ?? []));
       const names = rows.map((row) => row.model.name);
-      const there = places.map((_, i) => filmFrame(names, films.map((film) => data(film[i]))));
+      const there = places.map((_, i) => filmFrame(names, walks.map((walk) => data(walk[i]))));
       const frames = [...there, ...there.slice(1, -1).reverse()];
-      download(kind === "gif" ? gif(frames) : await mp4(frames), `${name}.${kind}`);
+      download(await (await films())[kind](frames, FRAMES_A_SECOND), `${name}.${kind}`);
     }
     say(`${name}.${kind} is saved.`);
   }
@@ -185,6 +190,7 @@ export class App {
   async update(): Promise<void> {
     this.controls();
     this.ends.update(this.state);
+    this.shown().forEach((row) => row.drawWritten(this.state)); // at once, while others are computed
     this.keepLink();
     this.again = true;
     document.body.dataset.state = "busy";
@@ -202,11 +208,12 @@ export class App {
     const rows = this.shown();
     this.rows.forEach((row) => (row.element.hidden = !rows.includes(row)));
     try {
+      await Promise.all(rows.map((row) => row.begin(this.state)));
       for (const row of rows) await row.drawFrame(this.state);
       await this.updatePlane(rows[0]);
       for (const row of rows.filter((one) => !one.isCurrent(this.state))) {
         if (this.again) return;
-        say(`Computing with ${row.model.name}…`);
+        say(row.isWritten ? "Loading the runtime, for other pictures…" : `Computing with ${row.model.name}…`);
         await row.update(this.state);
         await row.drawFrame(this.state);
         await this.updatePlane(rows[0]);

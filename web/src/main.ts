@@ -5,15 +5,12 @@ import { byId, clearProblem, complain, make, say } from "./dom";
 import type { Index } from "./model";
 import { text } from "./parts";
 import type { Line } from "./paths";
-import { start } from "./runtime";
 import { LIMITS, fromLink, toLink, within, type View } from "./state";
 
 const input = (id: string): HTMLInputElement => byId<HTMLInputElement>(id);
 const select = (id: string): HTMLSelectElement => byId<HTMLSelectElement>(id);
 
 async function main(): Promise<void> {
-  say("Loading the runtime…");
-  void start().catch(complain); // while the first model is loaded
   const index = JSON.parse(await text("index.js", "index")) as Index;
   const state = await fromLink(location.hash.slice(1), index);
   select("group").append(...index.groups.map((group) => make("option", { value: group.name, textContent: group.name })));
@@ -32,6 +29,7 @@ function controls(app: App | undefined): void {
   if (app === undefined) return;
   const { state } = app;
   select("group").value = state.group.name;
+  input("place").step = String(app.step);
   input("place").value = String(state.place);
   input("place").setAttribute("aria-valuetext", `${state.place.toFixed(2)} of the way`);
   byId("place-value").textContent = state.place.toFixed(2);

@@ -1,6 +1,7 @@
 /** The models of the folder, and the data sets that they belong to. */
 
-import { numbers, part } from "./parts";
+import { numbers, packed } from "./parts";
+import type { Line } from "./paths";
 import { Network } from "./runtime";
 
 export interface Image {
@@ -30,6 +31,8 @@ export interface Card {
   directions: string[];
   /** Bytes that are loaded for the decoder and for the encoder. */
   bytes: [number, number];
+  /** How many frames were written with the folder: of the strip, and over all positions. */
+  written: [number, number] | null;
 }
 
 /** Models of the same data, which take the same pictures. */
@@ -39,6 +42,8 @@ export interface Group {
   border: number;
   ink: boolean;
   eyes: [number, number][] | null;
+  /** The path at first. */
+  line: Line;
   /** Base64 of each example's bytes. */
   pictures: string[];
   models: Card[];
@@ -98,7 +103,7 @@ export class Model {
 
   private async computed(picture: Picture): Promise<Float32Array> {
     this.encoder ??= retried(
-      part(this.file.replace(/\.js$/, ".encoder.js"), `${this.name}/encoder`).then(Network.load),
+      packed(this.file.replace(/\.js$/, ".encoder.js"), `${this.name}/encoder`).then(Network.load),
       () => (this.encoder = undefined),
     );
     const { channels, height, width } = this.group.image;
@@ -107,8 +112,8 @@ export class Model {
   }
 
   private async loadDecoder(): Promise<Network> {
-    const [bytes, codes] = await Promise.all([
-      part(this.file, `${this.name}/decoder`),
+    const [network, codes] = await Promise.all([
+      packed(this.file, `${this.name}/decoder`),
       numbers(this.file, `${this.name}/codes`),
     ]);
     const rows: Float32Array[] = [];
@@ -117,7 +122,7 @@ export class Model {
     this.card.directions.forEach((name, i) => this.directions.set(name, rows[i]));
     const [mean, x, y] = rows.slice(this.card.directions.length);
     if (y !== undefined) this.map = { mean, axes: [x, y] };
-    return Network.load(bytes);
+    return Network.load(network);
   }
 }
 

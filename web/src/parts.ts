@@ -9,14 +9,23 @@ const asked = new Map<string, Promise<void>>();
 
 Object.assign(globalThis, { interpzoo: { part: (name: string, content: string) => arrived.set(name, content) } });
 
-/** The content of a part, which the script `file` brings: base64 of gzip. */
+/** The content of a part, which the script `file` brings. */
 export async function part(file: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return unpacked(await packed(file, name));
+}
+
+/** The same as the script has it: base64 of gzip. */
+export async function packed(file: string, name: string): Promise<string> {
   await script(file);
   const content = arrived.get(name);
   if (content === undefined) throw new Error(`${file} is damaged: it has no ${name}`);
   arrived.delete(name);
-  const packed = new Blob([decode(content)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(packed).arrayBuffer());
+  return content;
+}
+
+export async function unpacked(content: string): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([decode(content)]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** Numbers of a part, float32 in little-endian order, as browsers have them. */
@@ -28,7 +37,8 @@ export async function text(file: string, name: string): Promise<string> {
   return new TextDecoder().decode(await part(file, name));
 }
 
-function script(file: string): Promise<void> {
+/** Runs a script of the folder, once. */
+export function script(file: string): Promise<void> {
   let promise = asked.get(file);
   if (promise === undefined) {
     promise = new Promise((resolve, reject) => {

@@ -8,7 +8,9 @@ import { inPlane, moved, type Code } from "./paths";
 import { megabytes, toImageData } from "./pictures";
 import type { State } from "./state";
 import { Walk, edits, type Route } from "./walk";
+import { Written } from "./written";
 
+const SLIDER_STEP = 0.01;
 const GAP = 2; // pixels between the frames of a strip
 
 export class Row {
@@ -16,6 +18,7 @@ export class Row {
   walk: Walk | null = null;
   /** The image that is shown, around [0, 1]. */
   image: Float32Array | null = null;
+  private written: Written | null = null;
   private route: Route | null = null;
   private loaded = false;
   private readonly frame = make("canvas", { class: "frame" });
@@ -29,7 +32,7 @@ export class Row {
     this.strip.setAttribute("role", "img");
     this.strip.addEventListener("pointerdown", (event) => {
       const box = this.strip.getBoundingClientRect();
-      const count = this.walk?.frames.length ?? 2;
+      const count = (this.walk?.frames ?? this.written?.strip ?? [0, 1]).length;
       const cell = Math.floor(((event.clientX - box.left) / box.width) * count);
       go(Math.min(1, Math.max(0, cell / (count - 1))));
     });
@@ -53,6 +56,32 @@ export class Row {
     return this.loaded && (state.view !== "walk" || sameRoute(this.route, routeOf(state)));
   }
 
+  /** Whether written frames are shown, until the walk is computed. */
+  get isWritten(): boolean {
+    return this.written !== null && this.walk === null;
+  }
+
+  /** Distance of the positions that can be shown. */
+  get step(): number {
+    return this.isWritten ? Math.max(SLIDER_STEP, (this.written as Written).step) : SLIDER_STEP;
+  }
+
+  /** Shows the written frames, if they are the state's and nothing was computed yet. */
+  async begin(state: State): Promise<void> {
+    if (this.walk === null && Written.fit(state, this.model.card)) this.written ??= await Written.load(this.model.card, this.group.image);
+    this.drawWritten(state);
+  }
+
+  drawWritten(state: State): void {
+    if (!this.isWritten) return;
+    const fits = Written.fit(state, this.model.card);
+    this.element.ariaBusy = String(!fits);
+    if (!fits) return;
+    const { strip } = this.written as Written;
+    if (this.measured.childElementCount === 0) this.drawStrip(strip);
+    this.drawImage((this.written as Written).at(state.place), state);
+  }
+
   async load(): Promise<void> {
     if (this.loaded) return;
     this.doing.textContent = `Loading ${megabytes(this.model.card.bytes[0])} of ${this.model.name}…`;
@@ -72,14 +101,17 @@ export class Row {
     const walk = await Walk.make(this.model, route);
     this.doing.textContent = "";
     [this.walk, this.route] = [walk, route];
-    this.drawStrip();
-    this.measured.replaceChildren(...charts(measure(walk.frames, this.group.image)));
+    this.element.ariaBusy = "false";
+    this.drawStrip(walk.frames);
   }
 
   /** Shows the frame at the state's place or point. */
   async drawFrame(state: State): Promise<void> {
     if (!this.loaded || (state.view === "walk" && this.walk === null)) return;
-    const image = await this.imageOf(state);
+    this.drawImage(await this.imageOf(state), state);
+  }
+
+  private drawImage(image: Float32Array, state: State): void {
     this.image = image;
     show(this.frame, toImageData(image, this.group.image, 255));
     const where = state.view === "walk" ? `position ${state.place.toFixed(2)}` : state.point.map((x) => x.toFixed(2)).join(", ");
@@ -125,14 +157,15 @@ export class Row {
     return 1.2 * Math.max(1e-6, ...this.coordinates().flat().map(Math.abs));
   }
 
-  private drawStrip(): void {
+  /** Shows a strip, and what is measured along it. */
+  private drawStrip(frames: readonly Float32Array[]): void {
     const { height, width } = this.group.image;
-    const frames = (this.walk as Walk).frames;
     this.strip.width = frames.length * (width + GAP) - GAP;
     this.strip.height = height;
     const context = this.strip.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
     frames.forEach((frame, i) => context.putImageData(toImageData(frame, this.group.image, 255), i * (width + GAP), 0));
     this.strip.setAttribute("aria-label", `${this.model.name}: ${frames.length} frames from the first picture to the second`);
+    this.measured.replaceChildren(...charts(measure(frames, this.group.image)));
   }
 }
 

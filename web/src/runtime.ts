@@ -1,36 +1,65 @@
-/** ONNX Runtime, as WebAssembly that lies in the folder. */
+/** The networks, which ONNX Runtime computes in a worker (`worker.ts`). */
 
-import * as ort from "onnxruntime-web/wasm";
-
-import { part } from "./parts";
+import { packed, part, script } from "./parts";
 
 const FILE = "runtime.js";
-const MOST_THREADS = 4;
 const VALUES_AT_ONCE = 1 << 19; // values of images in one run, to bound the memory
 
-let started: Promise<void> | undefined;
-let queue: Promise<unknown> = Promise.resolve();
+export interface Question {
+  id: number;
+  call: "start" | "load" | "run";
+  values: object;
+}
 
-/** Loads the runtime; threads need a page that is isolated from others (COOP and COEP headers). */
-export function start(): Promise<void> {
+export interface Answer {
+  id: number;
+  value?: unknown;
+  error?: string;
+}
+
+let started: Promise<Worker> | undefined;
+const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+let asked = 0;
+
+/** Loads the runtime and starts it, once. */
+async function start(): Promise<Worker> {
+  await script(FILE);
   started ??= (async () => {
-    const [wasm, glue] = await Promise.all([part(FILE, "ort.wasm"), part(FILE, "ort.mjs")]);
-    const threads = crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
-    ort.env.wasm.wasmBinary = wasm.buffer;
-    ort.env.wasm.wasmPaths = { mjs: URL.createObjectURL(new Blob([glue], { type: "text/javascript" })) };
-    ort.env.wasm.numThreads = threads;
-    ort.env.logLevel = "error";
+    const [code, wasm, glue] = await Promise.all([part(FILE, "worker"), packed(FILE, "ort.wasm"), packed(FILE, "ort.mjs")]);
+    const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
+      const call = waiting.get(data.id);
+      waiting.delete(data.id);
+      if (data.error === undefined) call?.resolve(data.value);
+      else call?.reject(new Error(data.error));
+    });
+    worker.addEventListener("error", (event) => {
+      for (const { reject } of waiting.values()) reject(new Error(`The runtime stopped: ${event.message}`));
+      waiting.clear();
+    });
+    await ask<null>(worker, "start", { wasm, glue });
+    return worker;
   })();
   return started;
 }
 
+/** The worker's answer; `transferred` is moved to the worker, not copied. */
+function ask<T>(worker: Worker, call: Question["call"], values: object, transferred: Transferable[] = []): Promise<T> {
+  const id = ++asked;
+  return new Promise<unknown>((resolve, reject) => {
+    waiting.set(id, { resolve, reject });
+    worker.postMessage({ id, call, values } satisfies Question, transferred);
+  }) as Promise<T>;
+}
+
 /** An encoder or a decoder. */
 export class Network {
-  private constructor(private readonly session: ort.InferenceSession) {}
+  private constructor(private readonly worker: Worker, private readonly session: number) {}
 
-  static async load(bytes: Uint8Array): Promise<Network> {
-    await start();
-    return inTurn(async () => new Network(await ort.InferenceSession.create(bytes)));
+  /** That of a part, as its script has it: the worker unpacks it. */
+  static async load(content: string): Promise<Network> {
+    const worker = await start();
+    return new Network(worker, await ask<number>(worker, "load", { content }));
   }
 
   /** Outputs of `n` inputs of one shape, one after another; `size` values each. */
@@ -40,21 +69,10 @@ export class Network {
     const outputs = new Float32Array(n * size);
     const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / Math.max(size, each)));
     for (let first = 0; first < n; first += atOnce) {
-      const some = inputs.slice(first * each, Math.min(n, first + atOnce) * each);
-      outputs.set(await inTurn(() => this.once(some, [some.length / each, ...shape])), first * size);
+      const values = inputs.slice(first * each, Math.min(n, first + atOnce) * each);
+      const dims = [values.length / each, ...shape];
+      outputs.set(await ask<Float32Array>(this.worker, "run", { session: this.session, values, dims }, [values.buffer]), first * size);
     }
     return outputs;
   }
-
-  private async once(values: Float32Array, dims: number[]): Promise<Float32Array> {
-    const found = await this.session.run({ [this.session.inputNames[0]]: new ort.Tensor("float32", values, dims) });
-    return found[this.session.outputNames[0]].data as Float32Array;
-  }
-}
-
-/** One call of the runtime after another: it computes in this thread. */
-function inTurn<T>(call: () => Promise<T>): Promise<T> {
-  const result = queue.then(call);
-  queue = result.catch(() => undefined);
-  return result;
 }

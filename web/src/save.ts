@@ -1,7 +1,7 @@
 /** Files that the page saves: PNG, GIF and MP4. */
 
-import { GIFEncoder, applyPalette, quantize } from "gifenc";
-import { BufferTarget, CanvasSource, Mp4OutputFormat, Output, QUALITY_VERY_HIGH, getFirstEncodableVideoCodec } from "mediabunny";
+import type { Films } from "./films";
+import { script } from "./parts";
 
 const CELL = 96; // least pixels of a frame's longer side in a saved picture
 const FILM_CELL = 192; // and in a film
@@ -57,35 +57,10 @@ export function png(canvas: OffscreenCanvas): Promise<Blob> {
   return canvas.convertToBlob({ type: "image/png" });
 }
 
-export function gif(frames: readonly OffscreenCanvas[]): Blob {
-  const encoder = GIFEncoder();
-  for (const frame of frames) {
-    const { data, width, height } = pixels(frame);
-    const [palette, index] = indexed(data);
-    encoder.writeFrame(index, width, height, { palette, delay: 1000 / FRAMES_A_SECOND, repeat: 0 });
-  }
-  encoder.finish();
-  return new Blob([encoder.bytes() as Uint8Array<ArrayBuffer>], { type: "image/gif" });
-}
-
-export async function mp4(frames: readonly OffscreenCanvas[]): Promise<Blob> {
-  const { width, height } = frames[0];
-  const none = "This browser cannot encode MP4 films: save a GIF, or use a current Chromium, Firefox or Safari.";
-  if (typeof VideoEncoder === "undefined") throw new Error(none);
-  const codec = await getFirstEncodableVideoCodec(["avc", "vp9", "av1"], { width, height });
-  if (codec === null) throw new Error(none);
-  const output = new Output({ format: new Mp4OutputFormat(), target: new BufferTarget() });
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d") as OffscreenCanvasRenderingContext2D;
-  const source = new CanvasSource(canvas, { codec, bitrate: QUALITY_VERY_HIGH });
-  output.addVideoTrack(source, { frameRate: FRAMES_A_SECOND });
-  await output.start();
-  for (const [i, frame] of frames.entries()) {
-    context.drawImage(frame, 0, 0);
-    await source.add(i / FRAMES_A_SECOND, 1 / FRAMES_A_SECOND);
-  }
-  await output.finalize();
-  return new Blob([output.target.buffer as ArrayBuffer], { type: "video/mp4" });
+/** Encodes films: a script of its own, which is loaded when the first film is saved. */
+export async function films(): Promise<Films> {
+  await script("films.js");
+  return (globalThis as unknown as { interpzoo: { films: Films } }).interpzoo.films;
 }
 
 /** Lets the browser save a file. */
@@ -114,21 +89,4 @@ function label(context: OffscreenCanvasRenderingContext2D, text: string, left: n
   context.font = "14px sans-serif";
   context.textBaseline = "middle";
   context.fillText(text, left, top + LABEL / 2, width);
-}
-
-/** A palette and the number of each pixel's color: exact for gray pictures. */
-function indexed(data: Uint8ClampedArray): [number[][], Uint8Array] {
-  const gray = new Uint8Array(data.length / 4);
-  for (let i = 0; i < gray.length; i++) {
-    gray[i] = data[4 * i];
-    if (data[4 * i + 1] !== gray[i] || data[4 * i + 2] !== gray[i]) {
-      const palette = quantize(data, 256);
-      return [palette, applyPalette(data, palette)];
-    }
-  }
-  return [Array.from({ length: 256 }, (_, value) => [value, value, value]), gray];
-}
-
-function pixels(canvas: OffscreenCanvas): ImageData {
-  return (canvas.getContext("2d") as OffscreenCanvasRenderingContext2D).getImageData(0, 0, canvas.width, canvas.height);
 }

@@ -38,7 +38,7 @@ export function initial(group: Group): State {
     chosen: 0,
     view: "walk",
     place: 0.5,
-    line: group.models.every((card) => card.path === "slerp") ? "slerp" : "linear",
+    line: group.line,
     even: false,
     frames: 9,
     seconds: 2,
