@@ -19,6 +19,9 @@ def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
 
     [sin((1 - t) w) z0 + sin(t w) z1] / sin w, with w the angle between the codes: shapes as in `lerp`, exact at 0 and
     1. Where the codes are nearly parallel, opposite or zero this is the straight line.
+
+    Equal norms stay as they are, and nearly equal ones, as of an autoencoder's codes of thousands of numbers, change
+    almost linearly. Only where norms differ much at more than 120 degrees is the middle longer than both ends.
     """
     precise = widest(z0.device)
     u, v = (torch.nn.functional.normalize(z.flatten(1).to(precise), dim=1) for z in (z0, z1))

@@ -94,6 +94,17 @@ def test_slerp_keeps_the_norm_of_equally_long_codes_and_their_plane() -> None:
     torch.testing.assert_close(cosines, cosines[:, :1].expand_as(cosines))
 
 
+@pytest.mark.parametrize("degrees", [30, 60, 85])
+def test_slerp_of_nearly_equal_norms_interpolates_them(degrees: float) -> None:
+    """As between TAEF2's codes of portraits: 55 to 65 degrees apart, norms within 8 %."""
+    a, b = torch.linalg.qr(codes(64, 2).double())[0].mT
+    z1 = 1.08 * (a * math.cos(math.radians(degrees)) + b * math.sin(math.radians(degrees)))
+    t = torch.linspace(0, 1, 9, dtype=torch.float64)
+    norms = slerp(a[None], z1[None], t)[0].norm(dim=1)
+    torch.testing.assert_close(norms, 1 + 0.08 * t, rtol=1e-2, atol=0)
+    assert (norms.diff() > 0).all()
+
+
 def test_slerp_of_unequal_norms_is_shoemakes_formula() -> None:
     z0, z1 = torch.tensor([[3.0, 0, 0]]), torch.tensor([[0.5, 0.5 * math.sqrt(3), 0]])  # 60 degrees apart
     (z,) = slerp(z0, z1, torch.tensor([0.5]))
