@@ -2,8 +2,9 @@
 
 An autoencoder draws something for every picture, a smear of its own data where the picture is of another kind. The
 error of the reconstruction alone does not tell: a smooth picture of the wrong kind has a small one. So it is one of
-some 27 figures of an image, whose mean and covariance over training images are kept with the model. The distance of a
-picture's figures from that mean (of Mahalanobis) is compared with the distances of images of the right kind.
+some 33 figures of an image. Training images fall into groups (ten digits, twenty objects): the means of the groups and
+the covariance within them are kept with the model. The distance of a picture's figures from the nearest mean (of
+Mahalanobis) is compared with the distances of images of the right kind.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from interpzoo.config import ImageSpec, ModelConfig
-from interpzoo.errors import WeightsError
+from interpzoo.errors import MissingDependencyError, WeightsError, how_to_install
 from interpzoo.pretrained.folder import FITNESS, MOST_BYTES
 from interpzoo.pretrained.stored import check_shapes, read_tensors, write_tensors
 from interpzoo.text import quoted
@@ -31,20 +32,22 @@ _SHARE: Final = 0.992
 """Share of images of the right kind that are nearer than the limit: one alarm in 125 is false."""
 _GRID: Final = 4  # a thumbnail of 4x4 pixels
 _SCALES: Final = 3  # at which edges are measured
+_STEPS: Final = (0.1, 0.3, 0.6)  # between neighboring pixels: a drawing has few or large ones, a photo many small ones
 _SINGLE: Final = 7  # of border, contrast, symmetry, black, white and error
+_GROUPS: Final = 32
 _SMALL: Final = 1e-5
 _SHRINKAGE: Final = 1e-4  # of the covariance towards a multiple of the identity: some figures hardly vary
-_NAMES: Final = ("mean", "whitening", "limit")
+_NAMES: Final = ("means", "whitening", "limit")
 
 
 @dataclass(frozen=True, eq=False)
 class Fitness:
     """The figures of a model's own images."""
 
-    mean: Tensor
-    """(K,): mean of the figures."""
+    means: Tensor
+    """(32, K): means of the figures of groups of images."""
     whitening: Tensor
-    """(K, K): brings the figures to covariance 1."""
+    """(K, K): brings the figures within a group to covariance 1."""
     limit: Tensor
     """(): distance below which 99.2 % of images of the right kind are."""
 
@@ -55,9 +58,9 @@ class Fitness:
             images: the images.
             reconstructions: the model's reconstructions of them, of the same shape.
         """
-        found = figures(images, reconstructions) - self.mean
-        found[:, -1].clamp_(min=0)  # an image that comes out better than others is not foreign
-        return (found @ self.whitening).square().sum(1).sqrt() / self.limit
+        found = figures(images, reconstructions)[:, None] - self.means
+        found[..., -1].clamp_(min=0)  # an image that comes out better than others is not foreign
+        return (found @ self.whitening).square().sum(-1).amin(1).sqrt() / self.limit
 
 
 def measured(images: Tensor, reconstructions: Tensor, others: Tensor, others_reconstructed: Tensor) -> Fitness:
@@ -67,23 +70,48 @@ def measured(images: Tensor, reconstructions: Tensor, others: Tensor, others_rec
         images, reconstructions: images that it was trained on, `FEWEST` or more.
         others, others_reconstructed: images of the same kind that it was not trained on. The limit is the distance
             below which 99.2 % of them are, or of the images that it was trained on if that is larger.
+
+    Raises:
+        MissingDependencyError: scikit-learn is not installed.
     """
     found = figures(images, reconstructions)
     # What the model draws is of its kind, too: such images are softer, and have the errors of those that they show.
     drawn = torch.cat([figures(reconstructions.clamp(0, 1), images)[:, :-1], found[:, -1:]], dim=1)
     found = torch.cat([found, drawn]).double()
-    covariance = torch.cov(found.T)
-    scale = covariance.diagonal().mean().clamp(min=_SMALL)
-    covariance += _SHRINKAGE * scale * torch.eye(len(covariance), dtype=torch.float64)
-    whitening = torch.linalg.cholesky(torch.linalg.inv(covariance)).float()
-    plain = Fitness(found.mean(0).float(), whitening, torch.ones(()))
+    groups = _groups(found / found.std(0).clamp(min=_SMALL**0.5))
+    means = torch.stack([found[groups == group].mean(0) for group in range(int(groups.max()) + 1)])
+    whitening = _whitening(found - means[groups]).float()
+    plain = Fitness(means[torch.arange(_GROUPS) % len(means)].float(), whitening, torch.ones(()))
     pairs = ((images, reconstructions), (others, others_reconstructed))
     limits = [plain.distances(*pair).quantile(_SHARE) for pair in pairs]
-    return Fitness(plain.mean, whitening, torch.stack(limits).max())
+    return Fitness(plain.means, plain.whitening, torch.stack(limits).max())
+
+
+def _whitening(figures: Tensor) -> Tensor:
+    """(K, K): brings figures (N, K) to covariance 1."""
+    covariance = torch.cov(figures.T)
+    scale = covariance.diagonal().mean().clamp(min=_SMALL)
+    covariance += _SHRINKAGE * scale * torch.eye(len(covariance), dtype=torch.float64)
+    return torch.linalg.cholesky(torch.linalg.inv(covariance))
+
+
+def _groups(figures: Tensor) -> Tensor:
+    """The group (N,) of each row: 32 of them, or as many as there are different rows."""
+    try:
+        from sklearn.cluster import KMeans
+    except ImportError:
+        raise MissingDependencyError(f"figures of images need scikit-learn: {how_to_install('train')}") from None
+    count = min(_GROUPS, len(figures.unique(dim=0)))
+    settings: dict[str, Any] = {"n_init": 1, "random_state": 0}
+    found: Any = KMeans(count, **settings).fit(figures.numpy())
+    return torch.from_numpy(found.labels_).long()
 
 
 def figures(images: Tensor, reconstructions: Tensor) -> Tensor:
-    """Figures (B, K) of images (B, C, H, W): a thumbnail, edges, contrast, black and white, border, symmetry, color."""
+    """Figures (B, K) of images (B, C, H, W): a thumbnail, edges, contrast, black and white, border, symmetry, color.
+
+    The last is the error.
+    """
     x = images.float().cpu()
     gray = x.mean(1, keepdim=True)
     found = [adaptive_avg_pool2d(gray, _GRID).flatten(1)]
@@ -91,6 +119,8 @@ def figures(images: Tensor, reconstructions: Tensor) -> Tensor:
     for _ in range(_SCALES):
         found += [_log(scaled[..., 1:] - scaled[..., :-1]), _log(scaled[..., 1:, :] - scaled[..., :-1, :])]
         scaled = avg_pool2d(scaled, 2, ceil_mode=True)
+    for steps in (gray[..., 1:] - gray[..., :-1], gray[..., 1:, :] - gray[..., :-1, :]):
+        found += [((steps.abs() > least).float().flatten(1).sum(1, keepdim=True) + 1).log() for least in _STEPS]
     ring = torch.cat([gray[..., 0, :], gray[..., -1, :], gray[..., :, 0], gray[..., :, -1]], dim=-1).flatten(1)
     found += [ring.mean(1, keepdim=True), ring.std(1, keepdim=True)]
     found += [_log(gray - gray.mean((2, 3), keepdim=True)), _log(gray - gray.flip(-1))]
@@ -141,12 +171,12 @@ def save_fitness(path: Path, fitness: Fitness) -> None:
 def count_of_figures(image: ImageSpec) -> int:
     """How many figures an image has."""
     colors = image.channels if image.channels > 1 else 0
-    return _GRID**2 + 2 * _SCALES + _SINGLE + colors
+    return _GRID**2 + 2 * _SCALES + 2 * len(_STEPS) + _SINGLE + colors
 
 
 def load_fitness(path: Path, count: int, *, sha256: str | None = None) -> Fitness:
     """Read a file of `save_fitness` with `count` figures; raises a `WeightsError` if it is missing or damaged."""
-    expected = {"mean": (count,), "whitening": (count, count), "limit": ()}
+    expected = {"means": (_GROUPS, count), "whitening": (count, count), "limit": ()}
     found = read_tensors(
         path, lambda shapes: check_shapes(path, shapes, expected), most=MOST_BYTES[FITNESS], sha256=sha256
     )

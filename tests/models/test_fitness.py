@@ -51,6 +51,22 @@ def test_images_of_the_same_kind_are_near_and_others_are_not(model: Interpolatio
         assert bool((model.unlike(other) > 1).all())
 
 
+def test_groups_of_images_leave_a_gap_between_them(model: InterpolationModel) -> None:
+    shape = model.config.image.shape
+    levels = torch.tensor([0.2, 0.8]).repeat(FEWEST // 2)[:, None, None, None]
+    images = (levels + 0.02 * torch.randn(FEWEST, *shape, generator=Generator().manual_seed(7))).clamp(0, 1)
+    found = measured(images, images, images, images)
+    between = (0.5 + 0.02 * torch.randn(50, *shape)).clamp(0, 1)
+    assert bool((found.distances(between, between) > 1).all())
+
+
+def test_equal_images_have_figures_too(model: InterpolationModel) -> None:
+    images = torch.full((FEWEST, *model.config.image.shape), 0.5)
+    found = measured(images, images, images, images)
+    assert bool(found.means.isfinite().all())
+    assert bool((found.distances(1 - images[:2] * 0.2, images[:2]) > 1).all())
+
+
 def test_what_the_model_draws_is_of_its_kind(model: InterpolationModel) -> None:
     drawn = model.reconstruct(waves(100, model, 4)).clamp(0, 1)
     assert float((model.unlike(drawn) < 1).float().mean()) > 0.9
@@ -90,9 +106,9 @@ def test_the_figures_are_saved_with_the_model(model: InterpolationModel, tmp_pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: {**t, "mean": t["mean"] * torch.nan}, "values that are not finite"),
-        (lambda t: {**t, "mean": t["mean"][:3]}, "'mean' of shape"),
-        (lambda t: {"mean": t["mean"]}, "lacks 'whitening'"),
+        (lambda t: {**t, "means": t["means"] * torch.nan}, "values that are not finite"),
+        (lambda t: {**t, "means": t["means"][:3]}, "'means' of shape"),
+        (lambda t: {"means": t["means"]}, "lacks 'whitening'"),
     ],
     ids=["nan", "shape", "missing"],
 )
@@ -101,7 +117,7 @@ def test_damaged_figures_are_refused(
 ) -> None:
     folder = model.save_pretrained(tmp_path / "model")
     assert model.fitness is not None
-    write_tensors(folder / FITNESS, change({n: getattr(model.fitness, n) for n in ("mean", "whitening", "limit")}))
+    write_tensors(folder / FITNESS, change({n: getattr(model.fitness, n) for n in ("means", "whitening", "limit")}))
     write_hashes(folder)
     with pytest.raises(WeightsError, match=message):
         load(folder)
