@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import torch
@@ -12,9 +12,13 @@ from torch import Tensor
 from interpzoo.geometry import Decode, jacobian, vjp
 from interpzoo.tensors import widest
 from interpzoo_riemannian.checks import rounding
+from interpzoo_riemannian.clock import Clock
 
 _REACH = 3
 """Largest distance between two nodes that one chord depends on: a chord to a midpoint depends on four nodes."""
+
+ENERGY = 2
+"""Passes through the decoder that the energy and its gradient take at a point; a linearization takes d + 1."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,14 @@ class Curves:
     batch_size: int
     """Latents decoded at once; long curves are processed a stretch of points at a time."""
     midpoints: bool = False
+    clock: Clock = field(default_factory=Clock)
 
     def __getitem__(self, rows: Tensor) -> Curves:
-        return Curves(self.decoder, self.ends[rows], self.decoded_ends[rows], self.batch_size, self.midpoints)
+        return replace(self, ends=self.ends[rows], decoded_ends=self.decoded_ends[rows])
+
+    def affords(self, nodes: Tensor, passes: int, once: int = 0) -> bool:
+        """Whether there is time for so many `passes` at each point of curves through `nodes`, and `once` a curve."""
+        return self.clock.affords(len(nodes) * (passes * self._points(nodes.shape[1]) + once))
 
     def path(self, nodes: Tensor) -> Tensor:
         """Nodes (B, n + 2, d) with both ends, of free `nodes` (B, n, d)."""
@@ -82,6 +91,10 @@ class Curves:
 
     def energy(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Energy (B,) and gradient (B, n, d) at `nodes` (B, n, d), in float64; one backward pass per point."""
+        with self.clock.timing(ENERGY * len(nodes) * self._points(nodes.shape[1])):
+            return self._energy(nodes)
+
+    def _energy(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
         points = self.chain(nodes)[:, 1:-1]
         energy, gradient = _zeros(points, len(points)), _zeros(points, *points.shape)
         for rows, stretches in self._blocks(points, evaluations=1):
@@ -98,6 +111,10 @@ class Curves:
 
     def linearize(self, nodes: Tensor) -> Linearization:
         """Energy, gradient and Gauss-Newton matrix at `nodes` (B, n, d), from d forward-mode passes per point."""
+        with self.clock.timing((1 + nodes.shape[2]) * len(nodes) * self._points(nodes.shape[1])):
+            return self._linearize(nodes)
+
+    def _linearize(self, nodes: Tensor) -> Linearization:
         points = self.chain(nodes)[:, 1:-1]
         pairs, n, d = points.shape
         energy, gradient = _zeros(points, pairs), _zeros(points, pairs, n, d)
@@ -126,9 +143,12 @@ class Curves:
 
     def stiffness(self, n: int) -> tuple[Tensor, ...]:
         """The bands (1, n - k, 1, 1) of the matrix for a one-dimensional identity decoder."""
-        points = 2 * n + 1 if self.midpoints else n
-        ones = torch.ones(1, points, 1, 1, dtype=widest(self.ends.device), device=self.ends.device)
+        ones = torch.ones(1, self._points(n), 1, 1, dtype=widest(self.ends.device), device=self.ends.device)
         return self._bands(ones, ones[:, 1:], n)
+
+    def _points(self, n: int) -> int:
+        """Points between the ends of a curve with n free nodes."""
+        return 2 * n + 1 if self.midpoints else n
 
     def _pulled(self, gradient: Tensor, nodes: Tensor) -> Tensor:
         """Gradient with respect to the free `nodes` (B, n, d), from that with respect to all points (B, m, d)."""

@@ -14,7 +14,15 @@ from interpzoo.geometry import Decode, at
 from interpzoo.interfaces import Interpolator, LatentModel, Solution
 from interpzoo_riemannian.density import density_aware
 from interpzoo_riemannian.paper import geodesic_path
-from interpzoo_riemannian.solver import FEW_DIMENSIONS, Geodesic, Method, geodesic, warn_unless_converged
+from interpzoo_riemannian.solver import (
+    FEW_DIMENSIONS,
+    LONGEST,
+    SHORTEST,
+    Geodesic,
+    Method,
+    geodesic,
+    warn_unless_converged,
+)
 
 MOST_ITERATIONS = 2000
 """Largest number of iterations that a config may ask for: a model of a stranger's may not compute for days."""
@@ -99,6 +107,9 @@ class ShortestConfig(CurveConfig):
     where exact minima of decoders with kinks (leaky ReLU) take ten times as long for a few per cent of the energy."""
     density: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the training codes, see `density_aware`; above 0, the model must come with them."""
+    budget: float | None = Field(default=None, ge=SHORTEST, le=LONGEST)
+    """Seconds after which the best curves so far are taken, see `geodesic`; how good they are is in the report, and
+    depends on the machine."""
 
 
 class Shortest(Curve[ShortestConfig]):
@@ -124,6 +135,7 @@ class Shortest(Curve[ShortestConfig]):
             method=config.method or fast,
             tolerance=config.tolerance,
             max_iterations=config.max_iterations,
+            budget=config.budget,
             progress=len(z0) >= _MANY,
         )
 

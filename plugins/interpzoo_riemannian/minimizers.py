@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from interpzoo.geometry import resample
 from interpzoo.tensors import widest
 from interpzoo_riemannian.blocks import BlockTridiagonal, solve_banded
-from interpzoo_riemannian.curves import Curves, Linearization
+from interpzoo_riemannian.curves import ENERGY, Curves, Linearization
 from interpzoo_riemannian.tangents import metrics
 
 _STUCK = 1e8
@@ -35,18 +35,36 @@ class Minimum:
     """(B,) bool: another full step promised to lower the energy by less than the tolerance's share of it."""
     iterations: Tensor
     """(B,) int64."""
+    remaining: Tensor
+    """(B,) in float64: share of the energy that another full step promised to save, 1 where nothing is known."""
 
     @classmethod
     def of(cls, nodes: Tensor) -> Minimum:
         """Curves through `nodes`, not minimized yet."""
         zeros = torch.zeros(len(nodes), dtype=widest(nodes.device), device=nodes.device)
-        return cls(nodes.clone(), zeros.clone(), zeros, zeros.bool(), zeros.long())
+        return cls(nodes.clone(), zeros.clone(), zeros, zeros.bool(), zeros.long(), zeros + 1)
+
+    @classmethod
+    def still(cls, curves: Curves, nodes: Tensor) -> Minimum:
+        """Curves through `nodes` that there was no time to minimize."""
+        energy, gradient = curves.energy(nodes)
+        return replace(cls.of(nodes), energy=energy, gradient_norm=gradient.flatten(1).norm(dim=1))
 
     def store(
-        self, rows: Tensor, nodes: Tensor, energy: Tensor, gradient: Tensor, converged: Tensor, iterations: int
+        self,
+        rows: Tensor,
+        nodes: Tensor,
+        energy: Tensor,
+        gradient: Tensor,
+        converged: Tensor,
+        iterations: int,
+        promised: Tensor | None = None,
     ) -> None:
         self.nodes[rows], self.energy[rows], self.gradient_norm[rows] = nodes, energy, gradient.flatten(1).norm(dim=1)
         self.converged[rows], self.iterations[rows] = converged, iterations
+        if promised is not None:
+            share = torch.where(promised > 0, promised / energy, 0.0)
+            self.remaining[rows] = torch.where(promised.isfinite(), share.nan_to_num(1.0).clamp(max=1), 1.0)
 
     def continue_with(self, rows: Tensor, other: Minimum) -> None:
         """Replace the curves `rows` by those of `other`, which started from them."""
@@ -55,6 +73,7 @@ class Minimum:
         self.gradient_norm[rows] = other.gradient_norm
         self.converged[rows] = other.converged
         self.iterations[rows] += other.iterations
+        self.remaining[rows] = other.remaining
 
 
 def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
@@ -62,7 +81,11 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
 
     The damping is a multiple of the curve's energy in latent space: it limits how sharply a curve bends, not how far it
     moves, and so suits any number of nodes. Each curve has its own damping, and leaves the batch when it has converged.
+    When there is no time for another iteration, all end where they are.
     """
+    passes = 1 + nodes.shape[2]
+    if not curves.affords(nodes, passes):
+        return Minimum.still(curves, nodes)
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
     here, stiffness = curves.linearize(nodes), curves.stiffness(nodes.shape[1])
@@ -72,9 +95,12 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         step = _step(here, stiffness, damping)
         promised = -0.5 * (here.gradient * step).sum((1, 2))
         converged = (promised <= tolerance * here.energy) & (damping <= 1) | (here.energy <= curves.noise(segments))
-        stop = converged | (damping > _STUCK) | (iteration == max_iterations)
+        ended = iteration == max_iterations or not curves.affords(nodes, passes)
+        stop = converged | (damping > _STUCK) | ended
         if bool(stop.any()):
-            found.store(active[stop], nodes[stop], here.energy[stop], here.gradient[stop], converged[stop], iteration)
+            known = torch.where(damping <= 1, promised, torch.inf)[stop]  # a damped step promises too little
+            at = here[stop]
+            found.store(active[stop], nodes[stop], at.energy, at.gradient, converged[stop], iteration, known)
             go = ~stop
             active, curves, nodes, here = active[go], curves[go], nodes[go], here[go]
             step, promised, damping = step[go], promised[go], damping[go]
@@ -106,8 +132,10 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
 
     The initial curvature is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt, with the metric G
     computed at a few nodes and interpolated between them; BFGS learns the rest. Each curve has its own step length, and
-    leaves the batch when it has converged.
+    leaves the batch when it has converged. When there is no time for another iteration, all end where they are.
     """
+    if not curves.affords(nodes, ENERGY, once=_SAMPLES * (1 + nodes.shape[2])):
+        return Minimum.still(curves, nodes)
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
     chain = _chain(curves, nodes)
@@ -119,9 +147,11 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         direction = -_inverse_times(gradient, chain, memory)
         slope = (direction * gradient).sum((1, 2))
         converged = (-0.5 * slope <= tolerance * energy) | (energy <= curves.noise(segments))
-        stop = converged | (length < 1e-8) | ~slope.isfinite() | (iteration == max_iterations)
+        ended = iteration == max_iterations or not curves.affords(nodes, ENERGY)
+        stop = converged | (length < 1e-8) | ~slope.isfinite() | ended
         if bool(stop.any()):
-            found.store(active[stop], nodes[stop], energy[stop], gradient[stop], converged[stop], iteration)
+            e, g, promised = energy[stop], gradient[stop], -0.5 * slope[stop]
+            found.store(active[stop], nodes[stop], e, g, converged[stop], iteration, promised)
             go = ~stop
             active, curves, nodes, chain = active[go], curves[go], nodes[go], chain[go]
             energy, gradient, length = energy[go], gradient[go], length[go]

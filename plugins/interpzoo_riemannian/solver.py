@@ -23,7 +23,8 @@ from interpzoo_riemannian.checks import (
     flat_float,
     numbers,
 )
-from interpzoo_riemannian.curves import Curves
+from interpzoo_riemannian.clock import Clock
+from interpzoo_riemannian.curves import ENERGY, Curves
 from interpzoo_riemannian.minimizers import Minimum, gauss_newton, quasi_newton
 
 Method = Literal["auto", "gauss-newton", "quasi-newton"]
@@ -43,6 +44,8 @@ _PAIRS_AT_ONCE = 128
 """Pairs solved together: enough to fill batches, few enough for the progress bar to move."""
 _FINE = 80
 """Smallest number of segments of curves that are compared with the straight line."""
+SHORTEST, LONGEST = 1e-3, 86_400.0
+"""Seconds that a budget may be."""
 _ROUNDING = 1e-5
 """Relative difference of two energies that is within the rounding of float32."""
 
@@ -63,6 +66,9 @@ class Geodesic:
     """(B,) int64: iterations of the minimizers, summed over all numbers of nodes."""
     gradient_norm: Tensor
     """(B,): the square root of sum_i ||dE/dz_i||^2 (eq. 5) over the nodes that were free."""
+    remaining: Tensor
+    """(B,): share of the energy that is left to save by the quadratic model of the last step, 1 where nothing is
+    known. It is about right near a minimum, and too small where the curve has still far to go."""
 
 
 class NotConvergedWarning(UserWarning):
@@ -73,8 +79,9 @@ class NotConvergedWarning(UserWarning):
         missed = (~report.converged).nonzero().squeeze(1)
         super().__init__(
             f"{len(missed)} of {len(report.converged)} geodesics did not converge: pair {numbers(missed)}. They are "
-            "the best curves found, the straight line at worst. For more iterations or nodes raise max_iterations or "
-            "steps of interpzoo_riemannian.geodesic, or max_iterations or nodes of the interpolator, as in "
+            "the best curves found, the straight line at worst. For more time, iterations or nodes raise budget, "
+            "max_iterations or steps of interpzoo_riemannian.geodesic, or of the interpolator budget, max_iterations "
+            "or nodes, as in "
             "interpolator=Shortest(ShortestConfig(max_iterations=1000)) of interpzoo_riemannian.interpolators"
         )
 
@@ -98,6 +105,7 @@ def geodesic(
     max_iterations: int = 100,
     batch_size: int | None = None,
     midpoints: bool = True,
+    budget: float | None = None,
     progress: bool = False,
 ) -> Geodesic:
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
@@ -130,6 +138,9 @@ def geodesic(
         max_iterations: iterations of a minimizer at most, for each number of nodes; up to 100,000.
         batch_size: latents decoded at once, which bounds the memory; by default as many as give 2^20 output values.
         midpoints: whether the chain includes the points between the nodes; `exponential_map` shoots without them.
+        budget: seconds after which the best curves so far are returned, shared evenly by all pairs. What a curve may
+            still gain is its ``remaining``, and it has ``converged`` only if it met the tolerance in time. Every curve
+            is measured and checked however short the time is, which decodes some 200 latents for each pair.
         progress: show a progress bar on standard error.
 
     Raises:
@@ -137,7 +148,10 @@ def geodesic(
             outputs or derivatives are NaN or infinite, or whose outputs are random, dependent on their batch, or not
             differentiable.
     """
+    begin = Clock.now()
     check_latents(z0=z0, z1=z1)
+    if budget is not None:
+        budget = real("budget", budget, SHORTEST, LONGEST)
     steps, max_iterations = check_steps(steps), whole("max_iterations", max_iterations, 0, MOST_ITERATIONS)
     tolerance = real("tolerance", tolerance, 0, 1)
     if not isinstance(method, str) or method not in get_args(Method):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -157,7 +171,13 @@ def geodesic(
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
-        curves = curves_between(flat, ends[rows], batch_size, midpoints=midpoints, first=rows.start)
+        clock = Clock()
+        with clock.timing(2 * (rows.stop - rows.start)):
+            curves = curves_between(flat, ends[rows], batch_size, midpoints=midpoints, first=rows.start, clock=clock)
+        if budget is not None:
+            now, pairs = Clock.now(), rows.stop - rows.start
+            clock.end = now + (begin + budget - now) * pairs / (len(ends) - rows.start)
+            clock.reserve = pairs * _check_passes(steps, nodes)
         start = ends[rows] if init is None else init[rows].flatten(2).to(ends)
         minimum = _minimize(curves, start, [*_coarser(nodes), nodes], settings)
         found.append(checked_against_line(curves, minimum, z0, first=rows.start))
@@ -167,12 +187,18 @@ def geodesic(
 
 
 def curves_between(
-    decoder: Decode, ends: Tensor, batch_size: int, *, midpoints: bool = False, first: int = 0
+    decoder: Decode,
+    ends: Tensor,
+    batch_size: int,
+    *,
+    midpoints: bool = False,
+    first: int = 0,
+    clock: Clock | None = None,
 ) -> Curves:
     """Curves between flat `ends` (B, 2, d), whose outputs are checked; `first` is the number of the first pair."""
     y = decode(decoder, ends.flatten(0, 1), batch_size=batch_size).unflatten(0, (-1, 2))
     check_finite(y, first)
-    return Curves(decoder, ends, y, batch_size, midpoints)
+    return Curves(decoder, ends, y, batch_size, midpoints, clock or Clock())
 
 
 @dataclass(frozen=True)
@@ -187,7 +213,7 @@ def _minimize(curves: Curves, start: Tensor, levels: list[int], settings: _Setti
     """Minimize from `start` (B, N, d) with each of `levels` nodes in turn; the result has `steps` nodes per curve."""
     if levels[-1] == 2:
         minimum = Minimum.of(start[:, :0])
-        return replace(minimum, converged=~minimum.converged)
+        return replace(minimum, converged=~minimum.converged, remaining=minimum.remaining - 1)
     minimum = _descend(curves, start, levels, settings)
     points = curves.chain(minimum.nodes)
     path = points if points.shape[1] == settings.steps else resample(points, settings.steps, smooth=True)
@@ -211,7 +237,7 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
     budget = min(4 * start.shape[2], max_iterations)
     minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], _CLOSER * tolerance, budget)
     rest = (~minimum.converged).nonzero().squeeze(1)
-    if len(rest):
+    if len(rest) and curves.affords(minimum.nodes[rest], 1 + start.shape[2]):
         minimum.continue_with(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
     return minimum
 
@@ -224,13 +250,18 @@ def _coarse_to_fine(
     tolerance: float,
     max_iterations: int,
 ) -> Minimum:
-    *coarser, nodes = levels
-    spent = 0
-    for coarse in coarser:
-        minimum = minimize(curves, resample(start, coarse)[:, 1:-1], _COARSE * tolerance, max_iterations)
-        start, spent = curves.path(minimum.nodes), spent + minimum.iterations
-    minimum = minimize(curves, resample(start, nodes)[:, 1:-1], tolerance, max_iterations)
-    return replace(minimum, iterations=minimum.iterations + spent)
+    minimum: Minimum | None = None
+    for nodes in levels:
+        share = tolerance if nodes == levels[-1] else _COARSE * tolerance
+        inner = resample(start, nodes)[:, 1:-1]
+        if minimum is not None and not curves.affords(inner, 2 * ENERGY):
+            return replace(minimum, converged=torch.zeros_like(minimum.converged))
+        spent = 0 if minimum is None else minimum.iterations
+        minimum = minimize(curves, inner, share, max_iterations)
+        minimum = replace(minimum, iterations=minimum.iterations + spent)
+        start = curves.path(minimum.nodes)
+    assert minimum is not None
+    return minimum
 
 
 def _coarser(nodes: int) -> list[int]:
@@ -251,7 +282,8 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     steps = path.shape[1]
     line = resample(curves.ends, steps)
     converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
-    split = max(2, -(-_FINE // (steps - 1)))
+    remaining = minimum.remaining.clone()
+    split = _split(steps)
     fine = _spline_energy(curves, path, split)
     lower_bound = curve_energy(curves.decoder, line, batch_size=curves.batch_size)
     # Splitting segments only adds energy: for most curves the coarse energy of the line is enough to decide.
@@ -261,7 +293,7 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
         noise = curves[doubtful].noise((steps - 1) * split)
         worse = doubtful[limit.isfinite() & ~(fine[doubtful] <= (1 + _ROUNDING) * limit + noise)]
         if len(worse):
-            path[worse], converged[worse] = line[worse], False
+            path[worse], converged[worse], remaining[worse] = line[worse], False, 1
             gradient_norm[worse] = curves[worse].energy(line[worse, 1:-1])[1].flatten(1).norm(dim=1)
     chords = segment_lengths(curves.decoder, path, batch_size=curves.batch_size)
     check_finite(chords, first)
@@ -271,7 +303,16 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
         if len(bad := (~values.isfinite()).nonzero().squeeze(1) + first):
             raise InputError(f"the {what} is NaN or infinite on the path of pair {numbers(bad)}")
     path = path.unflatten(2, like.shape[1:]).to(like.dtype)
-    return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm)
+    return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm, remaining.to(energy.dtype))
+
+
+def _split(steps: int) -> int:
+    return max(2, -(-_FINE // (steps - 1)))
+
+
+def _check_passes(steps: int, nodes: int) -> int:
+    """Latents that are decoded for a pair when it has been minimized with so many nodes."""
+    return 4 * nodes + 2 * _split(steps) * (steps - 1) + 2 * steps
 
 
 def _spline_energy(curves: Curves, path: Tensor, split: int) -> Tensor:
