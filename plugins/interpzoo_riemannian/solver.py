@@ -250,17 +250,19 @@ def _coarse_to_fine(
     tolerance: float,
     max_iterations: int,
 ) -> Minimum:
-    minimum: Minimum | None = None
-    for nodes in levels:
-        share = tolerance if nodes == levels[-1] else _COARSE * tolerance
-        inner = resample(start, nodes)[:, 1:-1]
-        if minimum is not None and not curves.affords(inner, 2 * ENERGY):
+    minimum = minimize(
+        curves,
+        resample(start, levels[0])[:, 1:-1],
+        tolerance if len(levels) == 1 else _COARSE * tolerance,
+        max_iterations,
+    )
+    for nodes in levels[1:]:
+        inner = resample(curves.path(minimum.nodes), nodes)[:, 1:-1]
+        if not curves.affords(inner, 2 * ENERGY):
             return replace(minimum, converged=torch.zeros_like(minimum.converged))
-        spent = 0 if minimum is None else minimum.iterations
-        minimum = minimize(curves, inner, share, max_iterations)
-        minimum = replace(minimum, iterations=minimum.iterations + spent)
-        start = curves.path(minimum.nodes)
-    assert minimum is not None
+        share = tolerance if nodes == levels[-1] else _COARSE * tolerance
+        finer = minimize(curves, inner, share, max_iterations)
+        minimum = replace(finer, iterations=finer.iterations + minimum.iterations)
     return minimum
 
 
