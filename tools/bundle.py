@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -24,6 +24,7 @@ from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of
 from interpzoo.files import folder_bytes
+from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import Result, write_card
 from interpzoo.pretrained.folder import SUMS, read_config, write_hashes, write_text
@@ -118,6 +119,21 @@ def pin(folder: Path) -> None:
     row = registry().models.find(config.name)
     zoo = ROOT / "plugins" / f"interpzoo_{row.owner.plugin}" / "zoo.toml"
     write_text(zoo, register(zoo.read_text("utf-8"), config, row.entry.dataset, folder))
+
+
+def change_bundled(names: Iterable[str], change: Callable[[InterpolationModel, Path], str]) -> None:
+    """Let `change` write files of bundled models into their folders, say what it says, and register the new hashes.
+
+    Raises:
+        ClickException: a model cannot be read or changed; those before it are.
+    """
+    try:
+        for name in names:
+            said = change(read_model(locate(name)), CARDS / name)
+            pin(CARDS / name)
+            click.echo(f"{name}: {said}")
+    except InterpzooError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _check_moved(exact: Sequence[Result], rounded: Sequence[Result]) -> None:

@@ -14,13 +14,11 @@ from torch import Tensor
 
 from interpzoo.build import build_component
 from interpzoo.directions import Direction, direction_between, save_directions
-from interpzoo.errors import DataError, InterpzooError
+from interpzoo.errors import DataError
 from interpzoo.interfaces import DataSet
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import DIRECTIONS
-from interpzoo.pretrained.load import read_model
-from interpzoo.pretrained.locate import locate
-from tools.bundle import CARDS, pin
+from tools.bundle import change_bundled
 
 _BATCH = 512
 
@@ -30,15 +28,13 @@ _BATCH = 512
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
 def main(names: tuple[str, ...], *, data_root: Path | None) -> None:
     """Add the directions of their data's labels to the bundled models NAMES."""
-    try:
-        for name in names:
-            model = read_model(locate(name))
-            found = label_directions(model, data_root)
-            save_directions(CARDS / name / DIRECTIONS, found)
-            pin(CARDS / name)
-            click.echo(f"{name}: {len(found)} directions")
-    except InterpzooError as error:
-        raise click.ClickException(str(error)) from error
+
+    def add(model: InterpolationModel, folder: Path) -> str:
+        found = label_directions(model, data_root)
+        save_directions(folder / DIRECTIONS, found)
+        return f"{len(found)} directions"
+
+    change_bundled(names, add)
 
 
 def label_directions(model: InterpolationModel, data_root: Path | None) -> list[Direction]:

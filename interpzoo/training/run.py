@@ -158,8 +158,7 @@ class _Run:
             codes = _codes(trained, data, recipe.training)
             if recipe.base is not None:
                 trained = put_together(networks, trained)
-            shown = pixels.examples(_EXAMPLES, torch.Generator().manual_seed(recipe.training.seed))
-            trained.examples = trained.encode(shown["image"]).cpu()
+            trained.examples = example_codes(trained, pixels, recipe.training.seed)
             trained.codes = codes
             if recipe.base is None:  # whose two networks would take longer than the training
                 trained.fitness = fitness_of(trained, pixels, recipe.training.seed)
@@ -221,6 +220,13 @@ def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
     """The recipe's regularizer for the codes of `model`, with weights drawn by the recipe's seed."""
     with own_randomness(recipe.training.seed + 1):  # a critic shaped like the encoder must not get the same weights
         return build_component(Regularizer, recipe.regularizer, model.config.image, model.latent_shape)
+
+
+@torch.no_grad()
+def example_codes(model: InterpolationModel, data: DataSet, seed: int) -> torch.Tensor:
+    """Codes (8, *latent_shape) of held-out images, of different classes where there are any, or of all if fewer."""
+    shown = data.examples(_EXAMPLES, torch.Generator().manual_seed(seed))
+    return model.encode(shown["image"]).cpu()
 
 
 def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
