@@ -28,7 +28,7 @@ def shows_bars(console: Console) -> bool:
 class TrainingProgress(Progress):
     """A bar with steps, time left and, where there is room, the loss terms, on a terminal and in a notebook.
 
-    Elsewhere one line a minute.
+    Elsewhere one line a minute, with the time left.
     """
 
     def __init__(self, name: str, total: int, *, done: int = 0, quiet: bool = False) -> None:
@@ -46,7 +46,8 @@ class TrainingProgress(Progress):
         )
         self._name, self._total = name, total
         self._task = self.add_task(name, total=total, completed=done, losses="")
-        self._next = time.monotonic()
+        self._first, self._start = done, time.monotonic()
+        self._next = self._start
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -61,9 +62,21 @@ class TrainingProgress(Progress):
         losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.update(self._task, completed=done, losses=losses)
         if not shown:
-            self.console.print(
-                f"{self._name} step {done}/{self._total}  {losses}", soft_wrap=True, highlight=False, markup=False
-            )
+            line = f"{self._name} step {done}/{self._total}{self._left(done)}  {losses}"
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def _left(self, done: int) -> str:
+        """The time left, or that of the run at its end; nothing after the first step, which is slower than others."""
+        passed, steps = time.monotonic() - self._start, done - self._first
+        if done == self._total:
+            return f" in {_rounded(passed)}"
+        return f", {_rounded(passed / steps * (self._total - done))} left" if steps > 1 else ""
+
+
+def _rounded(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 class History:
