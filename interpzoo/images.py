@@ -30,7 +30,8 @@ The path of a folder stands for the images in it. See `as_batch`.
 """
 
 ImageInput: TypeAlias = ImageLike | Iterable[ImageLike]
-"""One image or several, as `as_batch` takes them."""
+"""One image or several: a tensor or array (one image or a batch), a PIL image, the path, the bytes or the open file of
+an image, the path of a folder of images, or an iterable of these."""
 
 MOST_LISTS = 8
 """Largest number of lists of images in one another."""

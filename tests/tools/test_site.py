@@ -6,6 +6,7 @@ from pathlib import Path
 
 import interpzoo
 from tools.site import checking, reference, staging
+from tools.site.uses import uses
 
 
 def test_the_checker_finds_dead_links_and_what_comes_from_elsewhere(tmp_path: Path) -> None:
@@ -39,3 +40,9 @@ def test_every_page_of_docs_has_a_place_in_the_navigation() -> None:
     for path in staging.DOCS.rglob("*.md"):
         name = path.relative_to(staging.DOCS).with_suffix("").as_posix()
         assert name in {*places, "index"} or f"{Path(name).parent}/*" in places
+
+
+def test_the_reference_leads_to_pages_that_use_a_name() -> None:
+    assert uses("interpzoo.InterpolationModel.interpolate")[0] == "guides/morph"
+    assert uses("interpzoo.train") == ["guides/train", "guides/any-autoencoder", "plugins"]
+    assert uses("interpzoo.InterpolationModel.is_no_method") == uses("interpzoo.geometry.lerp") == []

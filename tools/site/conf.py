@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
+from sphinx.util.typing import stringify_annotation
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from tools.site.reference import TYPES
+from tools.site.uses import uses
 
 project = "interpzoo"
 copyright = "the authors of interpzoo, Apache License 2.0"  # noqa: A001
@@ -76,7 +79,25 @@ def without_stars(app: Any, what: str, name: str, found: Any, options: Any, line
         lines[number] = "".join(p if p.startswith("`") else re.sub(r"\*(?=\w)", r"\\*", p) for p in parts)
 
 
+def with_uses(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+    """End a description with the pages that show the thing in use."""
+    if pages := uses(name):
+        lines += ["", f"In use: {', '.join(f':doc:`/{page}`' for page in pages)}.", ""]
+
+
+def with_short_types(
+    app: Any, what: str, name: str, found: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Name the types that the reference describes, in place of all that they stand for."""
+    for short, types in TYPES.items():
+        written = stringify_annotation(types, "smart")
+        signature = signature and signature.replace(written, f"~{short}")
+    return signature, returned
+
+
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", without_stars, priority=1)
+    app.connect("autodoc-process-docstring", with_uses, priority=900)
+    app.connect("autodoc-process-signature", with_short_types)
     # Browsers draw MathML themselves.
     app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))

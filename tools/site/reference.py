@@ -14,6 +14,8 @@ from typing import Final
 from torch import nn
 
 import interpzoo
+from interpzoo.images import ImageInput
+from interpzoo.spacing import Spacing
 
 MODULES: Final = (
     "interpzoo.errors",
@@ -31,6 +33,9 @@ MODULES: Final = (
     "interpzoo.testing",
 )
 """Public modules beside `interpzoo` itself: first those for scripts, then those for plugins."""
+
+TYPES: Final = {"interpzoo.images.ImageInput": ImageInput, "interpzoo.spacing.Spacing": Spacing}
+"""What arguments are, described once and named in signatures."""
 
 _FOR_ENTRY_POINT: Final = ("INTERPZOO_API", "register")
 
@@ -87,7 +92,8 @@ def groups() -> dict[str, list[str]]:
 
 def _of_groups() -> Iterator[tuple[str, str, str]]:
     for title, names in groups().items():
-        yield re.sub(r"\W+", "-", title), title.capitalize(), "\n".join(map(_documented, names))
+        types = [f".. autodata:: {name}\n   :no-value:\n" for name in TYPES if title == "types"]
+        yield re.sub(r"\W+", "-", title), title.capitalize(), "\n".join([*map(_documented, names), *types])
 
 
 def _documented(name: str) -> str:
