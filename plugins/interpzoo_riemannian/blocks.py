@@ -41,8 +41,9 @@ class BlockTridiagonal:
         return cls(rounds, torch.linalg.cholesky_ex(_dense(diagonal, coupling))[0])
 
     def solve(self, b: Tensor) -> Tensor:
-        """The solutions (B, n, d) for right-hand sides `b` (B, n, d)."""
-        rest = b[..., None]
+        """The solutions (B, n, d) for right-hand sides `b` (B, n, d); blocks of one number are times the identity."""
+        size = self.rounds[0][0].shape[2] if self.rounds else self.rest.shape[1] // b.shape[1]
+        rest = b[:, :, None] if size == 1 else b[..., None]
         evens: list[Tensor] = []
         for factor, before, after in self.rounds:
             even, odd = rest[:, 0::2], rest[:, 1::2].clone()
@@ -59,7 +60,7 @@ class BlockTridiagonal:
             both = x.new_empty(len(x), even.shape[1] + x.shape[1], *x.shape[2:])
             both[:, 0::2], both[:, 1::2] = torch.cholesky_solve(even, factor), x
             x = both
-        return x.squeeze(3)
+        return x.view(b.shape)
 
     def __getitem__(self, rows: Tensor) -> BlockTridiagonal:
         rounds = [(factor[rows], before[rows], after[rows]) for factor, before, after in self.rounds]

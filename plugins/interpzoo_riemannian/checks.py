@@ -123,4 +123,4 @@ def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple
             "the decoder's derivative is zero at the first two latents: it is not differentiable; take another path, "
             "such as 'linear'"
         )
-    return flat, batch_size or min(max(_VALUES_AT_ONCE // y.shape[1], 16), 8192)
+    return flat, batch_size or min(max(_VALUES_AT_ONCE // y.shape[1], 1), 8192)

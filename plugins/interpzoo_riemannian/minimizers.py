@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from interpzoo.geometry import resample
+from interpzoo.geometry import jvp, resample
 from interpzoo.tensors import widest
 from interpzoo_riemannian.blocks import BlockTridiagonal, solve_banded
 from interpzoo_riemannian.curves import ENERGY, Curves, Linearization
@@ -19,6 +19,10 @@ _MEMORY = 10
 """Number of steps that the quasi-Newton method remembers."""
 _SAMPLES = 3
 """Nodes of a curve where the metric is computed: more would cost more than the iterations they save."""
+MOST_MATRIX = 2048
+"""Most numbers in a code for which matrices of as many rows are made: 32 MiB each."""
+_PROBES = 1
+"""Random directions that the metric is averaged over where its matrix would be larger: there they hardly differ."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,11 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     """Minimize the energy by limited-memory BFGS, for codes where Jacobians at all nodes cost too much.
 
     The initial curvature is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt, with the metric G
-    computed at a few nodes and interpolated between them; BFGS learns the rest. Each curve has its own step length, and
-    leaves the batch when it has converged. When there is no time for another iteration, all end where they are.
+    computed at a few nodes and interpolated between them, or, for codes of more than 2,048 numbers, its mean in random
+    directions times the identity; BFGS learns the rest. Each curve has its own step length, and leaves the batch when
+    it has converged. When there is no time for another iteration, all end where they are.
     """
-    if not curves.affords(nodes, ENERGY, once=_SAMPLES * (1 + nodes.shape[2])):
+    if not curves.affords(nodes, ENERGY, once=_SAMPLES * _metric_passes(nodes.shape[2])):
         return Minimum.still(curves, nodes)
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
@@ -211,7 +216,10 @@ def _inverse_times(gradient: Tensor, chain: BlockTridiagonal, memory: list[_Seca
 
 def _chain(curves: Curves, nodes: Tensor) -> BlockTridiagonal:
     samples = resample(curves.path(nodes), _SAMPLES).flatten(0, 1)
-    metric = metrics(curves.decoder, samples, curves.batch_size).to(widest(nodes.device))
+    if nodes.shape[2] > MOST_MATRIX:
+        metric = _mean_metric(curves, samples).to(widest(nodes.device))
+    else:
+        metric = metrics(curves.decoder, samples, curves.batch_size).to(widest(nodes.device))
     metric = metric.unflatten(0, (len(nodes), _SAMPLES))
     # A share of its mean keeps the metric definite where the decoder ignores a dimension.
     diagonal = metric.diagonal(dim1=2, dim2=3)
@@ -219,3 +227,19 @@ def _chain(curves: Curves, nodes: Tensor) -> BlockTridiagonal:
     segments = nodes.shape[1] + 1
     middles = resample(metric, 2 * segments + 1)[:, 1::2] * segments
     return BlockTridiagonal.factor(middles[:, :-1] + middles[:, 1:], -middles[:, 1:-1])
+
+
+def _metric_passes(dimensions: int) -> int:
+    """Passes through the decoder that the metric at a node takes."""
+    return 1 + dimensions if dimensions <= MOST_MATRIX else 2 * _PROBES
+
+
+def _mean_metric(curves: Curves, z: Tensor) -> Tensor:
+    """(B, 1, 1): the mean of |J v|^2 / |v|^2 over random directions v at flat latents (B, d)."""
+    generator = torch.Generator().manual_seed(0)
+    found = torch.zeros(len(z), dtype=z.dtype, device=z.device)
+    for _ in range(_PROBES):
+        v = torch.nn.functional.normalize(torch.randn(z.shape, generator=generator).to(z), dim=1)
+        parts = zip(z.split(curves.batch_size), v.split(curves.batch_size), strict=True)
+        found += torch.cat([jvp(curves.decoder, *part)[1].square().sum(1) for part in parts])
+    return (found / _PROBES)[:, None, None]

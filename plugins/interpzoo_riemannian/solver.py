@@ -25,7 +25,7 @@ from interpzoo_riemannian.checks import (
 )
 from interpzoo_riemannian.clock import Clock
 from interpzoo_riemannian.curves import ENERGY, Curves
-from interpzoo_riemannian.minimizers import Minimum, gauss_newton, quasi_newton
+from interpzoo_riemannian.minimizers import MOST_MATRIX, Minimum, gauss_newton, quasi_newton
 
 Method = Literal["auto", "gauss-newton", "quasi-newton"]
 
@@ -44,6 +44,8 @@ _PAIRS_AT_ONCE = 128
 """Pairs solved together: enough to fill batches, few enough for the progress bar to move."""
 _FINE = 80
 """Smallest number of segments of curves that are compared with the straight line."""
+_LESS_FINE = 16
+"""The same for codes of more than 2,048 numbers, whose large images would take longer to compare than to minimize."""
 SHORTEST, LONGEST = 1e-3, 86_400.0
 """Seconds that a budget may be."""
 _ROUNDING = 1e-5
@@ -117,7 +119,8 @@ def geodesic(
 
     All pairs are in one batch, each with its own damping and convergence. In few latent dimensions the method is
     Gauss-Newton, from coarse curves to fine, with half of the `steps` as nodes. In many dimensions it is a
-    preconditioned quasi-Newton method on all nodes while that is cheaper, then Gauss-Newton for the remaining pairs. A
+    preconditioned quasi-Newton method on all nodes while that is cheaper, then Gauss-Newton for the remaining pairs;
+    of codes of more than 2,048 numbers it is quasi-Newton alone, from coarse curves to fine, and no matrix is made. A
     pair whose curve, measured along the spline through its nodes, has more energy than the straight line gets the
     straight line and ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20
     nodes it is as short as straight lines between some 40.
@@ -144,7 +147,8 @@ def geodesic(
         progress: show a progress bar on standard error.
 
     Raises:
-        InputError: shapes that do not fit; a number out of range; ends that are NaN or infinite; a decoder whose
+        InputError: shapes that do not fit; a number out of range; ends that are NaN or infinite; Gauss-Newton is asked
+            for between codes of more than 2,048 numbers; a decoder whose
             outputs or derivatives are NaN or infinite, or whose outputs are random, dependent on their batch, or not
             differentiable.
     """
@@ -163,8 +167,13 @@ def geodesic(
             raise InputError(f"init is {tuple(init.shape)}, expected {shape}")
     flat, batch_size = checked_decoder(decoder, torch.stack([z0[0], z1[0]]), batch_size)
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
-    if method == "auto" and ends.shape[2] <= FEW_DIMENSIONS:
-        method = "gauss-newton"
+    if method == "gauss-newton" and ends.shape[2] > MOST_MATRIX:
+        raise InputError(
+            f"method = 'gauss-newton' makes matrices of as many rows as a code has numbers, {ends.shape[2]:,}: "
+            f"expected at most {MOST_MATRIX:,}; take 'quasi-newton'"
+        )
+    if method == "auto" and not FEW_DIMENSIONS < ends.shape[2] <= MOST_MATRIX:
+        method = "gauss-newton" if ends.shape[2] <= FEW_DIMENSIONS else "quasi-newton"
     # On smooth decoders, quasi-Newton gets from half of the nodes to all of them in a few iterations.
     halved = midpoints and steps > 2 and method != "auto"
     nodes = max(3, steps // 2 + 1) if halved else steps
@@ -177,7 +186,7 @@ def geodesic(
         if budget is not None:
             now, pairs = Clock.now(), rows.stop - rows.start
             clock.end = now + (begin + budget - now) * pairs / (len(ends) - rows.start)
-            clock.reserve = pairs * _check_passes(steps, nodes)
+            clock.reserve = pairs * _check_passes(steps, nodes, ends.shape[2])
         start = ends[rows] if init is None else init[rows].flatten(2).to(ends)
         minimum = _minimize(curves, start, [*_coarser(nodes), nodes], settings)
         found.append(checked_against_line(curves, minimum, z0, first=rows.start))
@@ -231,7 +240,8 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
     if method == "gauss-newton":
         return _coarse_to_fine(gauss_newton, curves, start, levels, tolerance, max_iterations)
     if method == "quasi-newton":
-        return _coarse_to_fine(quasi_newton, curves, start, levels[-1:], tolerance, max_iterations)
+        levels = levels if start.shape[2] > MOST_MATRIX else levels[-1:]
+        return _coarse_to_fine(quasi_newton, curves, start, levels, tolerance, max_iterations)
     # On convolutional decoders d gradients cost about one linearization; curves that need more than a few of those are
     # left to Gauss-Newton.
     budget = min(4 * start.shape[2], max_iterations)
@@ -285,7 +295,7 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     line = resample(curves.ends, steps)
     converged, gradient_norm = minimum.converged.clone(), minimum.gradient_norm.clone()
     remaining = minimum.remaining.clone()
-    split = _split(steps)
+    split = _split(steps, path.shape[2])
     fine = _spline_energy(curves, path, split)
     lower_bound = curve_energy(curves.decoder, line, batch_size=curves.batch_size)
     # Splitting segments only adds energy: for most curves the coarse energy of the line is enough to decide.
@@ -308,13 +318,14 @@ def checked_against_line(curves: Curves, minimum: Minimum, like: Tensor, first: 
     return Geodesic(path, energy, length, converged, minimum.iterations, gradient_norm, remaining.to(energy.dtype))
 
 
-def _split(steps: int) -> int:
-    return max(2, -(-_FINE // (steps - 1)))
+def _split(steps: int, dimensions: int) -> int:
+    """Into how many parts the segments of a path are split to compare it with the straight line."""
+    return max(2, -(-(_FINE if dimensions <= MOST_MATRIX else _LESS_FINE) // (steps - 1)))
 
 
-def _check_passes(steps: int, nodes: int) -> int:
+def _check_passes(steps: int, nodes: int, dimensions: int) -> int:
     """Latents that are decoded for a pair when it has been minimized with so many nodes."""
-    return 4 * nodes + 2 * _split(steps) * (steps - 1) + 2 * steps
+    return 4 * nodes + 2 * _split(steps, dimensions) * (steps - 1) + 2 * steps
 
 
 def _spline_energy(curves: Curves, path: Tensor, split: int) -> Tensor:

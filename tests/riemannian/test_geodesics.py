@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 from interpzoo_riemannian import Geodesic, geodesic, metric
+from interpzoo_riemannian.solver import Method
 from torch import Generator, Tensor, nn
 
+from interpzoo.errors import InputError
 from interpzoo.geometry import curve_energy, resample
 from tests.riemannian.surfaces import (
     bvp_geodesic,
@@ -58,6 +60,21 @@ def test_both_minimizers_agree(method: str) -> None:
     assert bool(found.converged.all())
     expected = 2 * 39 * torch.sin(sphere_distance(a, b) / 78)
     torch.testing.assert_close(found.length, expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("method", ["auto", "quasi-newton"])
+def test_codes_of_thousands_of_numbers_need_no_matrix(method: Method) -> None:
+    """One of 8,000 x 8,000 numbers would take 0.5 GB, and three are made of shorter codes."""
+    a, b = (latents(2, 8_000, seed=seed) / 8_000**0.5 for seed in (1, 2))
+    found = geodesic(sphere, a, b, steps=20, method=method, tolerance=1e-6)
+    assert bool(found.converged.all())
+    torch.testing.assert_close(found.length, sphere_distance(a, b), rtol=2e-3, atol=0)
+
+
+def test_gauss_newton_refuses_codes_of_thousands_of_numbers() -> None:
+    a, b = latents(1, 3000, seed=1), latents(1, 3000, seed=2)
+    with pytest.raises(InputError, match=r"method = 'gauss-newton' .* 3,000: expected at most 2,048; take 'quasi-"):
+        geodesic(sphere, a, b, method="gauss-newton")
 
 
 def test_a_flat_cylinder() -> None:
