@@ -83,6 +83,17 @@ def test_many_pairs_are_written_to_a_folder_as_they_come(
     assert (done.returncode, "it has files already" in done.stderr) == (2, True)
 
 
+def test_more_images_than_200_000_are_refused_before_a_model_is_loaded(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ["x.png"] * 200_001
+    monkeypatch.setattr("interpzoo.images.files_in", lambda folder: files)
+    assert "more than 200,000 images: give fewer" in cli.refuses("interpolate", "no-such-model", ".", "-o", "walks")
+    del files[0]
+    assert "unknown model 'no-such-model'" in cli.refuses("interpolate", "no-such-model", ".", "-o", "walks")
+    assert not (tmp_path / "walks").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("model", "pictures")
 def test_two_processes_share_the_pairs(cli: Cli, tmp_path: Path) -> None:
