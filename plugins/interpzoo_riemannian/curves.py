@@ -40,10 +40,10 @@ class Linearization:
         )
 
     def replace(self, rows: Tensor, other: Linearization) -> None:
-        """Replace the curves where the mask `rows` (B,) is true by those of `other`."""
+        """Replace the curves where the mask `rows` (B,) is true by `other`, as many."""
         mine, theirs = ((x.energy, x.gradient, *x.bands, x.size) for x in (self, other))
         for here, there in zip(mine, theirs, strict=True):
-            here[rows] = there[rows]
+            here[rows] = there
 
 
 @dataclass(frozen=True)

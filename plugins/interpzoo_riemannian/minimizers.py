@@ -15,6 +15,8 @@ from interpzoo_riemannian.tangents import metrics
 
 _STUCK = 1e8
 """Damping above which a curve is abandoned."""
+_SLOW = 0.6
+"""Largest ratio of what a step promises to what the one before did, by which a former matrix is still good."""
 _MEMORY = 10
 """Number of steps that the quasi-Newton method remembers."""
 _SAMPLES = 3
@@ -85,19 +87,25 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
 
     The damping is a multiple of the curve's energy in latent space: it limits how sharply a curve bends, not how far it
     moves, and so suits any number of nodes. Each curve has its own damping, and leaves the batch when it has converged.
-    When there is no time for another iteration, all end where they are.
+    Its matrix is kept for as long as each step promises far less than the one before: the energy and its gradient cost
+    less than the Jacobians. When there is no time for another iteration, all end where they are.
     """
-    passes = 1 + nodes.shape[2]
+    passes = ENERGY + 1 + nodes.shape[2]
     if not curves.affords(nodes, passes):
         return Minimum.still(curves, nodes)
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
     here, stiffness = curves.linearize(nodes), curves.stiffness(nodes.shape[1])
     segments = curves.chain(nodes).shape[1] - 1
-    damping = torch.full_like(here.energy, 1e-2)
+    damping, before = torch.full_like(here.energy, 1e-2), torch.full_like(here.energy, torch.inf)
+    old = torch.zeros(len(nodes), dtype=torch.bool, device=nodes.device)  # the matrix is that of former nodes
     for iteration in range(max_iterations + 1):
-        step = _step(here, stiffness, damping)
-        promised = -0.5 * (here.gradient * step).sum((1, 2))
+        step, promised = _step(here, stiffness, damping)
+        anew = old & (promised > tolerance * here.energy) & ~(promised <= _SLOW * before)
+        if bool(anew.any()):
+            here.replace(anew, curves[anew].linearize(nodes[anew]))
+            step[anew], promised[anew] = _step(here[anew], stiffness, damping[anew])
+            old &= ~anew
         converged = (promised <= tolerance * here.energy) & (damping <= 1) | (here.energy <= curves.noise(segments))
         ended = iteration == max_iterations or not curves.affords(nodes, passes)
         stop = converged | (damping > _STUCK) | ended
@@ -106,16 +114,17 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
             at = here[stop]
             found.store(active[stop], nodes[stop], at.energy, at.gradient, converged[stop], iteration, known)
             go = ~stop
-            active, curves, nodes, here = active[go], curves[go], nodes[go], here[go]
+            active, curves, nodes, here, old = active[go], curves[go], nodes[go], here[go], old[go]
             step, promised, damping = step[go], promised[go], damping[go]
         if not len(active):
             break
         trial = nodes + step.to(nodes.dtype)
-        there = curves.linearize(trial)  # at once, since nearly all trials are accepted
-        gain = here.energy - there.energy
+        energy, gradient = curves.energy(trial)
+        gain = here.energy - energy
         better = gain > 0
         nodes = torch.where(better[:, None, None], trial, nodes)
-        here.replace(better, there)
+        here.energy[better], here.gradient[better] = energy[better], gradient[better]
+        before, old = torch.where(better, promised, 0.0), old | better  # a former matrix that misled is not kept
         # Damping follows how much of the promised gain was achieved; without any gain (or with NaN) it rises sharply.
         kept = torch.where(better, gain / promised, 0.0)
         factor = torch.where(kept > 0.75, 0.2, torch.where(kept > 0.25, 1.0, torch.where(better, 2.0, 8.0)))
@@ -123,12 +132,14 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     return found
 
 
-def _step(here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor) -> Tensor:
+def _step(here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor) -> tuple[Tensor, Tensor]:
+    """The damped steps (B, n, d), and the fall of the energy that they promise (B,)."""
     size = here.size.clamp_min(torch.finfo(torch.float32).tiny)
     eye = torch.eye(here.gradient.shape[2], dtype=size.dtype, device=size.device)
     ridge = (damping * size)[:, None, None, None] * eye
     bands = [band + stiff * ridge for band, stiff in zip(here.bands, stiffness, strict=True)]
-    return -solve_banded(bands, here.gradient)
+    step = -solve_banded(bands, here.gradient)
+    return step, -0.5 * (here.gradient * step).sum((1, 2))
 
 
 def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
