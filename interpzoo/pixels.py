@@ -1,14 +1,19 @@
 """Pictures as 8-bit pixels of a model's size and channels. No torch is imported here."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from interpzoo.arguments import MOST_SIDE, whole
 from interpzoo.decoding import loaded
-from interpzoo.errors import ImageError
-from interpzoo.text import explained
+from interpzoo.errors import ImageError, InputError
+from interpzoo.text import explained, quoted
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
 
 Fit = Literal["resize", "pad", "mean"]
 """How an image is brought to a model's size. ``resize``: center crop to the aspect ratio, then antialiased bicubic.
@@ -26,6 +31,28 @@ class Shape(Protocol):
     def height(self) -> int: ...
     @property
     def width(self) -> int: ...
+
+
+def fitting_size(size: Size, multiple: int) -> Size:
+    """The multiples nearest to `size`, reduced in proportion if its longer side has more than `MOST_SIDE` pixels."""
+    scale, most = min(1.0, MOST_SIDE / max(size)), MOST_SIDE // multiple * multiple
+    height, width = (min(most, max(multiple, round(side * scale / multiple) * multiple)) for side in size)
+    return height, width
+
+
+def checked_size(size: object, spec: Shape, multiple: int | None, name: str = "size") -> Size:
+    """`size`, if a model takes it: multiples of a number, or the size of `spec` alone; else raises an `InputError`."""
+    if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
+        raise InputError(f"{name} = {quoted(size)}: expected (height, width) in pixels")
+    height = whole(f"height of {name}", size[0], 1, MOST_SIDE)
+    width = whole(f"width of {name}", size[1], 1, MOST_SIDE)
+    if multiple is None and (height, width) != (spec.height, spec.width):
+        raise InputError(
+            f"{name} = {height}x{width}: expected {spec.height}x{spec.width}, the only size that this model takes"
+        )
+    if multiple is not None and (height % multiple or width % multiple):
+        raise InputError(f"{name} = {height}x{width}: expected multiples of {multiple}")
+    return height, width
 
 
 def is_bordered(height: int, width: int, spec: Shape, border: int) -> bool:

@@ -9,16 +9,14 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from interpzoo.arguments import MOST_SIDE, MOST_VALUES, whole
+from interpzoo.arguments import MOST_VALUES
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ConfigError, ImageError, InputError
 from interpzoo.images import MOST_LISTS, ImageInput
 from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.pixels import Size, checked_size, fitting_size
 from interpzoo.text import quoted
-
-Size = tuple[int, int]
-"""Height and width, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,10 @@ class Sizes:
             InputError: the networks do not take `size`.
         """
         if size is not None:
-            return self._checked(size)
+            return checked_size(size, self.image, self.multiple)
         if self.multiple is None:
             return self.image.height, self.image.width
-        first = _size_of(images, self.image.channels)
-        scale = min(1.0, MOST_SIDE / max(first))
-        least, most = self.multiple, MOST_SIDE // self.multiple * self.multiple
-        height, width = (min(most, max(least, round(side * scale / least) * least)) for side in first)
-        return height, width
+        return fitting_size(_size_of(images, self.image.channels), self.multiple)
 
     def spec(self, size: Size) -> ImageSpec:
         """The shape of images of a size."""
@@ -94,7 +88,8 @@ class Sizes:
             one = self.latent_shape if self.multiple is None else (self.latent_shape[0], "h", "w")
             raise InputError(f"codes have shape {tuple(codes.shape)}, expected (B, {', '.join(map(str, one))})")
         factor = self.image.height // self.latent_shape[1]
-        return self.spec(self._checked((shape[1] * factor, shape[2] * factor), f"codes of {shape[1]}x{shape[2]}: size"))
+        size, name = (shape[1] * factor, shape[2] * factor), f"codes of {shape[1]}x{shape[2]}: size"
+        return self.spec(checked_size(size, self.image, self.multiple, name))
 
     def check_number(self, n: int, spec: ImageSpec) -> None:
         """Raise an `InputError` if `n` images of any size take more than `MOST_VALUES` values."""
@@ -103,20 +98,6 @@ class Sizes:
                 f"{n:,} frames of {'x'.join(map(str, spec.shape))} have {values:,} values, expected at most "
                 f"{MOST_VALUES:,}: take fewer steps, fewer images or a smaller size"
             )
-
-    def _checked(self, size: object, name: str = "size") -> Size:
-        if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
-            raise InputError(f"{name} = {quoted(size)}: expected (height, width) in pixels")
-        height = whole(f"height of {name}", size[0], 1, MOST_SIDE)
-        width = whole(f"width of {name}", size[1], 1, MOST_SIDE)
-        if self.multiple is None and (height, width) != (self.image.height, self.image.width):
-            raise InputError(
-                f"{name} = {height}x{width}: expected {self.image.height}x{self.image.width}, the only size that this "
-                "model takes"
-            )
-        if self.multiple is not None and (height % self.multiple or width % self.multiple):
-            raise InputError(f"{name} = {height}x{width}: expected multiples of {self.multiple}")
-        return height, width
 
 
 def _size_of(images: object, channels: int, depth: int = 0) -> Size:

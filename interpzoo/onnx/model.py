@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, MOST_SIDE, one_of, seed_of, whole
+from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, one_of, seed_of, whole
 from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ConfigError, ImageError, InputError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.onnx.files import DESCRIPTION, Array, read_description, read_examples, session
 from interpzoo.onnx.paths import LINES, even_positions
-from interpzoo.pixels import is_bordered, to_pixels
+from interpzoo.pixels import checked_size, fitting_size, is_bordered, to_pixels
 from interpzoo.text import explained, quoted
 
 Picture: TypeAlias = NDArray[Any] | Image.Image | str | os.PathLike[str]
@@ -202,19 +202,13 @@ class ExportedModel:
         return images.reshape(*codes.shape[:2], *images.shape[1:])
 
     def _shape(self, first: Image.Image | NDArray[Any], size: Sequence[int] | None) -> ImageShape:
-        if self.multiple is None:
-            if size is not None and tuple(size) != self.image[1:]:
-                raise InputError(f"size = {quoted(size)}: expected {self.image[1:]}, the only size the model takes")
-            return self.image
         if size is not None:
-            height, width = (whole("a side of size", side, 1, MOST_SIDE) for side in size)
-            if height % self.multiple or width % self.multiple:
-                raise InputError(f"size = {height}x{width}: expected multiples of {self.multiple}")
-            return self.image._replace(height=height, width=width)
-        sides = (first.height, first.width) if isinstance(first, Image.Image) else np.shape(first)[-2:]
-        scale, most = min(1.0, MOST_SIDE / max(sides)), MOST_SIDE // self.multiple * self.multiple
-        fitted = (round(side * scale / self.multiple) * self.multiple for side in sides)
-        height, width = (min(most, max(self.multiple, side)) for side in fitted)
+            height, width = checked_size(size, self.image, self.multiple)
+        elif self.multiple is None:
+            return self.image
+        else:
+            sides = (first.height, first.width) if isinstance(first, Image.Image) else np.shape(first)[-2:]
+            height, width = fitting_size((sides[0], sides[1]), self.multiple)
         return self.image._replace(height=height, width=width)
 
     def _size_of(self, codes: Array) -> tuple[int, int]:

@@ -138,6 +138,7 @@ def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
         (lambda e: e.encode("missing.png"), ImageError, "'missing.png'"),
         (lambda e: e.encode(3), ImageError, "3 is not an image"),
         (lambda e: e.encode(np.zeros((3, 16, 16), np.uint8), size=(32, 32)), InputError, "the only size"),
+        (lambda e: e.encode(np.zeros((3, 16, 16), np.uint8), size=(16, 16, 3)), InputError, r"\(16, 16, 3\): expected"),
         (lambda e: e.decode(np.zeros((2, 3), np.float32)), InputError, r"codes of shape \(2, 3\)"),
         (lambda e: e.decode(np.full((1, *e.latent_shape), np.inf)), InputError, "finite"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), 1), InputError, "steps = 1"),
