@@ -34,9 +34,14 @@ def from_own_place(items: Sequence[T]) -> Sequence[T]:
     return [*items[first:], *items[:first]]
 
 
+def is_alone() -> bool:
+    """Whether there is a single process."""
+    return _store() is None
+
+
 def is_first() -> bool:
     """Whether this process is the first, or the only one."""
-    return _store() is None or os.environ["RANK"] == "0"
+    return is_alone() or os.environ["RANK"] == "0"
 
 
 def agreed(text: str) -> str:

@@ -129,6 +129,9 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 def _explain(error: Exception) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         message = error.format_message()
+        if message.startswith("Got unexpected extra argument"):
+            named = [p.make_metavar(error.ctx) for p in error.ctx.command.params if isinstance(p, click.Argument)]
+            message += f": expected {' '.join(named) or 'none'}"
         stop = "" if message.endswith((".", "?")) else "."
         return f"{message}{stop} See '{error.ctx.command_path} --help'."
     if isinstance(error, click.ClickException):

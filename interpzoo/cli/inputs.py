@@ -24,7 +24,7 @@ def image_files(arguments: Sequence[str], most: int = MOST_IMAGES) -> list[str]:
 
     Raises:
         ImageError: a folder has no image.
-        InputError: no file matches a pattern, or there are more than `most`.
+        InputError: no file matches a pattern, a name is that of a model, or there are more than `most`.
     """
     found: list[str] = []
     for argument in arguments:
@@ -54,10 +54,10 @@ def model_names(names: str) -> list[str]:
 
 
 def _lines() -> Iterator[str]:
-    lines: Iterable[str] = sys.stdin
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # what one process reads, the others miss
-        from interpzoo.benchmark.processes import agreed, is_first
+    from interpzoo.benchmark.processes import agreed, is_alone, is_first
 
+    lines: Iterable[str] = sys.stdin
+    if not is_alone():  # what one process reads, the others miss
         lines = agreed(sys.stdin.read() if is_first() else "").splitlines()
     for line in lines:
         if name := line.rstrip("\r\n"):
@@ -74,4 +74,12 @@ def _files(name: str) -> list[str]:
         if not files:
             raise InputError(f"{quoted(name)}: no file matches this pattern")
         return files
+    if not os.path.lexists(name) and _is_model(name):
+        raise InputError(f"{quoted(name)} is a model: expected an image; several models have commas between them")
     return [name]
+
+
+def _is_model(name: str) -> bool:
+    from interpzoo.plugins import registry
+
+    return name in registry().models.names()

@@ -160,6 +160,7 @@ def test_invalid_input(cli: Cli) -> None:
         (("--interpolator", "sler"), "unknown interpolator 'sler'. Did you mean 'slerp'"),
         (("--device", "abacus"), "device = 'abacus' cannot be used: "),
         (("none.png", "b.jpg"), "'none.png': the image cannot be read: No such file or directory"),
+        (("ae-mnist",), "'ae-mnist' is a model: expected an image; several models have commas between them"),
         (("a.png", "model/config.json"), "'model/config.json': not an image of a known format"),
         (("a.png", "."), "each path needs two images, got 3: leave one out, or use 'interpzoo morph'"),
     ):

@@ -39,7 +39,8 @@ def test_usage_errors_are_one_line(cli: Cli) -> None:
         (("lst",), "unknown command 'lst'. Did you mean 'list'? See 'interpzoo --help'."),
         (("--bogus",), "No such option '--bogus'. See 'interpzoo --help'."),
         (("show",), "Missing argument 'NAME'. See 'interpzoo show --help'."),
-        (("list", "a", "b"), "Got unexpected extra argument (b). See 'interpzoo list --help'."),
+        (("list", "a", "b"), "Got unexpected extra argument (b): expected [PATTERN]. See 'interpzoo list --help'."),
+        (("show", "a", "b"), "Got unexpected extra argument (b): expected NAME. See 'interpzoo show --help'."),
     ):
         assert cli.refuses(*arguments) == expected
 
