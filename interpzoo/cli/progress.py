@@ -1,4 +1,4 @@
-"""A bar on a terminal for work on many paths; elsewhere a line now and then."""
+"""A bar on a terminal for work on many paths or images; elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _LINE_SECONDS: Final = 60.0
 
 
 class PathProgress:
-    """A context manager that is called with the number of paths that are done, and of all."""
+    """A context manager that is called with the number of paths, or of `what` else, that are done, and of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "paths") -> None:
         self.total = 0
+        self._what = what
         self._console = Console(stderr=True)
         self._bar = Progress(
             BarColumn(),
@@ -33,7 +34,7 @@ class PathProgress:
         self._bar.update(self._task, completed=done, total=total)
         if not self._console.is_terminal and time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS
-            self._console.print(f"{done}/{total} paths", highlight=False)
+            self._console.print(f"{done}/{total} {self._what}", highlight=False)
 
     def __enter__(self) -> PathProgress:
         self._bar.start()

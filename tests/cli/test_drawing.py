@@ -56,6 +56,17 @@ def test_images_are_files_folders_patterns_and_lines(
         assert json.loads(file.metadata()["images"])[-1] == "photos/10.png"
 
 
+@pytest.mark.usefixtures("photos")
+def test_codes_are_refined_in_parts_with_progress(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interpzoo.cli.progress._LINE_SECONDS", 0.0)
+    asked = ("encode", "./model", "photos", "--refine", "2", "-o")
+    assert "2/4 images" not in cli(*asked, "whole.npy").stderr
+    monkeypatch.setattr("interpzoo.cli.commands.encode._PART", 2)
+    assert "2/4 images\n4/4 images\n" in cli(*asked, "parts.npy").stderr
+    codes, expected = np.load(tmp_path / "parts.npy"), np.load(tmp_path / "whole.npy")
+    np.testing.assert_allclose(codes, expected, atol=1e-4)
+
+
 def test_several_models_and_paths_stand_side_by_side(cli: Cli, photos: list[str], tmp_path: Path) -> None:
     done = cli("interpolate", "ae-ti*,./model", *photos, "--steps", "3", "-o", "both.png")
     assert done.stdout == "both.png: 4 paths of 3 frames of 16x16\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,6 +13,8 @@ from interpzoo.cli.console import echo
 from interpzoo.cli.draw_options import size_option
 from interpzoo.cli.inputs import image_files
 from interpzoo.cli.options import UserPath, device_option, model_argument, writable
+
+_PART: Final = 64  # images that are refined at once
 
 
 @click.command(
@@ -44,11 +47,20 @@ def command(
     import numpy as np
     from safetensors.numpy import save_file
 
+    from interpzoo.cli.progress import PathProgress
     from interpzoo.files import atomic_write
     from interpzoo.pretrained.load import load
 
     model = load(name, device=device)
-    codes = model.encode(files, refine=refine, size=size).cpu().numpy()
+    fixed = model.sizes.fit(files, size)  # that of the first image, in every part
+    at_once = _PART if refine else len(files)
+    found: list[np.ndarray] = []
+    with PathProgress("images") as progress:
+        for first in range(0, len(files), at_once):
+            part = model.encode(files[first : first + at_once], refine=refine, size=fixed)
+            found.append(part.cpu().numpy())
+            progress(first + len(part), len(files))
+    codes = np.concatenate(found)
     with atomic_write(output) as temporary:
         if output.suffix.lower() == ".npy":
             with temporary.open("wb") as file:
