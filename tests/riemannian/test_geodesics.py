@@ -54,7 +54,7 @@ def test_the_sphere(d: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["gauss-newton", "quasi-newton"])
-def test_both_minimizers_agree(method: str) -> None:
+def test_both_minimizers_agree(method: Method) -> None:
     a, b = latents(8, 9, seed=1), latents(8, 9, seed=2)
     found = geodesic(sphere, a, b, steps=40, method=method, tolerance=1e-9, max_iterations=300)
     assert bool(found.converged.all())
