@@ -47,7 +47,7 @@ def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str], 
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_parts`.
         WeightsError: a file is damaged or does not fit the config.
     """
-    parts = _without_values(config)
+    parts = without_values(config)
     networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
     _fill(nn.ModuleDict(networks), config, folder, hashes, files)
     examples, codes = (_read_codes(folder, name, hashes, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
@@ -86,11 +86,11 @@ def names_elsewhere(config: ModelConfig, names: Iterable[str]) -> dict[str, str]
 
 def most_weight_bytes(config: ModelConfig) -> int:
     """Largest size of a file with the weights of the config's networks; raises as `build_parts`."""
-    return _most_bytes(nn.ModuleList(part for part in _without_values(config) if isinstance(part, nn.Module)))
+    return _most_bytes(nn.ModuleList(part for part in without_values(config) if isinstance(part, nn.Module)))
 
 
-def _without_values(config: ModelConfig) -> Parts:
-    """The components on the meta device."""
+def without_values(config: ModelConfig) -> Parts:
+    """The components on the meta device, which tell shapes and take no memory; raises as `build_parts`."""
     with torch.device("meta"), warnings.catch_warnings():
         # A component that starts from weights of its own copies them in vain here, and torch warns of each.
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)

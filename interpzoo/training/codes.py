@@ -103,7 +103,7 @@ class Codes(DataSet):
         self.fields, self.size, self.framing, self.license = data.fields, data.size, data.framing, data.license
         self._data, self._needed, self._workers = data, needed, workers
         self._base, self._range = encoder.base.to(workers.device).eval(), encoder.range.to(workers.device)
-        self._pixels, self._hash = model.config.image.shape, hash_of(model)
+        self._pixels, self.base = model.config.image.shape, hash_of(model)
         self._files: list[Path] = []
         measured, sums = self._streamed() if data.size is None else (data.size, self._cached(name, data.size))
         if fit:
@@ -173,7 +173,7 @@ class Codes(DataSet):
     def _file(self, folder: Path, indices: Tensor) -> tuple[Path, Tensor]:
         """The file with the codes of some images, made if it is not there, and the `_sums_of` the codes."""
         images = self._data.train(indices, Generator().manual_seed(0))["image"].contiguous()
-        digest = hashlib.sha256(f"{self._hash} {tuple(images.shape)} {images.dtype}".encode())
+        digest = hashlib.sha256(f"{self.base} {tuple(images.shape)} {images.dtype}".encode())
         digest.update(images.reshape(-1).view(torch.uint8).numpy().data)
         path = folder / f"{digest.hexdigest()}.codes"
         shape = (len(indices), *self.image.shape)

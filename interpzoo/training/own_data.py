@@ -15,10 +15,12 @@ from interpzoo.errors import InputError, InterpzooError, UnknownNameError
 from interpzoo.interfaces import Regularizer
 from interpzoo.latent import code_spec
 from interpzoo.plugins import registry
-from interpzoo.pretrained.load import load
+from interpzoo.pretrained.load import usable_config
 from interpzoo.pretrained.locate import as_path, locate, recorded_name
+from interpzoo.pretrained.networks import without_values
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Registration
+from interpzoo.sizes import Sizes
 
 
 def choose_recipe(
@@ -78,9 +80,11 @@ class Below(NamedTuple):
     @classmethod
     def of(cls, base: str | Path) -> "Below":
         """The model of this name; raises as `load` and `code_spec`."""
-        model = load(base)
+        config = usable_config(locate(base))
+        parts = without_values(config)  # the weights are read when the run's networks are made
+        sizes = Sizes.of(config.image, parts.encoder, parts.decoder)
         name = as_path(Path(os.path.expanduser(base))) if isinstance(base, Path) else base
-        return cls(name, code_spec(model.latent_shape), model.config.image, model.sizes.multiple is not None)
+        return cls(name, code_spec(parts.encoder.latent_shape), config.image, sizes.multiple is not None)
 
     @property
     def factor(self) -> int:

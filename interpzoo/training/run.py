@@ -144,12 +144,13 @@ class _Run:
         started_from = None if origin is None else recorded_name(origin)
         recipe = without_path(recipe)
         learning = networks if recipe.base is None else inner_of(networks)
-        regularizer, pixels = build_regularizer(recipe, learning), data
+        regularizer, pixels, base = build_regularizer(recipe, learning), data, None
         if recipe.base is not None:
             if recipe.training.channels_last:  # as when it is loaded: its codes are then the same, bit for bit
                 networks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             data = Codes(data, networks, workers, recipe.name, fit=origin is None, needed=regularizer.requires)
-        trainer = Trainer(recipe, learning, regularizer, data, workers, folder, started_from, hash_of(networks))
+            base = data.base
+        trainer = Trainer(recipe, learning, regularizer, data, workers, folder, started_from, base)
         workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
         self._train(trainer, recipe.name)
         workers.close()

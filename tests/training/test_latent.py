@@ -22,8 +22,10 @@ from interpzoo.config import Recipe
 from interpzoo.errors import ConfigError, DataError, InputError, TrainingError, WeightsError
 from interpzoo.latent import LatentEncoder
 from interpzoo.model import InterpolationModel
+from interpzoo.pretrained.origins import Foreign
 from interpzoo.training import codes
 from interpzoo.training.codes import Codes, hash_of
+from interpzoo.training.own_data import choose_recipe
 from interpzoo.training.workers import Workers
 from tests.origins.tiny import write_tae
 from tests.tiny import Noted, tiny_recipe
@@ -96,6 +98,15 @@ def test_the_model_goes_from_image_to_image_through_both(place: Path, run: Path)
     assert "frozen, on whose codes" in (run / "model" / "README.md").read_text()
     assert str(place) not in (run / "model" / "README.md").read_text() + (run / "model" / "config.json").read_text()
     assert (model.config.license, model.name) == ("unknown", "acai-tiny")
+
+
+def test_choosing_the_recipe_reads_no_weights_of_the_base_model(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("weights are read")
+
+    monkeypatch.setattr(Foreign, "tensors", refuse)
+    chosen, said = choose_recipe("ae-lines", [], dataset=None, root=None, start_from=None, base=f"tae:{place / 'tae'}")
+    assert (chosen.image.shape, said) == ((3, 256, 256), [f"the networks learn on the codes of 'tae:{place / 'tae'}'"])
 
 
 def test_only_the_learned_networks_train(place: Path, run: Path) -> None:
