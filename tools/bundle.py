@@ -37,7 +37,7 @@ from tools.leaderboard import RECORDS
 ROOT: Final = Path(__file__).parents[1]
 CARDS: Final = ROOT / "model_cards"
 
-LARGEST: Final = 4_000_000
+LARGEST: Final = 8_000_000
 """Bytes that a folder may have."""
 
 EXACT: Final = ("mean-*", "linear-probe", "k-means", "reconstruction-mse", "reconstruction-psnr")

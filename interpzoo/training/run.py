@@ -35,7 +35,9 @@ from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 
 _EXAMPLES = 8
-"""Number of held-out images whose codes are saved with a model."""
+"""Largest number of held-out images whose codes are saved with a model."""
+_EXAMPLE_VALUES = 1 << 19
+"""Values that their decoded images have together at most, in 2 MB, if there are more than two."""
 
 
 @ordinary_mode
@@ -225,8 +227,12 @@ def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
 
 @torch.no_grad()
 def example_codes(model: InterpolationModel, data: DataSet, seed: int) -> torch.Tensor:
-    """Codes (8, *latent_shape) of held-out images, of different classes where there are any, or of all if fewer."""
-    shown = data.examples(_EXAMPLES, torch.Generator().manual_seed(seed))
+    """Codes (n, *latent_shape) of held-out images, of different classes where there are any.
+
+    There are 8, or as many as there are images; two of 256 pixels, as the decoded images are saved too.
+    """
+    count = max(2, min(_EXAMPLES, _EXAMPLE_VALUES // math.prod(model.config.image.shape)))
+    shown = data.examples(count, torch.Generator().manual_seed(seed))
     return model.encode(shown["image"]).cpu()
 
 

@@ -16,4 +16,8 @@ __getattr__, _, __all__ = attach_stub(__name__, __file__)
 @hookimpl
 def register(registry: Registrar) -> None:
     registry.add("interpolator", "metamorphosis", "interpzoo_metamorphosis.interpolators:Metamorphosis")
+    registry.add("encoder", "template", "interpzoo_metamorphosis.template:TemplateEncoder")
+    registry.add("decoder", "template", "interpzoo_metamorphosis.template:TemplateDecoder")
+    registry.add("regularizer", "template", "interpzoo_metamorphosis.fitting:Fit")
+    registry.add("dataset", "portraits", "interpzoo_metamorphosis.portraits:Portraits")
     registry.add_package("interpzoo_metamorphosis")

@@ -74,21 +74,22 @@ def average(images: Tensor) -> Mean:
         return Mean(images, images.new_zeros(1, 2, 8, 8))
     maps = torch.cat([structure_of(part) for part in images.split(AT_ONCE)])
     hub = int((maps - maps.mean(0)).square().mean((1, 2, 3)).argmin())
-    mean = Mean(images, _centered(_matched(maps, maps[hub : hub + 1])))
+    mean = Mean(images, centered(matched(maps, maps[hub : hub + 1])))
     working = Mean(at_working_size(images), mean.velocity)
     blended = working.mix(torch.full((1, len(images)), 1 / len(images)))
-    return Mean(images, unfolded(_centered(_matched(maps, structure_of(blended)))))
+    return Mean(images, unfolded(centered(matched(maps, structure_of(blended)))))
 
 
-def _matched(maps: Tensor, reference: Tensor) -> Tensor:
+def matched(maps: Tensor, reference: Tensor) -> Tensor:
     """The velocities (k, 2, h, w) whose flows take pixels of `reference` to those of each image."""
     parts = maps.split(AT_ONCE)
     return torch.cat([find_velocity(part, reference.expand(len(part), -1, -1, -1)) for part in parts])
 
 
-def _centered(velocity: Tensor) -> Tensor:
-    """The velocities from the mean of where they lead."""
-    return joined(velocity, -velocity.mean(0, keepdim=True).expand_as(velocity))
+def centered(velocity: Tensor, about: Tensor | None = None) -> Tensor:
+    """The velocities (k, 2, h, w) from the mean of where they lead, or where those of `about` do."""
+    mean = (velocity if about is None else about).mean(0, keepdim=True)
+    return joined(velocity, -mean.expand_as(velocity))
 
 
 def _hats(t: Tensor, k: int) -> Tensor:

@@ -14,6 +14,10 @@ NARROW = ("encoder.width=2", "decoder.width=2")
 """Fewer weights, so that the checks are fast."""
 CHANGES = {
     "timm": ("decoder.width=2",),
+    "metamorphosis": (
+        *("image.height=32", "image.width=32", "regularizer.rounds=1"),
+        *("encoder.shapes=3", "decoder.shapes=3", "encoder.looks=3"),
+    ),
     # Fulfilled from the first step, so that what waits for it is trained.
     "fmvae": (*NARROW, "regularizer.constraint.kappa=1000"),
 }
@@ -42,8 +46,8 @@ def problems(plugin: str, checks: Callable[[str], bool]) -> list[str]:
     return said
 
 
-LARGE = ("skipvae", "timm", "diffusers", "tae")
-"""A PixelCNN, a backbone and images of 256 pixels cannot be made small, and diffusers takes seconds to import."""
+LARGE = ("skipvae", "timm", "diffusers", "tae", "metamorphosis")
+"""A PixelCNN, a backbone and images of 256 pixels cannot be made small; diffusers and fits take seconds."""
 
 
 @pytest.mark.usefixtures("torchvision_shim")

@@ -1,0 +1,206 @@
+"""Templates of made images: few numbers say where an ellipse ends and how bright it is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import torch
+from interpzoo_metamorphosis import morphing
+from interpzoo_metamorphosis.fitting import FitConfig, fitted
+from interpzoo_metamorphosis.portraits import Portraits, PortraitsConfig
+from interpzoo_metamorphosis.template import Template, TemplateDecoder
+from PIL import Image
+from torch import Tensor
+
+import interpzoo
+from interpzoo import onnx
+from interpzoo.config import Recipe
+from interpzoo.errors import ConfigError
+from interpzoo.model import InterpolationModel
+from interpzoo.testing.networks import check_decoder, check_encoder
+from interpzoo.training.run import build_regularizer
+
+SIZE, NUMBERS = 32, 4
+"""Pixels of a side, and of a code: place, two axes and brightness."""
+
+
+@pytest.fixture(scope="module")
+def _quick() -> Iterator[None]:
+    """Images are registered at 64 pixels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(morphing, "_SHORTEST", 64)
+        yield
+
+
+def ellipses(n: int, seed: int) -> Tensor:
+    """Bright ellipses (n, 1, 32, 32) on dark gray, with soft borders."""
+    place, a, b, brightness = torch.rand(4, n, 1, 1, generator=torch.Generator().manual_seed(seed))
+    y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
+    across, down = (0.18 + 0.14 * a) * SIZE, (0.18 + 0.14 * b) * SIZE
+    radius = (((x - (0.4 + 0.2 * place) * SIZE) / across) ** 2 + ((y - SIZE / 2) / down) ** 2).sqrt()
+    inside = (0.5 + (1 - radius) * torch.minimum(across, down)).clamp(0, 1)
+    return 0.1 + 0.8 * ((0.5 + 0.5 * brightness) * inside)[:, None]
+
+
+def recipe(**parts: Any) -> Recipe:
+    """A template of 3 numbers for shapes and 1 for appearances."""
+    fields: dict[str, Any] = {
+        "name": "template-tiny",
+        "method": "template",
+        "image": {"channels": 1, "height": SIZE, "width": SIZE},
+        "encoder": {"name": "template", "shapes": NUMBERS - 1, "looks": 1},
+        "decoder": {"name": "template", "shapes": NUMBERS - 1},
+        "regularizer": {"name": "template", "rounds": 2},
+        "data": {"name": "lines"},
+        "training": {"samples": 2, "batch_size": 2, "precision": "float32"},
+    }
+    return Recipe.model_validate(fields | parts)
+
+
+@pytest.fixture(scope="module")
+def model(_quick: None) -> InterpolationModel:
+    """A template of sixteen ellipses."""
+    made = interpzoo.create(recipe())
+    build_regularizer(recipe(), made).setup(made, {"image": ellipses(16, 0)}, torch.Generator())
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def others() -> Tensor:
+    """Ellipses that the template was not fitted to."""
+    return ellipses(24, 1)
+
+
+def mean_of(model: InterpolationModel) -> Tensor:
+    """The mean image (C, H, W) of a template."""
+    assert isinstance(model.decoder, TemplateDecoder)
+    return model.decoder.template.mean
+
+
+def energy(images: Tensor) -> Tensor:
+    """(B,): gradient energy."""
+    return sum(images.diff(dim=d).square().mean((1, 2, 3)) for d in (2, 3))  # pyright: ignore[reportReturnType]
+
+
+def extents(images: Tensor) -> Tensor:
+    """(B, 4): the center and the spread of what is bright, across and down, in pixels."""
+    bright = (images[:, 0] - 0.2).clamp_min(0)
+    weight = bright / bright.sum((1, 2), keepdim=True)
+    at = torch.arange(float(SIZE))
+    sums = weight.sum(1), weight.sum(2)
+    centers = [(s * at).sum(1) for s in sums]
+    spreads = [((s * (at - c[:, None]) ** 2).sum(1)).sqrt() for s, c in zip(sums, centers, strict=True)]
+    return torch.stack([*centers, *spreads], 1)
+
+
+def test_new_images_come_out_far_better_than_from_as_many_components_of_pixels(
+    model: InterpolationModel, others: Tensor
+) -> None:
+    training = ellipses(16, 0).flatten(1)
+    basis = torch.linalg.svd(training - training.mean(0), full_matrices=False)[2][:NUMBERS]
+    flat = others.flatten(1) - training.mean(0)
+    of_pixels = (flat - flat @ basis.T @ basis).square().mean()
+    assert (model.reconstruct(others) - others).square().mean() < of_pixels / 8
+
+
+def test_halfway_between_two_images_lies_one_sharp_image_of_mean_extents(
+    model: InterpolationModel, others: Tensor
+) -> None:
+    a, b = others[:12], others[12:]
+    z = (model.encode(a) + model.encode(b)) / 2
+    middle = model.decode(z)
+    ends = model.reconstruct(others)
+    fade = (ends[:12] + ends[12:]) / 2
+    assert (energy(middle) / (energy(ends[:12]) + energy(ends[12:])) * 2).mean() > 0.9
+    assert (energy(fade) / energy(middle)).mean() < 0.9
+    assert (extents(middle) - (extents(a) + extents(b)) / 2).abs().max() < 0.7
+
+
+def test_a_code_of_zeros_is_the_mean_and_codes_have_unit_variance(model: InterpolationModel) -> None:
+    zero = model.decode(torch.zeros(1, NUMBERS))
+    assert torch.allclose(zero[0], mean_of(model), atol=1e-6)
+    assert model.encode(ellipses(16, 0)).std(0).tolist() == pytest.approx([1.0] * NUMBERS, abs=0.3)
+
+
+@pytest.mark.slow
+def test_its_networks_keep_the_rules(model: InterpolationModel) -> None:
+    """The decoder's derivative is that of its images, and each image is encoded alone, in every precision."""
+    z = torch.randn(4, NUMBERS, generator=torch.Generator().manual_seed(0))
+    kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    try:
+        check_decoder(model.decoder, z)
+        check_encoder(model.encoder, model.config.image)
+    finally:  # they leave both in bfloat16
+        model.float().load_state_dict(kept)
+
+
+def test_it_is_saved_and_exported(model: InterpolationModel, others: Tensor, tmp_path: Path) -> None:
+    again = interpzoo.load(model.save_pretrained(tmp_path / "model"))
+    assert torch.allclose(again.encode(others), model.encode(others), atol=1e-3)
+    exported = onnx.load(model.export(tmp_path / "onnx"))
+    assert torch.tensor(exported.encode(others[:3].numpy())).sub(model.encode(others[:3])).abs().max() < 1e-2
+
+
+@pytest.mark.usefixtures("_quick")
+def test_with_mirror_images_the_mean_is_symmetric() -> None:
+    images = ellipses(4, 2).roll(3, dims=3)
+    mean, velocity, looks = fitted(images, FitConfig(rounds=2, mirror=True), 8, 8)
+    assert torch.allclose(mean, mean.flip(-1), atol=1e-6)
+    assert len(velocity) <= 8
+    assert len(looks) < 8  # eight images vary in at most seven ways
+    assert extents(mean[None])[0, 0] == pytest.approx((SIZE - 1) / 2, abs=0.05)
+
+
+def test_components_of_color_images_are_kept_whole() -> None:
+    template = Template(3, (8, 8), 1, 1, 2, recipe().image)
+    flat = torch.rand(2, 3, 1, 1).expand(-1, -1, 8, 8)
+    template.fill(torch.zeros(3, 8, 8), torch.zeros(1, 2, 8, 8), flat)
+    assert torch.allclose(template.looks(), flat, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_quick")
+def test_it_trains_in_one_step(tmp_path: Path) -> None:
+    trained = interpzoo.train(recipe(), output=tmp_path / "run")
+    assert mean_of(trained).any()
+    assert torch.equal(mean_of(interpzoo.load(tmp_path / "run")), mean_of(trained))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"decoder": {"name": "template", "shapes": 2}}, "decoder.shapes = 2, expected 3"),
+        ({"encoder": {"name": "conv"}, "decoder": {"name": "conv"}}, "the recipe has others"),
+        ({"decoder": {"name": "template", "shapes": 4}}, "set it to the shapes of the encoder"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused(parts: dict[str, Any], message: str) -> None:
+    def fit() -> None:
+        made = interpzoo.create(recipe(**parts))
+        build_regularizer(recipe(), made).setup(made, {"image": ellipses(2, 0)}, torch.Generator())
+
+    with pytest.raises(ConfigError, match=message):
+        fit()
+
+
+def test_portraits_say_who_smiles_and_who_is_older(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    columns = {
+        "image": [{"bytes": file.getvalue(), "path": None}] * 3,
+        "expression": ["smiling", "neutral", "neutral"],
+        "age": [24.0, 30.0, None],
+    }
+    features = {"image": datasets.Image(), "expression": datasets.Value("string"), "age": datasets.Value("float64")}
+    table = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+    for split in ("train", "validation"):
+        (tmp_path / "portraits256").mkdir(exist_ok=True)
+        table.to_parquet(tmp_path / "portraits256" / f"{split}-00000-of-00001.parquet")
+    data = Portraits(PortraitsConfig(), recipe().image.model_copy(update={"channels": 3}), tmp_path)
+    assert data.label_names == ("Smiling", "Older")
+    assert data.test()["label"].tolist() == [[1, 0], [0, 1], [0, 0]]
