@@ -13,6 +13,7 @@ import click
 import torch
 from interpzoo_riemannian import geodesic
 from PIL import Image
+from torch.nn.functional import adaptive_avg_pool2d as area
 
 from interpzoo.films import ease, save_video
 from interpzoo.pictures import save_strip
@@ -58,12 +59,25 @@ def geodesics(path: Path) -> None:
     save_strip(path, {name: model.decode(codes) for name, codes in paths.items()}, scale=2)
 
 
+def template(path: Path) -> None:
+    """Two people who were not in the training, as a template draws them: from one to the other, a smile, an age."""
+    model = load("template-portraits256")
+    a, b = (model.encode(portrait)[0] for portrait in portraits(256))
+    rows = {"to another person": b - a}
+    rows |= {name: length * model.directions[name].vector for name, length in (("smiling", 1.0), ("older", 1.5))}
+    drawn = {
+        name: model.decode(torch.stack([a + t * way for t in torch.linspace(0, 1, 5)])) for name, way in rows.items()
+    }
+    save_strip(path, {name: area(frames.clamp(0, 1), (160, 160)) for name, frames in drawn.items()})
+
+
 FIGURES: Final[dict[str, Callable[[Path], None]]] = {
     "portraits.jpg": portraits_strip,
     "portraits.webp": portraits_film,
     "morph.jpg": morph,
     "fade.jpg": fade,
     "geodesic.png": geodesics,
+    "template.jpg": template,
 }
 
 
