@@ -180,11 +180,11 @@ def geodesic(
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
     for rows in _groups(len(ends), progress):
-        clock = Clock()
-        with clock.timing(2 * (rows.stop - rows.start)):
-            curves = curves_between(flat, ends[rows], batch_size, midpoints=midpoints, first=rows.start, clock=clock)
+        clock, pairs = Clock(), rows.stop - rows.start
+        curves = curves_between(flat, ends[rows], batch_size, midpoints=midpoints, first=rows.start, clock=clock)
         if budget is not None:
-            now, pairs = Clock.now(), rows.stop - rows.start
+            clock.learn(lambda ends=ends[rows]: decode(flat, ends.flatten(0, 1), batch_size=batch_size), 2 * pairs)
+            now = clock.now()
             clock.end = now + (begin + budget - now) * pairs / (len(ends) - rows.start)
             clock.reserve = pairs * _check_passes(steps, nodes, ends.shape[2])
         start = ends[rows] if init is None else init[rows].flatten(2).to(ends)
