@@ -1,6 +1,6 @@
 """Paths between portraits in the codes of a large autoencoder, side by side.
 
-    python benchmarks/portraits.py tae:FOLDER WORK [--path "geodesic nodes=40"] [--pairs 8] [-o FILE]
+    python benchmarks/portraits.py tae:FOLDER WORK [--path "geodesic nodes=40"] [--pairs 8]
 
 Neutral portraits of different people (data set portraits256, searched for under INTERPZOO_DATA), 256x256, seven frames
 a path. WORK keeps the frames of each pair, so that a stopped run goes on, and a picture of the first pair. The figures
@@ -45,7 +45,6 @@ def main() -> None:
     parser.add_argument("--path", action="append", help=f"instead of {', '.join(PATHS)}")
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("-o", "--output", type=Path, help="a page, in which all after '<!-- table -->' is replaced")
     args = parser.parse_args()
     torch.set_num_threads(1)
     model = interpzoo.load(args.model)
@@ -72,11 +71,7 @@ def main() -> None:
     titles = [score.title for score in board.records[0].scores.values()]
     versions = ", ".join(f"{name} {version(name)}" for name in ("interpzoo", "torch"))
     table = markdown_table(["path", *titles, "norm", "landmarks (px)", "CPU seconds"], rows)
-    text = f"{args.pairs} pairs, seed {args.seed}, one thread; {versions}.\n\n{table}"
-    print(text)
-    if args.output is not None:
-        before, line, _ = args.output.read_text("utf-8").partition("<!-- table -->\n")
-        args.output.write_text(f"{before}{line}\n{text}", "utf-8")
+    print(f"{args.pairs} pairs, seed {args.seed}, one thread; {versions}.\n\n{table}")
 
 
 @torch.no_grad()
