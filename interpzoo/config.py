@@ -155,6 +155,12 @@ class MethodConfig(Schema):
     """What the model knows of its codes beside its networks, such as a codebook; ``None``: nothing."""
     interpolator: Component = Component(name="linear")
 
+    def networks(self) -> dict[str, Any]:
+        """Shape and components as JSON, for hashes of what a model's frames depend on."""
+        # A hash of a model without a space is the same as before there were any.
+        absent = {"space"} if self.space is None else set[str]()
+        return self.model_dump(mode="json", include={*MethodConfig.model_fields} - absent)
+
 
 class Recipe(MethodConfig):
     """A method, a data set and every hyperparameter; the input of ``interpzoo train``."""

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from interpzoo.config import FORMAT_VERSION, MethodConfig, ModelConfig, validate
+from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
 from interpzoo.files import atomic_write, is_leftover
 from interpzoo.pretrained.reading import (
@@ -128,7 +128,7 @@ def fingerprint(folder: Path) -> str:
     It stays the same when only names, licenses or pictures change. Raises as `read_config`.
     """
     read, listed = read_config(folder), read_hashes(folder)
-    config = read.model_dump(mode="json", include={*MethodConfig.model_fields})
+    config = read.networks()
     if read.base is not None:
         config["base"] = read.base.model_dump(mode="json", include={"encoder", "decoder"})
     elsewhere = [] if read.pointer is None else sorted(read.pointer.files.values())

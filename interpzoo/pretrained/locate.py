@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from interpzoo.config import MethodConfig, ModelConfig
+from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError, UnknownNameError, WeightsError
 from interpzoo.files import expanded
 from interpzoo.plugins import registry, zoo
@@ -65,7 +65,7 @@ class Located:
         if self.foreign is None:
             return fingerprint(self.path)
         config, files = self.foreign
-        described = config.model_dump(mode="json", include={*MethodConfig.model_fields})
+        described = config.networks()
         text = json.dumps([described, *sorted(files.hashes.values())], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
