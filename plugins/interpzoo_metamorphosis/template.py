@@ -31,6 +31,7 @@ _RIDGE = 2.5e-6
 """Weight of a code's squared length against the mean squared error of the pixels: the prior of Gaussian codes."""
 _COLORS = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
 """Brightness and two differences of colors (JPEG's YCbCr) from red, green and blue."""
+_COLORS_BACK = torch.linalg.inv(torch.tensor(_COLORS, device="cpu")).tolist()  # here, as ONNX has no inverse
 
 
 def sides(image: ImageSpec, longer: int) -> tuple[int, int]:
