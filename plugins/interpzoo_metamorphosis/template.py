@@ -46,7 +46,7 @@ def opponent(maps: Tensor) -> Tensor:
 
 
 def _colored(maps: Tensor) -> Tensor:
-    return _mixed(maps, torch.linalg.inv(torch.tensor(_COLORS))) if maps.shape[-3] == 3 else maps
+    return _mixed(maps, torch.tensor(_COLORS_BACK)) if maps.shape[-3] == 3 else maps
 
 
 def _mixed(maps: Tensor, matrix: Tensor) -> Tensor:
