@@ -18,7 +18,6 @@ from PIL import Image
 from torch import Tensor
 
 import interpzoo
-from interpzoo import onnx
 from interpzoo.config import Recipe
 from interpzoo.errors import ConfigError
 from interpzoo.model import InterpolationModel
@@ -142,12 +141,6 @@ def test_its_networks_keep_the_rules(model: InterpolationModel) -> None:
 def test_it_is_saved_in_half_precision(model: InterpolationModel, others: Tensor, tmp_path: Path) -> None:
     again = interpzoo.load(model.save_pretrained(tmp_path / "model", dtype=torch.float16))
     assert torch.allclose(again.reconstruct(others), model.reconstruct(others), atol=0.01)
-
-
-@pytest.mark.slow
-def test_it_is_exported(model: InterpolationModel, others: Tensor, tmp_path: Path) -> None:
-    exported = onnx.load(model.export(tmp_path / "onnx"))
-    assert torch.tensor(exported.encode(others[:3].numpy())).sub(model.encode(others[:3])).abs().max() < 1e-2
 
 
 @pytest.mark.usefixtures("_quick")
