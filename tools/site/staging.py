@@ -108,8 +108,8 @@ def _sources() -> Iterator[Path]:
         path = ROOT / name
         if path.is_file() and name != "README.md":
             yield path
-    for folder, ending in (("benchmarks/studies", "md"), ("benchmarks/solvers", "*"), ("notebooks", "ipynb")):
-        yield from (ROOT / folder).glob(f"*.{ending}")
+    for pattern in ("benchmarks/studies/*.md", "benchmarks/studies/*.jpg", "benchmarks/solvers/*", "notebooks/*.ipynb"):
+        yield from ROOT.glob(pattern)
 
 
 def _place(path: Path) -> Path:
