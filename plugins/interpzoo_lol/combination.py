@@ -30,7 +30,7 @@ def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tenso
         (B, *latent). A row whose only weight that is not 0 is positive is that code itself.
 
     Raises:
-        InputError: shapes that do not fit, values that are not finite, or weights that are all 0.
+        InputError: shapes that do not fit, values that are not finite or too large, or weights that are all 0.
     """
     codes, weights = check_floats("codes", codes), check_floats("weights", weights)
     if codes.ndim < 3 or weights.shape != codes.shape[:2]:
@@ -49,4 +49,10 @@ def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tenso
     shares = (weights / largest).to(codes)  # so that the squares neither vanish nor overflow
     shares = shares / shares.norm(dim=1, keepdim=True)
     mixed = (align(shares, codes) * codes).sum(1)
-    return mixed + align(1 - shares.sum(1), mixed) * center
+    mixed = mixed + align(1 - shares.sum(1), mixed) * center
+    if not bool(mixed.isfinite().all()):
+        largest_code = float(codes.abs().max())
+        raise InputError(
+            f"codes of up to {largest_code:.3g} are too large to combine in {codes.dtype}: give smaller ones"
+        )
+    return mixed
