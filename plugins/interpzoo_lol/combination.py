@@ -53,6 +53,6 @@ def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tenso
     if not bool(mixed.isfinite().all()):
         largest_code = float(codes.abs().max())
         raise InputError(
-            f"codes of up to {largest_code:.3g} are too large to combine in {codes.dtype}: give smaller ones"
+            f"codes of up to {largest_code:.3g} are too large for {codes.dtype}: give smaller ones: give smaller ones"
         )
     return mixed
