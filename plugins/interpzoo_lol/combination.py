@@ -52,7 +52,5 @@ def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tenso
     mixed = mixed + align(1 - shares.sum(1), mixed) * center
     if not bool(mixed.isfinite().all()):
         largest_code = float(codes.abs().max())
-        raise InputError(
-            f"codes of up to {largest_code:.3g} are too large for {codes.dtype}: give smaller ones: give smaller ones"
-        )
+        raise InputError(f"codes of up to {largest_code:.3g} are too large for {codes.dtype}: give smaller ones")
     return mixed
