@@ -1,7 +1,7 @@
 """Draw the examples of bundled models anew: ``python -m tools.examples NAME ...``, such as acai-celeba.
 
-They are the codes of eight held-out images of different classes, as a training draws them; the preview shows paths
-between them. The list of hashes and the pin in ``zoo.toml`` follow.
+They are the codes of eight held-out images of different classes, or of fewer large ones, as a training draws them; the
+preview shows paths between them. The list of hashes and the pin in ``zoo.toml`` follow.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
 
 
 def _parts(config: MethodConfig) -> dict[str, Any]:
-    return resolved(config).model_dump(include={*MethodConfig.model_fields})
+    return resolved(config).networks()
 
 
 def _has(scored: Scored, metric: str) -> bool:

@@ -163,12 +163,10 @@ class TemplateEncoder(Encoder[TemplateEncoderConfig]):
     @override
     def forward(self, x: Tensor) -> Tensor:
         z = x.new_zeros(len(x), *self.latent_shape, dtype=torch.promote_types(x.dtype, torch.float32))
-        mean, looks, velocity = (
-            part.to(z) for part in (self.template.mean[None], self.template.looks(), self.template.velocity)
-        )
+        mean, looks = self.template.mean[None].to(z), self.template.looks().to(z)
         full = self.template.size
         for steps, size in zip(_STEPS, ((max(2, full[0] // 2), max(2, full[1] // 2)), full), strict=True):
-            level = _Level(shrunk(x.to(z), size), shrunk(mean, size), shrunk(looks, size), velocity)
+            level = _Level(shrunk(x.to(z), size), shrunk(mean, size), shrunk(looks, size), self.template)
             z = level.descended(z, steps)
         return z.to(x.dtype)
 
@@ -176,9 +174,9 @@ class TemplateEncoder(Encoder[TemplateEncoderConfig]):
 class _Level:
     """Images at one size, and the template at that size."""
 
-    def __init__(self, x: Tensor, mean: Tensor, looks: Tensor, velocity: Tensor) -> None:
-        self.x, self.mean, self.looks, self.velocity = x, mean, looks, velocity
-        self.along = resample(velocity, *x.shape[-2:])
+    def __init__(self, x: Tensor, mean: Tensor, looks: Tensor, template: Template) -> None:
+        self.x, self.mean, self.looks, self.template = x, mean, looks, template
+        self.along = resample(template.velocity.to(x), *x.shape[-2:])
 
     def descended(self, z: Tensor, steps: int) -> Tensor:
         """The best codes of `steps` Gauss-Newton steps from `z`, those included."""
@@ -195,10 +193,9 @@ class _Level:
 
     def image(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The images (B, C, H, W) of codes, and the displacement that made them."""
-        n = len(self.velocity)
-        velocity = torch.einsum("bk,kchw->bchw", z[:, :n], self.velocity)
-        field = resample(exponential(-velocity), *self.x.shape[-2:])
-        return warp(self.mean + torch.einsum("bk,kchw->bchw", z[:, n:], self.looks), field), field
+        field = resample(exponential(-self.template.motion(z)), *self.x.shape[-2:])
+        look = torch.einsum("bk,kchw->bchw", z[:, self.template.shapes :], self.looks)
+        return warp(self.mean + look, field), field
 
     def step(self, z: Tensor, image: Tensor, field: Tensor, rest: Tensor) -> Tensor:
         """The Gauss-Newton step at codes `z`."""
