@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, interpolate, max_pool2d, pad
 
 from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image
@@ -31,6 +31,10 @@ _CLOSE: Final = 160  # and twice the largest face
 _SURE: Final = 0.5  # score of a face
 _STROKE: Final = 0.4  # brightness of what counts as a stroke, paper being 0 and the darkest ink 1
 _CONTRAST: Final = 0.15  # between paper and ink, below which nothing is written
+_READ: Final = 1024  # pixels that the longer side of a scan has at most
+_COARSE: Final = 128  # cells along it, in which paper is told from strokes, and strokes from specks
+_FINE: Final = 256  # and in which the darkest ink is looked for
+_SURE_CELLS: Final = 8  # of which so many are at least as dark
 _BOX: Final = 20 / 28  # share of a digit's image, without its border, that the longer side of its strokes takes
 
 
@@ -95,7 +99,7 @@ def _own_shape(image: Any) -> ImageSpec:
 
 def _face(name: str, picture: Image.Image, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Tensor:
     """The largest face of a picture, (1, C, H, W), moved, turned and scaled so that its eyes lie at `eyes`."""
-    found = _found_eyes(name, picture.convert("RGB"))
+    found = found_eyes(name, picture.convert("RGB"))
     target = torch.tensor(eyes, dtype=torch.float64) * torch.tensor([spec.width, spec.height])
     across, wanted = found[1] - found[0], target[1] - target[0]
     scale = float(across.norm() / wanted.norm())  # pixels of the picture for one of the model
@@ -115,7 +119,7 @@ def _face(name: str, picture: Image.Image, spec: ImageSpec, eyes: tuple[tuple[fl
     return grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False).clamp(0, 1)
 
 
-def _found_eyes(name: str, picture: Image.Image) -> Tensor:
+def found_eyes(name: str, picture: Image.Image) -> Tensor:
     """Both eyes (2, 2) of the largest face, the one on the left first, x and y in pixels."""
     boxes, points = _faces(picture, (0, 0, *picture.size), _SEEN)
     if not len(boxes):
@@ -159,17 +163,24 @@ def _detector() -> Any:
 
 def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> Tensor:
     """Dark strokes on paper, (1, C, H, W), as MNIST has its digits: in a box of 20 of 28 pixels, by their center."""
-    own = ImageSpec(channels=1, height=min(2048, picture.height), width=min(2048, picture.width))
-    gray = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BICUBIC), own)[0]
-    paper, ink = gray.median(), gray.quantile(0.002) if gray.numel() < 1 << 24 else gray.min()
-    if float(paper - ink) < _CONTRAST:
+    scale = min(1.0, _READ / max(picture.size))
+    own = ImageSpec(
+        channels=1, height=max(1, round(picture.height * scale)), width=max(1, round(picture.width * scale))
+    )
+    gray = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BOX), own)[0]
+    dark = _paper(gray) - gray
+    ink = _darkest(dark)
+    if ink < _CONTRAST:
         raise ImageError(
             f"{name}: no ink was found: expected strokes that are darker than their paper by {_CONTRAST:g} at least; "
             "for light strokes on black leave 'frame' out"
         )
-    strokes = ((paper - gray) / (paper - ink)).clamp(0, 1)
+    strokes = (dark / ink).clamp(0, 1)
     strokes = torch.where(strokes > _STROKE / 2, strokes, 0)
-    rows, columns = ((strokes > _STROKE).any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+    whole = _largest(strokes > _STROKE)
+    specks = (strokes > _STROKE) & ~whole
+    strokes = strokes * (1 - max_pool2d(specks[None].float(), 5, 1, 2)[0])
+    rows, columns = (whole.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
     strokes = strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = [side - 2 * border for side in (spec.height, spec.width)]
     scale = min(_BOX * room / side for room, side in zip(inside, strokes.shape, strict=True))
@@ -180,7 +191,42 @@ def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> T
     for axis, (side, full) in enumerate(zip(size, canvas.shape, strict=True)):
         weights = small.sum(1 - axis)
         center = float((weights * torch.arange(side)).sum() / weights.sum())
-        corner.append(min(max(0, round((full - 1) / 2 - center)), full - side))
+        corner.append(min(max(0, round(full / 2 - center)), full - side))  # in pixels' numbers: as MNIST's lie
     top, left = corner
     canvas[top : top + size[0], left : left + size[1]] = small / small.max()
     return canvas.expand(1, spec.channels, -1, -1).clone()
+
+
+def _paper(gray: Tensor) -> Tensor:
+    """How bright the paper (H, W) would be without strokes: what is around them, as light falls on it unevenly."""
+    small = interpolate(gray[None, None], _cells(gray), mode="area")
+    wide = 2 * (max(small.shape[-2:]) // 8) + 1  # wider than a stroke
+    padded = pad(small, (wide // 2,) * 4, mode="replicate")
+    closed = -max_pool2d(-pad(max_pool2d(padded, wide, 1), (wide // 2,) * 4, mode="replicate"), wide, 1)
+    return interpolate(closed, gray.shape[-2:], mode="bilinear", align_corners=False)[0, 0]
+
+
+def _darkest(dark: Tensor) -> float:
+    """How dark the ink is where a stroke fills a cell: single pixels are grain and specks."""
+    small = interpolate(dark[None, None], _cells(dark, _FINE), mode="area").flatten()
+    return float(small.topk(min(_SURE_CELLS, len(small))).values[-1])
+
+
+def _cells(maps: Tensor, longer: int = _COARSE) -> list[int]:
+    """Height and width of `maps` (H, W) with at most `longer` cells along the longer side."""
+    scale = min(1.0, longer / max(maps.shape))
+    return [max(1, round(side * scale)) for side in maps.shape]
+
+
+def _largest(ink: Tensor) -> Tensor:
+    """What of `ink` (H, W) belongs to its largest connected part, or to parts of at least a tenth of that."""
+    cells = adaptive_max_pool2d(ink[None, None].float(), _cells(ink))
+    labels = cells * torch.arange(1.0, cells.numel() + 1).view_as(cells)
+    for _ in range(cells.numel()):
+        spread = max_pool2d(labels, 3, 1, 1) * cells
+        if torch.equal(spread, labels):
+            break
+        labels = spread
+    labels = interpolate(labels, ink.shape, mode="nearest-exact")[0, 0].long()
+    sizes = labels[ink].bincount(minlength=cells.numel() + 1)
+    return ink & (sizes >= sizes.max() / 10)[labels]

@@ -141,6 +141,20 @@ def test_a_scan_of_a_digit_in_ink_becomes_white_on_black_in_a_box_of_20_of_28_pi
         assert float(image[:5].max()) == 0
 
 
+def test_specks_and_uneven_light_do_not_move_a_digit_from_where_mnist_has_it() -> None:
+    scan = Image.new("L", (400, 600), 225)
+    ImageDraw.Draw(scan).line((150, 180, 260, 300, 180, 400), fill=40, width=24)
+    clean = framed_model((32, 32), border=2, ink=True).frame(scan, "ink")[0, 0]
+    for x, y in ((20, 30), (380, 90), (60, 560), (300, 300)):
+        ImageDraw.Draw(scan).rectangle((x, y, x + 3, y + 3), fill=0)
+    lit = np.array(scan) * np.linspace(1, 0.55, 400)
+    found = framed_model((32, 32), border=2, ink=True).frame(torch.from_numpy(lit / 255)[None].float(), "ink")[0, 0]
+    assert float((found - clean).square().mean()) < 0.002
+    for axis in (0, 1):  # the digits' mass lies around the pixel right of and below the middle
+        weights = found.sum(axis)
+        assert float((weights * torch.arange(32)).sum() / weights.sum()) == pytest.approx(16, abs=0.5)
+
+
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_paper_without_ink_is_an_error(shade: int) -> None:
     with pytest.raises(ImageError, match="the image: no ink was found: expected strokes that are darker"):
