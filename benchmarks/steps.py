@@ -2,7 +2,7 @@
 
 Between pairs of held-out images, nine frames are taken along each path: even in t, and with ``spacing="even"``.
 The table has the longest step over the shortest, of the median pair and of the 90th percentile; the CPU time of both
-calls, encoding and searching included; and their ratio. Without models, all bundled ones are walked.
+calls, encoding and searching included; and their ratio. Without models, all bundled ones that were trained are walked.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ def row(name: str, path: str | None, pairs: int, root: Path | None) -> list[str]
     return [name, shown, *found, f"{before:.2f}", f"{after:.2f}", f"{after / before:.2f}"]
 
 
+def trained_models() -> list[str]:
+    """Models that say on which data they were trained: those of any picture do not."""
+    return [name for name in list_models() if load(name).config.trained is not None]
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="How even the steps of walks are.")
     parser.add_argument("models", nargs="*", metavar="MODEL")
@@ -65,7 +70,7 @@ def main(arguments: Sequence[str]) -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     rows: list[list[str]] = []
-    for name in given.models or list_models():
+    for name in given.models or trained_models():
         for path in [None, *(given.path or ())]:
             rows.append(row(name, path, given.pairs, given.data_root))
             sys.stderr.write(f"{' '.join(rows[-1])}\n")
