@@ -115,6 +115,9 @@ class Regularizer(nn.Module, Configured[ConfigT], ABC):
     """Batch fields that the loss needs besides ``image``."""
     autocast: bool = True
     """Whether the loss may run in reduced precision. Jacobians and 1 / d^2 need float32."""
+    setup_images: int = 0
+    """If above 0, `setup` gets all training images, each once, and more than this are an error. A data set without an
+    end still gives the first batch."""
 
     def __init__(self, config: ConfigT, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -125,8 +128,9 @@ class Regularizer(nn.Module, Configured[ConfigT], ABC):
     def setup(self, model: LatentModel, batch: Batch, generator: Generator) -> None:
         """Called once before the first step, to check the networks or to set scales and codebooks from the data.
 
-        Every process gets the same `batch`, the first one of the run as one process would see it, and the same
-        `generator`. Then parameters and buffers of model and regularizer get the values of the main process.
+        Every process gets the same `batch`, the first one of the run as one process would see it (or all images, see
+        `setup_images`), and the same `generator`. Then parameters and buffers of model and regularizer get the values
+        of the main process.
         """
 
     def updates(self, model: LatentModel) -> Sequence[Update]:

@@ -254,7 +254,7 @@ def _described(config: ModelConfig, recipe: Recipe, trainer: Trainer, framing: F
         regularizer=recipe.regularizer,
         data=recipe.data,
         training=recipe.training,
-        samples_seen=trainer.done * recipe.training.batch_size,
+        samples_seen=max(trainer.at_setup, trainer.done * recipe.training.batch_size),
         started_from=trainer.started_from,
         versions={"python": platform.python_version(), "torch": version("torch"), "interpzoo": version("interpzoo")},
     )

@@ -98,7 +98,9 @@ class Trainer:
         self._autocast = asked and not self._exact
         self._path = output / CHECKPOINT
         with torch.no_grad(), exact_float32(self._exact):
-            regularizer.setup(model, self._batch(0, whole=True), _generator(config.seed, "setup", 0))
+            self.at_setup = self._count_at_setup(regularizer.setup_images)
+            batch = self._batch(0, size=self.at_setup, whole=True)
+            regularizer.setup(model, batch, _generator(config.seed, "setup", 0))
         for module in (self.model, self.regularizer):
             workers.share(module)
         self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
@@ -210,9 +212,19 @@ class Trainer:
                     )
         return values
 
-    def _batch(self, index: int, *, whole: bool = False) -> Batch:
-        """This process's part of batch `index`, or all of it."""
-        size = self.recipe.training.batch_size
+    def _count_at_setup(self, most: int) -> int:
+        """How many images the regularizer is set up with: a batch, or all if it takes any number up to `most`."""
+        size = (self.data.size or self.recipe.training.batch_size) if most else self.recipe.training.batch_size
+        if most and size > most:
+            raise DataError(
+                f"data set {self.recipe.data.name!r} gives {size:,} images, and method {self.recipe.method!r} is "
+                f"fitted to all at once, {most:,} at most: choose a smaller data set, or a folder with fewer images"
+            )
+        return size
+
+    def _batch(self, index: int, *, size: int | None = None, whole: bool = False) -> Batch:
+        """This process's part of batch `index`, or all of it; of `size` images instead of the recipe's number."""
+        size = size or self.recipe.training.batch_size
         part = size // self.workers.count
         share = slice(None) if whole else slice(self.workers.rank * part, (self.workers.rank + 1) * part)
         positions = torch.arange(index * size, (index + 1) * size)

@@ -10,7 +10,7 @@ from typing import Any
 import datasets
 import pytest
 import torch
-from interpzoo_metamorphosis import morphing
+from interpzoo_metamorphosis import fitting, morphing
 from interpzoo_metamorphosis.fitting import FitConfig, fitted
 from interpzoo_metamorphosis.portraits import Portraits, PortraitsConfig
 from interpzoo_metamorphosis.template import Template, TemplateDecoder
@@ -19,7 +19,7 @@ from torch import Tensor
 
 import interpzoo
 from interpzoo.config import Recipe
-from interpzoo.errors import ConfigError
+from interpzoo.errors import ConfigError, DataError
 from interpzoo.model import InterpolationModel
 from interpzoo.testing.networks import check_decoder, check_encoder
 from interpzoo.training.run import build_regularizer
@@ -166,6 +166,40 @@ def test_it_trains_in_one_step(tmp_path: Path) -> None:
     trained = interpzoo.train(recipe(), output=tmp_path / "run")
     assert mean_of(trained).any()
     assert torch.equal(mean_of(interpzoo.load(tmp_path / "run")), mean_of(trained))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five ellipses as files."""
+    (tmp_path / "images").mkdir()
+    for number, image in enumerate(ellipses(5, 3)):
+        Image.fromarray((image[0] * 255).byte().numpy()).save(tmp_path / "images" / f"{number}.png")
+    return tmp_path / "images"
+
+
+@pytest.mark.usefixtures("_quick")
+@pytest.mark.parametrize("batch_size", [2, 8])
+def test_it_is_fitted_to_every_training_image_once_whatever_the_batch_size(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    seen: list[Tensor] = []
+    nothing = torch.zeros(1, SIZE, SIZE), torch.zeros(0, 2, SIZE, SIZE), torch.zeros(0, 1, SIZE, SIZE)
+    monkeypatch.setattr(fitting, "fitted", lambda images, *_: seen.append(images) or nothing)
+    training = {"samples": batch_size, "batch_size": batch_size, "precision": "float32"}
+    trained = interpzoo.train(recipe(training=training), output=tmp_path / "run", dataset=folder)
+    means = sorted(seen[0].mean((1, 2, 3)).tolist())
+    assert len(means) == len({round(mean, 5) for mean in means}) == 4  # one of the five is held out
+    assert trained.config.trained is not None
+    assert trained.config.trained.samples_seen == max(4, batch_size)
+
+
+@pytest.mark.usefixtures("_quick")
+def test_more_images_than_fit_at_once_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting.Fit, "setup_images", 3)
+    with pytest.raises(DataError, match=r"gives 4 images, and method 'template' is fitted to all at once, 3 at most"):
+        interpzoo.train(recipe(), output=tmp_path / "run", dataset=folder)
 
 
 @pytest.mark.parametrize(
