@@ -108,6 +108,13 @@ class Autoencoder(nn.Module):
             ImageError: an image cannot be read or its values are not in [0, 1].
             InputError: the model does not take `size`; or `refine` is not such a number, or the decoder is stochastic
                 or not differentiable.
+
+        Example:
+            >>> import interpzoo
+            >>> model = interpzoo.load("acai-mnist")
+            >>> codes = model.encode(model.decode(model.examples))
+            >>> codes.shape
+            torch.Size([8, 2, 4, 4])
         """
         return self._encode_in_chunks(images, size, refine, None)
 

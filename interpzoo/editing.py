@@ -21,7 +21,6 @@ STRENGTHS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
 class Edited(Paths):
     """Base of `InterpolationModel`, which sets the attributes: directions of codes."""
 
-    examples: Tensor | None
     directions: dict[str, Direction]
 
     @torch.no_grad()
@@ -81,6 +80,13 @@ class Edited(Paths):
             ImageError: as `encode`.
             InputError: the direction is of another model's codes, or `strengths` are not 1 to 10,000 finite numbers.
             UnknownNameError: the model has no direction of this name.
+
+        Example:
+            >>> import interpzoo
+            >>> model = interpzoo.load("acai-celeba")
+            >>> face = model.decode(model.examples)[0]
+            >>> model.edit(face, "smiling", [-1, 0, 1]).shape
+            torch.Size([3, 3, 32, 32])
         """
         along = self._direction(direction)
         codes = self._encode_in_chunks(images, size if size is not None else self._size_of(along), refine, batch_size)

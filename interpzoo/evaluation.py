@@ -66,11 +66,13 @@ def evaluate(
 
     Args:
         model: a model or what `load` takes.
-        data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         dataset: other data than what the model was trained on: a registered name, a folder of images (a `Path`, or a
             string that starts with ``./``, ``../``, ``~`` or ``/``), a data set of images on the Hub, or a
             `Component` with settings.
         metrics: shell patterns of metrics or families; all by default.
+
+    Other Parameters:
+        data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         protocol: how much is measured; `EvaluationProtocol()` by default.
         seed: seed of the pairs and of everything else that is random, 0 to 2^32 - 1, instead of the protocol's.
         features: what images are compared by, see `features_named`; the data set's own by default.
@@ -81,6 +83,12 @@ def evaluate(
         UnknownNameError: there is no such data set, metric or network of features.
         ConfigError, WeightsError: `dataset` is not a name, or the features are not available for such images.
         InputError: an argument is not valid, or no metric could be measured, as where the frames are not finite.
+
+    Example:
+        >>> import interpzoo
+        >>> for result in interpzoo.evaluate("ae-lines", metrics=["reconstruction-mse"]).results:
+        ...     print(f"{result.metric}: {result.value:.1e}")
+        reconstruction MSE: 3.4e-05
     """
     seed = seed_of(seed)
     if not isinstance(model, InterpolationModel):

@@ -48,6 +48,11 @@ def ease(steps: int = 9, easing: Easing = "in-out") -> Tensor:
 
     Raises:
         InputError: `steps` or `easing` is not valid.
+
+    Example:
+        >>> import interpzoo
+        >>> interpzoo.ease(5)
+        tensor([0.0000, 0.1562, 0.5000, 0.8438, 1.0000])
     """
     x = torch.linspace(0, 1, whole("steps", steps, 2, MOST_FRAMES))
     return x if one_of("easing", easing, get_args(Easing)) == "linear" else x.square() * (3 - 2 * x)
@@ -77,6 +82,8 @@ def save_video(
         loop: ``back-and-forth``, ``closed`` (for frames that end where they begin, as of a morph from `a` to `a`) or
             ``once``.
         hold: seconds for which the film stands still at each of `keys`.
+
+    Other Parameters:
         keys: numbers of frames, from 0; by default the first and the last.
         scale: how many times as large each image becomes; ``None`` enlarges small images to at least 256 pixels.
         enlarge: ``smooth`` or ``nearest``.
@@ -89,6 +96,12 @@ def save_video(
         InputError: another argument is not valid.
         OutputError: the suffix is unknown, or the file cannot be written; an existing file is then left as it was.
         MissingDependencyError: ``av`` is not installed.
+
+    Example:
+        >>> import interpzoo
+        >>> model = interpzoo.load("acai-mnist")
+        >>> a, b = model.decode(model.examples[:2])
+        >>> interpzoo.save_video("film.webp", model.interpolate(a, b, t=interpzoo.ease(25)), seconds=2)
     """
     suffix = suffix_of(path, FILMS)
     sheet = Sheet(frames, scale, enlarge, _VISIBLE)

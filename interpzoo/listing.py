@@ -19,6 +19,11 @@ def list_models(
     Args:
         pattern: a shell pattern, such as ``acai-*``.
         method, dataset, license: the exact value that a model must have.
+
+    Example:
+        >>> import interpzoo
+        >>> interpzoo.list_models("fmvae-*")
+        ['fmvae-mnist', 'fmvae-pendulum']
     """
     models = registry().models
     wanted = {"method": method, "dataset": dataset, "license": license, "kind": "interpolator"}

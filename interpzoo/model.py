@@ -62,8 +62,7 @@ class InterpolationModel(Saved):
         self.encoder, self.decoder = encoder, decoder
         self.prior, self.space = prior, space
         self.interpolator = interpolator
-        self.examples = examples
-        self.codes = codes
+        self.examples, self.codes = examples, codes
         self.directions = dict(directions or {})
 
     @override
@@ -102,9 +101,11 @@ class InterpolationModel(Saved):
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             spacing: of the `steps`: "linear" in t; "even" distances between consecutive images; or a function such as
                 `interpzoo.features.features_named` gives, for even distances of its features. See `positions`.
+            interpolator: a registered name, with options if need be (``"geodesic nodes=40"``), or an `Interpolator`.
+
+        Other Parameters:
             size: (height, width) of the frames, for a model that takes any size; by default that of the first image, as
                 in `encode`.
-            interpolator: a registered name, with options if need be (``"geodesic nodes=40"``), or an `Interpolator`.
             refine: steps that bring the ends closer to `a` and `b`, as in `encode`.
             batch_size: images encoded or decoded at once; chosen to bound the memory by default.
 
@@ -117,6 +118,13 @@ class InterpolationModel(Saved):
             InputError: `steps` is out of range, the numbers of images cannot be paired, a frame is not finite (as far
                 beyond [0, 1]), or the frames of a model that takes any size have more than 2^29 values; or as `encode`.
             ConfigError, UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
+
+        Example:
+            >>> import interpzoo
+            >>> model = interpzoo.load("acai-mnist")
+            >>> a, b = model.decode(model.examples[:2])
+            >>> model.interpolate(a, b, steps=5, spacing="even").shape
+            torch.Size([5, 1, 32, 32])
         """
         measure = measure_of(spacing)
         if t is not None and measure is not None:
@@ -195,6 +203,13 @@ class InterpolationModel(Saved):
 
         Raises:
             InputError: there are fewer than two images, `steps` is not from 2 to 10,000, or `t` not from 0 to 1.
+
+        Example:
+            >>> import interpzoo
+            >>> model = interpzoo.load("acai-mnist")
+            >>> images = model.decode(model.examples[:3])
+            >>> model.morph(images, steps=5).shape
+            torch.Size([9, 1, 32, 32])
         """
         if t is not None:
             t = as_numbers("t", t, self.device)
@@ -232,6 +247,12 @@ class InterpolationModel(Saved):
 
         Raises:
             InputError: there are fewer than two rows or columns, or more than 100,000 images.
+
+        Example:
+            >>> import interpzoo
+            >>> model = interpzoo.load("acai-mnist")
+            >>> model.grid(*model.decode(model.examples[:4]), rows=3, cols=5).shape
+            torch.Size([3, 5, 1, 32, 32])
         """
         rows = whole("rows", rows, 2, MOST_FRAMES)
         cols = whole("cols", cols, 2, min(MOST_FRAMES, MOST_IMAGES // rows))
@@ -272,6 +293,13 @@ class InterpolationModel(Saved):
         Raises:
             ImageError: as `encode`.
             InputError: the weights are invalid, or `mixer` is not a `Mixer`.
+
+        Example:
+            >>> import interpzoo
+            >>> model = interpzoo.load("acai-mnist")
+            >>> a, b = model.decode(model.examples[:2])
+            >>> model.mix([a, b], [0.75, 0.25]).shape
+            torch.Size([1, 32, 32])
         """
         codes = self._encode_in_chunks(images, size, 0, batch_size)
         if weights is None:
@@ -293,34 +321,6 @@ class InterpolationModel(Saved):
             mixed = torch.einsum("nk,k...->n...", rows, codes)
         frames = self._decode_in_chunks(mixed, batch_size)
         return frames if shares.ndim == 2 else frames[0]
-
-    @override
-    @torch.no_grad()
-    def example_strip(
-        self,
-        pairs: int = 4,
-        steps: int = 9,
-        *,
-        t: Tensor | Sequence[float] | None = None,
-        spacing: Spacing = "linear",
-        interpolator: str | Interpolator | None = None,
-        batch_size: int | None = None,
-    ) -> Tensor:
-        """Images (pairs, steps, C, H, W) between the first pairs of example codes; `t` and `spacing` are as in
-        `interpolate`.
-
-        Raises:
-            InputError: the model has fewer than two examples, `steps` is below two or `pairs` below one.
-        """
-        pairs = whole("pairs", pairs, 1, MOST_AT_ONCE)
-        if self.examples is None or len(self.examples) < 2:
-            raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
-        codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
-        measure = measure_of(spacing)
-        paths = self._walk(codes[::2], codes[1::2], steps, measure, interpolator, batch_size, t)
-        frames = self._decode_paths(paths, batch_size)
-        warn_if_uneven(frames, measure)
-        return frames
 
     def export(self, target: str | Path, format: Format = "onnx", *, half: bool = False) -> Path:
         """Write the networks for use without this library: encoder, decoder, example codes and a description.

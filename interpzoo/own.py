@@ -41,6 +41,11 @@ def create(recipe: str | Path | Recipe, *, seed: int | None = None) -> Interpola
         UnknownNameError, AmbiguousNameError, ConfigError: as `load_recipe`; also if the base model does not fit.
         InputError: `seed` is not a whole number from 0 to 2^32 - 1.
         HubError, WeightsError: as `load`, for the recipe's base model.
+
+    Example:
+        >>> import interpzoo
+        >>> interpzoo.create("ae-lines", seed=0).latent_shape
+        (16, 2, 2)
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
@@ -166,6 +171,14 @@ def wrap(
             `size_multiple` is not a number from 1 to 2,048, or they do not take such sizes.
         ConfigError: a size is out of range.
         UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
+
+    Example:
+        >>> import interpzoo
+        >>> from torch import nn
+        >>> encoder = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 16))
+        >>> decoder = nn.Sequential(nn.Linear(16, 28 * 28), nn.Unflatten(1, (1, 28, 28)))
+        >>> interpzoo.wrap(encoder, decoder, image=(1, 28, 28)).latent_shape
+        (16,)
     """
     for what, module in (("encoder", encoder), ("decoder", decoder)):
         if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]

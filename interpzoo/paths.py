@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from interpzoo.arguments import MOST_FRAMES, whole
+from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
 from interpzoo.autoencoder import Autoencoder
 from interpzoo.build import build_path
 from interpzoo.config import named
 from interpzoo.errors import InputError
 from interpzoo.geometry import even_positions
 from interpzoo.interfaces import Interpolator, Solution
-from interpzoo.spacing import Measure, Spacing, measure_of, measured
+from interpzoo.spacing import Measure, Spacing, measure_of, measured, warn_if_uneven
 from interpzoo.tensors import as_numbers
 from interpzoo.text import quoted
 
@@ -21,6 +21,7 @@ class Paths(Autoencoder):
     """Base of `InterpolationModel`, which sets the attributes: codes between codes."""
 
     interpolator: Interpolator
+    examples: Tensor | None
     codes: Tensor | None
 
     def interpolate_codes(
@@ -79,6 +80,33 @@ class Paths(Autoencoder):
             return _linear(steps).expand(len(z0), -1)
         path = self._path(interpolator).path(z0, z1, model=self)
         return self._even(path, len(z0), steps, measure, batch_size)
+
+    @torch.no_grad()
+    def example_strip(
+        self,
+        pairs: int = 4,
+        steps: int = 9,
+        *,
+        t: Tensor | Sequence[float] | None = None,
+        spacing: Spacing = "linear",
+        interpolator: str | Interpolator | None = None,
+        batch_size: int | None = None,
+    ) -> Tensor:
+        """Images (pairs, steps, C, H, W) between the first pairs of example codes; `t` and `spacing` are as in
+        `interpolate`.
+
+        Raises:
+            InputError: the model has fewer than two examples, `steps` is below two or `pairs` below one.
+        """
+        pairs = whole("pairs", pairs, 1, MOST_AT_ONCE)
+        if self.examples is None or len(self.examples) < 2:
+            raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
+        codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
+        measure = measure_of(spacing)
+        paths = self._walk(codes[::2], codes[1::2], steps, measure, interpolator, batch_size, t)
+        frames = self._decode_paths(paths, batch_size)
+        warn_if_uneven(frames, measure)
+        return frames
 
     @torch.no_grad()
     def walk(

@@ -82,6 +82,12 @@ def save_strip(
     Raises:
         ImageError, OutputError: as `save_image`.
         InputError: `scale` or `enlarge` is not valid, or the picture would be too large.
+
+    Example:
+        >>> import interpzoo
+        >>> model, plain = interpzoo.load("acai-mnist"), interpzoo.load("ae-mnist")
+        >>> a, b = model.decode(model.examples[:2])
+        >>> interpzoo.save_strip("both.png", {"acai": model.interpolate(a, b), "ae": plain.interpolate(a, b)})
     """
     write_pictures(path, PICTURES, [to_strip(frames, scale=scale, enlarge=enlarge)])
 

@@ -1,7 +1,6 @@
 """A model in a folder: read from its files, and written so that it can be read again."""
 
 import os
-from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -125,10 +124,6 @@ class Saved(Questioned):
         with TemporaryDirectory() as scratch:
             folder = self.save_pretrained(Path(scratch, self.config.name))
             return push(folder, repository, private=private, revision=revision, create_pr=create_pr, token=token)
-
-    @abstractmethod
-    def example_strip(self) -> Tensor:
-        """Images (pairs, steps, C, H, W) between pairs of example codes."""
 
     def _has_weights_of(self, files: Foreign | None) -> bool:
         """Whether the weights, or those of the base model, are still those of the files, in this model's type."""

@@ -20,7 +20,16 @@ def segment_lengths(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SI
 
 
 def curve_length(decoder: Decode, path: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Length (B,) of decoded paths (B, N, *latent): the sum of their chords."""
+    """Length (B,) of decoded paths (B, N, *latent): the sum of their chords.
+
+    Example:
+        >>> import interpzoo, torch
+        >>> from interpzoo.geometry import curve_length, lerp
+        >>> model = interpzoo.load("fmvae-pendulum")
+        >>> line = lerp(model.examples[:1], model.examples[1:2], torch.linspace(0, 1, 20))
+        >>> curve_length(model.decoder, line).shape
+        torch.Size([1])
+    """
     return segment_lengths(decoder, path, batch_size=batch_size).sum(1)
 
 

@@ -72,11 +72,13 @@ def stimuli(
         steps: frames of a path, both ends included.
         t: positions instead, such as [0, 0.25, 0.5, 0.75, 1].
         spacing: ``even``: at even distances between images; ``linear``: even in t.
+        interpolators: registered names of paths; the model's own by default.
+        frame: ``face`` or ``ink``, see `InterpolationModel.frame`.
+
+    Other Parameters:
         features: a network to measure distances by, see `interpzoo.features.features_named`, also for even steps; the
             manifest has distances by that of the model's data set by default, or by random convolutions.
         size: (height, width), for a model that takes any size.
-        interpolators: registered names of paths; the model's own by default.
-        frame: ``face`` or ``ink``, see `InterpolationModel.frame`.
         format: ``png``, ``png16`` (16 bits a channel) or ``npy`` (float32, not clamped).
         device: where to compute; the CPU by default. Other devices may give other bits on another machine.
         progress: called after each path.

@@ -40,11 +40,13 @@ def load(
             ``user/repo@revision``, or a folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``. A
             model in somebody else's format is ``SCHEME:user/repo``, ``SCHEME:user/repo@revision:subfolder`` or
             ``SCHEME:FOLDER``, such as ``diffusers:stabilityai/sd-vae-ft-mse`` or ``tae:./taef2``.
-        revision: a commit, branch or tag of a repository.
         device: device of the weights; the CPU by default.
-        dtype: type to compute in; float32 by default.
         interpolator: registered name of a path to use instead of the model's own, with options if need be:
             ``"geodesic"``, ``"geodesic nodes=40"``.
+
+    Other Parameters:
+        revision: a commit, branch or tag of a repository.
+        dtype: type to compute in; float32 by default.
         cache_dir: folder of the cache; ``HF_HUB_CACHE`` by default.
         local_files_only: use the cache only, without any request to the Hub.
         token: token for the Hub; by default ``HF_TOKEN`` or the token of ``hf auth login``.
@@ -58,6 +60,16 @@ def load(
         WeightsError: the weights are damaged or do not fit the config.
         InputError: the device does not exist, `dtype` is not a floating-point type of 16, 32 or 64 bits, or
             `interpolator` is a path with weights that the model was not saved with.
+
+    Example:
+        >>> import interpzoo
+        >>> interpzoo.load("acai-mnist", interpolator="slerp")
+        InterpolationModel('acai-mnist')
+          method:  acai
+          image:   1 x 32 x 32
+          code:    2 x 4 x 4 (32 numbers)
+          path:    slerp
+          weights: 225,411 in float32 on cpu
     """
     if dtype is not None and dtype not in FLOATS:
         raise InputError(f"dtype = {quoted(dtype)}: expected {', '.join(map(str, FLOATS))}")

@@ -54,6 +54,11 @@ def verify(
     Raises:
         UnknownNameError, AmbiguousNameError, HubError: the model cannot be found.
         WeightsError: the list is damaged, or is not the registered one.
+
+    Example:
+        >>> import interpzoo
+        >>> [finding for finding in interpzoo.verify("acai-mnist") if finding.problem]
+        []
     """
     source = locate(name, access=Access(cache_dir, local_files_only, token))
     return [*_files(source), *_foreign(source), Finding(FRAMES, _frames(source))]

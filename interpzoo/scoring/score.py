@@ -142,10 +142,12 @@ def score(
             are named after them; or a mapping from names to any of these.
         ends: the N first and the N last images that the paths should begin and end with. They are needed to say how
             well the ends are kept; the controls are made from them. By default from the first tool's own ends.
-        size: (height, width) that all frames are cropped and resized to.
         metrics: shell patterns of metrics or families; all that can be computed by default.
         dataset: what the frames should look like, as in `evaluate`: then metrics that compare with real images are
             computed too, and features and their scale are those of the data set.
+
+    Other Parameters:
+        size: (height, width) that all frames are cropped and resized to.
         data_root: folder of local data sets.
         features: what images are compared by, see `interpzoo.features.features_named`; by default those of the data
             set, or random convolutions.
@@ -158,6 +160,14 @@ def score(
         UnknownNameError: there is no such metric, data set or network of features.
         ConfigError, WeightsError, DataError: as `evaluate`.
         MissingDependencyError: a video is given, and ``av`` is not installed.
+
+    Example:
+        >>> import interpzoo
+        >>> model = interpzoo.load("acai-mnist")
+        >>> a, b = model.decode(model.examples[:2])
+        >>> found = interpzoo.score({"acai": model.interpolate(a, b)}, metrics=["sharpness"])
+        >>> found.values()
+        {'acai': {'sharpness': 0.8...}}
     """
     seed = seed_of(seed)
     wanted = _size(size)

@@ -62,7 +62,6 @@ def train(
         output: the folder to write, ``runs/`` and the recipe's name by default. During training it has a checkpoint,
             so that a killed run can go on with ``resume=True``. The losses stay in its ``history.jsonl``.
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
-        data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         dataset: images of your own instead of the recipe's: a folder (a `Path`, or a string that starts with ``./``,
             ``../``, ``~`` or ``/``) or a data set on the Hub. They are resized to the recipe's height and width, and
             are gray only if all of them are. The model's name, summary, limitations and license follow from them,
@@ -71,11 +70,14 @@ def train(
             is extended if `changes` raise ``training.samples``; then the learning rate follows the longer schedule.
         start_from: a pretrained model with the same networks to fine-tune, whose license and limitations are passed on.
             By default the recipe's ``start_from``, but random weights for images or networks of your own.
+
+    Other Parameters:
         base: a pretrained model that stays as it is, by a name that `load` takes: the networks learn on its codes,
             which are computed once and kept on disk (see `interpzoo.training.codes`). The recipe's images become as
             much larger as the base model's codes are smaller, unless `changes` set their size. The model that comes
             out goes from image to image. By default the recipe's ``base``.
         model: networks of your own (see `wrap`) instead of the recipe's; only their weights are written to `output`.
+        data_root: folder of local data sets; else the environment variable ``INTERPZOO_DATA``, else the Hub.
         trackers: names of accelerate's trackers to log to.
 
     Returns:
@@ -89,6 +91,12 @@ def train(
         TrainingError: a loss is not finite, there is nothing to resume, or the recipe is another than that of the run.
         WeightsError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.
+
+    Example:
+        >>> import interpzoo
+        >>> model = interpzoo.train("ae-lines", output="runs/short", changes=["training.samples=256"])
+        >>> interpzoo.load("./runs/short").latent_shape
+        (16, 2, 2)
     """
     _check_types(recipe=recipe, output=output, data_root=data_root, start_from=start_from, base=base)
     changes = [changes] if isinstance(changes, str) else [*changes]

@@ -98,6 +98,14 @@ def morph(a: Tensor, b: Tensor, *, weight: Tensor | None = None) -> Morph:
 
     Raises:
         InputError: the shapes differ or are not (B, C, H, W), values are not finite, or a weight is below 0.
+
+    Example:
+        >>> import interpzoo
+        >>> from interpzoo_metamorphosis import morph
+        >>> model = interpzoo.load("metamorphosis")
+        >>> a, b = model.decode(model.examples)[:, None].clamp(0, 1)
+        >>> morph(a, b).frames([0, 0.5, 1]).shape
+        torch.Size([1, 3, 3, 128, 128])
     """
     a, b = checked_images("a", a), checked_images("b", b)
     if a.shape != b.shape:

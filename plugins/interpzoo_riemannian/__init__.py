@@ -1,5 +1,12 @@
 """The Riemannian geometry of deep generative models (Shao, Kumar, Fletcher; CVPR workshops 2018).
 
+>>> import interpzoo
+>>> from interpzoo_riemannian import geodesic
+>>> model = interpzoo.load("fmvae-pendulum")
+>>> found = geodesic(model.decoder, model.examples[:1], model.examples[1:2])
+>>> found.path.shape, found.converged
+(torch.Size([1, 20, 2, 1, 1]), tensor([True]))
+
 The public functions are imported on first use, so that registration does not import torch.
 """
 

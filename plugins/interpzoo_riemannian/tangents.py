@@ -60,6 +60,13 @@ def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tens
 
     Raises:
         InputError: as `geodesic`.
+
+    Example:
+        >>> import interpzoo
+        >>> from interpzoo_riemannian import metric
+        >>> model = interpzoo.load("fmvae-pendulum")
+        >>> metric(model.decoder, model.examples).shape
+        torch.Size([8, 2, 2])
     """
     check_latents(z=z)
     flat, batch_size = checked_decoder(decoder, z, batch_size)

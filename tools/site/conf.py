@@ -39,6 +39,7 @@ nb_ipywidgets_js: dict[str, Any] = {}  # which would come from elsewhere
 smartquotes = False  # they would turn the dashes of options into others
 maximum_signature_line_length = 88
 default_role = "py:obj"  # what docstrings have in single backticks
+napoleon_use_param = False  # so that "Other Parameters" stay apart
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True

@@ -68,13 +68,13 @@ def linked(text: str) -> str:
         name = match["name"]
         if name.startswith("model."):
             name = f"interpzoo.InterpolationModel.{name.removeprefix('model.')}"
-        return f"{{py:obj}}`{match['name']} <{name}>`" if name in _described() else match[0]
+        return f"{{py:obj}}`{match['name']} <{name}>`" if name in described() else match[0]
 
     return _NAMED.sub(linked_name, text)
 
 
 @cache
-def _described() -> frozenset[str]:
+def described() -> frozenset[str]:
     """The full names of what these pages describe."""
     model = {name for name in dir(interpzoo.InterpolationModel) if not name.startswith("_")} - {*dir(nn.Module)}
     names = {f"interpzoo.{name}" for name in interpzoo.__all__} - {"interpzoo.InterpzooError"}
