@@ -19,7 +19,7 @@ from interpzoo.errors import InputError, OutputError
 from interpzoo.files import atomic_write, check_new_folder, expanded
 from interpzoo.framing import Frame
 from interpzoo.packs.frames import FrameFormat
-from interpzoo.packs.manifest import Manifest
+from interpzoo.packs.manifest import Manifest, Parts
 from interpzoo.packs.pairs import Pair
 from interpzoo.packs.texts import Condition
 from interpzoo.plugins import registry
@@ -124,7 +124,7 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Path:
             other = [key for key in wanted if there.get(key) != wanted[key]]
         except (OSError, ValueError, AttributeError):
             raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
-        if other and next(Manifest(folder).groups(1), None) is not None:
+        if other and (next(Manifest(folder).groups(1), None) is not None or Parts(folder).are_there()):
             key = other[0]
             raise OutputError(
                 f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "

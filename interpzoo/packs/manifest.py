@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from interpzoo.errors import OutputError
+from interpzoo.files import atomic_write
 
 COLUMNS: Final = (
     "file",
@@ -46,18 +48,7 @@ class Manifest:
 
     def groups(self, size: int) -> Iterator[list[Row]]:
         """The groups of `size` rows that are there, in order; what follows the last whole one is left out."""
-        path = self._path if self._path.exists() else self._final
-        if not path.exists():
-            return
-        with path.open(encoding="utf-8", newline="") as file:
-            group: list[Row] = []
-            for row in csv.DictReader(file):
-                if None in row.values() or None in row or tuple(row) != COLUMNS:  # cut off in the middle
-                    return
-                group.append(row)
-                if len(group) == size:
-                    yield group
-                    group = []
+        yield from _groups(self._path if self._path.exists() else self._final, size)
 
     def keep(self, groups: int, size: int) -> None:
         """Go on after so many groups: what follows them is cut off.
@@ -66,7 +57,7 @@ class Manifest:
         """
         kept = [row for _, group in zip(range(groups), self.groups(size), strict=False) for row in group]
         scratch = self._path.with_name(f".{os.urandom(8).hex()}.tmp")
-        scratch.write_text(_text([COLUMNS]) + _text([[*row.values()] for row in kept]), "utf-8", newline="")
+        scratch.write_text(_text([COLUMNS]) + _text(row.values() for row in kept), "utf-8", newline="")
         os.replace(scratch, self._path)
         with suppress(FileNotFoundError):
             self._final.unlink()
@@ -87,7 +78,52 @@ class Manifest:
         return self._final
 
 
-def _text(rows: Sequence[Sequence[str]]) -> str:
+class Parts:
+    """Rows of paths that several processes make, a file for each path, until they are in the manifest."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "manifest.parts"
+
+    def are_there(self) -> bool:
+        """Whether a run has left any."""
+        return self._folder.is_dir()
+
+    def rows(self, number: int, size: int) -> list[Row] | None:
+        """The `size` rows of a path, if they are there."""
+        return next(_groups(self._file(number), size), None)
+
+    def add(self, number: int, rows: Sequence[Row]) -> None:
+        """Write the rows of a path; raises an `OutputError` if they cannot be written."""
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(self._folder)!r}: {error.strerror or error}") from error
+        with atomic_write(self._file(number)) as temporary:
+            temporary.write_text(_text([COLUMNS, *(row.values() for row in rows)]), "utf-8", newline="")
+
+    def remove(self) -> None:
+        """Remove all files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number}.csv"
+
+
+def _groups(path: Path, size: int) -> Iterator[list[Row]]:
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        group: list[Row] = []
+        for row in csv.DictReader(file):
+            if None in row.values() or None in row or tuple(row) != COLUMNS:  # cut off in the middle
+                return
+            group.append(row)
+            if len(group) == size:
+                yield group
+                group = []
+
+
+def _text(rows: Iterable[Iterable[str]]) -> str:
     with io.StringIO(newline="") as text:
         csv.writer(text, lineterminator="\n").writerows(rows)
         return text.getvalue()

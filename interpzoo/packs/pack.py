@@ -14,16 +14,17 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, turns
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write
+from interpzoo.files import atomic_write, expanded
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
 from interpzoo.packs.contents import Settings, about, claimed, conditions_of, settings_of, versions
 from interpzoo.packs.frames import ROWS, FrameFormat, Sheets, read_frame, thumbnails, write_frame
-from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Row
+from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Parts, Row
 from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
@@ -62,7 +63,8 @@ def stimuli(
     (PsychoPy), which show the frames in the order of the manifest. Each pair is computed alone, in one thread, so that
     the files do not depend on other pairs or on the number of threads. A run that was stopped or killed goes on where
     it was, with the same arguments; what was done before is checked by its hashes. Memory does not grow with the number
-    of pairs.
+    of pairs. Processes that torchrun or accelerate has started share the paths; the first one finishes the pack, and
+    the others may return before.
 
     Args:
         models: names, folders or repositories as `load` takes them, one or several.
@@ -81,7 +83,7 @@ def stimuli(
         size: (height, width), for a model that takes any size.
         format: ``png``, ``png16`` (16 bits a channel) or ``npy`` (float32, not clamped).
         device: where to compute; the CPU by default. Other devices may give other bits on another machine.
-        progress: called after each path.
+        progress: called after each path; of several processes in the first, after each of its own.
 
     Returns:
         The path of the manifest.
@@ -99,7 +101,7 @@ def stimuli(
         raise InputError("models is empty: expected at least one name")
     sources = conditions_of(names, interpolators)
     conditions = [condition for condition, _ in sources]
-    folder = claimed(output, about(found, conditions, settings))
+    folder = claimed(output, about(found, conditions, settings)) if is_first() else expanded(output)
     loaded = {condition.model: load(source, device=device) for condition, source in sources}
     with _one_thread():
         return _Pack(folder, found, conditions, loaded, settings).run(progress)
@@ -122,33 +124,54 @@ class _Pack:
         self._models = models
         self._settings = settings
         self._manifest = Manifest(folder)
+        self._parts = Parts(folder)
         self._versions = versions()
         self._networks: dict[tuple[str, tuple[int, ...]], Features] = {}
 
     def run(self, progress: Progress) -> Path:
         """Make what is missing."""
         total = len(self._pairs) * len(self._conditions)
-        steps = self._settings.steps
-        done = self._done()
-        if done == total and (self._folder / MANIFEST).is_file() and (self._folder / METHODS).is_file():
+        done = int(agreed(str(self._done() if is_first() else 0)))
+        whole = done == total and (self._folder / MANIFEST).is_file() and (self._folder / METHODS).is_file()
+        if is_first() and not whole:
+            progress(done, total)
+        self._share(done, total, progress)
+        if not all_done() or whole:
             return self._folder / MANIFEST
-        self._manifest.keep(done, steps)
+        self._manifest.keep(done, self._settings.steps)
         sheets = Sheets(self._folder / "contact", done)
-        for number, group in enumerate(self._manifest.groups(steps)):
+        for number, group in enumerate(self._manifest.groups(self._settings.steps)):
             if number >= done - done % ROWS:
-                files = [self._folder / row["file"] for row in group]
-                sheets.add(_label(group[0]), thumbnails(steps, lambda i, files=files: read_frame(files[i])))
-        progress(done, total)
+                self._show(sheets, group)
         for number in range(done, total):
-            pair = self._pairs[number // len(self._conditions)]
-            condition = self._conditions[number % len(self._conditions)]
-            rows, frames = self._make(pair, condition)
+            rows = self._part(number) or self._make(number)
             self._manifest.add(rows)
-            sheets.add(_label(rows[0]), thumbnails(steps, frames.__getitem__))
-            progress(number + 1, total)
+            self._show(sheets, rows)
+            if is_alone():
+                progress(number + 1, total)
         sheets.finish()
         self._write_texts()
+        self._parts.remove()
         return self._manifest.finish()
+
+    def _share(self, done: int, total: int, progress: Progress) -> None:
+        """Make the paths from number `done` on, those of them that no other process makes; alone none."""
+        for turn in () if is_alone() else turns():
+            if (number := done + turn) >= total:
+                return
+            if self._part(number) is None:
+                self._parts.add(number, self._make(number))
+            if is_first():
+                progress(number + 1, total)
+
+    def _part(self, number: int) -> list[Row] | None:
+        """The rows of a path that one of several processes has made, now or in a former run, if its files are there."""
+        rows = self._parts.rows(number, self._settings.steps)
+        return rows if rows is not None and self._is_made(number, rows) else None
+
+    def _show(self, sheets: Sheets, rows: Sequence[Row]) -> None:
+        files = [self._folder / row["file"] for row in rows]
+        sheets.add(_label(rows[0]), thumbnails(len(files), lambda i: read_frame(files[i])))
 
     def _done(self) -> int:
         """How many paths are there already, each with all of its files as they were written, from the first on."""
@@ -157,23 +180,27 @@ class _Pack:
                 shutil.rmtree(leftover, ignore_errors=True)
         done = 0
         for number, group in enumerate(self._manifest.groups(self._settings.steps)):
-            if number == len(self._pairs) * len(self._conditions):
-                break
-            pair = self._pairs[number // len(self._conditions)]
-            for column, file in (("first", pair.first), ("second", pair.second)):
-                if group[0][f"{column}_sha256"] != _hash(file):
-                    raise OutputError(
-                        f"{str(file)!r} is not the image that frames of pair {pair.name!r} were made from: put that "
-                        "one back, or choose another folder"
-                    )
-            if not all(_is_there(row, self._folder) for row in group):
+            if number == len(self._pairs) * len(self._conditions) or not self._is_made(number, group):
                 break
             done += 1
         return done
 
+    def _is_made(self, number: int, rows: Sequence[Row]) -> bool:
+        """Whether the files of a path are as they were written; raises an `OutputError` if its images have changed."""
+        pair = self._pairs[number // len(self._conditions)]
+        for column, file in (("first", pair.first), ("second", pair.second)):
+            if rows[0][f"{column}_sha256"] != _hash(file):
+                raise OutputError(
+                    f"{str(file)!r} is not the image that frames of pair {pair.name!r} were made from: put that one "
+                    "back, or choose another folder"
+                )
+        return all(_is_there(row, self._folder) for row in rows)
+
     @torch.no_grad()
-    def _make(self, pair: Pair, condition: Condition) -> tuple[list[Row], Tensor]:
-        """The frames of a path, whose folder appears whole or not at all, and their rows."""
+    def _make(self, number: int) -> list[Row]:
+        """The rows of a path, whose folder of frames appears whole or not at all."""
+        pair = self._pairs[number // len(self._conditions)]
+        condition = self._conditions[number % len(self._conditions)]
         model, settings = self._models[condition.model], self._settings
         shown: Any = [pair.first, pair.second]
         if settings.frame is not None:
@@ -205,7 +232,7 @@ class _Pack:
             numbers = {"t": float(t[0, step]), "pixels": pixels[step], "features": features[step]}
             row = {**common, **own, **{name: f"{number:.6f}" for name, number in numbers.items()}}
             rows.append({column: row[column] for column in COLUMNS})
-        return rows, frames
+        return rows
 
     def _write(self, inside: Path, frames: Tensor) -> list[Path]:
         """The files of a path, relative to the pack."""

@@ -24,6 +24,7 @@ from interpzoo.errors import InterpzooError
 from interpzoo.packs import pairs as pairs_module
 from interpzoo.packs.frames import png16
 from interpzoo.packs.pairs import folder_pairs, pairs_of
+from tests.processes import TWO
 from tests.tiny import random_images, tiny_model
 
 
@@ -172,6 +173,34 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(pairs: Pat
     assert killed == 3
     assert Path("pack/manifest.csv").read_bytes() == whole.read_bytes()
     assert len([*Path("pack/frames").rglob("*")]) == 120 * 4
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_pack_that_one_makes(pairs: Path) -> None:
+    interpzoo.stimuli("./model", pairs, "whole", steps=3)
+    command = ["-m", "interpzoo", "stimuli", "./model", "pairs.csv", "--steps", "3", "-o", "shared"]
+    done = subprocess.run([sys.executable, *TWO, *command], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{pairs.parent / 'shared/manifest.csv'}: 3 paths\n"), done.stderr
+    names = sorted(str(file.relative_to("whole")) for file in Path("whole").rglob("*"))
+    assert sorted(str(file.relative_to("shared")) for file in Path("shared").rglob("*")) == names
+    for name in names:
+        if Path("whole", name).is_file():
+            assert Path("shared", name).read_bytes() == Path("whole", name).read_bytes(), name
+
+
+def test_paths_of_a_run_of_several_processes_are_not_made_again(pairs: Path) -> None:
+    whole = interpzoo.stimuli("./model", pairs, "pack", steps=3).read_bytes()
+    lines = whole.decode().splitlines(keepends=True)
+    Path("pack/manifest.csv").unlink()
+    Path("pack/manifest.parts").mkdir()
+    Path("pack/manifest.parts/1.csv").write_text("".join([lines[0], *lines[4:7]]))
+    made = Path(rows_of(Path("pack/manifest.parts/1.csv"))[0]["file"]).parent
+    before = Path("pack", made).stat().st_ino
+    with pytest.raises(InterpzooError, match="'pack' holds other stimuli: steps was 3, is 4"):
+        interpzoo.stimuli("./model", pairs, "pack", steps=4)
+    assert interpzoo.stimuli("./model", pairs, "pack", steps=3).read_bytes() == whole
+    assert Path("pack", made).stat().st_ino == before
+    assert not Path("pack/manifest.parts").exists()
 
 
 def test_pairs_are_tables_and_folders(pairs: Path) -> None:

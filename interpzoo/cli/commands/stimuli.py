@@ -21,6 +21,7 @@ Examples:
   interpzoo stimuli metamorphosis pairs.csv --steps 11 --size 256x256 -o pack
   interpzoo stimuli acai-celeba64 ./women ./men --every-pair --frame face -o pack
   interpzoo stimuli acai-celeba64,ae-celeba pairs.csv --t 0,0.25,0.5,0.75,1 --format npy -o pack
+  torchrun --nproc-per-node 2 -m interpzoo stimuli acai-celeba64 pairs.csv -o pack
 """,
 )
 @models_argument
@@ -68,8 +69,9 @@ def command(
 
     The folder gets manifest.csv, contact sheets, the sentences for a methods section, and programs for jsPsych and
     PsychoPy that show the frames. The same arguments give the same files on every run. A run that was stopped goes on
-    where it was.
+    where it was. Processes that torchrun or accelerate has started share the paths.
     """
+    from interpzoo.benchmark.processes import is_first
     from interpzoo.cli.progress import PathProgress
     from interpzoo.packs.pack import stimuli
     from interpzoo.packs.pairs import folder_pairs
@@ -84,4 +86,5 @@ def command(
         manifest = stimuli(
             model_names(name), pairs, output, interpolators=interpolators, format=form, progress=progress, **how
         )
-    echo(f"{manifest}: {progress.total} path{'s' * (progress.total != 1)}")
+    if is_first():
+        echo(f"{manifest}: {progress.total} path{'s' * (progress.total != 1)}")
