@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,10 +16,8 @@ from interpzoo_riemannian.tangents import metrics
 
 _STUCK = 1e8
 """Damping above which a curve is abandoned."""
-_SLOW = 0.6
-"""Largest ratio of what a step promises to what the one before did, by which a former matrix is still good."""
 _MEMORY = 10
-"""Number of steps that the quasi-Newton method remembers."""
+"""Number of steps that a minimizer remembers."""
 _SAMPLES = 3
 """Nodes of a curve where the metric is computed: more would cost more than the iterations they save."""
 MOST_MATRIX = 2048
@@ -85,10 +84,12 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
 
     The damping is a multiple of the curve's energy in latent space: it limits how sharply a curve bends, not how far it
     moves, and so suits any number of nodes. Each curve has its own damping, and leaves the batch when it has converged.
-    Its matrix is kept for as long as each step promises far less than the one before: the energy and its gradient cost
-    less than the Jacobians. When there is no time for another iteration, all end where they are.
+    Its matrix is kept, and BFGS learns from the steps what it leaves out: the curvature of the manifold, and how the
+    curve has moved. Jacobians anew cost as much as `patience` steps. So they are made after as many, as soon as a step
+    promises no less than the one before, or where a step failed. When there is no time for another iteration, all end
+    where they are.
     """
-    passes = ENERGY + 1 + nodes.shape[2]
+    passes, patience = ENERGY + 1 + nodes.shape[2], (1 + nodes.shape[2]) // ENERGY
     if not curves.affords(nodes, passes):
         return Minimum.still(curves, nodes)
     found = Minimum.of(nodes)
@@ -96,14 +97,16 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     here, stiffness = curves.linearize(nodes), curves.stiffness(nodes.shape[1])
     segments = curves.chain(nodes).shape[1] - 1
     damping, before = torch.full_like(here.energy, 1e-2), torch.full_like(here.energy, torch.inf)
-    old = torch.zeros(len(nodes), dtype=torch.bool, device=nodes.device)  # the matrix is that of former nodes
+    age = torch.zeros_like(active)  # steps since the Jacobians were computed
+    memory: list[_Secant] = []
     for iteration in range(max_iterations + 1):
-        step, promised = _step(here, stiffness, damping)
-        anew = old & (promised > tolerance * here.energy) & ~(promised <= _SLOW * before)
+        step, promised = _step(here, stiffness, damping, memory)
+        anew = (age >= patience) & (promised > tolerance * here.energy) & ~(promised < before)
         if bool(anew.any()):
             here.replace(anew, curves[anew].linearize(nodes[anew]))
-            step[anew], promised[anew] = _step(here[anew], stiffness, damping[anew])
-            old &= ~anew
+            memory = [secant.without(anew) for secant in memory]
+            step[anew], promised[anew] = _step(here[anew], stiffness, damping[anew], [])
+            age[anew] = 0
         converged = (promised <= tolerance * here.energy) & (damping <= 1) | (here.energy <= curves.noise(segments))
         ended = iteration == max_iterations or not curves.affords(nodes, passes)
         stop = converged | (damping > _STUCK) | ended
@@ -112,17 +115,21 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
             at = here[stop]
             found.store(active[stop], nodes[stop], at.energy, at.gradient, converged[stop], iteration, known)
             go = ~stop
-            active, curves, nodes, here, old = active[go], curves[go], nodes[go], here[go], old[go]
+            active, curves, nodes, here, age = active[go], curves[go], nodes[go], here[go], age[go]
             step, promised, damping = step[go], promised[go], damping[go]
+            memory = [secant[go] for secant in memory]
         if not len(active):
             break
         trial = nodes + step.to(nodes.dtype)
         energy, gradient = curves.energy(trial)
         gain = here.energy - energy
         better = gain > 0
+        secant = _Secant.between((trial - nodes).to(energy.dtype), gradient - here.gradient, better)
+        memory = [*memory[1 - _MEMORY :], secant]
         nodes = torch.where(better[:, None, None], trial, nodes)
         here.energy[better], here.gradient[better] = energy[better], gradient[better]
-        before, old = torch.where(better, promised, 0.0), old | better  # a former matrix that misled is not kept
+        before = torch.where(better, promised, 0.0)
+        age = torch.where(better, age + 1, torch.where(age > 0, patience, 0))  # a former matrix that misled is not kept
         # Damping follows how much of the promised gain was achieved; without any gain (or with NaN) it rises sharply.
         kept = torch.where(better, gain / promised, 0.0)
         factor = torch.where(kept > 0.75, 0.2, torch.where(kept > 0.25, 1.0, torch.where(better, 2.0, 8.0)))
@@ -130,13 +137,15 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     return found
 
 
-def _step(here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor) -> tuple[Tensor, Tensor]:
+def _step(
+    here: Linearization, stiffness: tuple[Tensor, ...], damping: Tensor, memory: list[_Secant]
+) -> tuple[Tensor, Tensor]:
     """The damped steps (B, n, d), and the fall of the energy that they promise (B,)."""
     size = here.size.clamp_min(torch.finfo(torch.float32).tiny)
     eye = torch.eye(here.gradient.shape[2], dtype=size.dtype, device=size.device)
     ridge = (damping * size)[:, None, None, None] * eye
     bands = [band + stiff * ridge for band, stiff in zip(here.bands, stiffness, strict=True)]
-    step = -solve_banded(bands, here.gradient)
+    step = -_inverse_times(here.gradient, lambda b: solve_banded(bands, b), memory)
     return step, -0.5 * (here.gradient * step).sum((1, 2))
 
 
@@ -158,7 +167,7 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     segments = curves.chain(nodes).shape[1] - 1
     memory: list[_Secant] = []
     for iteration in range(max_iterations + 1):
-        direction = -_inverse_times(gradient, chain, memory)
+        direction = -_inverse_times(gradient, chain.solve, memory)
         slope = (direction * gradient).sum((1, 2))
         converged = (-0.5 * slope <= tolerance * energy) | (energy <= curves.noise(segments))
         ended = iteration == max_iterations or not curves.affords(nodes, ENERGY)
@@ -208,16 +217,20 @@ class _Secant:
     def __getitem__(self, rows: Tensor) -> _Secant:
         return _Secant(self.step[rows], self.change[rows], self.inverse[rows])
 
+    def without(self, rows: Tensor) -> _Secant:
+        """Of no use where the mask `rows` (B,) is true."""
+        return replace(self, inverse=torch.where(rows, 0.0, self.inverse))
 
-def _inverse_times(gradient: Tensor, chain: BlockTridiagonal, memory: list[_Secant]) -> Tensor:
-    """The two loops of L-BFGS (Nocedal 1980), with the chain as the matrix to start from."""
+
+def _inverse_times(gradient: Tensor, solve: Callable[[Tensor], Tensor], memory: list[_Secant]) -> Tensor:
+    """The two loops of L-BFGS (Nocedal 1980); `solve` divides by the matrix to start from."""
     q = gradient
     weights: list[Tensor] = []
     for secant in reversed(memory):
         weight = secant.inverse * (secant.step * q).sum((1, 2))
         q = q - weight[:, None, None] * secant.change
         weights.append(weight)
-    r = chain.solve(q)
+    r = solve(q)
     for secant, weight in zip(memory, reversed(weights), strict=True):
         r = r + (weight - secant.inverse * (secant.change * r).sum((1, 2)))[:, None, None] * secant.step
     return r
