@@ -36,7 +36,7 @@ from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
 
 RUNS = (("ae", 16), ("acai", 16), ("aeai", 16), ("ae", 64))
-"""Method, and channels of its code of 4x4."""
+"""Method, and channels of its code of 4x4. `lowbend` cannot learn from photos: nobody knows their distances."""
 HELD_OUT = 6
 BATCH = 32
 WARM_UP = 2

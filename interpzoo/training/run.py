@@ -31,7 +31,7 @@ from interpzoo.training.own_kind import fitness_of
 from interpzoo.training.progress import History, TrainingProgress
 from interpzoo.training.settings import without_path
 from interpzoo.training.terms import FREE_LICENSES, with_terms_of, with_texts_of
-from interpzoo.training.trainer import Trainer
+from interpzoo.training.trainer import Trainer, check_fields
 from interpzoo.training.workers import Workers
 
 _EXAMPLES = 8
@@ -156,6 +156,7 @@ class _Run:
         learning = networks if recipe.base is None else inner_of(networks)
         regularizer, pixels, base = build_regularizer(recipe, learning), data, None
         if recipe.base is not None:
+            check_fields(recipe, regularizer, data)  # before an hour of encoding
             if recipe.training.channels_last:  # as when it is loaded: its codes are then the same, bit for bit
                 networks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             data = Codes(data, networks, workers, recipe.name, fit=origin is None, needed=regularizer.requires)

@@ -68,12 +68,7 @@ class Trainer:
         base: str | None = None,
     ) -> None:
         config = recipe.training
-        if missing := sorted(regularizer.requires - data.fields):
-            raise DataError(
-                f"method {recipe.method!r} needs {', '.join(map(repr, missing))} in every batch; "
-                f"data set {recipe.data.name!r} gives {', '.join(map(repr, sorted(data.fields)))}. Choose other "
-                "data, or another method"
-            )
+        check_fields(recipe, regularizer, data)
         if config.batch_size % workers.count:
             raise InputError(
                 f"training.batch_size = {config.batch_size} cannot be shared equally by {workers.count} processes: "
@@ -268,6 +263,16 @@ class Trainer:
 def _placed(module: M, device: torch.device, layout: torch.memory_format) -> M:
     to: Any = module.to  # whose stub does not know memory_format
     return to(device, memory_format=layout).train()
+
+
+def check_fields(recipe: Recipe, regularizer: Regularizer, data: DataSet) -> None:
+    """Raise a `DataError` unless batches of `data` have what the regularizer needs."""
+    if missing := sorted(regularizer.requires - data.fields):
+        raise DataError(
+            f"method {recipe.method!r} needs {', '.join(map(repr, missing))} in every batch; "
+            f"data set {recipe.data.name!r} gives {', '.join(map(repr, sorted(data.fields)))}. Choose other "
+            "data, or another method"
+        )
 
 
 def _is_frozen(module: nn.Module) -> bool:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 import interpzoo
 from interpzoo import train
-from interpzoo.config import Recipe
+from interpzoo.config import Component, Recipe
 from interpzoo.errors import ConfigError, DataError, InputError, TrainingError, WeightsError
 from interpzoo.latent import LatentEncoder
 from interpzoo.model import InterpolationModel
@@ -248,6 +248,15 @@ def test_what_cannot_be_a_base_is_refused(place: Path, kept: Path, tmp_path: Pat
         inside(huge).base.get_parameter("layers.14.bias").fill_(1e6)
     with pytest.raises(WeightsError, match=r"gives codes up to 1e\+06: expected finite ones of at most 65,504"):
         Codes(Noted(huge.config.image, 5), huge, Workers(), "x")
+
+
+def test_data_that_a_method_cannot_learn_from_are_refused_before_they_are_encoded(
+    place: Path, kept: Path, tmp_path: Path
+) -> None:
+    wanted = recipe(place).model_copy(update={"method": "lowbend", "regularizer": Component(name="lowbend")})
+    with pytest.raises(DataError, match="method 'lowbend' needs 'distance', 'midpoint', 'partner' in every batch"):
+        train(wanted, output=tmp_path / "run")
+    assert not kept.exists()
 
 
 KILLED = """
