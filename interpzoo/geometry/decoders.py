@@ -74,6 +74,8 @@ def jvp(decoder: Decode, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """g(z) (B, ...) and a function w -> J(z)^T w, (B, ...) to (B, *latent), whose every call is one backward pass."""
+    if not torch.is_grad_enabled():
+        return _untracked_vjp(decoder, z)
     with _Differentiable():
         y, pull = torch_vjp(decoder, _recordable(z))[:2]
 
@@ -82,6 +84,21 @@ def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]
         return gradient
 
     return y, pull_back
+
+
+def _untracked_vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """`vjp` whose results need no derivative: torch's own imports its compiler on first use, which takes seconds."""
+    with _Differentiable(), torch.inference_mode(False), torch.enable_grad():
+        z = z.clone().requires_grad_()
+        y = decoder(z)
+
+    def pull_back(w: Tensor) -> Tensor:
+        if not y.requires_grad:
+            return torch.zeros_like(z, requires_grad=False)
+        (gradient,) = torch.autograd.grad(y, z, w, retain_graph=True, allow_unused=True, materialize_grads=True)
+        return gradient
+
+    return y.detach(), pull_back
 
 
 def jacobian(decoder: Decode, z: Tensor) -> tuple[Tensor, Tensor]:

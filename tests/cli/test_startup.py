@@ -44,6 +44,14 @@ def test_showing_a_model_imports_no_torch(cli: Cli) -> None:
 
 
 @pytest.mark.slow
+def test_a_first_geodesic_does_not_import_the_compiler_of_torch(cli: Cli) -> None:
+    code = "import sys, torch; from interpzoo_riemannian import geodesic\n"
+    code += "print(bool(geodesic(torch.sin, *torch.rand(2, 1, 2)).converged.all()), 'torch._dynamo' in sys.modules)"
+    done = cli.python("-c", code)
+    assert done.stdout == "True False\n", done.stderr
+
+
+@pytest.mark.slow
 def test_listing_takes_a_quarter_of_importing_torch_at_most(cli: Cli) -> None:
     def seconds(*arguments: str) -> float:
         start = time.perf_counter()
