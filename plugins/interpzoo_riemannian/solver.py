@@ -144,7 +144,9 @@ def geodesic(
         midpoints: whether the chain includes the points between the nodes; `exponential_map` shoots without them.
         budget: seconds after which the best curves so far are returned, shared evenly by all pairs. What a curve may
             still gain is its ``remaining``, and it has ``converged`` only if it met the tolerance in time. Every curve
-            is measured and checked however short the time is, which decodes some 200 latents for each pair.
+            is measured and checked however short the time is, which decodes some 200 latents for each pair. The first
+            call of a process also warms up torch, for up to a second: where `budget` is about as short, make one call
+            before.
         progress: show a progress bar on standard error.
 
     Raises:
