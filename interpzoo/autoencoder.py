@@ -16,7 +16,7 @@ from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, see
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError
 from interpzoo.fitness import Fitness, unlike_message
-from interpzoo.framing import PORTRAIT, Frame, framed
+from interpzoo.framing import PORTRAIT, Frame, cut_message, framed
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
@@ -264,6 +264,8 @@ class Autoencoder(nn.Module):
                 distances.append(self._distances(self.fitness, x, codes[-1]))
         if distances and bool(((found := torch.cat(distances)) > 1).any()):
             warnings.warn(unlike_message(found, self.config, first), stacklevel=2)
+        elif picture and (text := cut_message(listed, spec, self.config.framing, self.name)):
+            warnings.warn(text, stacklevel=2)
         return torch.cat(codes)
 
     @torch.no_grad()

@@ -40,6 +40,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = range(5, 9)
 _EXIF = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _ICO, _CUR, _ICNS = b"\0\0\1\0", b"\0\0\2\0", b"icns"
 _PNG_SIZE = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
@@ -55,6 +56,17 @@ def open_image(source: str | os.PathLike[str] | bytes) -> Image.Image:
     """
     with _opened(source) as image:
         return loaded(image)
+
+
+def size_of(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
+    """Width and height of the image in a file or its bytes, upright, from its header; raises as `open_image`."""
+    with _opened(source) as image:
+        return upright_size(image)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of `image` when it is turned as its EXIF data says."""
+    return (image.height, image.width) if _orientation(image) in _SIDEWAYS else image.size
 
 
 def open_frames(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]:

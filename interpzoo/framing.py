@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, interpolate, max_pool2d, pad
 
 from interpzoo.config import Framing, ImageSpec
-from interpzoo.decoding import loaded, open_image
+from interpzoo.decoding import loaded, open_image, size_of, upright_size
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, to_tensor
+from interpzoo.pixels import center_box
 from interpzoo.text import quoted
 
 Frame = Literal["face", "ink"]
@@ -26,8 +27,11 @@ ones on black, of the size and place that digits of MNIST have."""
 PORTRAIT: Final = Framing(eyes=((0.336, 0.461), (0.664, 0.461)))
 """How faces are framed for a model of any size: head and shoulders."""
 
+_KEPT: Final = 0.8  # share of a picture that is taken, below which it was hardly framed for the model; CelebA's: 0.82
+_ASKED: Final = 100  # pictures of a call whose sizes are looked at
 _SEEN: Final = 640  # pixels that the longer side of a picture has where faces are looked for
-_CLOSE: Final = 160  # and twice the largest face
+_CLOSE: Final = 160  # and parts around the largest face, that are so many times as large:
+_WIDER: Final = (1.6, 2.0, 2.6)
 _SURE: Final = 0.5  # score of a face
 _STROKE: Final = 0.4  # brightness of what counts as a stroke, paper being 0 and the darkest ink 1
 _CONTRAST: Final = 0.15  # between paper and ink, below which nothing is written
@@ -62,6 +66,27 @@ def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Fr
     if framing is None or framing.eyes is None:
         raise InputError(f"frame = 'face': {model!r} was not trained on faces: expected a model such as 'acai-celeba'")
     return torch.cat([_face(name, picture, spec, framing.eyes) for name, picture in _pictures(images)])
+
+
+def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str) -> str:
+    """What to say of paths, bytes and PIL images that lose much to the shape of a model of faces; '' if none does.
+
+    A photo of 4:3 is not framed as the model's faces were, and of such a photo only the middle is seen. The figures of
+    `interpzoo.fitness` do not tell that it has no face there.
+    """
+    if framing is None or framing.eyes is None:
+        return ""
+    for image in images[:_ASKED]:
+        if isinstance(image, (str, os.PathLike, bytes, Image.Image)):
+            width, height = upright_size(image) if isinstance(image, Image.Image) else size_of(image)
+            *_, high, wide = center_box(height, width, spec)
+            if wide * high < _KEPT * width * height:
+                name = "the picture" if isinstance(image, (bytes, Image.Image)) else quoted(os.path.basename(image))
+                return (
+                    f"{name} has {width}x{height} pixels, of which {model!r} takes the {wide}x{high} in the middle, "
+                    "wherever its face is. To frame the face: model.frame(..., 'face'), --frame face"
+                )
+    return ""
 
 
 def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.Image]]:
@@ -132,12 +157,17 @@ def found_eyes(name: str, picture: Image.Image) -> Tensor:
         warnings.warn(
             f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=5
         )
-    # Of a face that fills the picture the detector misses the eyes by some per cent: it is looked at again, smaller.
-    half = max(x1 - x0, y1 - y0)
-    middle = (x0 + x1) // 2, (y0 + y1) // 2
-    _, again = _faces(picture, (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half), _CLOSE)
-    eyes = again[0] if len(again) else points[0]
-    return eyes[eyes[:, 0].argsort()]
+    # Of a face that fills the picture the detector misses the eyes by some per cent: it is looked at again, smaller, a
+    # few times, as each look misses them in another direction.
+    x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2
+    looks: list[Tensor] = []
+    for reach in (wider * half for wider in _WIDER):
+        left, top, right, bottom = (round(side) for side in (x - reach, y - reach, x + reach, y + reach))
+        _, again = _faces(picture, (left, top, right, bottom), _CLOSE)
+        if len(again):  # another face may be in sight, too
+            looks.append(again[(again - points[0]).mean(1).norm(dim=1).argmin()])
+    eyes = torch.stack(looks or [points[0]])
+    return eyes.gather(1, eyes[..., :1].argsort(1).expand(-1, -1, 2)).mean(0)
 
 
 def _faces(picture: Image.Image, box: tuple[int, int, int, int], size: int) -> tuple[Tensor, Tensor]:

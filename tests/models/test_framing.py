@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -187,3 +188,23 @@ def test_a_model_frames_what_it_was_trained_on(how: Any, expected: str) -> None:
     with pytest.raises(InputError) as error:
         tiny_model().frame(Image.new("L", (40, 40)), how)
     assert str(error.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "orientation", "warned"),
+    [((40, 30), 1, "40x30"), ((40, 30), 6, "30x40"), ((178, 218), 1, ""), ((32, 32), 1, "")],
+)
+def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
+    size: tuple[int, int], orientation: int, warned: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", size, (90, 80, 70)).save(tmp_path / "anna.jpg", exif=exif)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        framed_model((16, 16), 3, eyes=EYES).encode([tmp_path / "anna.jpg"] * 2)
+        tiny_model(size=(16, 16), channels=3).encode(tmp_path / "anna.jpg")  # does not know faces
+    texts = [str(one.message) for one in caught]
+    assert len(texts) == (1 if warned else 0)
+    if warned:
+        assert texts[0].startswith(f"'anna.jpg' has {warned} pixels, of which 'ae-tiny' takes the 30x30 in the middle")
