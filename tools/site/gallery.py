@@ -75,7 +75,7 @@ class Entry:
         any_size = self.model.sizes.multiple is not None
         return {
             "data": self.row.entry.dataset or "any images",
-            "size": "any" if any_size else f"{image.channels} x {image.height} x {image.width}",
+            "size": "any size" if any_size else f"{image.channels} x {image.height} x {image.width}",
             "license": self.row.entry.license,
             "method": self.row.entry.method,
         }
@@ -214,8 +214,9 @@ def _filters(entries: Sequence[Entry]) -> str:
 def _card(entry: Entry) -> str:
     data = " ".join(f'data-{fact}="{html.escape(value)}"' for fact, value in entry.facts.items())
     facts = " · ".join(html.escape(value) for value in entry.facts.values())
+    photo = ' class="photo"' if entry.model.sizes.multiple is not None else ""
     return (
         f'<a class="model" href="{entry.name}.html" {data}>\n'
-        f'<img src="../_images/{entry.name}.webp" alt="Film of {entry.name}" loading="lazy">\n'
+        f'<img src="../_images/{entry.name}.webp" alt="Film of {entry.name}" loading="lazy"{photo}>\n'
         f"<strong>{entry.name}</strong>\n<span>{html.escape(entry.summary)}</span>\n<small>{facts}</small>\n</a>"
     )
