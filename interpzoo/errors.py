@@ -85,6 +85,10 @@ class MissingDependencyError(InterpzooError, ImportError):
     """An optional package is missing or incompatible; the message says what to install."""
 
 
+class PictureWarning(UserWarning):
+    """A picture is unlike those that the model was trained on, or much of it is cut away."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'acai-mnist' or ...?"`` for the closest known names, else an empty string."""
     spelt = {other.lower(): other for other in known}

@@ -13,7 +13,7 @@ import click
 from interpzoo.cli import INTERRUPTED
 from interpzoo.cli.console import echo
 from interpzoo.cli.streams import drop_output
-from interpzoo.errors import InterpzooError, did_you_mean
+from interpzoo.errors import InterpzooError, PictureWarning, did_you_mean
 from interpzoo.text import explained, one_line, quoted
 
 COMMANDS: Final = (
@@ -96,8 +96,8 @@ def run(arguments: Sequence[str]) -> int:
         for library in ("HF_HUB", "HF_DATASETS"):
             os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _warn
+        with warnings.catch_warnings(), _Pictures() as pictures:
+            warnings.showwarning = pictures.warn
             code = group.main(list(arguments), prog_name="interpzoo", standalone_mode=False)
             # A closed pipe must be noticed here: at the interpreter's exit the error can no longer be handled.
             sys.stdout.flush()
@@ -120,7 +120,27 @@ def ignored(what: "sys.UnraisableHookArgs") -> None:
         _warn(f"{explained(what.exc_value)} (ignored, in {quoted(what.object)})")
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+class _Pictures:
+    """Prints warnings, but of pictures only the first: a stream of many pairs has one for each batch."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> "_Pictures":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._count > 1:
+            _warn(f"{self._count - 1} more such warnings, of other pictures or of the same again, are not shown")
+
+    def warn(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        """Replaces `warnings.showwarning`."""
+        self._count += issubclass(category, PictureWarning)
+        if self._count <= 1 or not issubclass(category, PictureWarning):
+            _warn(message)
+
+
+def _warn(message: Warning | str) -> None:
     """Print a warning without the source line that Python adds."""
     with suppress(OSError, ValueError):  # stderr is closed
         echo(f"Warning: {one_line(str(message))}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from interpzoo import load
 from interpzoo.cli import streamed
+from interpzoo.fitness import FEWEST, measured
 from interpzoo.pictures import save_frames, save_strip
 from tests.cli.conftest import Cli
 from tests.processes import TWO
@@ -92,6 +94,20 @@ def test_more_images_than_200_000_are_refused_before_a_model_is_loaded(
     del files[0]
     assert "unknown model 'no-such-model'" in cli.refuses("interpolate", "no-such-model", ".", "-o", "walks")
     assert not (tmp_path / "walks").exists()
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.usefixtures("pictures")
+def test_a_stream_of_pictures_of_another_kind_has_one_warning(cli: Cli, model: Path, tmp_path: Path) -> None:
+    picky = load(model)
+    known, others = 0.5 + 0.01 * torch.randn(2, FEWEST, *picky.config.image.shape)
+    picky.fitness = measured(known, picky.reconstruct(known), others, picky.reconstruct(others))
+    picky.save_pretrained(tmp_path / "picky")
+    done = cli("interpolate", "./picky", *["a.png", "b.jpg"] * 70, "--steps", "2", "-o", "walks")
+    first, more = done.stderr.splitlines()
+    assert re.match(r"Warning: 64 of 64 pictures \('[ab]\.\w+' most\) are unlike the images that", first)
+    assert more == "Warning: 3 more such warnings, of other pictures or of the same again, are not shown"
+    assert done.returncode == 0
 
 
 @pytest.mark.slow
