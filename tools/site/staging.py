@@ -44,6 +44,7 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
         "ideas/lines",
         "ideas/measure",
         "ideas/decoders",
+        "ideas/claims",
         "ideas/acai",
         "ideas/amr",
         "ideas/gaia",
