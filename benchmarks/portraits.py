@@ -39,6 +39,7 @@ from torch.nn.functional import avg_pool2d
 
 import interpzoo
 from interpzoo.markdown import markdown_table
+from interpzoo.metrics.along import step_lengths
 from interpzoo.metrics.measured import interval, resampled
 from interpzoo.model import InterpolationModel
 
@@ -138,8 +139,7 @@ def predictability(learned: Tensor, frames: Tensor, seed: int) -> str:
 
 def length(frames: Tensor) -> float:
     """How far pixels move along paths (N, T, ...), over the distance of their ends; the mean over paths."""
-    steps = frames.diff(dim=1).flatten(2).norm(dim=2).sum(1)
-    return float((steps / (frames[:, -1] - frames[:, 0]).flatten(1).norm(dim=1)).mean())
+    return float((step_lengths(frames).sum(1) / step_lengths(frames[:, [0, -1]])[:, 0]).mean())
 
 
 def shortest(model: InterpolationModel, a: Tensor, b: Tensor) -> None:

@@ -193,10 +193,8 @@ def _detector() -> Any:
 
 def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> Tensor:
     """Dark strokes on paper, (1, C, H, W), as MNIST has its digits: in a box of 20 of 28 pixels, by their center."""
-    scale = min(1.0, _READ / max(picture.size))
-    own = ImageSpec(
-        channels=1, height=max(1, round(picture.height * scale)), width=max(1, round(picture.width * scale))
-    )
+    height, width = _within((picture.height, picture.width), _READ)
+    own = ImageSpec(channels=1, height=height, width=width)
     gray = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BOX), own)[0]
     dark = _paper(gray) - gray
     ink = _darkest(dark)
@@ -229,7 +227,7 @@ def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> T
 
 def _paper(gray: Tensor) -> Tensor:
     """How bright the paper (H, W) would be without strokes: what is around them, as light falls on it unevenly."""
-    small = interpolate(gray[None, None], _cells(gray), mode="area")
+    small = interpolate(gray[None, None], _within(gray.shape, _COARSE), mode="area")
     wide = 2 * (max(small.shape[-2:]) // 8) + 1  # wider than a stroke
     padded = pad(small, (wide // 2,) * 4, mode="replicate")
     closed = -max_pool2d(-pad(max_pool2d(padded, wide, 1), (wide // 2,) * 4, mode="replicate"), wide, 1)
@@ -238,19 +236,19 @@ def _paper(gray: Tensor) -> Tensor:
 
 def _darkest(dark: Tensor) -> float:
     """How dark the ink is where a stroke fills a cell: single pixels are grain and specks."""
-    small = interpolate(dark[None, None], _cells(dark, _FINE), mode="area").flatten()
+    small = interpolate(dark[None, None], _within(dark.shape, _FINE), mode="area").flatten()
     return float(small.topk(min(_SURE_CELLS, len(small))).values[-1])
 
 
-def _cells(maps: Tensor, longer: int = _COARSE) -> list[int]:
-    """Height and width of `maps` (H, W) with at most `longer` cells along the longer side."""
-    scale = min(1.0, longer / max(maps.shape))
-    return [max(1, round(side * scale)) for side in maps.shape]
+def _within(size: Sequence[int], longer: int) -> list[int]:
+    """Height and width of the same shape as `size` with at most `longer` pixels along the longer side."""
+    scale = min(1.0, longer / max(size))
+    return [max(1, round(side * scale)) for side in size]
 
 
 def _largest(ink: Tensor) -> Tensor:
     """What of `ink` (H, W) belongs to its largest connected part, or to parts of at least a tenth of that."""
-    cells = adaptive_max_pool2d(ink[None, None].float(), _cells(ink))
+    cells = adaptive_max_pool2d(ink[None, None].float(), _within(ink.shape, _COARSE))
     labels = cells * torch.arange(1.0, cells.numel() + 1).view_as(cells)
     for _ in range(cells.numel()):
         spread = max_pool2d(labels, 3, 1, 1) * cells

@@ -13,7 +13,6 @@ import click
 import torch
 from interpzoo_riemannian import geodesic
 from PIL import Image
-from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d as area
 
 from interpzoo.films import ease, save_video
@@ -75,7 +74,7 @@ def template(path: Path) -> None:
 def twins(path: Path) -> None:
     """The same pairs of unseen images by a method and by the same networks without it."""
     rows = {
-        name: _first_walk(name)
+        name: load(name).example_strip(pairs=3)[-1]  # examples are the same images for all models of a data set
         for name in (
             *("ae-lines", "acai-lines", "aeai-lines", "amr-lines", "gaia-lines"),
             *("ae-sundial", "lowbend-sundial"),
@@ -84,13 +83,6 @@ def twins(path: Path) -> None:
         )
     }
     save_strip(path, rows, scale=2)
-
-
-def _first_walk(name: str) -> Tensor:
-    """Nine frames between two examples of a model, which are the same images for all models of a data set."""
-    model = load(name)
-    assert model.examples is not None
-    return model.decode(model.interpolate_codes(model.examples[4:5], model.examples[5:6], torch.linspace(0, 1, 9)))
 
 
 FIGURES: Final[dict[str, Callable[[Path], None]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -51,10 +51,10 @@ def png16(frame: Tensor) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def thumbnails(frames: int, frame: Callable[[int], Tensor]) -> Tensor:
-    """A row (T, C, h, w) of a sheet, at most 21 of the frames that `frame` gives by number, made small."""
-    chosen = torch.linspace(0, frames - 1, min(frames, _COLUMNS)).round().int().tolist()
-    return torch.stack([_small(frame(index)) for index in chosen])
+def thumbnails(files: Sequence[Path]) -> Tensor:
+    """A row (T, C, h, w) of a sheet, at most 21 of the frames in `files`, made small."""
+    chosen = torch.linspace(0, len(files) - 1, min(len(files), _COLUMNS)).round().int().tolist()
+    return torch.stack([_small(read_frame(files[index])) for index in chosen])
 
 
 def read_frame(path: Path) -> Tensor:

@@ -23,7 +23,7 @@ from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
 from interpzoo.packs.contents import Settings, about, claimed, conditions_of, settings_of, versions
-from interpzoo.packs.frames import ROWS, FrameFormat, Sheets, read_frame, thumbnails, write_frame
+from interpzoo.packs.frames import ROWS, FrameFormat, Sheets, thumbnails, write_frame
 from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Parts, Row
 from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
@@ -170,8 +170,7 @@ class _Pack:
         return rows if rows is not None and self._is_made(number, rows) else None
 
     def _show(self, sheets: Sheets, rows: Sequence[Row]) -> None:
-        files = [self._folder / row["file"] for row in rows]
-        sheets.add(_label(rows[0]), thumbnails(len(files), lambda i: read_frame(files[i])))
+        sheets.add(_label(rows[0]), thumbnails([self._folder / row["file"] for row in rows]))
 
     def _done(self) -> int:
         """How many paths are there already, each with all of its files as they were written, from the first on."""
