@@ -315,7 +315,7 @@ def _better(told: Any) -> str:
 
 
 def _component(component: Component) -> str:
-    options = ", ".join(f"{key} = {value}" for key, value in component.options.items())
+    options = ", ".join(f"{key} = {value}" for key, value in component.options.items() if value is not None)
     return component.name + (f" ({options})" if options else "")
 
 
