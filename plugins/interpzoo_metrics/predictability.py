@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
-from interpzoo_metrics.probes import PROBES, Probe, small
+from interpzoo_metrics.probes import PROBES, Probe
 from interpzoo_metrics.sets import FEWEST
 
 _HELD_OUT: Final = 3
@@ -67,8 +67,8 @@ def alpha_predictability(
     and over runs.
 
     Args:
-        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images larger than 32 are shrunk
-            to half their size, or a quarter, and so on.
+        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images whose sides have all more
+            than 32 pixels (64 for the figures) are shrunk to half their size, or a quarter, and so on.
         alphas: (T,) in [0, 1], the positions of the frames.
         generator: draws the held-out pairs and the seeds of the runs.
         held_out: (M, T, C, H, W), frames of other pairs to test on; by default a third of `frames` is held out.
@@ -91,7 +91,7 @@ def alpha_predictability(
     if held_out is None:
         order = torch.randperm(len(frames), generator=generator)
         held_out, frames = frames[order[: len(order) // _HELD_OUT]], frames[order[len(order) // _HELD_OUT :]]
-    x, unseen = (small(part.float().flatten(0, 1)) for part in (frames, held_out))
+    x, unseen = (part.float().flatten(0, 1) for part in (frames, held_out))
     seeds = torch.randint(2**31, (runs,), generator=generator).tolist()
     guesses = torch.stack([probe(x, targets.repeat(len(frames)), unseen, seeds) for probe in probes])
     # Targets have variance 1; this is the unexplained part by probe, run and pair.

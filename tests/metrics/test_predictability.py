@@ -93,7 +93,8 @@ def test_constant_images_are_not_predictable() -> None:
 
 def test_large_images_are_shrunk() -> None:
     large = noise(9).repeat_interleave(10, 3).repeat_interleave(10, 4)
-    assert probes.small(large.flatten(0, 1)).shape == (81, 1, 20, 20)
+    found = {most: probes.small(large.flatten(0, 1), most).shape for most in (32, 64, 80)}
+    assert found == {most: (81, 1, side, side) for most, side in ((32, 20), (64, 40), (80, 80))}
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 16, 16), (1, 5, 7), (3, 2, 3)])
