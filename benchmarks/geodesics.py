@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import re
 import resource
 import shlex
@@ -200,10 +201,10 @@ def write(folder: Path, label: str, about: str, rows: list[Row]) -> None:
     head = ["solver", "CPU seconds", "wall seconds", "energy / straight line's", "pairs above the line", "converged"]
     table = markdown_table(head, ([cell.strip() for cell in row.cells()] for row in rows))
     (folder / f"{label}.md").write_text(f"# Geodesics: {label}\n\n{about}\n\n{table}\n![]({label}.png)\n", "utf-8")
-    axes = Figure(figsize=(7, 4), layout="constrained").subplots()
-    for row in rows:
-        axes.scatter(row.seconds, row.ratio)
-        axes.annotate(f" {row.solver}", (row.seconds, row.ratio), fontsize=7)
+    axes = Figure(figsize=(8, 4), layout="constrained").subplots()
+    for row, marker in zip(rows, itertools.cycle("os^"), strict=False):
+        axes.scatter(row.seconds, row.ratio, marker=marker, label=row.solver)
+    axes.figure.legend(loc="outside right upper", fontsize=7)
     axes.axhline(1, color="grey", linewidth=0.5)
     axes.set(title=label, xscale="log", xlabel="CPU seconds", ylabel="energy / energy of the straight line")
     axes.figure.savefig(folder / f"{label}.png", dpi=150)
