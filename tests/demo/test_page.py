@@ -264,7 +264,7 @@ def test_a_drawing_and_a_camera_frame_are_taken(page: Page) -> None:
     page["#draw-use"].click()
     drawn = page.settled().pixels(".end canvas")[0]
     center = float((drawn[16] * torch.arange(32)).sum() / drawn[16].sum())
-    assert center == pytest.approx(16, abs=0.5)  # moved to the middle, as digits are
+    assert center == pytest.approx(16, abs=0.51)  # moved to the middle, as digits are: to whole pixels
     assert drawn[:, :10].max() < 0.1
     page["#camera"].click()
     page["#camera-use"].click()
