@@ -95,29 +95,23 @@ function paperOf(gray: Grid): Grid {
 
 /** How dark the ink is where a stroke fills a cell: single pixels are grain and specks. */
 function darkest(dark: Grid): number {
-  const values = averaged(dark, ...within(dark, FINE)).values.sort().reverse();
-  return values[Math.min(SURE_CELLS, values.length) - 1];
+  const values = averaged(dark, ...within(dark, FINE)).values.sort();
+  return values[values.length - Math.min(SURE_CELLS, values.length)];
 }
 
 /** Sets to 0 what does not belong to the largest connected stroke, nor to one of at least a tenth of its size. */
 function wipeSpecks({ height, width, values }: Grid): void {
   const [rows, columns] = within({ height, width }, COARSE);
-  const [down, across] = [parts(height, rows), parts(width, columns)];
-  const labels = new Int32Array(rows * columns).fill(-1); // no stroke
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) {
-      for (let y = down[r][0]; y < down[r][1]; y++) {
-        for (let x = across[c][0]; x < across[c][1]; x++) if (values[y * width + x] > STROKE) labels[r * columns + c] = 0; // not seen yet
-      }
-    }
-  }
-  const label = (y: number, x: number): number => labels[nearest(y, rows, height) * columns + nearest(x, columns, width)];
-  connect(labels, rows, columns);
-  const sizes = new Map<number, number>();
   const isInk = values.map((value) => (value > STROKE ? 1 : 0));
+  const shares = averaged({ height, width, values: isInk }, rows, columns).values;
+  const labels = Int32Array.from(shares, (share) => (share > 0 ? 0 : -1)); // not seen yet, and no stroke
+  connect(labels, rows, columns);
+  const label = (y: number, x: number): number => labels[nearest(y, rows, height) * columns + nearest(x, columns, width)];
+  const sizes = new Map<number, number>();
   isInk.forEach((ink, i) => {
+    if (!ink) return;
     const part = label(Math.floor(i / width), i % width);
-    if (ink) sizes.set(part, (sizes.get(part) ?? 0) + 1);
+    sizes.set(part, (sizes.get(part) ?? 0) + 1);
   });
   const least = Math.max(...sizes.values()) / 10;
   isInk.forEach((ink, i) => {
@@ -131,17 +125,17 @@ function wipeSpecks({ height, width, values }: Grid): void {
 
 /** Gives all cells of 0 that touch, at a side or a corner, the same number from 1 on. */
 function connect(labels: Int32Array, rows: number, columns: number): void {
-  let parts = 0;
+  let found = 0;
   for (let start = 0; start < labels.length; start++) {
     if (labels[start] !== 0) continue;
-    labels[start] = ++parts;
+    labels[start] = ++found;
     const open = [start];
     for (let cell = open.pop(); cell !== undefined; cell = open.pop()) {
       const [r, c] = [Math.floor(cell / columns), cell % columns];
       for (let y = Math.max(0, r - 1); y <= Math.min(rows - 1, r + 1); y++) {
         for (let x = Math.max(0, c - 1); x <= Math.min(columns - 1, c + 1); x++) {
           if (labels[y * columns + x] !== 0) continue;
-          labels[y * columns + x] = parts;
+          labels[y * columns + x] = found;
           open.push(y * columns + x);
         }
       }
