@@ -31,6 +31,7 @@ from interpzoo.config import Component
 from interpzoo.geometry import lerp
 from interpzoo.interfaces import Interpolator
 from interpzoo.markdown import markdown_table
+from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
@@ -81,7 +82,7 @@ def measure(model: InterpolationModel, path: Interpolator, task: Task, judge: Ju
     again = encode(model, images.flatten(0, 1)).flatten(1).unflatten(0, images.shape[:2])
     cycle = (again - middle).square().sum(2).mean(1) / ends.flatten(1).var(0, correction=0).sum()
     straight = model.decode(lerp(z0, z1, t).flatten(0, 1)).unflatten(0, codes.shape[:2])
-    lengths = torch.stack([length(frames), length(straight.clamp(0, 1))], 1)
+    lengths = torch.stack([step_lengths(part).sum(1).float() for part in (frames, straight.clamp(0, 1))], 1)
     detail = gradient(frames)
     ratio = torch.stack([detail[:, _MIDDLE].mean(1), detail[:, [0, -1]].mean(1)], 1)
     return [
@@ -91,11 +92,6 @@ def measure(model: InterpolationModel, path: Interpolator, task: Task, judge: Ju
         interval(lengths),
         interval(judge.confidence(images).float().mean(1, keepdim=True)),
     ]
-
-
-def length(frames: Tensor) -> Tensor:
-    """Length (N,) of paths (N, T, C, H, W)."""
-    return frames.diff(dim=1).flatten(2).norm(dim=2).sum(1)
 
 
 def gradient(frames: Tensor) -> Tensor:

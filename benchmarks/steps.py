@@ -23,6 +23,7 @@ from interpzoo import list_models
 from interpzoo.benchmark import Task
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.markdown import markdown_table
+from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
 from interpzoo.spacing import Spacing
@@ -34,7 +35,7 @@ _SECONDS = 30  # CPU seconds of a model, after which no other run begins
 
 def ratios(frames: Tensor) -> Tensor:
     """Longest step over shortest (N,) of walks (N, T, C, H, W)."""
-    steps = frames.flatten(2).diff(dim=1).norm(dim=2)
+    steps = step_lengths(frames)
     return steps.amax(1) / steps.amin(1).clamp(min=1e-9)
 
 
