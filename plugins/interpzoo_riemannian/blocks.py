@@ -41,9 +41,8 @@ class BlockTridiagonal:
         return cls(rounds, torch.linalg.cholesky_ex(_dense(diagonal, coupling))[0])
 
     def solve(self, b: Tensor) -> Tensor:
-        """The solutions (B, n, d) for right-hand sides `b` (B, n, d); blocks of one number are times the identity."""
-        size = self.rounds[0][0].shape[2] if self.rounds else self.rest.shape[1] // b.shape[1]
-        rest = b[:, :, None] if size == 1 else b[..., None]
+        """The solutions (B, n, d) for right-hand sides `b` (B, n, d)."""
+        rest = b[..., None]
         evens: list[Tensor] = []
         for factor, before, after in self.rounds:
             even, odd = rest[:, 0::2], rest[:, 1::2].clone()
@@ -61,10 +60,6 @@ class BlockTridiagonal:
             both[:, 0::2], both[:, 1::2] = torch.cholesky_solve(even, factor), x
             x = both
         return x.view(b.shape)
-
-    def __getitem__(self, rows: Tensor) -> BlockTridiagonal:
-        rounds = [(factor[rows], before[rows], after[rows]) for factor, before, after in self.rounds]
-        return BlockTridiagonal(rounds, self.rest[rows])
 
 
 def solve_banded(bands: Sequence[Tensor], b: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from interpzoo.geometry import jvp, resample
 from interpzoo.tensors import widest
-from interpzoo_riemannian.blocks import BlockTridiagonal, solve_banded
+from interpzoo_riemannian.blocks import solve_banded
 from interpzoo_riemannian.curves import ENERGY, Curves, Linearization
 from interpzoo_riemannian.tangents import metrics
 
@@ -20,6 +20,10 @@ _MEMORY = 10
 """Number of steps that a minimizer remembers."""
 _SAMPLES = 3
 """Nodes of a curve where the metric is computed: more would cost more than the iterations they save."""
+_FIRST_RIDGE, _LEAST_RIDGE, _MOST_RIDGE = 0.1, 1e-4, 10.0
+"""Share of the metric's mean that a chain adds to it: at first, at least, at most."""
+_FALL = 0.01
+"""Factor on the ridge of a curve that seems to have converged."""
 MOST_MATRIX = 2048
 """Most numbers in a code for which matrices of as many rows are made: 32 MiB each."""
 
@@ -152,23 +156,29 @@ def _step(
 def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations: int) -> Minimum:
     """Minimize the energy by limited-memory BFGS, for codes where Jacobians at all nodes cost too much.
 
-    The initial curvature is that of the chain sum_i (u_{i+1} - u_i)^T G (u_{i+1} - u_i) / 2 dt, with the metric G
-    computed at a few nodes and interpolated between them, or, for codes of more than 2,048 numbers, its mean in random
-    directions times the identity; BFGS learns the rest. Each curve has its own step length, and leaves the batch when
-    it has converged. When there is no time for another iteration, all end where they are.
+    The initial curvature is that of a `_Chain`; BFGS learns the rest. Each curve has its own ridge on its metric. Where
+    the decoder has kinks, the metric of a few nodes promises gains along dimensions that hardly matter there, and steps
+    towards them are cut short: the ridge rises with each step that failed, and falls where steps do as they promise.
+    A curve has converged when it stays so with a hundredth of its ridge, and leaves the batch then. When there is no
+    time for another iteration, all end where they are.
     """
     if not curves.affords(nodes, ENERGY, once=_SAMPLES * _metric_passes(nodes.shape[2])):
         return Minimum.still(curves, nodes)
     found = Minimum.of(nodes)
     active = torch.arange(len(nodes), device=nodes.device)
-    chain = _chain(curves, nodes)
+    chain = _Chain.around(curves, nodes)
+    fallen = torch.full_like(chain.ridge, torch.inf)  # the ridge at which a curve last seemed to have converged
     energy, gradient = curves.energy(nodes)
     length = torch.ones_like(energy)
     segments = curves.chain(nodes).shape[1] - 1
     memory: list[_Secant] = []
     for iteration in range(max_iterations + 1):
-        direction = -_inverse_times(gradient, chain.solve, memory)
-        slope = (direction * gradient).sum((1, 2))
+        direction, slope = _descent(gradient, chain, memory)
+        seems = (-0.5 * slope <= tolerance * energy) & (chain.ridge < fallen) & (chain.ridge > _LEAST_RIDGE)
+        if bool(seems.any()):
+            fallen = torch.where(seems, chain.ridge, fallen)
+            chain = chain.with_ridge(torch.where(seems, _FALL * chain.ridge, chain.ridge))
+            direction, slope = _descent(gradient, chain, memory)
         converged = (-0.5 * slope <= tolerance * energy) | (energy <= curves.noise(segments))
         ended = iteration == max_iterations or not curves.affords(nodes, ENERGY)
         stop = converged | (length < 1e-8) | ~slope.isfinite() | ended
@@ -177,7 +187,7 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
             found.store(active[stop], nodes[stop], e, g, converged[stop], iteration, promised)
             go = ~stop
             active, curves, nodes, chain = active[go], curves[go], nodes[go], chain[go]
-            energy, gradient, length = energy[go], gradient[go], length[go]
+            energy, gradient, length, fallen = energy[go], gradient[go], length[go], fallen[go]
             direction, slope = direction[go], slope[go]
             memory = [secant[go] for secant in memory]
         if not len(active):
@@ -187,6 +197,8 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         better = trial_energy <= energy + 1e-4 * length * slope
         secant = _Secant.between((trial - nodes).to(energy.dtype), trial_gradient - gradient, better)
         memory = [*memory[1 - _MEMORY :], secant]
+        kept = better & (length == 1) & (energy - trial_energy > -0.5 * slope)
+        chain = chain.with_ridge(chain.ridge * torch.where(kept, 0.5, torch.where(better, 1.0, 4.0)))
         # After a rejection: the minimum of the parabola through both energies and the slope.
         bend = 2 * (trial_energy - energy - length * slope)
         shorter = (-slope * length.square() / bend).nan_to_num(0.0).clamp(0.1 * length, 0.5 * length)
@@ -195,6 +207,12 @@ def quasi_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
         energy = torch.where(better, trial_energy, energy)
         gradient = torch.where(better[:, None, None], trial_gradient, gradient)
     return found
+
+
+def _descent(gradient: Tensor, chain: _Chain, memory: list[_Secant]) -> tuple[Tensor, Tensor]:
+    """The directions of BFGS (B, n, d), and the slope of the energy along them (B,)."""
+    direction = -_inverse_times(gradient, chain.solve, memory)
+    return direction, (direction * gradient).sum((1, 2))
 
 
 @dataclass(frozen=True)
@@ -236,19 +254,53 @@ def _inverse_times(gradient: Tensor, solve: Callable[[Tensor], Tensor], memory: 
     return r
 
 
-def _chain(curves: Curves, nodes: Tensor) -> BlockTridiagonal:
-    samples = resample(curves.path(nodes), _SAMPLES).flatten(0, 1)
-    if nodes.shape[2] > MOST_MATRIX:
-        metric = _mean_metric(curves, samples).to(widest(nodes.device))
-    else:
-        metric = metrics(curves.decoder, samples, curves.batch_size).to(widest(nodes.device))
-    metric = metric.unflatten(0, (len(nodes), _SAMPLES))
-    # A share of its mean keeps the metric definite where the decoder ignores a dimension.
-    diagonal = metric.diagonal(dim1=2, dim2=3)
-    diagonal += 1e-4 * diagonal.mean((1, 2), keepdim=True) + torch.finfo(torch.float32).tiny
-    segments = nodes.shape[1] + 1
-    middles = resample(metric, 2 * segments + 1)[:, 1::2] * segments
-    return BlockTridiagonal.factor(middles[:, :-1] + middles[:, 1:], -middles[:, 1:-1])
+@dataclass(frozen=True)
+class _Chain:
+    """The curvature of sum_i (u_{i+1} - u_i)^T (G + r I) (u_{i+1} - u_i) / 2 dt, with one metric G for a whole curve.
+
+    G is the mean over a few nodes or, for codes of more than 2,048 numbers, over random directions, times the identity.
+    """
+
+    metric: Tensor
+    """(B, d) or (B, 1): eigenvalues of G."""
+    axes: Tensor | None
+    """(B, d, d): eigenvectors of G, in columns; None where it is a multiple of the identity."""
+    ridge: Tensor
+    """(B,): r as a share of the mean eigenvalue."""
+    inverse: Tensor
+    """(n, n): the inverse of the matrix of the chain with a metric of one."""
+
+    @classmethod
+    def around(cls, curves: Curves, nodes: Tensor) -> _Chain:
+        """Chains with the metric along curves through `nodes` (B, n, d)."""
+        pairs, n, d = nodes.shape
+        dtype = widest(nodes.device)
+        samples = resample(curves.path(nodes), _SAMPLES).flatten(0, 1)
+        axes = None
+        if d > MOST_MATRIX:
+            metric = _mean_metric(curves, samples).to(dtype).view(pairs, _SAMPLES).mean(1, keepdim=True)
+        else:
+            matrices = metrics(curves.decoder, samples, curves.batch_size).to(dtype)
+            metric, axes = torch.linalg.eigh(matrices.unflatten(0, (pairs, _SAMPLES)).mean(1))
+        metric = metric.clamp_min(torch.finfo(torch.float32).tiny)  # of rounding, eigenvalues may be below zero
+        steps = torch.eye(n + 2, n + 1, dtype=dtype, device=nodes.device)[:, 1:].diff(dim=0)
+        inverse = torch.linalg.inv((n + 1) * steps.mT @ steps)
+        return cls(metric, axes, torch.full_like(metric[:, 0], _FIRST_RIDGE), inverse)
+
+    def __getitem__(self, rows: Tensor) -> _Chain:
+        axes = None if self.axes is None else self.axes[rows]
+        return _Chain(self.metric[rows], axes, self.ridge[rows], self.inverse)
+
+    def with_ridge(self, ridge: Tensor) -> _Chain:
+        """The chains with other ridges (B,), as far as they are allowed."""
+        return replace(self, ridge=ridge.clamp(_LEAST_RIDGE, _MOST_RIDGE))
+
+    def solve(self, b: Tensor) -> Tensor:
+        """The solutions (B, n, d) for right-hand sides `b` (B, n, d)."""
+        metric = self.metric + (self.ridge * self.metric.mean(1))[:, None]
+        along = b if self.axes is None else b @ self.axes
+        solved = self.inverse @ (along / metric[:, None])
+        return solved if self.axes is None else solved @ self.axes.mT
 
 
 def _metric_passes(dimensions: int) -> int:
@@ -257,11 +309,11 @@ def _metric_passes(dimensions: int) -> int:
 
 
 def _mean_metric(curves: Curves, z: Tensor) -> Tensor:
-    """(B, 1, 1): |J v|^2 / |v|^2 at flat latents (B, d), of one random direction v each.
+    """(B,): |J v|^2 / |v|^2 at flat latents (B, d), of one random direction v each.
 
     It stands for the mean over all directions: of so many dimensions, they hardly differ.
     """
     v = torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z)
     v = torch.nn.functional.normalize(v, dim=1)
     parts = zip(z.split(curves.batch_size), v.split(curves.batch_size), strict=True)
-    return torch.cat([jvp(curves.decoder, *part)[1].square().sum(1) for part in parts])[:, None, None]
+    return torch.cat([jvp(curves.decoder, *part)[1].square().sum(1) for part in parts])

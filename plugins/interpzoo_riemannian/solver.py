@@ -41,7 +41,9 @@ Gauss-Newton converges quadratically and leaves far less."""
 _LEAP = 1.25
 """Largest ratio of the energy through twice as many points to that through the points of a curve."""
 _PAIRS_AT_ONCE = 128
-"""Pairs solved together: enough to fill batches, few enough for the progress bar to move."""
+"""Pairs solved together at most: enough to fill batches, few enough for the progress bar to move."""
+_MOST_NUMBERS = 1 << 27
+"""Numbers in all matrices of the pairs that are solved together: about 1 GiB."""
 _FINE = 80
 """Smallest number of segments of curves that are compared with the straight line."""
 _LESS_FINE = 16
@@ -104,7 +106,7 @@ def geodesic(
     init: Tensor | None = None,
     method: Method = "auto",
     tolerance: float = 1e-4,
-    max_iterations: int = 100,
+    max_iterations: int = 300,
     batch_size: int | None = None,
     midpoints: bool = True,
     budget: float | None = None,
@@ -118,12 +120,12 @@ def geodesic(
     solved again with twice as many nodes, up to twice, before it is resampled to `steps`.
 
     All pairs are in one batch, each with its own damping and convergence. In few latent dimensions the method is
-    Gauss-Newton, from coarse curves to fine, with half of the `steps` as nodes. In many dimensions it is a
-    preconditioned quasi-Newton method on all nodes while that is cheaper, then Gauss-Newton for the remaining pairs;
-    of codes of more than 2,048 numbers it is quasi-Newton alone, from coarse curves to fine, and no matrix is made. A
-    pair whose curve, measured along the spline through its nodes, has more energy than the straight line gets the
-    straight line and ``converged=False``. That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20
-    nodes it is as short as straight lines between some 40.
+    Gauss-Newton, from coarse curves to fine, with half of the `steps` as nodes. In more than eight it is a
+    preconditioned quasi-Newton method, with half of the `steps` as nodes and then with all; of codes of more than 2,048
+    numbers it goes from coarse curves to fine, and no matrix is made. A pair whose curve, measured along the spline
+    through its nodes, has more energy than the straight line gets the straight line and ``converged=False``. That
+    spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines
+    between some 40.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
@@ -182,7 +184,7 @@ def geodesic(
     nodes = max(3, steps // 2 + 1) if halved else steps
     settings = _Settings(steps, method, tolerance, max_iterations)
     found: list[Geodesic] = []
-    for rows in _groups(len(ends), progress):
+    for rows in _groups(len(ends), _pairs_at_once(ends.shape[2], nodes, method), progress):
         clock, pairs = Clock(), rows.stop - rows.start
         curves = curves_between(flat, ends[rows], batch_size, midpoints=midpoints, first=rows.start, clock=clock)
         if budget is not None:
@@ -245,14 +247,7 @@ def _descend(curves: Curves, start: Tensor, levels: list[int], settings: _Settin
     if method == "quasi-newton":
         levels = levels if start.shape[2] > MOST_MATRIX else levels[-1:]
         return _coarse_to_fine(quasi_newton, curves, start, levels, tolerance, max_iterations)
-    # On convolutional decoders d gradients cost about one linearization; curves that need more than a few of those are
-    # left to Gauss-Newton.
-    budget = min(4 * start.shape[2], max_iterations)
-    minimum = _coarse_to_fine(quasi_newton, curves, start, levels[-2:], _CLOSER * tolerance, budget)
-    rest = (~minimum.converged).nonzero().squeeze(1)
-    if len(rest) and curves.affords(minimum.nodes[rest], 1 + start.shape[2]):
-        minimum.continue_with(rest, gauss_newton(curves[rest], minimum.nodes[rest], tolerance, max_iterations))
-    return minimum
+    return _coarse_to_fine(quasi_newton, curves, start, levels[-2:], _CLOSER * tolerance, max_iterations)
 
 
 def _coarse_to_fine(
@@ -336,12 +331,19 @@ def _spline_energy(curves: Curves, path: Tensor, split: int) -> Tensor:
     return curve_energy(curves.decoder, fine, batch_size=curves.batch_size)
 
 
-def _groups(pairs: int, progress: bool) -> Iterator[slice]:
-    firsts: Iterable[int] = range(0, pairs, _PAIRS_AT_ONCE)
+def _pairs_at_once(dimensions: int, nodes: int, method: Method) -> int:
+    if dimensions > MOST_MATRIX:
+        return _PAIRS_AT_ONCE
+    matrices = 8 * nodes if method == "gauss-newton" else 8
+    return max(1, min(_PAIRS_AT_ONCE, _MOST_NUMBERS // (matrices * dimensions**2)))
+
+
+def _groups(pairs: int, at_once: int, progress: bool) -> Iterator[slice]:
+    firsts: Iterable[int] = range(0, pairs, at_once)
     if progress:
         from rich.console import Console
         from rich.progress import track
 
         firsts = track(firsts, "geodesics", console=Console(stderr=True))
     for first in firsts:
-        yield slice(first, min(first + _PAIRS_AT_ONCE, pairs))
+        yield slice(first, min(first + at_once, pairs))
