@@ -1,6 +1,7 @@
 """Compare ways between two portraits: how well the landmarks match, and what is left of the structure in the middle.
 
     python benchmarks/morphing.py [--pairs 16] [--seed 0] [--split validation] [--codes tae:./taef2]
+        [--only PATTERN]
 
 Portraits of different people with a neutral face (data set portraits256, searched for under INTERPZOO_DATA), 256x256.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 # ruff: noqa: T201
 import argparse
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -44,6 +46,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", default="validation")
     parser.add_argument("--codes", metavar="MODEL", action="append", default=[], help="an autoencoder of 256x256")
+    parser.add_argument("--only", default="", help="a regular expression for names of paths")
     args = parser.parse_args()
     torch.set_num_threads(1)
     a, b, points_a, points_b = portrait_pairs(args.split, args.pairs, args.seed)
@@ -52,6 +55,8 @@ def main() -> None:
     paths = {"blend": _blend, **{f"codes of {name}": _codes(name) for name in args.codes}}
     paths |= {"metamorphosis": _metamorphosis, **_flows(), "landmarks": _landmarks}
     for name, path in paths.items():
+        if re.search(args.only, name) is None:
+            continue
         start = time.process_time()
         middle, positions, det = path(a, b, points_a, points_b)
         seconds = (time.process_time() - start) / len(a)

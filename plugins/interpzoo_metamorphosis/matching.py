@@ -1,9 +1,9 @@
-"""Which pixel of one image corresponds to which of another: from local structure, not from colors.
+"""Which pixel of one image corresponds to which of another: from local structure, not from brightness and colors.
 
-Gradient directions are compared at every displacement of a window (a cost volume), and a smooth field is fitted to
-these costs by alternating between the best displacement of each cell, near the field, and the smoothing of the field:
-the coupled convex scheme of Steinbruecker, Pock and Cremers (ICCV 2009), with costs both ways and inverse fields as in
-Siebert, Hansen and Heinrich (ConvexAdam, 2021).
+Gradient directions, of gray values and of red against green, are compared at every displacement of a window (a cost
+volume), and a smooth field is fitted to these costs by alternating between the best displacement of each cell, near the
+field, and the smoothing of the field: the coupled convex scheme of Steinbruecker, Pock and Cremers (ICCV 2009), with
+costs both ways and inverse fields as in Siebert, Hansen and Heinrich (ConvexAdam, 2021).
 """
 
 import math
@@ -16,8 +16,6 @@ from torch.nn import functional
 from interpzoo_metamorphosis.fields import blur, exponential, joined, logarithm, make_inverse, resample, warp
 
 DIRECTIONS = 8
-_FLAT = 0.01
-"""Gradients (of gray values in [0, 1]) well below this are noise, not structure."""
 _SOFTNESS = 0.05
 
 
@@ -37,37 +35,53 @@ class Stage:
     """How strongly the displacements are drawn to the field, round by round."""
     smoothing: tuple[float, ...]
     """Standard deviation of the field's smoothing, cells of the field, round by round."""
+    color: float
+    """How much red against green counts beside gray values."""
 
 
 STAGES = (
-    Stage(4, 7, 3, 2, (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), (4.0, 3.0, 2.0, 1.5, 1.0, 0.7)),
-    Stage(2, 6, 5, 2, (0.03, 0.1, 0.3, 1.0), (3.0, 2.0, 1.5, 1.0)),
+    Stage(4, 7, 3, 2, (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), (4.0, 3.0, 2.0, 1.5, 1.0, 0.7), color=1.0),
+    Stage(2, 6, 3, 2, (0.03, 0.1, 0.3, 1.0), (3.0, 2.0, 1.5, 1.0), color=0.3),
 )
 
 
 def structure(images: Tensor) -> Tensor:
-    """Histograms (B, 8, H, W) of the directions of gradients of `images` (B, C, H, W), locally normalized."""
-    gray = functional.pad(blur(images.mean(1, keepdim=True), 0.7), (1, 1, 1, 1), mode="replicate")
-    gx = 0.35 * (gray[..., 1:-1, 2:] - gray[..., 1:-1, :-2])
-    gy = 0.35 * (gray[..., 2:, 1:-1] - gray[..., :-2, 1:-1])
-    angles = torch.arange(DIRECTIONS, dtype=gray.dtype, device=gray.device) * (2 * math.pi / DIRECTIONS)
+    """Histograms (B, 8 or 16, H, W) of the directions of gradients of `images` (B, C, H, W), locally normalized.
+
+    The first eight are those of gray values. Of red, green and blue there are eight more, of red minus green: of the
+    edges between skin, lips and hair this keeps what light and shadow do not make. Photos store it blurred.
+    """
+    maps = [_directions(images.mean(1, keepdim=True), smoothing=0.7, flat=0.01)]
+    if images.shape[1] == 3:
+        maps.append(_directions(images[:, :1] - images[:, 1:2], smoothing=1.4, flat=0.005))
+    return torch.cat(maps, 1)
+
+
+def _directions(values: Tensor, smoothing: float, flat: float) -> Tensor:
+    """The histograms (B, 8, H, W) of `values` (B, 1, H, W); gradients well below `flat` are noise, not structure."""
+    values = functional.pad(blur(values, smoothing), (1, 1, 1, 1), mode="replicate")
+    gx = 0.35 * (values[..., 1:-1, 2:] - values[..., 1:-1, :-2])
+    gy = 0.35 * (values[..., 2:, 1:-1] - values[..., :-2, 1:-1])
+    angles = torch.arange(DIRECTIONS, dtype=values.dtype, device=values.device) * (2 * math.pi / DIRECTIONS)
     along = gx * angles.cos().view(1, -1, 1, 1) + gy * angles.sin().view(1, -1, 1, 1)
     # Half a period of a squared cosine around each direction, times the gradient's length.
     histogram = blur(along.clamp_min(0) ** 2 / (gx.square() + gy.square() + 1e-12).sqrt(), 1.0)
     strength = blur(histogram.square().sum(1, keepdim=True), 8.0).sqrt()
-    return histogram / (strength + _FLAT)
+    return histogram / (strength + flat)
 
 
 def find_velocity(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
     """The velocity (B, 2, H / 4, W / 4) whose flow takes pixels of `b` to the corresponding ones of `a`.
 
     Args:
-        a, b: the `structure` (B, 8, H, W) of images, H and W multiples of 8.
+        a, b: the `structure` (B, 8 or 16, H, W) of images, H and W multiples of 8.
         weight: (B, 1, H, W), how much a match counts at each pixel.
     """
     velocity = a.new_zeros(len(a), 2, 1, 1)
     for stage in STAGES:
         f_a, f_b = (functional.avg_pool2d(maps, stage.cell) for maps in (a, b))
+        for maps in (f_a, f_b):
+            maps[:, DIRECTIONS:] *= stage.color
         height, width = (side // stage.stride for side in f_a.shape[-2:])
         # Both are brought halfway, so that neither image is the reference.
         half = resample(velocity / 2, *f_a.shape[-2:])
