@@ -280,7 +280,8 @@ class _Chain:
         if d > MOST_MATRIX:
             metric = _mean_metric(curves, samples).to(dtype).view(pairs, _SAMPLES).mean(1, keepdim=True)
         else:
-            matrices = metrics(curves.decoder, samples, curves.batch_size).to(dtype)
+            # Where derivatives are not finite the curve's energy is not, either, which is reported; eigh would fail.
+            matrices = metrics(curves.decoder, samples, curves.batch_size).to(dtype).nan_to_num(0, 0, 0)
             metric, axes = torch.linalg.eigh(matrices.unflatten(0, (pairs, _SAMPLES)).mean(1))
         metric = metric.clamp_min(torch.finfo(torch.float32).tiny)  # of rounding, eigenvalues may be below zero
         steps = torch.eye(n + 2, n + 1, dtype=dtype, device=nodes.device)[:, 1:].diff(dim=0)

@@ -67,6 +67,19 @@ def test_a_decoder_with_kinks_and_many_dimensions() -> None:
     assert float(energy) < 0.568 * float(most)
 
 
+@pytest.mark.parametrize("method", ["auto", "gauss-newton", "quasi-newton"])
+def test_a_decoder_that_is_not_finite_between_the_ends_is_named(method: Method) -> None:
+    decode = network(16)
+    a, b = torch.randn(2, 2, 16, generator=Generator().manual_seed(0))
+    a[:, 0], b[:, 0] = -1, 1
+
+    def broken(z: Tensor) -> Tensor:
+        return decode(z).where(z[:, :1].abs() > 0.3, torch.nan)
+
+    with pytest.raises(InputError, match="NaN or infinite on the path of pair 0, 1"):
+        geodesic(broken, a, b, method=method)
+
+
 @pytest.mark.parametrize("method", ["gauss-newton", "quasi-newton"])
 def test_both_minimizers_agree(method: Method) -> None:
     a, b = latents(8, 9, seed=1), latents(8, 9, seed=2)
