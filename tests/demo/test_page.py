@@ -259,12 +259,13 @@ def test_a_drawing_and_a_camera_frame_are_taken(page: Page) -> None:
     box = page["#drawing"].bounding_box()
     page.tab.mouse.move(box["x"] + 90, box["y"] + 60)
     page.tab.mouse.down()
-    page.tab.mouse.move(box["x"] + 90, box["y"] + 260, steps=4)
+    # Aslant: whole pixels leave the middle of an upright stroke of two pixels off by exactly the half that is allowed.
+    page.tab.mouse.move(box["x"] + 112, box["y"] + 260, steps=4)
     page.tab.mouse.up()
     page["#draw-use"].click()
     drawn = page.settled().pixels(".end canvas")[0]
     center = float((drawn[16] * torch.arange(32)).sum() / drawn[16].sum())
-    assert center == pytest.approx(16, abs=0.51)  # moved to the middle, as digits are: to whole pixels
+    assert center == pytest.approx(16, abs=0.5)  # moved to the middle, as digits are
     assert drawn[:, :10].max() < 0.1
     page["#camera"].click()
     page["#camera-use"].click()
