@@ -49,6 +49,7 @@ def claimed(folder: Path) -> Generator[None, None, None]:
 
     Raises:
         OutputError: it holds something else, or cannot be written to.
+        KeyboardInterrupt: the run was interrupted; the message says how to go on, if there is a checkpoint.
     """
     try:
         made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -57,10 +58,12 @@ def claimed(folder: Path) -> Generator[None, None, None]:
     claim_folder(folder)
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         for path in made:
             with suppress(OSError):  # not empty
                 path.rmdir()
+        if isinstance(error, KeyboardInterrupt) and not error.args and (folder / CHECKPOINT).is_file():
+            raise KeyboardInterrupt("stopped between the last checkpoint and the end: go on with --resume") from None
         raise
 
 
