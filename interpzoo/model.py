@@ -127,15 +127,11 @@ class InterpolationModel(Saved):
             torch.Size([5, 1, 32, 32])
         """
         measure = measure_of(spacing)
-        if t is not None and measure is not None:
-            raise InputError("t and spacing are both given: expected one of them")
         steps = whole("steps", steps, 2, MOST_FRAMES) if t is None else 0
         a, b = listed(a), listed(b)
         size = self.sizes.fit(a, size)
         z0, z1 = (self._encode_in_chunks(images, size, refine, batch_size) for images in (a, b))
-        codes = self._walk(z0, z1, steps, measure, interpolator, batch_size, t)
-        frames = self._decode_paths(codes, batch_size)
-        warn_if_uneven(frames, measure)
+        frames = self._frames(z0, z1, steps, measure, interpolator, batch_size, t)
         return frames[0] if is_single(a) and is_single(b) else frames
 
     def stream(
@@ -219,11 +215,7 @@ class InterpolationModel(Saved):
         codes = self._encode_in_chunks(images, size, 0, batch_size)
         if len(codes) < 2:
             raise InputError(f"a morph needs at least two images, got {len(codes)}")
-        path = self._through(codes, steps, measure, interpolator, batch_size, t)
-        frames = self._decode_in_chunks(torch.cat([path[:, :-1].flatten(0, 1), path[-1:, -1]]), batch_size)
-        if measure is not None:
-            warn_if_uneven(frames.unfold(0, path.shape[1], path.shape[1] - 1).movedim(-1, 1), measure)
-        return frames
+        return self._frames_through(codes, steps, measure, interpolator, batch_size, t)
 
     @torch.no_grad()
     def grid(
@@ -261,9 +253,8 @@ class InterpolationModel(Saved):
         size = self.sizes.fit(x00, size)
         top, bottom = self._corners(x00, x01, size), self._corners(x10, x11, size)
         sides = self._walk(top, bottom, rows, measure, interpolator, batch_size)
-        frames = self._decode_paths(self._walk(sides[0], sides[1], cols, measure, interpolator, batch_size), batch_size)
-        warn_if_uneven(torch.cat([frames[:, 0][None], frames[:, -1][None]]), measure)
-        warn_if_uneven(frames, measure)
+        frames = self._frames(sides[0], sides[1], cols, measure, interpolator, batch_size)
+        warn_if_uneven(torch.stack([frames[:, 0], frames[:, -1]]), measure)
         return frames
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """Paths between codes, and how their frames are spaced."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,10 +10,10 @@ from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
 from interpzoo.autoencoder import Autoencoder
 from interpzoo.build import build_path
 from interpzoo.config import named
+from interpzoo.drawn import DrawnPaths
 from interpzoo.errors import InputError
-from interpzoo.geometry import even_positions
 from interpzoo.interfaces import Interpolator, Solution
-from interpzoo.spacing import Measure, Spacing, measure_of, measured, warn_if_uneven
+from interpzoo.spacing import Measure, Spacing, measure_of
 from interpzoo.tensors import as_numbers
 from interpzoo.text import quoted
 
@@ -67,9 +68,10 @@ class Paths(Autoencoder):
     ) -> Tensor:
         """The `t` (B, steps) of the frames that `interpolate` gives with the same `spacing`, for paths between codes.
 
-        Frames at even distances are found with about three times the decoding and twice the memory of the frames. Of
-        nine frames the longest step is usually at most 1.1 times the shortest. A path that jumps or stands still has no
-        even steps: its frames are as even as they were found, and `interpolate` warns of a ratio above 2.
+        Frames at even distances are found with at most three times the decoding and the memory of the frames. Of nine
+        frames the longest step is usually at most 1.05 times the shortest, and 1.1 on the most curved paths. A path
+        that jumps or stands still has no even steps: its frames are as even as they were found, and `interpolate` warns
+        of a ratio above 2.
 
         Raises:
             InputError: as `solve`; or `steps` is out of range, or `spacing` is none of the ways to space frames.
@@ -79,7 +81,7 @@ class Paths(Autoencoder):
         if measure is None:
             return _linear(steps).expand(len(z0), -1)
         path = self._path(interpolator).path(z0, z1, model=self)
-        return self._even(path, len(z0), steps, measure, batch_size)
+        return self._drawn(path, measure, batch_size).positions(len(z0), steps).to(self.device, torch.float32)
 
     @torch.no_grad()
     def example_strip(
@@ -102,11 +104,7 @@ class Paths(Autoencoder):
         if self.examples is None or len(self.examples) < 2:
             raise InputError(f"{self.config.name!r} has fewer than two example codes: give two images")
         codes = self.examples[: 2 * min(pairs, len(self.examples) // 2)]
-        measure = measure_of(spacing)
-        paths = self._walk(codes[::2], codes[1::2], steps, measure, interpolator, batch_size, t)
-        frames = self._decode_paths(paths, batch_size)
-        warn_if_uneven(frames, measure)
-        return frames
+        return self._frames(codes[::2], codes[1::2], steps, measure_of(spacing), interpolator, batch_size, t)
 
     @torch.no_grad()
     def walk(
@@ -159,17 +157,34 @@ class Paths(Autoencoder):
         t: Tensor | Sequence[float] | None,
     ) -> tuple[Tensor, Tensor]:
         """Codes as `_walk`, and their positions (T,) or (B, T)."""
-        if t is not None and measure is not None:
-            raise InputError("t and spacing are both given: expected one of them")
+        _refuse_both(t, measure)
         if measure is None:
             t = as_numbers("t", _linear(steps) if t is None else t, self.device)
             return self.interpolate_codes(z0, z1, t, interpolator=interpolator), t
         z0, z1 = self._paired(z0, z1)
         path = self._path(interpolator).path(z0, z1, model=self)
-        t = self._even(path, len(z0), steps, measure, batch_size)
+        t = self._drawn(path, measure, batch_size).positions(len(z0), steps).to(self.device, torch.float32)
         return path(t), t
 
-    def _through(
+    def _frames(
+        self,
+        z0: Tensor,
+        z1: Tensor,
+        steps: int,
+        measure: Measure | None,
+        interpolator: str | Interpolator | None,
+        batch_size: int | None,
+        t: Tensor | Sequence[float] | None = None,
+    ) -> Tensor:
+        """Images (B, steps, C, H, W) of the codes of `_walk`; warns where they should be even and are not."""
+        _refuse_both(t, measure)
+        if measure is None:
+            return self._decode_paths(self._walk(z0, z1, steps, measure, interpolator, batch_size, t), batch_size)
+        z0, z1 = self._paired(z0, z1)
+        path = self._path(interpolator).path(z0, z1, model=self)
+        return self._drawn(path, measure, batch_size).frames(len(z0), steps)
+
+    def _frames_through(
         self,
         codes: Tensor,
         steps: int,
@@ -178,25 +193,22 @@ class Paths(Autoencoder):
         batch_size: int | None,
         t: Tensor | None = None,
     ) -> Tensor:
-        """As `_walk`, (k - 1, steps, *latent_shape) from each of k codes to the next; `t` is (T,)."""
+        """Images ((k - 1) (steps - 1) + 1, C, H, W) through k codes in turn; `t` is (T,). Warns as `_frames`."""
+        _refuse_both(t, measure)
         path = self._path(interpolator).through(codes, model=self)
         if measure is not None:
-            if t is not None:
-                raise InputError("t and spacing are both given: expected one of them")
-            return path(self._even(path, len(codes) - 1, steps, measure, batch_size))
+            return _joined(self._drawn(path, measure, batch_size).frames(len(codes) - 1, steps))
         t = (_linear(steps) if t is None else t).to(self.device)
         self.sizes.check_number((len(codes) - 1) * len(t), self.sizes.of_codes(codes))
-        return path(t)
+        return self._decode_in_chunks(_joined(path(t)), batch_size)
 
-    def _even(
-        self, path: Callable[[Tensor], Tensor], paths: int, steps: int, measure: Measure, batch_size: int | None
-    ) -> Tensor:
-        def points(t: Tensor) -> Tensor:
-            codes = path(t.to(self.device, torch.float32))
-            self.sizes.check_number(paths * t.shape[1], self.sizes.of_codes(codes[:, 0]))
-            return measured(measure, self._decode_paths(codes, batch_size))
+    def _drawn(self, path: Callable[[Tensor], Tensor], measure: Measure, batch_size: int | None) -> DrawnPaths:
+        def codes(t: Tensor) -> Tensor:
+            found = path(t.to(self.device, torch.float32))
+            self.sizes.check_number(found.shape[0] * found.shape[1], self.sizes.of_codes(found[:, 0]))
+            return found
 
-        return even_positions(points, paths, steps).to(self.device, torch.float32)
+        return DrawnPaths(codes, partial(self._decode_in_chunks, batch_size=batch_size), measure)
 
     def _paired(self, z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
         z0, z1 = self._checked_codes(z0), self._checked_codes(z1)
@@ -205,6 +217,16 @@ class Paths(Autoencoder):
 
     def _decode_paths(self, codes: Tensor, batch_size: int | None) -> Tensor:
         return self._decode_in_chunks(codes.flatten(0, 1), batch_size).unflatten(0, codes.shape[:2])
+
+
+def _joined(paths: Tensor) -> Tensor:
+    """One row of k paths (k, T, ...), each of which ends where the next begins."""
+    return torch.cat([paths[:, :-1].flatten(0, 1), paths[-1:, -1]])
+
+
+def _refuse_both(t: object, measure: Measure | None) -> None:
+    if t is not None and measure is not None:
+        raise InputError("t and spacing are both given: expected one of them")
 
 
 def _linear(steps: int) -> Tensor:

@@ -16,6 +16,8 @@ MOST_SQUARED: Final = 1 << 22
 STILL: Final = 1e-4
 """Length of a curve, as a share of the norm of its points, below which it stands still."""
 
+_EVEN: Final = 1.05
+"""Longest chord over shortest, up to which samples that were placed are not placed again."""
 _ITERATIONS: Final = 60
 _SETTLED: Final = 1e-3  # change of the places of positions, in samples, below which they are found
 _TRACE: Final = 1e-9  # of uniform speed, so that positions increase where points coincide
@@ -44,6 +46,18 @@ def place(t: Numbers, squared: Numbers, count: int) -> Numbers:
         if np.abs(u - before).max() < _SETTLED:
             break
     return at(t, u)
+
+
+def place_again(t: Numbers, squared: Numbers, count: int) -> Numbers:
+    """As `place`, where the last `count` - 2 samples were placed by the others: kept where their chords are even."""
+    placed = t.shape[1] - count + 2
+    chain = np.array([0, *range(placed, t.shape[1]), placed - 1])
+    chords = np.sqrt(squared[:, chain[:-1], chain[1:]])
+    uneven = chords.max(1) > _EVEN * chords.min(1)
+    found = t[:, chain]
+    if uneven.any():
+        found[uneven] = place(t[uneven], squared[uneven], count)
+    return found
 
 
 def at(values: Numbers, u: Numbers) -> Numbers:
@@ -86,6 +100,6 @@ def _even(u: Numbers, lengths: Numbers, count: int) -> Numbers:
     lengths = lengths + _TRACE * lengths.mean(1, keepdims=True) + _TINY
     arc = np.concatenate([np.zeros((len(u), 1)), lengths.cumsum(1)], 1)
     wanted = np.linspace(0, 1, count) * arc[:, -1:]
-    side = np.stack([np.searchsorted(inner, row) for inner, row in zip(arc[:, 1:-1], wanted, strict=True)])
+    side = (arc[:, 1:-1, None] < wanted[:, None]).sum(1)
     share = (wanted - np.take_along_axis(arc, side, 1)) / np.take_along_axis(lengths, side, 1)
     return at(u, side + share.clip(0, 1))

@@ -15,16 +15,18 @@ _COLUMNS: Final = 1 << 16  # values of a point that are compared at once
 
 Curve = Callable[[Tensor], Tensor]
 """Positions (B, T) in [0, 1] to the points (B, T, ...) of B curves there."""
+_Place = Callable[[placing.Numbers, placing.Numbers, int], placing.Numbers]
 
 
 @torch.no_grad()
 def even_positions(curve: Curve, curves: int, steps: int) -> Tensor:
     """Positions (B, steps) from exactly 0 to exactly 1, in float64 on the CPU, whose points have even distances.
 
-    Each curve is sampled twice: at even positions, 13 or as many as `steps`, and at those that are found with these.
-    So the work is bounded, for curves that have no even steps as well: positions then are as even as the samples show.
-    Where a curve stands still they are even in t; where it jumps, the longest step is the jump. Between two samples a
-    curve is taken for a random bridge: its chord, and as far aside as samples lie beside the chord of their neighbors.
+    Each curve is sampled twice: at even positions, 13 or as many as `steps`, and at those that are found with these,
+    which stay where their steps differ by at most 5 % and are found anew elsewhere. So the work is bounded, for curves
+    that have no even steps as well: positions then are as even as the samples show. Where a curve stands still they are
+    even in t; where it jumps, the longest step is the jump. Between two samples a curve is taken for a random bridge:
+    its chord, and as far aside as samples lie beside the chord of their neighbors.
 
     Args:
         curve: the curves; the points of one must not depend on the others.
@@ -38,32 +40,34 @@ def even_positions(curve: Curve, curves: int, steps: int) -> Tensor:
     count = min(steps, MOST_PLACED)
     t = torch.linspace(0, 1, max(count, LEAST_SAMPLES), dtype=torch.float64).expand(curves, -1)
     if steps > 2 and curves:
-        origin, first = _sampled(curve, t, None)
-        between = _place(t, first, count)[:, 1:-1]
-        _, second = _sampled(curve, between, origin)
-        moving = first.flatten(1).norm(dim=1) > STILL * origin.flatten(1).norm(dim=1)
-        placed = _place(torch.cat([t, between], 1), first, count, second)
-        t = torch.where(moving.cpu()[:, None], placed, torch.linspace(0, 1, count, dtype=t.dtype))
-    places = torch.linspace(0, 1, steps, dtype=t.dtype).expand(curves, -1) * (t.shape[1] - 1)
-    t = torch.from_numpy(placing.at(t.numpy(), places.numpy()))
+        first = curve(t).flatten(2)
+        placed, length = _placed(placing.place, t, [first], count)
+        moving = length > STILL * first[:, 0].norm(dim=1).cpu()
+        between = placed[:, 1:-1]
+        second = curve(between).flatten(2)
+        placed, _ = _placed(placing.place_again, torch.cat([t, between], 1), [first, second], count)
+        t = torch.where(moving[:, None], placed, torch.linspace(0, 1, count, dtype=t.dtype))
+    if t.shape[1] != steps:
+        places = torch.linspace(0, 1, steps, dtype=t.dtype).expand(curves, -1) * (t.shape[1] - 1)
+        t = torch.from_numpy(placing.at(t.numpy(), places.numpy()))
     t[:, -1] = 1
     return t
 
 
-def _sampled(curve: Curve, t: Tensor, origin: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The first point (B, 1, D) of each curve, and its points at `t` as seen from there, which keeps their digits."""
-    points = curve(t).flatten(2)
-    origin = points[:, :1].clone() if origin is None else origin
-    return origin, points.sub_(origin) if points.is_floating_point() else points - origin
+def _placed(how: _Place, t: Tensor, parts: list[Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """`count` positions of equal chords, given the points (B, k, D) of curves, in several parts, at `t` (B, K).
 
-
-def _place(t: Tensor, points: Tensor, count: int, more: Tensor | None = None) -> Tensor:
-    """`count` positions of equal chords, given the points (B, k, D) of curves and `more`, at `t` (B, K)."""
-    parts = [points] if more is None else [points, more]
+    And the root (B,) of the summed squared distances of each curve's points from its first.
+    """
     at_once = max(1, MOST_SQUARED // t.shape[1] ** 2)
     splits = zip(t.split(at_once), *(part.split(at_once) for part in parts), strict=True)
-    found = [placing.place(some.numpy(), _squared_distances(these).numpy(), count) for some, *these in splits]
-    return torch.from_numpy(np.concatenate(found))
+    found: list[placing.Numbers] = []
+    lengths: list[Tensor] = []
+    for some, *these in splits:
+        squared = _squared_distances(these)
+        found.append(how(some.numpy(), squared.numpy(), count))
+        lengths.append(squared[:, 0].sum(1).sqrt())
+    return torch.from_numpy(np.concatenate(found)), torch.cat(lengths)
 
 
 def _squared_distances(parts: list[Tensor]) -> Tensor:
@@ -72,6 +76,7 @@ def _squared_distances(parts: list[Tensor]) -> Tensor:
     products = torch.zeros(())
     for block in columns:
         points = torch.cat([part.cpu().double() for part in block], 1)
+        points -= points[:, :1].clone()  # as seen from the first of them, which keeps their digits
         products = products + points @ points.mT
     squares = products.diagonal(dim1=1, dim2=2)
     return (squares[:, :, None] + squares[:, None] - 2 * products).clamp(min=0)

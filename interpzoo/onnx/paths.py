@@ -43,12 +43,13 @@ def even_positions(curve: Callable[[Numbers], Array], curves: int, steps: int) -
         first = _flat(curve(t))
         origin = first[:, :1].copy()
         first -= origin
-        between = _place(t, first, count)[:, 1:-1]
+        between = _placed(placing.place, t, first, count)[:, 1:-1]
         both = np.concatenate([first, _flat(curve(between)) - origin], 1)
-        placed = _place(np.concatenate([t, between], 1), both, count)
+        placed = _placed(placing.place_again, np.concatenate([t, between], 1), both, count)
         moving = np.linalg.norm(first, axis=(1, 2)) > STILL * np.linalg.norm(origin, axis=(1, 2))
         t = np.where(moving[:, None], placed, np.linspace(0, 1, count))
-    t = placing.at(t, np.broadcast_to(np.linspace(0, 1, steps) * (t.shape[1] - 1), (curves, steps)))
+    if t.shape[1] != steps:
+        t = placing.at(t, np.broadcast_to(np.linspace(0, 1, steps) * (t.shape[1] - 1), (curves, steps)))
     t[:, -1] = 1
     return t
 
@@ -57,11 +58,11 @@ def _flat(points: Array) -> Numbers:
     return points.reshape(*points.shape[:2], -1).astype(np.float64)
 
 
-def _place(t: Numbers, points: Numbers, count: int) -> Numbers:
+def _placed(how: Callable[[Numbers, Numbers, int], Numbers], t: Numbers, points: Numbers, count: int) -> Numbers:
     at_once = max(1, MOST_SQUARED // t.shape[1] ** 2)
     starts = range(0, len(t), at_once)
     parts = [(t[i : i + at_once], points[i : i + at_once]) for i in starts]
-    return np.concatenate([placing.place(some, _squared_distances(these), count) for some, these in parts])
+    return np.concatenate([how(some, _squared_distances(these), count) for some, these in parts])
 
 
 def _squared_distances(points: Numbers) -> Numbers:

@@ -73,7 +73,7 @@ def ratio(frames: Tensor) -> float:
 def test_steps_between_images_are_even_and_the_ends_are_those_of_the_plain_walk(cubes: InterpolationModel) -> None:
     plain, even = (cubes.interpolate(grey(0), grey(1), spacing=spacing) for spacing in ("linear", "even"))
     assert ratio(plain) > 100
-    assert ratio(even) < 1.01
+    assert ratio(even) < 1.05
     assert torch.equal(even[[0, -1]], plain[[0, -1]])
 
 
@@ -97,6 +97,26 @@ def test_every_path_is_walked_in_even_steps(interpolator: str) -> None:
     assert all(ratio(walk) < 1.1 for walk in frames)
 
 
+@pytest.mark.parametrize(("power", "decoded"), [(2, 20), (6, 27)])
+def test_no_image_is_decoded_twice(power: int, decoded: int) -> None:
+    """Where the first positions found are even enough there are no others; the ends are never decoded again."""
+    counts: list[int] = []
+
+    class Power(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            counts.append(len(z))
+            return (z**power).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+
+    model = wrap(Mean(), Power(), image=(1, 4, 4))
+    model.examples = torch.tensor([[0.0], [1.0]])
+    counts.clear()
+    frames = model.example_strip(spacing="even")[0]
+    assert sum(counts) == decoded
+    where = model.positions(*model.examples.split(1), 9)
+    torch.testing.assert_close(frames[:, 0, 0, 0], where[0] ** power, rtol=0, atol=1e-6)
+    assert ratio(frames) < 1.05
+
+
 def test_a_path_is_searched_for_once(cubes: InterpolationModel) -> None:
     path = Searched(ComponentConfig())
     cubes.interpolate(grey(0), grey(1), interpolator=path, spacing="even")
@@ -115,13 +135,13 @@ def test_distances_can_be_those_of_features(cubes: InterpolationModel) -> None:
 def test_each_part_of_a_morph_and_each_row_of_a_grid_is_even(cubes: InterpolationModel) -> None:
     walk = cubes.morph([grey(0), grey(1), grey(0.5)], 5, spacing="even")
     for part in (walk[:5], walk[4:]):
-        assert ratio(part) < 1.01
+        assert ratio(part) < 1.05
     assert ratio(cubes.morph([grey(0), grey(1)], 5)) > 10
     plane = cubes.grid(grey(0), grey(1), grey(0.5), grey(0.9), 3, 5, spacing="even")
     for line in [*plane, plane[:, 0], plane[:, -1]]:
-        assert ratio(line) < 1.01
+        assert ratio(line) < 1.05
     cubes.examples = torch.tensor([[0.0], [1.0]])
-    assert ratio(cubes.example_strip(spacing="even")[0]) < 1.01
+    assert ratio(cubes.example_strip(spacing="even")[0]) < 1.05
 
 
 def test_where_the_decoder_jumps_a_warning_says_so_and_frames_still_come() -> None:

@@ -1,6 +1,7 @@
 /** Positions at which a walk steps evenly, as `interpzoo.geometry.even_positions` finds them, for one curve. */
 
 const LEAST_SAMPLES = 13;
+const EVEN = 1.05;
 const ITERATIONS = 60;
 const SETTLED = 1e-3;
 const STILL = 1e-4;
@@ -18,7 +19,11 @@ export async function evenPositions(curve: Curve, steps: number): Promise<number
     const both = [...first, ...(await curve(between))];
     const [lengths, origin] = [distancesFrom(first), Math.sqrt(first[0].reduce((sum, x) => sum + x * x, 0))];
     const moves = Math.sqrt(lengths.reduce((sum, x) => sum + x * x, 0)) > STILL * origin;
-    t = moves ? place([...t, ...between], both, steps) : linspace(steps);
+    if (!moves) return linspace(steps);
+    const chain = [first[0], ...both.slice(first.length), first[first.length - 1]];
+    const chords = chain.slice(1).map((point, i) => Math.sqrt(squared(point, chain[i])));
+    if (Math.max(...chords) <= EVEN * Math.min(...chords)) return [0, ...between, 1];
+    t = place([...t, ...between], both, steps);
   }
   t = linspace(steps).map((u) => at(t, u * (t.length - 1)));
   t[steps - 1] = 1;
