@@ -29,14 +29,14 @@ class DrawnPaths:
     def frames(self, paths: int, steps: int) -> Tensor:
         """The images (paths, steps, C, H, W) at these positions; warns where they are not even."""
         t = self.positions(paths, steps)
-        codes = self._codes(t)
-        missing = torch.ones(t.shape, dtype=torch.bool)
+        if not self._seen:  # two frames need no search
+            return self._images(t)
         found = [(t[:, :, None] == where[:, None], images) for where, images in self._seen]
-        for same, _ in found:
-            missing &= ~same.any(2)
-        decoded = self._decode(codes[missing.to(codes.device)])
-        frames = decoded.new_empty(*t.shape, *decoded.shape[1:])
-        frames[missing.to(frames.device)] = decoded
+        missing = ~torch.stack([same.any(2) for same, _ in found]).any(0)
+        images = self._seen[0][1]
+        frames = images.new_empty(*t.shape, *images.shape[2:])
+        if bool(missing.any()):
+            frames[missing.to(frames.device)] = self._decode(self._codes(t)[missing.to(frames.device)])
         for same, images in found:
             path, place, sample = (index.to(frames.device) for index in same.nonzero(as_tuple=True))
             frames[path, place] = images[path, sample]
@@ -44,7 +44,10 @@ class DrawnPaths:
         return frames
 
     def _points(self, t: Tensor) -> Tensor:
-        codes = self._codes(t)
-        images = self._decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+        images = self._images(t)
         self._seen.append((t, images))
         return measured(self._measure, images)
+
+    def _images(self, t: Tensor) -> Tensor:
+        codes = self._codes(t)
+        return self._decode(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
