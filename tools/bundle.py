@@ -46,6 +46,9 @@ EXACT: Final = ("mean-*", "linear-probe", "k-means", "reconstruction-mse", "reco
 _MOVED: Final = 0.01
 """Share by which half precision may move a result."""
 
+_RESTARTED: Final = ("K-means accuracy",)
+"""Results that any change of the codes may move, as their random starts end elsewhere; the linear probe sees the same."""
+
 
 @click.command()
 @click.argument("run", type=click.Path(file_okay=False, exists=True, path_type=Path))
@@ -138,7 +141,7 @@ def change_bundled(names: Iterable[str], change: Callable[[InterpolationModel, P
 
 def _check_moved(exact: Sequence[Result], rounded: Sequence[Result]) -> None:
     for before, after in zip(exact, rounded, strict=True):
-        if abs(after.value - before.value) > _MOVED * abs(before.value):
+        if before.metric not in _RESTARTED and abs(after.value - before.value) > _MOVED * abs(before.value):
             raise click.ClickException(
                 f"{before.metric} moves from {before.value:.6g} to {after.value:.6g} with half precision: "
                 "bundle without --half"
