@@ -3,7 +3,8 @@
 Gradient directions, of gray values and of red against green, are compared at every displacement of a window (a cost
 volume), and a smooth field is fitted to these costs by alternating between the best displacement of each cell, near the
 field, and the smoothing of the field: the coupled convex scheme of Steinbruecker, Pock and Cremers (ICCV 2009), with
-costs both ways and inverse fields as in Siebert, Hansen and Heinrich (ConvexAdam, 2021).
+costs both ways and inverse fields as in Siebert, Hansen and Heinrich (ConvexAdam, 2021). As there, gradient descent
+then moves the field by parts of a pixel.
 """
 
 import math
@@ -17,6 +18,15 @@ from interpzoo_metamorphosis.fields import blur, exponential, joined, logarithm,
 
 DIRECTIONS = 8
 _SOFTNESS = 0.05
+
+_ROUNDS = 20
+"""Steps of the descent."""
+_RATE = 0.1
+"""Length of its first step, pixels of the field; the last is a twentieth of that."""
+_COLOR = 0.7
+"""How much red against green counts beside gray values, at the size of the images."""
+_STIFFNESS = 0.5
+"""Weight of the velocity's squared differences between neighbors beside the mean cost of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,31 @@ def find_velocity(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
         counts = None if weight is None else functional.adaptive_avg_pool2d(weight, (height, width))
         rest = logarithm(*_search(f_a, f_b, stage, velocity, counts))
         velocity = joined(velocity, rest)
-    return velocity
+    return _descended(velocity, a, b, weight)
+
+
+def _descended(velocity: Tensor, a: Tensor, b: Tensor, weight: Tensor | None) -> Tensor:
+    """`velocity` after steps down the cost of the pixels that it brings together, by the optimizer Adam."""
+    with torch.inference_mode(False), torch.enable_grad():
+        color = a.new_ones(a.shape[1], 1, 1)
+        color[DIRECTIONS:] = _COLOR
+        a, b, weight = a * color, b * color, None if weight is None else weight.clone()
+        velocity = velocity.clone().requires_grad_(True)
+        adam = torch.optim.Adam([velocity], lr=_RATE)
+        slower = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 1 / _ROUNDS, total_iters=_ROUNDS - 1)
+        for _ in range(_ROUNDS):
+            halves = (resample(exponential(sign * velocity / 2), *a.shape[-2:]) for sign in (1, -1))
+            moved_a, moved_b = (warp(maps, half) for maps, half in zip((a, b), halves, strict=True))
+            costs = _cost((moved_a - moved_b).square().sum(1, keepdim=True))
+            if weight is not None:
+                costs = costs * weight
+            bends = [velocity.diff(dim=dim).square().flatten(1).mean(1) for dim in (2, 3)]
+            # Pairs are summed, so that none depends on the others.
+            total = (costs.flatten(1).mean(1) + _STIFFNESS * torch.stack(bends).sum(0)).sum()
+            (velocity.grad,) = torch.autograd.grad(total, velocity)
+            adam.step()
+            slower.step()
+        return velocity.detach()
 
 
 def _search(f_a: Tensor, f_b: Tensor, stage: Stage, base: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -119,11 +153,15 @@ def _cost_volume(reference: Tensor, moving: Tensor, stage: Stage) -> tuple[Tenso
     for dy in range(2 * reach + 1):
         for dx in range(2 * reach + 1):
             distance = (padded[:, :, dy : dy + height, dx : dx + width] - moving).square().sum(1, keepdim=True)
-            # What has no counterpart costs 1 at most, wherever it is put.
-            cost = functional.avg_pool2d(_average(1 - (-distance).exp(), stage.window), stage.stride)
+            cost = functional.avg_pool2d(_average(_cost(distance), stage.window), stage.stride)
             costs.append(_average(cost, 3))
             shifts.append(((dx - reach) / stage.stride, (dy - reach) / stage.stride))
     return torch.cat(costs, 1), reference.new_tensor(shifts)
+
+
+def _cost(distance: Tensor) -> Tensor:
+    """What it costs to match structure at squared distances: at most 1, wherever what has no counterpart is put."""
+    return 1 - (-distance).exp()
 
 
 def _average(maps: Tensor, window: int) -> Tensor:
