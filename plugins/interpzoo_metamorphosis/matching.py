@@ -23,8 +23,6 @@ _ROUNDS = 20
 """Steps of the descent."""
 _RATE = 0.1
 """Length of its first step, pixels of the field; the last is a twentieth of that."""
-_COLOR = 0.7
-"""How much red against green counts beside gray values, at the size of the images."""
 _STIFFNESS = 0.5
 """Weight of the velocity's squared differences between neighbors beside the mean cost of a pixel."""
 
@@ -107,7 +105,7 @@ def _descended(velocity: Tensor, a: Tensor, b: Tensor, weight: Tensor | None) ->
     """`velocity` after steps down the cost of the pixels that it brings together, by the optimizer Adam."""
     with torch.inference_mode(False), torch.enable_grad():
         color = a.new_ones(a.shape[1], 1, 1)
-        color[DIRECTIONS:] = _COLOR
+        color[DIRECTIONS:] = STAGES[-1].color
         a, b, weight = a * color, b * color, None if weight is None else weight.clone()
         velocity = velocity.clone().requires_grad_(True)
         adam = torch.optim.Adam([velocity], lr=_RATE)
