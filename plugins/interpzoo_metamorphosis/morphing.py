@@ -16,7 +16,7 @@ _LONGEST, _SHORTEST = 256, 128
 """The correspondence is searched for at a size whose longer side, in pixels, is between the two."""
 _MULTIPLE = 8
 AT_ONCE = 16
-"""Pairs that are matched at once: bounds the memory at about 10 MB a pair."""
+"""Pairs that are matched at once: bounds the memory, at about 50 MB a pair."""
 _LEAST_DETERMINANT = 0.05
 
 
