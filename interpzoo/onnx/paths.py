@@ -38,7 +38,7 @@ def slerp(z0: Array, z1: Array, t: Numbers) -> Array:
 def even_positions(curve: Callable[[Numbers], Array], curves: int, steps: int) -> Numbers:
     """As `interpzoo.geometry.even_positions`: positions (B, steps) at which points of curves have even distances."""
     count = min(steps, MOST_PLACED)
-    t = np.broadcast_to(np.linspace(0, 1, max(count, LEAST_SAMPLES)), (curves, max(count, LEAST_SAMPLES)))
+    t = np.tile(np.linspace(0, 1, max(count, LEAST_SAMPLES)), (curves, 1))
     if steps > 2 and curves:
         first = _flat(curve(t))
         origin = first[:, :1].copy()

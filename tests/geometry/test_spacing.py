@@ -108,7 +108,7 @@ def test_curves_of_a_batch_do_not_depend_on_each_other() -> None:
 
 
 def test_no_curves_and_two_points_need_no_search() -> None:
-    assert even_positions(circle, 0, 9).shape == (0, 9)
+    assert [even_positions(circle, 0, steps).shape for steps in (2, 9, 20)] == [(0, 2), (0, 9), (0, 20)]
     assert even_positions(circle, 3, 2).tolist() == [[0, 1]] * 3
 
 

@@ -27,6 +27,7 @@ def test_even_positions_are_those_of_torch(steps: int) -> None:
 
     found = paths.even_positions(lambda t: curve(torch.from_numpy(t.copy())).numpy(), 4, steps)
     assert np.allclose(found, even_positions(curve, 4, steps).numpy(), atol=1e-6)
+    assert paths.even_positions(lambda t: t[..., None], 0, steps).shape == (0, steps)
     assert (found[:, 0] == 0).all()
     assert (found[:, -1] == 1).all()
     assert (np.diff(found) > 0).all()
