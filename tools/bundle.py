@@ -47,7 +47,7 @@ _MOVED: Final = 0.01
 """Share by which half precision may move a result."""
 
 _RESTARTED: Final = ("K-means accuracy",)
-"""Results that any change of the codes may move, as their random starts end elsewhere; the linear probe sees the same."""
+"""Results that any change of codes may move, as their random starts end elsewhere; the linear probe sees the same."""
 
 
 @click.command()
