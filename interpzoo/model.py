@@ -252,7 +252,7 @@ class InterpolationModel(Saved):
         x00, x01, x10, x11 = map(listed, (x00, x01, x10, x11))
         size = self.sizes.fit(x00, size)
         top, bottom = self._corners(x00, x01, size), self._corners(x10, x11, size)
-        sides = self._walk(top, bottom, rows, measure, interpolator, batch_size)
+        sides, _ = self._placed(top, bottom, rows, measure, interpolator, batch_size, None)
         frames = self._frames(sides[0], sides[1], cols, measure, interpolator, batch_size)
         warn_if_uneven(torch.stack([frames[:, 0], frames[:, -1]]), measure)
         return frames

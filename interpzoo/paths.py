@@ -17,6 +17,9 @@ from interpzoo.spacing import Measure, Spacing, measure_of
 from interpzoo.tensors import as_numbers
 from interpzoo.text import quoted
 
+_Path = Callable[[Tensor], Tensor]
+"""Positions (T,) or (B, T) to codes (B, T, *latent_shape)."""
+
 
 class Paths(Autoencoder):
     """Base of `InterpolationModel`, which sets the attributes: codes between codes."""
@@ -133,18 +136,10 @@ class Paths(Autoencoder):
             raise InputError(f"interpolator = {quoted(path)}: expected a registered name or an Interpolator")
         return path
 
-    def _walk(
-        self,
-        z0: Tensor,
-        z1: Tensor,
-        steps: int,
-        measure: Measure | None,
-        interpolator: str | Interpolator | None,
-        batch_size: int | None,
-        t: Tensor | Sequence[float] | None = None,
-    ) -> Tensor:
-        """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured, or at `t`."""
-        return self._placed(z0, z1, steps, measure, interpolator, batch_size, t)[0]
+    def _between(self, z0: Tensor, z1: Tensor, interpolator: str | Interpolator | None) -> tuple[_Path, int]:
+        """Paths from `z0` to `z1`, and how many they are."""
+        z0, z1 = self._paired(z0, z1)
+        return self._path(interpolator).path(z0, z1, model=self), len(z0)
 
     def _placed(
         self,
@@ -156,14 +151,16 @@ class Paths(Autoencoder):
         batch_size: int | None,
         t: Tensor | Sequence[float] | None,
     ) -> tuple[Tensor, Tensor]:
-        """Codes as `_walk`, and their positions (T,) or (B, T)."""
+        """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured, or at `t`.
+
+        And their positions (T,) or (B, T).
+        """
         _refuse_both(t, measure)
         if measure is None:
             t = as_numbers("t", _linear(steps) if t is None else t, self.device)
             return self.interpolate_codes(z0, z1, t, interpolator=interpolator), t
-        z0, z1 = self._paired(z0, z1)
-        path = self._path(interpolator).path(z0, z1, model=self)
-        t = self._drawn(path, measure, batch_size).positions(len(z0), steps).to(self.device, torch.float32)
+        path, paths = self._between(z0, z1, interpolator)
+        t = self._drawn(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
         return path(t), t
 
     def _frames(
@@ -176,13 +173,12 @@ class Paths(Autoencoder):
         batch_size: int | None,
         t: Tensor | Sequence[float] | None = None,
     ) -> Tensor:
-        """Images (B, steps, C, H, W) of the codes of `_walk`; warns where they should be even and are not."""
-        _refuse_both(t, measure)
+        """Images (B, steps, C, H, W) of the codes of `_placed`; warns where they should be even and are not."""
         if measure is None:
-            return self._decode_paths(self._walk(z0, z1, steps, measure, interpolator, batch_size, t), batch_size)
-        z0, z1 = self._paired(z0, z1)
-        path = self._path(interpolator).path(z0, z1, model=self)
-        return self._drawn(path, measure, batch_size).frames(len(z0), steps)
+            return self._decode_paths(self._placed(z0, z1, steps, None, interpolator, batch_size, t)[0], batch_size)
+        _refuse_both(t, measure)
+        path, paths = self._between(z0, z1, interpolator)
+        return self._drawn(path, measure, batch_size).frames(paths, steps)
 
     def _frames_through(
         self,
@@ -202,7 +198,7 @@ class Paths(Autoencoder):
         self.sizes.check_number((len(codes) - 1) * len(t), self.sizes.of_codes(codes))
         return self._decode_in_chunks(_joined(path(t)), batch_size)
 
-    def _drawn(self, path: Callable[[Tensor], Tensor], measure: Measure, batch_size: int | None) -> DrawnPaths:
+    def _drawn(self, path: _Path, measure: Measure, batch_size: int | None) -> DrawnPaths:
         def codes(t: Tensor) -> Tensor:
             found = path(t.to(self.device, torch.float32))
             self.sizes.check_number(found.shape[0] * found.shape[1], self.sizes.of_codes(found[:, 0]))
