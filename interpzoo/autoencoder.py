@@ -23,7 +23,11 @@ from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import check_floats
 
-_CHUNK_ELEMENTS: Final = 1 << 19  # values decoded at once: bounds the memory, and keeps activations in the caches
+_VALUES_AT_ONCE: Final = 1 << 19
+"""Values of images encoded or decoded at once, which bounds the memory."""
+_PIXELS_AT_ONCE: Final = 1 << 15
+"""The same in pixels, for each thread of a CPU: what one layer gives the next then stays in the caches. Measured by
+benchmarks/networks.py; twice and half as many are about as fast, ten times as many take up to twice the time."""
 
 
 @contextmanager
@@ -153,7 +157,7 @@ class Autoencoder(nn.Module):
             raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
         images, first = opened(images)
         spec = self.sizes.spec(self.sizes.fit(first, None))
-        parts = batches(images, spec, _chunk(spec.shape), self._border)
+        parts = batches(images, spec, self._at_once(spec.shape), self._border)
         return torch.cat([self._distances(self.fitness, x, self._encode(x, 0)) for x in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -214,8 +218,8 @@ class Autoencoder(nn.Module):
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
                 "so that codes cannot be refined: leave refine at 0"
             )
-        chunk, onto = _chunk(x.shape[1:]), None if self.space is None else self.space.project
-        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=chunk, onto=onto)
+        at_once, onto = self._at_once(x.shape[1:]), None if self.space is None else self.space.project
+        return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=at_once, onto=onto)
 
     def _valid(self, z: Tensor) -> Tensor:
         return z if self.space is None else self.space.project(z)
@@ -257,7 +261,7 @@ class Autoencoder(nn.Module):
         distances: list[Tensor] = []
         spec = self.sizes.spec(self.sizes.fit(first, size))
         codes: list[Tensor] = []
-        for x in batches(images, spec, _chunk(spec.shape, batch_size), self._border):
+        for x in batches(images, spec, self._at_once(spec.shape, batch_size), self._border):
             with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
                 codes.append(self._encode(x, refine))
             if picture and self.fitness is not None:
@@ -274,12 +278,14 @@ class Autoencoder(nn.Module):
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
-        at_once = _chunk(self.sizes.of_codes(codes).shape, batch_size)
+        at_once = self._at_once(self.sizes.of_codes(codes).shape, batch_size)
         return torch.cat([self._decode(part) for part in codes.split(at_once)])
 
-
-def _chunk(shape: Sequence[int], batch_size: int | None = None) -> int:
-    """How many images of a shape (C, H, W) are encoded or decoded at once."""
-    if batch_size is not None:
-        return whole("batch_size", batch_size, 1, MOST_AT_ONCE)
-    return max(1, _CHUNK_ELEMENTS // math.prod(shape))
+    def _at_once(self, shape: Sequence[int], batch_size: int | None = None) -> int:
+        """How many images of a shape (C, H, W) are encoded or decoded at once."""
+        if batch_size is not None:
+            return whole("batch_size", batch_size, 1, MOST_AT_ONCE)
+        most = _VALUES_AT_ONCE // math.prod(shape)
+        if self.device.type == "cpu":
+            most = min(most, max(2, torch.get_num_threads()) * _PIXELS_AT_ONCE // math.prod(shape[1:]))
+        return max(1, most)

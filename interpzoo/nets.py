@@ -7,6 +7,7 @@ the conversion from and to [0, 1] is inside.
 """
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -33,9 +34,12 @@ def signed(x: Tensor) -> Tensor:
 
 
 def activation(name: Activation) -> nn.Module:
-    """The module of that name; leaky ReLU has the slope 0.2 of TensorFlow, not torch's 0.01."""
-    modules = {"leaky_relu": lambda: nn.LeakyReLU(_SLOPE), "elu": nn.ELU, "silu": nn.SiLU}
-    return modules[name]()
+    """The module of that name; leaky ReLU has the slope 0.2 of TensorFlow, not torch's 0.01.
+
+    It overwrites its input, which has to be what a layer has just computed; derivatives stay what they are.
+    """
+    modules = {"leaky_relu": partial(nn.LeakyReLU, _SLOPE), "elu": nn.ELU, "silu": nn.SiLU}
+    return modules[name](inplace=True)
 
 
 def official_init(module: nn.Module) -> None:
@@ -258,6 +262,8 @@ class DoublingConv2d(nn.Conv2d):
 
     @override
     def forward(self, input: Tensor) -> Tensor:
+        if input.dtype == torch.bfloat16:  # which CPUs convolve fast and transpose slowly
+            return super().forward(interpolate(input, scale_factor=2))
         kernel = pad(self.weight, (1, 1, 1, 1))
         kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
         kernel = kernel[..., 1:] + kernel[..., :-1]

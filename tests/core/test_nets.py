@@ -171,6 +171,36 @@ def test_doubling_is_upsampling_and_convolving() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+def test_doubling_is_the_same_in_bfloat16() -> None:
+    doubling = DoublingConv2d(3, 4, 3, padding=1)
+    x = torch.randn(2, 3, 3, 5, generator=Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = doubling(x.bfloat16())
+    assert rounded.dtype == torch.bfloat16
+    torch.testing.assert_close(rounded.float(), doubling(x), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch's own forward mode
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "silu"])
+def test_overwriting_activations_have_the_derivatives_of_others(name: Activation) -> None:
+    convolution = nn.Conv2d(2, 3, 3).double()
+    apart = activation(name)
+    apart.inplace = False
+    x, direction = torch.randn(2, 2, 2, 4, 4, generator=Generator().manual_seed(0), dtype=torch.float64)
+    x.requires_grad_()
+    answers: list[list[Tensor]] = []
+    for network in (nn.Sequential(convolution, activation(name)), nn.Sequential(convolution, apart)):
+        y = network(x)
+        (first,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+        second = torch.autograd.grad(first.square().sum(), (x, convolution.weight))
+        with forward_ad.dual_level():
+            moved = forward_ad.unpack_dual(network(forward_ad.make_dual(x.detach(), direction))).tangent
+        with torch.no_grad():
+            answers.append([y, first, *second, moved, network(x)])
+    for ours, theirs in zip(*answers, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
 def test_leaky_relu_has_the_slope_of_tensorflow() -> None:
     assert activation("leaky_relu")(torch.tensor([-1.0, 2.0])).tolist() == pytest.approx([-0.2, 2.0])
 
@@ -178,7 +208,7 @@ def test_leaky_relu_has_the_slope_of_tensorflow() -> None:
 @pytest.mark.parametrize("name", ["elu", "silu"])
 def test_smooth_activations_have_a_second_derivative(name: Activation) -> None:
     x = torch.tensor([-0.5], requires_grad=True)
-    (first,) = torch.autograd.grad(activation(name)(x).sum(), x, create_graph=True)
+    (first,) = torch.autograd.grad(activation(name)(1 * x).sum(), x, create_graph=True)  # a leaf cannot be overwritten
     (second,) = torch.autograd.grad(first.sum(), x)
     assert second != 0
 

@@ -355,12 +355,25 @@ class TestBatches:
             assert max(seen) == 2
             assert sum(seen) in (5, 6)
 
-    @pytest.mark.parametrize(("size", "most"), [((3, 256, 256), 2), ((3, 512, 512), 1), ((1, 32, 32), 512)], ids=str)
-    def test_the_default_batch_size_depends_on_the_image_size(self, size: tuple[int, int, int], most: int) -> None:
+    @pytest.mark.parametrize(
+        ("size", "threads", "most"),
+        [
+            ((3, 256, 256), 1, 1),
+            ((1, 32, 32), 1, 64),
+            ((1, 32, 32), 4, 128),
+            ((3, 64, 64), 2, 16),
+            ((3, 32, 32), 64, 170),
+        ],
+        ids=str,
+    )
+    def test_the_default_batch_size_depends_on_the_image_size(
+        self, size: tuple[int, int, int], threads: int, most: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
         model = wrap(Mean(), Spread(size), image=size)
         decoder = Counting(model.decoder, model.config.image, (1,))
         model.decoder = decoder
-        model.reconstruct(torch.zeros(1, *size).expand(min(most + 1, 600), *size))
+        model.reconstruct(torch.zeros(1, *size).expand(most + 1, *size))
         assert decoder.calls == [most, 1]
 
     @pytest.mark.parametrize("batch_size", [0, -1])
