@@ -13,9 +13,11 @@ INTERRUPTED = 130
 def main() -> NoReturn:
     """Run the command in `sys.argv` and exit: 0 on success, 2 after an error of the user's, 130 after Ctrl-C."""
     try:
+        from interpzoo.cli.allocator import keep_freed_memory
         from interpzoo.cli.app import ignored, run
         from interpzoo.cli.streams import keep_output, open_all
 
+        keep_freed_memory()
         open_all()
         keep_output()
         sys.unraisablehook = ignored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -93,3 +94,14 @@ def test_an_error_of_the_operating_system_is_one_line(cli: Cli) -> None:
     done = cli.python("-c", limit)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told so")
+@pytest.mark.parametrize(("chosen", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False)], ids=str)
+def test_freed_memory_is_used_again_unless_the_user_chose(cli: Cli, chosen: dict[str, str], kept: bool) -> None:
+    code = f"import os, resource; from interpzoo.cli.allocator import keep_freed_memory; os.environ.update({chosen})\n"
+    code += "keep_freed_memory()\n"
+    code += "def faults():\n    b'.' * 2**26\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+    code += "faults(); before = faults(); print(faults() - before)"
+    done = cli.python("-c", code)
+    assert (int(done.stdout) < 2**26 // 4096 // 10) is kept, done.stderr
