@@ -62,12 +62,21 @@ def _truth(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
 
 def _nearest(task: Task, pairs: Pairs, positions: Tensor) -> Tensor:
     """Training images, also at the ends, by squared error."""
-    wanted = (_truth if task.has_truth else _blend)(task, pairs, positions).flatten(0, 1)
     images = task.training_images
     flat = images.flatten(1)
     half = flat.square().sum(1) / 2
-    rows = torch.cat([(part.flatten(1) @ flat.T - half).argmax(1) for part in wanted.split(_CHUNK)])
-    return images[rows].unflatten(0, (len(pairs), len(positions)))
+    if task.has_truth:
+        wanted = _truth(task, pairs, positions).flatten(0, 1)
+        rows = torch.cat([(part.flatten(1) @ flat.T - half).argmax(1) for part in wanted.split(_CHUNK)])
+    else:  # the products of a blend are the blends of the products
+        parts = zip(pairs.first.flatten(1).split(_CHUNK), pairs.last.flatten(1).split(_CHUNK), strict=True)
+        rows = torch.cat([_nearest_blends(first @ flat.T, last @ flat.T, half, positions) for first, last in parts])
+    return images[rows.flatten()].unflatten(0, (len(pairs), len(positions)))
+
+
+def _nearest_blends(first: Tensor, last: Tensor, half: Tensor, positions: Tensor) -> Tensor:
+    """Rows (N, T) of M images: products of the ends (N, M) with them, half of their squares (M,), positions (T,)."""
+    return torch.stack([(torch.lerp(first, last, t) - half).argmax(1) for t in positions], 1)
 
 
 _PATHS: Final[dict[Control, Callable[[Task, Pairs, Tensor], Tensor]]] = {

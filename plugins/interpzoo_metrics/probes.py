@@ -77,13 +77,13 @@ class _Reader(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(channels, _WIDTH, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(_WIDTH, 2 * _WIDTH, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(2 * _WIDTH, 2 * _WIDTH, 3, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
         )
-        self.read = nn.Sequential(nn.Linear(4 * _WIDTH, _WIDTH), nn.LeakyReLU(0.2), nn.Linear(_WIDTH, 1))
+        self.read = nn.Sequential(nn.Linear(4 * _WIDTH, _WIDTH), nn.LeakyReLU(0.2, inplace=True), nn.Linear(_WIDTH, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.layers(x)

@@ -95,6 +95,16 @@ def test_no_end_of_a_pair_is_among_the_images_that_frames_are_compared_with() ->
     assert len(task.reference) == 54  # and all of the training images
 
 
+def test_the_nearest_image_is_that_of_least_squared_error() -> None:
+    images = tiny_task().training_images
+    task = Task(Component(name="mine"), first_image(), TINY, data=Mine(images[:40], images[40:]))
+    blends, nearest = (
+        Evaluation(task, ControlCandidate(name)).frames.flatten(0, 1).flatten(1) for name in ("blend", "nearest")
+    )
+    expected = torch.cdist(blends.double(), images[40:].flatten(1).double()).amin(1)
+    torch.testing.assert_close((blends - nearest).double().norm(dim=1), expected, rtol=1e-4, atol=1e-4)
+
+
 class Mine(DataSet[ComponentConfig]):
     """Images without ground truth."""
 
@@ -208,6 +218,14 @@ def test_models_of_one_name_have_separate_records(tmp_path: Path) -> None:
     assert len({record.weights for record in found.values()}) == 3
     assert len({record.scores["in-between-mse"].value for record in found.values()}) == 3
     assert {r.candidate: r for r in records if not r.control} == found
+
+
+def test_models_whose_paths_are_searched_for_are_begun_first(tmp_path: Path) -> None:
+    folders = [
+        own_training(tmp_path / path, interpolator=path) for path in ("slerp", "geodesic", "mixup", "metamorphosis")
+    ]
+    (job,) = jobs_of([str(folder) for folder in folders])
+    assert [*job.models] == ["geodesic", "metamorphosis", "slerp", "mixup"]
 
 
 def test_a_model_is_named_as_its_config_if_no_other_is(tmp_path: Path) -> None:
