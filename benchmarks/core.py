@@ -5,9 +5,12 @@ else the machine does falls on both sides; the ratio is the median of the ratios
 
 - load: against building the same networks on the meta device by hand, one SHA-256 of the weights file, and safetensors
   with assign.
-- interpolate: 64 pairs x 9 frames, against encode twice, lerp, one decode under inference mode.
-- step: one ACAI training step, against the same losses and optimisers in a plain loop.
-- pythae (where it is installed): its `interpolate` on a network of its own, against the same floor on that network.
+- step: one ACAI training step, against the same losses and optimisers in a plain loop on plainly written networks, in
+  bfloat16 where the CPU has it, and in float32.
+- pythae (where it is installed): its `interpolate` on a network of its own (64 pairs x 9 frames), against encode twice,
+  lerp, one decode under inference mode.
+
+What encoding, decoding and `interpolate` take is in benchmarks/networks.py.
 """
 
 from __future__ import annotations
@@ -21,15 +24,17 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from networks import plain, plain_layers
 from safetensors.torch import load_file
 from torch import nn
+from training import Noise
 
 import interpzoo
 from interpzoo.build import build_component
-from interpzoo.interfaces import DataSet, Regularizer
+from interpzoo.interfaces import Regularizer
 from interpzoo.nets import ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
 from interpzoo.pretrained.folder import WEIGHTS
 from interpzoo.pretrained.locate import locate
@@ -54,7 +59,7 @@ def compare(name: str, ours: Run, floor: Run, pairs: int) -> None:
         times.append((middle - start, time.perf_counter() - middle))
     first, second = (statistics.median(column) * 1e3 for column in zip(*times, strict=True))
     ratio = statistics.median(a / b for a, b in times)
-    print(f"{name:34s} {first:9.2f} ms   floor {second:9.2f} ms   ratio {ratio:5.2f}   ({pairs} pairs)")  # noqa: T201
+    print(f"{name:40s} {first:9.2f} ms   floor {second:9.2f} ms   ratio {ratio:5.2f}   ({pairs} pairs)")  # noqa: T201
 
 
 def bench_load(name: str, pairs: int) -> None:
@@ -75,48 +80,38 @@ def bench_load(name: str, pairs: int) -> None:
     compare(f"load {name}", lambda: interpzoo.load(name), floor, pairs)
 
 
-def bench_interpolate(name: str, pairs: int) -> None:
-    """`interpolate` against mean-encode, lerp and one decode."""
-    model = interpzoo.load(name)
-    a, b = torch.rand(2, 64, *model.config.image.shape, generator=torch.Generator().manual_seed(0))
-
-    @torch.inference_mode()
-    def floor() -> torch.Tensor:
-        z0, z1 = model.encoder(a), model.encoder(b)
-        t = torch.linspace(0, 1, 9).view(1, 9, *(1 for _ in model.latent_shape))
-        return model.decoder(torch.lerp(z0[:, None], z1[:, None], t).flatten(0, 1)).unflatten(0, (64, 9))
-
-    compare(f"interpolate 64 x 9, {name}", lambda: model.interpolate(a, b, steps=9), floor, pairs)
-
-
-def bench_step(recipe_name: str, pairs: int) -> None:
+def bench_step(recipe_name: str, precision: Literal["auto", "float32"], pairs: int) -> None:
     """One training step against a plain loop with the same losses."""
     recipe = load_recipe(recipe_name)
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"precision": precision})})
     model, twin = interpzoo.create(recipe), interpzoo.create(recipe)
-    data = build_component(DataSet, recipe.data, recipe.image, None)
+    size, rate = recipe.training.batch_size, recipe.training.optimizer.learning_rate
+    data = Noise(recipe.image, size)
     regularizer, other = (
         build_component(Regularizer, recipe.regularizer, recipe.image, model.latent_shape) for _ in range(2)
     )
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(recipe, model, regularizer, data, Workers(), Path(folder))
         step = trainer.step
-        networks = [twin.encoder, twin.decoder]
-        parameters = [p for network in networks for p in network.parameters()]
+        twin.encoder, twin.decoder = plain(twin.encoder), plain(twin.decoder)
+        other.critic = plain_layers(other.critic)
+        parameters = [p for network in (twin.encoder, twin.decoder) for p in network.parameters()]
         critic = [*other.parameters()]
-        for module in (twin, other):
-            module.to(memory_format=torch.channels_last)
-        optimizers = [torch.optim.Adam(group, lr=4e-4, fused=True) for group in (parameters, critic)]
+        placed: Any = other.to
+        placed(memory_format=torch.channels_last)
+        optimizers = [torch.optim.Adam(group, lr=rate, fused=True) for group in (parameters, critic)]
         average = torch.optim.swa_utils.AveragedModel(
             twin, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.999), use_buffers=True
         )
         generator = torch.Generator().manual_seed(0)
+        reduced = precision == "auto" and trainer.workers.has_fast_bfloat16
 
         def floor() -> None:
-            x = data.train(torch.arange(64), generator)["image"].contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            x = data.train(torch.arange(size), generator)["image"].contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
                 z = twin.encoder(x)
                 y = twin.decoder(z)
-                alpha = 0.5 - (torch.rand(64, generator=generator) - 0.5).abs()
+                alpha = 0.5 - (torch.rand(size, generator=generator) - 0.5).abs()
                 w = alpha.view(-1, 1, 1, 1)
                 estimate = other.d(twin.decoder(w * z + (1 - w) * z.flip(0)))
                 first = 4 * (x - y.float()).square().mean() + 0.5 * estimate.square().mean()
@@ -135,7 +130,8 @@ def bench_step(recipe_name: str, pairs: int) -> None:
             first.item(), second.item()
 
         index = iter(range(10**9))
-        compare(f"training step, {recipe_name}", lambda: step(next(index)), floor, pairs)
+        name = "bfloat16" if reduced else "float32"
+        compare(f"training step, {recipe_name}, {name}", lambda: step(next(index)), floor, pairs)
 
 
 def bench_pythae(pairs: int) -> None:
@@ -187,15 +183,16 @@ def main() -> None:
     """Run all comparisons."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="acai-mnist")
-    parser.add_argument("--recipe", default="acai-lines")
+    parser.add_argument("--recipe", action="append", help="acai-lines and acai-celeba by default")
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} threads")  # noqa: T201
     bench_load(options.model, options.pairs)
-    bench_interpolate(options.model, options.pairs)
-    bench_step(options.recipe, options.pairs)
+    for recipe in options.recipe or ["acai-lines", "acai-celeba"]:
+        bench_step(recipe, "auto", options.pairs)
+        bench_step(recipe, "float32", options.pairs)
     if importlib.util.find_spec("pythae") is not None:
         bench_pythae(options.pairs)
 

@@ -41,21 +41,27 @@ _REST: Final = 0.05
 
 
 def plain(network: Encoder | Decoder) -> nn.Module:
-    """A copy of one of the core's networks with one layer after the other."""
+    """A copy of one of the core's networks with one layer after the other, in channels_last layout."""
     written = copy.deepcopy(network)
-    layers: list[nn.Module] = []
-    for layer in network.layers.children():  # pyright: ignore[reportAttributeAccessIssue]
-        if isinstance(layer, DoublingConv2d):
-            layers.append(nn.Upsample(scale_factor=2))
-        if isinstance(layer, nn.Conv2d):
-            convolution = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding)
-            convolution.load_state_dict(layer.state_dict())
-            layers.append(convolution)
-        elif not isinstance(layer, nn.Identity):
-            layers.append(nn.LeakyReLU(layer.negative_slope) if isinstance(layer, nn.LeakyReLU) else layer)
-    written.layers = nn.Sequential(*layers)
+    written.layers = plain_layers(network.layers)  # pyright: ignore[reportAttributeAccessIssue]
     placed: Any = written.to
-    return placed(memory_format=torch.channels_last).eval()
+    return placed(memory_format=torch.channels_last)
+
+
+def plain_layers(layers: nn.Module) -> nn.Sequential:
+    """Copies of layers, to run one after the other."""
+    written: list[nn.Module] = []
+    for layer in layers.children():
+        if isinstance(layer, DoublingConv2d):
+            written.append(nn.Upsample(scale_factor=2))
+        if isinstance(layer, nn.Conv2d):
+            written.append(nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding))
+            written[-1].load_state_dict(layer.state_dict())
+        elif isinstance(layer, nn.LeakyReLU):
+            written.append(nn.LeakyReLU(layer.negative_slope))
+        elif not isinstance(layer, nn.Identity):
+            written.append(layer)
+    return nn.Sequential(*written)
 
 
 def in_parts(run: Run, size: int) -> Run:
@@ -108,7 +114,7 @@ def rows(name: str, threads: int, rounds: int, folder: Path) -> list[list[str]]:
     """The rows of one model."""
     model = load(name)
     model.export(folder / name)
-    encoder, decoder = plain(model.encoder), plain(model.decoder)
+    encoder, decoder = plain(model.encoder).eval(), plain(model.decoder).eval()
     sessions = [exported(folder / name / f"{part}.onnx", threads) for part in ("encoder", "decoder")]
     generator = Generator().manual_seed(0)
     images = torch.rand(_IMAGES, *model.config.image.shape, generator=generator)
