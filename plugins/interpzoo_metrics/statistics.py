@@ -47,14 +47,19 @@ def _brightness(x: Tensor, gray: Tensor) -> list[Tensor]:
         *shares,
         *below,
         pixels.mean(1),
-        pixels.std(1, correction=0),
+        _deviation(pixels),
         x.amin((1, 2, 3)),
         x.amax((1, 2, 3)),
         mirrored,
     ]
     if x.shape[1] > 1:
-        found += [*x.mean((2, 3)).T, *x.std((2, 3), correction=0).T, (x - gray).square().flatten(1).mean(1).sqrt()]
+        found += [*x.mean((2, 3)).T, *_deviation(x.flatten(2)).T, (x - gray).square().flatten(1).mean(1).sqrt()]
     return found
+
+
+def _deviation(values: Tensor) -> Tensor:
+    """The standard deviation over the last dimension; that of torch takes five times as long."""
+    return (values - values.mean(-1, keepdim=True)).square().mean(-1).sqrt()
 
 
 def _edges(x: Tensor) -> list[Tensor]:
