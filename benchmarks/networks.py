@@ -90,9 +90,9 @@ def walks(encode: Run, decode: Run) -> Run:
 
 
 def quickest(runs: Sequence[Run], values: Tensor) -> Run:
-    """The run of the shortest median of five, all in turn."""
+    """The run of the shortest median of three, all in turn."""
     return min(
-        zip(runs, zip(*timed(runs, values, 5), strict=True), strict=True), key=lambda p: statistics.median(p[1])
+        zip(runs, zip(*timed(runs, values, 3), strict=True), strict=True), key=lambda p: statistics.median(p[1])
     )[0]
 
 
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Encoding, decoding and interpolating beside plain torch.")
     parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     with TemporaryDirectory() as folder, torch.inference_mode():

@@ -4,7 +4,8 @@ Images are noise of the recipe's shape, so that no data set is needed and readin
 step of every recipe in turn, so that whatever else the machine does slows all of them alike; the table has the median
 step. ``--write`` puts it into docs/guides/train.md.
 
-On the CPU it counts CPU seconds of one thread; on an accelerator seconds, waiting for the device after each step.
+On the CPU it counts CPU seconds of one thread, and keeps freed memory as ``interpzoo train`` does; on an accelerator
+seconds, waiting for the device after each step.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing_extensions import override
 
 import interpzoo
 from interpzoo.build import build_component
+from interpzoo.cli.allocator import keep_freed_memory
 from interpzoo.config import ComponentConfig, ImageSpec, Recipe
 from interpzoo.interfaces import Batch, DataSet, Regularizer
 from interpzoo.markdown import markdown_table
@@ -100,6 +102,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--write", action="store_true", help="put the table into docs/guides/train.md")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
+    keep_freed_memory()
     with TemporaryDirectory() as folder:
         trainers = [trainer_of(load_recipe(name), Path(folder)) for name in given.recipes or _RECIPES]
         now = clock(trainers[0].workers.device)
