@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -11,7 +12,7 @@ from interpzoo.benchmark.metric import Control
 from interpzoo.benchmark.results import task_name
 from interpzoo.build import component_class
 from interpzoo.config import Component, ImageSpec, ModelConfig
-from interpzoo.errors import DataError, InputError, UnknownNameError, WeightsError, suggestions
+from interpzoo.errors import DataError, InputError, InterpzooError, UnknownNameError, WeightsError, suggestions
 from interpzoo.interfaces import Interpolator
 from interpzoo.listing import list_models
 from interpzoo.plugins import registry
@@ -108,7 +109,9 @@ def jobs_of(models: Iterable[str | Path], dataset: Component | None = None) -> l
 
 def _is_searched_for(config: ModelConfig) -> bool:
     """Whether the model's own path is one that `Interpolator.path` searches for once."""
-    return component_class(Interpolator, config.interpolator.name).path is not Interpolator.path
+    with suppress(InterpzooError):  # one that is not installed is skipped when its turn comes, as any such model is
+        return component_class(Interpolator, config.interpolator.name).path is not Interpolator.path
+    return False
 
 
 def distinct(sources: Iterable[str | Path], taken: Collection[str] = ()) -> dict[str | Path, str]:

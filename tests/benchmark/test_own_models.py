@@ -85,11 +85,21 @@ def test_one_metric_that_fails_does_not_cost_the_others(monkeypatch: pytest.Monk
         evaluate(tiny_model(), dataset="lines", metrics=["largest-jump"], protocol=TINY)
 
 
-def test_a_model_that_cannot_be_loaded_does_not_cost_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"plugins": {"gone": "interpzoo-gone 1.0"}}, "plugin 'gone' of interpzoo-gone 1.0, which is not installed"),
+        ({"interpolator": {"name": "gone:path"}}, "unknown interpolator 'gone:path'"),
+    ],
+    ids=["plugin", "path"],
+)
+def test_a_model_that_cannot_be_loaded_does_not_cost_the_others(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
     good, bad = own_training(tmp_path / "good"), own_training(tmp_path / "bad", seed=2)
     config = json.loads((bad / "config.json").read_text())
     (bad / "SHA256SUMS").unlink()
-    (bad / "config.json").write_text(json.dumps({**config, "plugins": {"gone": "interpzoo-gone 1.0"}}))
+    (bad / "config.json").write_text(json.dumps({**config, **changes}))
     jobs = jobs_of([good, bad])
     skipped: dict[str, str] = {}
     found = benchmark(
@@ -101,7 +111,7 @@ def test_a_model_that_cannot_be_loaded_does_not_cost_the_others(tmp_path: Path) 
     )
     assert [record.candidate for record in found if not record.control] == ["good"]
     assert [*skipped] == ["bad"]
-    assert "plugin 'gone' of interpzoo-gone 1.0, which is not installed" in skipped["bad"]
+    assert message in skipped["bad"]
 
 
 def test_folders_of_one_name_are_told_apart_by_the_folders_above(tmp_path: Path) -> None:
