@@ -91,9 +91,13 @@ def walks(encode: Run, decode: Run) -> Run:
 
 def quickest(runs: Sequence[Run], values: Tensor) -> Run:
     """The run of the shortest median of three, all in turn."""
-    return min(
-        zip(runs, zip(*timed(runs, values, 3), strict=True), strict=True), key=lambda p: statistics.median(p[1])
-    )[0]
+    found = medians(timed(runs, values, 3))
+    return runs[found.index(min(found))]
+
+
+def medians(times: Sequence[Sequence[float]]) -> list[float]:
+    """The median of each column."""
+    return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 def timed(runs: Sequence[Run], values: Tensor, rounds: int) -> list[list[float]]:
@@ -133,10 +137,11 @@ def rows(name: str, threads: int, rounds: int, folder: Path) -> list[list[str]]:
         if any(not torch.allclose(answers[0], other, atol=_CLOSE, rtol=_CLOSE) for other in answers[1:]):
             sys.exit(f"{name}, {what}: the networks differ")
         times = timed(runs, values, rounds)
-        medians = [statistics.median(column) for column in zip(*times, strict=True)]
-        cells = [f"{medians[0]:.0f}"]
-        for index in range(1, len(runs)):
-            cells += [f"{medians[index]:.0f}", f"{statistics.median(row[0] / row[index] for row in times):.2f}"]
+        first, *others = medians(times)
+        ratios = medians([[row[0] / other for other in row[1:]] for row in times])
+        cells = [f"{first:.0f}"]
+        for other, ratio in zip(others, ratios, strict=True):
+            cells += [f"{other:.0f}", f"{ratio:.2f}"]
         found.append([name, what, *cells])
         sys.stderr.write(f"{' '.join(found[-1])}\n")
     return found

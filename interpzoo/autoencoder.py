@@ -26,8 +26,8 @@ from interpzoo.tensors import check_floats
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
 _PIXELS_AT_ONCE: Final = 1 << 15
-"""The same in pixels, for each thread of a CPU: what one layer gives the next then stays in the caches. Measured by
-benchmarks/networks.py; twice and half as many are about as fast, ten times as many take up to twice the time."""
+"""The same in pixels, for each thread of a CPU: what one layer gives the next then stays in the caches, see
+benchmarks/networks.py."""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     """Tell glibc to keep what is freed, unless the user has set it up; elsewhere this does nothing.
 
     By default it gives large blocks back to the system and fetches them again, page by page, for every layer of a
-    network: up to a sixth of the time of a training step in float32, and a tenth of a benchmark.
+    network.
     """
     if sys.platform != "linux" or any(name in os.environ for name in _CHOSEN):
         return
