@@ -24,9 +24,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.layers import DoublingConv2d
 from interpzoo.markdown import markdown_table
 from interpzoo.model import InterpolationModel
-from interpzoo.nets import DoublingConv2d
 from interpzoo.pretrained.load import load
 
 Run = Callable[[Tensor], Tensor]

@@ -14,12 +14,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
-from torch.nn.functional import conv2d, conv_transpose2d, interpolate, pad
+from torch.nn.functional import conv2d, interpolate
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig, ImageSpec, Width
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.layers import DoublingConv2d, NarrowConv2d
 
 Activation = Literal["leaky_relu", "elu", "silu"]
 """The paper's, and two smooth ones for methods that differentiate the decoder twice."""
@@ -252,24 +253,6 @@ class ConvEncoder(Encoder[ConvEncoderConfig]):
         return mean, log_variance
 
 
-class DoublingConv2d(nn.Conv2d):
-    """Nearest-neighbor upsampling by 2 and the 3x3 convolution with padding 1 after it, at once.
-
-    Four output pixels see the same 2x2 inputs, each input through the sum of the weights that fall on its copies. So it
-    is a transposed convolution of stride 2 whose 4x4 kernel is the 3x3 one, spread over 2x2 pixels: the same function
-    with 2.25 times less arithmetic. Maps (B, C, H, W) become (B, C', 2 H, 2 W).
-    """
-
-    @override
-    def forward(self, input: Tensor) -> Tensor:
-        if input.dtype == torch.bfloat16:  # which CPUs convolve fast and transpose slowly
-            return super().forward(interpolate(input, scale_factor=2))
-        kernel = pad(self.weight, (1, 1, 1, 1))
-        kernel = kernel[..., 1:, :] + kernel[..., :-1, :]
-        kernel = kernel[..., 1:] + kernel[..., :-1]
-        return conv_transpose2d(input, kernel.flip(-2, -1).transpose(0, 1), self.bias, stride=2, padding=1)
-
-
 class ConvDecoder(Decoder[ConvDecoderConfig]):
     """The paper's decoder: a map of codes to images.
 
@@ -299,7 +282,7 @@ class ConvDecoder(Decoder[ConvDecoderConfig]):
                 layers += [nn.Conv2d(narrower, narrower, 3, padding=1), activation(config.activation)]
                 layers.append(nn.Identity())  # saved weights are named after the numbers of the layers
             channels = narrower
-        layers.append(nn.Conv2d(config.width, image.channels, 3, padding=1))
+        layers.append(NarrowConv2d(config.width, image.channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
         if config.activation == "leaky_relu" and config.output == "linear":
             official_init(self.layers)

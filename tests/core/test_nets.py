@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ConfigError
+from interpzoo.layers import DoublingConv2d, NarrowConv2d
 from interpzoo.nets import (
     Activation,
     ConvConfig,
@@ -20,7 +21,6 @@ from interpzoo.nets import (
     ConvDecoderConfig,
     ConvEncoder,
     ConvEncoderConfig,
-    DoublingConv2d,
     activation,
     conv_trunk,
     signed,
@@ -129,7 +129,7 @@ def test_the_order_of_layers_is_the_official_one() -> None:
     assert kinds == ["Conv2d", *[*double, "AvgPool2d"] * 2, "Conv2d", "LeakyReLU", "Conv2d"]
     assert [type(layer).__name__ for layer in decoder.layers] == [
         *(*double, "Identity", "DoublingConv2d", *double[1:], "Identity"),
-        *("DoublingConv2d", "LeakyReLU", "Conv2d"),
+        *("DoublingConv2d", "LeakyReLU", "NarrowConv2d"),
     ]
     first = encoder.layers[0]
     assert isinstance(first, nn.Conv2d)
@@ -153,12 +153,13 @@ def test_the_first_two_convolutions_run_as_one_up_to_the_border() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch's own forward mode
-def test_doubling_is_upsampling_and_convolving() -> None:
+@pytest.mark.parametrize("size", [(1, 5), (24, 23)], ids=str)
+def test_doubling_is_upsampling_and_convolving(size: tuple[int, int]) -> None:
     doubling = DoublingConv2d(3, 4, 3, padding=1).double()
     plain = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1)).double()
     plain[1].load_state_dict(doubling.state_dict())
-    x = torch.randn(2, 3, 1, 5, generator=Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
-    direction = torch.randn(2, 3, 1, 5, generator=Generator().manual_seed(1), dtype=torch.float64)
+    x, direction = torch.randn(2, 2, 3, *size, generator=Generator().manual_seed(0), dtype=torch.float64)
+    x.requires_grad_()
     answers: list[list[Tensor]] = []
     for network in (doubling, plain):
         y = network(x)
@@ -173,11 +174,30 @@ def test_doubling_is_upsampling_and_convolving() -> None:
 
 def test_doubling_is_the_same_in_bfloat16() -> None:
     doubling = DoublingConv2d(3, 4, 3, padding=1)
-    x = torch.randn(2, 3, 3, 5, generator=Generator().manual_seed(0))
+    x = torch.randn(2, 3, 24, 23, generator=Generator().manual_seed(0))
     with torch.autocast("cpu", torch.bfloat16):
         rounded = doubling(x.bfloat16())
     assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded.float(), doubling(x), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch's own forward mode
+@pytest.mark.parametrize("channels", range(1, 6))
+@pytest.mark.parametrize("size", [(8, 12), (6, 4), (5, 8), (1, 1)], ids=str)
+def test_blocks_of_pixels_are_what_a_convolution_gives(channels: int, size: tuple[int, int]) -> None:
+    blocks, plain = (layer(3, channels, 3, padding=1).double() for layer in (NarrowConv2d, nn.Conv2d))
+    plain.load_state_dict(blocks.state_dict())
+    x, direction = torch.randn(2, 2, 3, *size, generator=Generator().manual_seed(0), dtype=torch.float64)
+    answers: list[list[Tensor]] = []
+    for network in (blocks, plain):
+        with torch.no_grad(), forward_ad.dual_level():
+            moved = forward_ad.unpack_dual(network(forward_ad.make_dual(x, direction))).tangent
+            answers.append([network(x), moved])
+        gradients = torch.autograd.grad(network(x.requires_grad_()).pow(3).sum(), (x, *network.parameters()))
+        answers[-1] += gradients
+        x = x.detach()
+    for ours, theirs in zip(*answers, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # by torch's own forward mode
