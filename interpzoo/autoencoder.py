@@ -21,7 +21,7 @@ from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
-from interpzoo.tensors import check_floats
+from interpzoo.tensors import all_finite, check_floats
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
@@ -238,7 +238,7 @@ class Autoencoder(nn.Module):
             noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
             images = self.decoder.sample(z, noise.expand(len(z), *noise_shape))
         images = images.float().contiguous()
-        if not bool(images.isfinite().all()):
+        if not all_finite(images):
             raise InputError(
                 f"the decoder's images are not finite, for codes from {codes.min():g} to {codes.max():g}: codes this "
                 f"far from the training data overflow in {z.dtype}, or the weights are damaged"

@@ -35,7 +35,7 @@ from interpzoo.pretrained.networks import check_codes, names_elsewhere, read_net
 from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.push import Pushed, push
 from interpzoo.pretrained.stored import write_tensors
-from interpzoo.tensors import check_plain, ordinary_mode
+from interpzoo.tensors import all_finite, check_plain, ordinary_mode
 
 _CLOSE: Final = 1e-3  # largest difference, relative to values above 1, that other kernels and layouts make
 
@@ -168,7 +168,7 @@ class Saved(Questioned):
             return
         self.examples = check_codes(check_plain("examples", examples), self.latent_shape, "examples").cpu()
         frames = self._decode_in_chunks(self.examples, None)
-        if not bool(frames.isfinite().all()):
+        if not all_finite(frames):
             raise WeightsError("the decoder gives images that are not finite for its examples")
         write_tensors(folder / EXAMPLES, {"codes": self.examples, "frames": frames})
         # A path needs two images, and a picture one channel or three.

@@ -16,6 +16,7 @@ from interpzoo.latent import base_names
 from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of, write_text
 from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.stored import MOST_HEADER_BYTES, Shapes, check_shapes, read_tensors, write_tensors
+from interpzoo.tensors import all_finite
 
 MOST_CODE: Final = 1e6
 """Largest value of a stored code: far beyond any encoder's, and small enough to be decoded to finite images."""
@@ -160,8 +161,7 @@ def _tied(networks: nn.Module) -> dict[str, str]:
 
 
 def _check_finite(tensor: Tensor, name: str, where: str) -> None:
-    # The sum is quick, and finite only if all its terms are.
-    if tensor.is_floating_point() and not tensor.sum(dtype=torch.float32).isfinite() and not tensor.isfinite().all():
+    if tensor.is_floating_point() and not all_finite(tensor):
         raise WeightsError(f"{where} has values in {name!r} that are not finite")
 
 
