@@ -29,6 +29,11 @@ _PIXELS_AT_ONCE: Final = 1 << 15
 """The same in pixels, for each thread of a CPU: what one layer gives the next then stays in the caches, see
 benchmarks/networks.py."""
 
+# glibc gives freed memory back to the system once there is twice as much of it as the largest block freed so far, of at
+# most 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and then fetches it again page by page. After this block, which is never
+# touched, it keeps what chunks of images need. Without it, encoding in a new process takes a third longer.
+torch.empty(31 << 20, dtype=torch.uint8)
+
 
 @contextmanager
 def evaluating(*modules: nn.Module) -> AbcGenerator[None, None, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -15,7 +16,7 @@ from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from interpzoo.geometry import lerp, slerp
 from interpzoo.interfaces import Decoder, Interpolator
 from interpzoo.model import InterpolationModel
-from tests.tiny import random_images, tiny_model
+from tests.tiny import python_json, random_images, tiny_model
 
 IMAGE = (1, 16, 16)
 
@@ -354,6 +355,16 @@ class TestBatches:
             walk()
             assert max(seen) == 2
             assert sum(seen) in (5, 6)
+
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have rules of their own")
+    def test_one_batch_uses_the_memory_of_the_one_before(self) -> None:
+        code = "import resource, torch, interpzoo\n"
+        code += "model = interpzoo.load('acai-mnist'); images = torch.zeros(512, 1, 32, 32)\n"
+        code += "def faults():\n"
+        code += "    model.encode(images)\n"
+        code += "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        code += "faults(); before = faults(); print(faults() - before)"
+        assert python_json(code) < 1000  # pages; maps of all eight batches have 16,000
 
     @pytest.mark.parametrize(
         ("size", "threads", "most"),
