@@ -8,10 +8,20 @@ from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.forward_ad import make_dual, unpack_dual
 from torch.func import functional_call, vmap
 from torch.func import jvp as torch_jvp
 from torch.func import vjp as torch_vjp
-from torch.nn.functional import group_norm, multi_head_attention_forward, scaled_dot_product_attention
+from torch.nn.functional import (
+    elu,
+    gelu,
+    group_norm,
+    leaky_relu,
+    multi_head_attention_forward,
+    relu,
+    scaled_dot_product_attention,
+    silu,
+)
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
@@ -26,6 +36,11 @@ BATCH_SIZE = 512
 _FORWARD_MODE: Final = threading.RLock()
 """Torch has one stack of forward-mode levels for all threads of a process: one thread at a time may use it."""
 
+_CONVOLUTIONS: Final = (
+    *(torch.conv1d, torch.conv2d, torch.conv3d),
+    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+)
+_ELEMENTWISE: Final = (elu, gelu, leaky_relu, relu, silu, torch.sigmoid, torch.tanh)
 _BATCH_STATISTICS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
@@ -139,7 +154,34 @@ class _Differentiable(TorchFunctionMode):
             return func(*args, **{**kwargs, "need_weights": True})[0], None  # with weights it is not fused
         if func in (group_norm, torch.group_norm) and args:
             args = (args[0].contiguous(), *args[1:])
+        if func in _CONVOLUTIONS and len(args) > 1:
+            return _convolved(func, *args, **kwargs)
+        if func in _ELEMENTWISE and args:
+            return _activated(func, *args, **kwargs)
         return func(*args, **kwargs)
+
+
+def _convolved(
+    convolution: Callable[..., Tensor], z: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
+) -> Tensor:
+    """A convolution whose forward-mode derivative is one of the tangent; torch adds one with weights of zero."""
+    x, tangent = unpack_dual(z)
+    moving = any(unpack_dual(value).tangent is not None for value in (weight, bias) if value is not None)
+    if tangent is None or moving:
+        return convolution(z, weight, bias, *args, **kwargs)
+    moved = convolution(tangent, weight, None, *args, **kwargs)
+    return make_dual(convolution(x, weight, bias, *args, **kwargs), moved)
+
+
+def _activated(activation: Callable[..., Tensor], z: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """An activation whose slope is computed once for all tangents."""
+    x, tangent = unpack_dual(z)
+    if tangent is None:
+        return activation(z, *args, **kwargs)
+    if "inplace" in kwargs:
+        kwargs["inplace"] = False
+    y, slope = unpack_dual(activation(make_dual(x, torch.ones_like(x)), *args, **kwargs))
+    return y if slope is None else make_dual(y, slope * tangent)
 
 
 def _recordable(z: Tensor) -> Tensor:

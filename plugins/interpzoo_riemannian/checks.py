@@ -15,8 +15,8 @@ from interpzoo_riemannian.ensemble import Ensemble, Expected
 
 _VALUES_AT_ONCE = 2**20
 """Output values decoded at once where the caller sets no batch size."""
-_IN_CACHE = 2**18
-"""The same on a CPU: what layers hand on then mostly stays in its caches, and Jacobians take a third less time."""
+_IN_CACHE = 2**19
+"""The same on a CPU, where what layers hand on then mostly stays in the caches."""
 _FEW = 4
 """Outputs decoded at once on a CPU if they are too large for its caches, within the values above: weights that each of
 them reads are read once for all."""

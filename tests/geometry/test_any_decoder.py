@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from interpzoo_riemannian import geodesic
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
 
 from interpzoo.geometry import jvp, project, slerp, vjp
 from tests.tiny import random_images, tiny_model
@@ -88,6 +89,43 @@ def test_inference_mode_changes_nothing(decoder: nn.Module) -> None:
     with torch.inference_mode():
         inside = geodesic(decoder, z0 + 0, z1 + 0, steps=5, max_iterations=3).path
     assert torch.equal(inside, plain)
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU,
+    "elu in place": lambda: nn.ELU(inplace=True),
+    "gelu": nn.GELU,
+    "leaky relu in place": lambda: nn.LeakyReLU(0.2, inplace=True),
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "silu in place": lambda: nn.SiLU(inplace=True),
+    "softplus": nn.Softplus,
+    "tanh": nn.Tanh,
+}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_tangents_and_their_gradients_are_those_of_torch(activation: str) -> None:
+    layers = (nn.Conv2d(2, 3, 3), ACTIVATIONS[activation](), nn.ConvTranspose2d(3, 2, 2, stride=2, bias=False))
+    network = nn.Sequential(*layers, ACTIVATIONS[activation]()).double()
+    z, v = torch.randn(2, 4, 2, 5, 5, generator=Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    answers: list[list[Tensor]] = []
+    for forward in (jvp, lambda decoder, z, v: torch.func.jvp(decoder, (z,), (v,))):
+        y, tangent = forward(network, z, v)
+        inputs = (z, v, *network.parameters())
+        answers.append([y, tangent, *torch.autograd.grad(y.sin().sum() + tangent.pow(3).sum(), inputs)])
+    for ours, theirs in zip(*answers, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_tangents_of_weights_are_not_lost() -> None:
+    network, x = nn.Conv2d(2, 3, 3), torch.randn(1, 2, 5, 5, generator=Generator().manual_seed(0))
+
+    def of(bias: Tensor) -> Tensor:
+        return functional_call(network, {"bias": bias}, (x * bias.sum(),))
+
+    bias = torch.ones(3)
+    torch.testing.assert_close(jvp(of, bias, bias), torch.func.jvp(of, (bias,), (bias,)))
 
 
 @pytest.mark.parametrize("seed", range(3))
