@@ -1,17 +1,12 @@
 """Data sets of images: from the Hub, from a local copy of the same layout, or from a folder of image files.
 
-Reading is the `datasets` library's, decoding Pillow's. A split that fits into 2 GiB is decoded once, at first use, and
-kept as uint8; a larger one is decoded a batch at a time.
+Reading is the `datasets` library's, decoding Pillow's. A split that fits into 2 GiB is decoded once and kept as
+uint8; a larger one is decoded a batch at a time.
 """
 
 from __future__ import annotations
 
-import io
-import math
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,19 +19,14 @@ from typing_extensions import TypeVar, override
 
 from interpzoo.arguments import MOST_SEED
 from interpzoo.config import UNKNOWN_LICENSE, ComponentConfig, ImageSpec
-from interpzoo.data.sources import TEST_SPLITS, encoded, load_splits, skipped_files
-from interpzoo.decoding import open_image, opened
-from interpzoo.errors import DataError, ImageError
+from interpzoo.data.sources import TEST_SPLITS, load_splits, skipped_files
+from interpzoo.data.splits import DamagedError, ImageSplit
+from interpzoo.errors import DataError
 from interpzoo.images import from_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit, spread_over_classes
 from interpzoo.pixels import Fit, to_pixels
 from interpzoo.pretrained.locate import is_hub_id
 
-MEMORY: Final = 2 * 1024**3
-"""Largest size in bytes of a split that is kept decoded."""
-
-_CHUNK: Final = 128  # images that a thread decodes at a time
-_MOST_ERRORS: Final = 5  # damaged images that a message names
 _LOOKS: Final = 1000  # images whose kind and size are looked at
 
 Source = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -104,22 +94,22 @@ class Images(DataSet[ImagesT]):
 
     @override
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        return self._train.batch(indices)
+        return self._batch(self._train, indices)
 
     @override
     def test(self, limit: int | None = None) -> Batch:
         check_limit(limit)
-        return self._test.batch(torch.arange(len(self._test))[:limit])
+        return self._batch(self._test, torch.arange(len(self._test))[:limit])
 
     @override
     def examples(self, n: int, generator: Generator) -> Batch:
         order = spread_over_classes(len(self._test), self._test.columns.get("label"), generator)
-        return self._test.batch(order[:n])
+        return self._batch(self._test, order[:n])
 
     def check(self) -> None:
         """Raise a `DataError` that names the images that cannot be used; of a split that is not kept decoded, none."""
         if errors := [*self._train.check(), *self._test.check()]:
-            raise _DamagedError(self.config.source, errors)
+            raise DamagedError(self.config.source, errors)
 
     @property
     def channels(self) -> int:
@@ -187,7 +177,7 @@ class Images(DataSet[ImagesT]):
         except (ValueError, NotImplementedError):  # pyarrow's errors derive from them
             raise DataError(f"{where} holds {table.features[column]}, expected whole numbers") from None
 
-    def _splits(self, tables: Mapping[str, Any]) -> tuple[_Split, _Split]:
+    def _splits(self, tables: Mapping[str, Any]) -> tuple[ImageSplit, ImageSplit]:
         train = self._table(tables, self.config.train_split)
         column = self._image_column(train.features)
         name = self.config.test_split or next((name for name in TEST_SPLITS if name in tables), None)
@@ -226,123 +216,17 @@ class Images(DataSet[ImagesT]):
             )
         return (~held_out).argwhere().flatten(), held_out.argwhere().flatten()
 
-    def _split(self, table: Any, column: str, rows: Tensor) -> _Split:
+    def _split(self, table: Any, column: str, rows: Tensor) -> ImageSplit:
         columns = dict(self.other_fields(table))
         if names := self.label_columns(table.features):
             labels = [self.whole_numbers(table, name, "label column") for name in names]
             columns["label"] = torch.stack(labels, -1).squeeze(-1)
             self.label_names = tuple(names) if len(names) > 1 else ()
-        return _Split(self, table, column, rows, columns)
+        return ImageSplit(self.config.source, table, column, rows, columns, self._pixels)
 
+    def _batch(self, split: ImageSplit, positions: Tensor) -> Batch:
+        fields = {name: values[positions] for name, values in split.columns.items()}
+        return {"image": from_pixels(split.pixels(positions), self.image), **fields}
 
-class _DamagedError(DataError):
-    """Several images cannot be used: the message names the first of them."""
-
-    def __init__(self, source: str, errors: list[DataError]) -> None:
-        self.errors = errors
-        if len(errors) == 1:
-            super().__init__(str(errors[0]))
-            return
-        first = "; ".join(str(error).removeprefix(f"data set {source!r}, ") for error in errors[:_MOST_ERRORS])
-        more = f"; and {len(errors) - _MOST_ERRORS} more" if len(errors) > _MOST_ERRORS else ""
-        text = f"{len(errors)} images cannot be used: remove or replace them. {first}{more}"
-        super().__init__(f"data set {source!r}: {text}")
-
-
-class _Split:
-    def __init__(self, data: Images, table: Any, column: str, rows: Tensor, columns: Mapping[str, Tensor]) -> None:
-        self.columns = {name: values[rows] for name, values in columns.items()}
-        self._data = data
-        # `datasets` would decode without threads and without `frame`.
-        encoded = type(table.features[column])(decode=False)
-        self._table = table.select_columns(column).cast_column(column, encoded)
-        self._column = column
-        self._rows = rows
-        self._shape = self._first().shape
-        self._kept = len(rows) * self._shape.numel() <= MEMORY
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def look(self, most: int) -> list[tuple[bool, int]]:
-        """Whether an image is gray, and its shorter side, of at most so many; damaged ones are left out."""
-        looks: list[tuple[bool, int]] = []
-        for row in self._rows[:: math.ceil(len(self) / most)].tolist():
-            value = self._table[row][self._column]
-            with suppress(Exception):  # whatever Pillow's readers raise; decoding reports it
-                local = value["bytes"] is None and "::" not in value["path"]
-                with opened(value["path"] if local else io.BytesIO(encoded(value))) as image:
-                    looks.append((image.mode.startswith(("1", "L", "I", "F")), min(image.size)))
-        return looks
-
-    def batch(self, positions: Tensor) -> Batch:
-        pixels = self._pixels[positions] if self._kept else self._decode(self._rows[positions])
-        fields = {name: values[positions] for name, values in self.columns.items()}
-        return {"image": from_pixels(pixels, self._data.image), **fields}
-
-    @cached_property
-    def _pixels(self) -> Tensor:
-        return self._decode(self._rows)
-
-    def _decode(self, rows: Tensor) -> Tensor:
-        """uint8 (B, C, kH, kW)."""
-        pixels = torch.empty(len(rows), *self._shape, dtype=torch.uint8)
-        threads = min(8, os.cpu_count() or 1)
-        step = max(1, min(_CHUNK, math.ceil(len(rows) / threads)))
-
-        def fill(start: int) -> list[DataError]:
-            chunk, errors = rows[start : start + step].tolist(), list[DataError]()
-            for i, (row, value) in enumerate(zip(chunk, self._table[chunk][self._column], strict=True)):
-                try:
-                    pixels[start + i] = self._decode_one(row, value, self._shape)
-                except DataError as error:
-                    errors.append(error)
-            return errors
-
-        pool = ThreadPoolExecutor(threads)
-        try:
-            errors = [error for found in pool.map(fill, range(0, len(rows), step)) for error in found]
-        finally:
-            pool.shutdown(cancel_futures=True)
-        if errors:
-            raise _DamagedError(self._data.config.source, errors)
-        return pixels
-
-    def _first(self) -> Tensor:
-        """The first image that can be read; the others are reported when all are decoded."""
-        errors: list[DataError] = []
-        for row in self._rows.tolist():
-            try:
-                return self._decode_one(row, self._table[row][self._column])
-            except DataError as error:
-                errors.append(error)
-        raise _DamagedError(self._data.config.source, errors)
-
-    def check(self) -> list[DataError]:
-        """What is wrong with each image, if all are kept in memory."""
-        try:
-            _ = self._kept and self._pixels
-        except _DamagedError as error:
-            return error.errors
-        return []
-
-    def _decode_one(self, row: int, value: Mapping[str, Any] | None, shape: Sequence[int] | None = None) -> Tensor:
-        image = self._open(row, value)
-        try:
-            pixels = torch.from_numpy(to_pixels(self._data.frame(image), self._data.image, self._data.config.fit))
-        except ImageError as error:
-            raise self._error(row, value or {}, error) from error
-        if shape is not None and pixels.shape != shape:
-            raise self._error(row, value or {}, f"an image of shape {tuple(pixels.shape)} among {tuple(shape)}")
-        return pixels
-
-    def _open(self, row: int, value: Mapping[str, Any] | None) -> Image.Image:
-        if value is None:
-            raise self._error(row, {}, "there is no image")
-        try:
-            return open_image(encoded(value))
-        except (ImageError, OSError) as error:
-            raise self._error(row, value, error) from error
-
-    def _error(self, row: int, value: Mapping[str, Any], reason: object) -> DataError:
-        return DataError(f"data set {self._data.config.source!r}, {value.get('path') or f'image {row}'}: {reason}")
+    def _pixels(self, image: Image.Image) -> Tensor:
+        return torch.from_numpy(to_pixels(self.frame(image), self.image, self.config.fit))

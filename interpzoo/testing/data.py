@@ -12,7 +12,7 @@ from interpzoo.interfaces import Batch, DataSet
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
 from interpzoo.testing.expect import blaming, drawing_nothing, expect, expect_equal, expect_float32
-from interpzoo.testing.samples import BATCH, check_fields, decoding_on_demand
+from interpzoo.testing.samples import BATCH, check_fields
 
 _SIZES = ((1, 32, 32), (3, 64, 64), (3, 32, 32), (1, 64, 64))
 _SEED = 20_260_401
@@ -28,7 +28,7 @@ def check_dataset(name: str) -> None:
     """The data set gives batches as `DataSet` says. Passes if its files are missing or it needs options."""
     for component, spec in _uses(name):
         try:
-            with blaming(f"data set {name!r}"), decoding_on_demand():
+            with blaming(f"data set {name!r}"):
                 data = build_component(DataSet, component, spec, None)
                 _train(data)
         except AssertionError as error:

@@ -1,7 +1,6 @@
 """What the checks try a plugin on: its own recipe and data where they are available, otherwise noise."""
 
 from collections import abc
-from contextlib import contextmanager
 from functools import lru_cache
 from urllib.error import URLError
 
@@ -11,7 +10,6 @@ from typing_extensions import override
 
 from interpzoo.build import build_component, component_class
 from interpzoo.config import Component, ComponentConfig, ImageSpec, ModelConfig, Recipe
-from interpzoo.data import images
 from interpzoo.errors import DataError, HubError, InterpzooError, MissingDependencyError, WeightsError
 from interpzoo.interfaces import Batch, DataSet, Interpolator, LatentModel, Regularizer
 from interpzoo.model import InterpolationModel
@@ -83,8 +81,7 @@ def _own_data(interface: type[DataSet], component: str, shape: tuple[int, int, i
     image = ImageSpec(channels=shape[0], height=shape[1], width=shape[2])
     size = "x".join(map(str, shape))
     try:
-        with decoding_on_demand():
-            data = build_component(interface, spec, image, None)
+        data = build_component(interface, spec, image, None)
         checked_batch(data, torch.arange(1), Generator().manual_seed(0))
         return data
     except (ConformanceError, UnavailableError):
@@ -99,17 +96,6 @@ def _own_data(interface: type[DataSet], component: str, shape: tuple[int, int, i
     except Exception as error:  # a plugin may raise anything
         with blaming(f"data set {spec.name!r} of recipe {recipe!r}, whose images are {size},"):
             raise error
-
-
-@contextmanager
-def decoding_on_demand() -> abc.Generator[None, None, None]:
-    """Data sets of images that are built in the block decode those that are asked for, and not all at first use."""
-    before = images.MEMORY
-    try:
-        images.MEMORY = 0
-        yield
-    finally:
-        images.MEMORY = before
 
 
 def checked_batch(data: DataSet, indices: Tensor, generator: Generator) -> Batch:

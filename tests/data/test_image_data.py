@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from interpzoo.config import ImageSpec
-from interpzoo.data import images as module
+from interpzoo.data import splits
 from interpzoo.data.images import Images, ImagesConfig
 from interpzoo.data.presets import MNIST, CelebA, FashionMNIST
 from interpzoo.errors import DataError, InputError, MissingDependencyError
@@ -250,7 +250,7 @@ class TestTables:
     ) -> None:
         table(tmp_path / "set", "train", noise(0, 40, 12, 10, 3))
         kept = make()
-        monkeypatch.setattr(module, "MEMORY", 1000)
+        monkeypatch.setattr(splits, "MEMORY", 1000)
         monkeypatch.setattr(os, "cpu_count", lambda: 8)
         streamed = make()
         indices = torch.randint(36, (300,), generator=torch.Generator().manual_seed(0)).tolist()
@@ -259,6 +259,17 @@ class TestTables:
         assert torch.equal(train(kept, *indices)["image"], train(streamed, *indices)["image"])
         assert torch.equal(kept.test()["image"], streamed.test()["image"])
         assert train(kept)["image"].shape == train(streamed)["image"].shape == (36, 3, 8, 8)
+
+    def test_only_the_blocks_that_are_asked_for_are_decoded(self, tmp_path: Path) -> None:
+        for n in range(300):
+            write(tmp_path / "train" / f"{n:03}.png", n)
+        write(tmp_path / "test" / "0.png")
+        (tmp_path / "train" / "299.png").write_bytes(b"")
+        data = Images(ImagesConfig(source=str(tmp_path)), COLOR8)
+        assert torch.equal(train(data, 0, 130)["image"][1], train(data, 130)["image"][0])
+        for _ in range(2):  # a block that was not read is tried again
+            with pytest.raises(DataError, match=r"299\.png: not an image"):
+                train(data, 270)
 
     def test_row_without_an_image(self, tmp_path: Path, make: Callable[..., Images]) -> None:
         features = datasets.Features({"image": datasets.Image()})
