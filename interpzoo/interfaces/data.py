@@ -44,7 +44,10 @@ class DataSet(Configured[ConfigT], ABC):
 
     @abstractmethod
     def train(self, indices: Tensor, generator: Generator) -> Batch:
-        """Training images `indices` (B,); an endless stream draws B fresh ones from `generator` instead."""
+        """Training images `indices` (B,); an endless stream draws B fresh ones from `generator` instead.
+
+        A run on an accelerator calls it in a thread of its own, while it takes the step before.
+        """
 
     @abstractmethod
     def test(self, limit: int | None = None) -> Batch:

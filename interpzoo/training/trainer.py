@@ -6,7 +6,9 @@ run sees what an uninterrupted run would see, and several processes share the ba
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Generator as AbcGenerator
+from contextlib import closing
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +24,7 @@ from interpzoo.errors import ConfigError, DataError, InputError, TrainingError
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
+from interpzoo.training.ahead import computed_ahead
 from interpzoo.training.checkpoint import Position, State, restore_checkpoint, save_checkpoint
 from interpzoo.training.contexts import deferred, exact_float32
 from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate, move_average
@@ -124,9 +127,10 @@ class Trainer:
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
         alone, stopping = self.workers.count == 1, False
-        with deferred() as interrupted, exact_float32(self._exact):
+        batches = self._batches(range(self.done, end))
+        with deferred() as interrupted, exact_float32(self._exact), closing(batches):
             while self.done < end and not stopping:
-                unchecked.append((self.done, self.step(self.done)))
+                unchecked.append((self.done, self.step(self.done, next(batches))))
                 self.done += 1
                 saving = self.done % self.recipe.training.checkpoint_steps == 0 or self.done == end
                 looking = saving or self.workers.device.type == "cpu" or self.done % _CHECK_STEPS == 0
@@ -145,11 +149,16 @@ class Trainer:
         model: Any = self.model if self.average is None else self.average.module
         return model.eval()
 
-    def step(self, index: int) -> dict[str, Tensor]:
-        """Take step `index` and return its loss terms, gradient norms and logged values by name."""
+    def step(self, index: int, batch: Batch | None = None) -> dict[str, Tensor]:
+        """Take step `index` and return its loss terms, gradient norms and logged values by name.
+
+        Args:
+            index: number of the step.
+            batch: its images, if they have been drawn.
+        """
         training = self.recipe.training
         step = Step(
-            batch=self._batch(index),
+            batch=self._batch(index) if batch is None else batch,
             model=self.model,
             generator=_generator(training.seed, "step", index, self.workers.rank),
             index=index,
@@ -175,6 +184,12 @@ class Trainer:
             self.average.update_parameters(self.model)
         self.regularizer.after(step)
         return values
+
+    def _batches(self, indices: Iterable[int]) -> AbcGenerator[Batch, None, None]:
+        """This process's parts of these batches."""
+        if self.workers.draw_ahead:
+            return computed_ahead(self._batch, indices)
+        return (self._batch(index) for index in indices)
 
     def _average(self, averages: Sequence[Tensor], weights: Sequence[Tensor], _: object) -> None:
         move_average(averages, weights, self.recipe.training.ema_decay or 0.0, self.done)

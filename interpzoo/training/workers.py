@@ -41,6 +41,8 @@ class Workers:
         on_cpu = not torch.accelerator.is_available()
         self._accelerator: Accelerator = Accelerator(cpu=on_cpu, log_with=list(trackers) or None, project_dir=folder)
         self.device: torch.device = self._accelerator.device
+        self.draw_ahead: bool = self.device.type != "cpu"
+        """Whether a thread draws the next batch during a step; on a CPU it would slow the step down."""
         self.rank: int = self._accelerator.process_index
         """Number of this process, from 0."""
         self.count: int = self._accelerator.num_processes
