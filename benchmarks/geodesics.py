@@ -227,8 +227,12 @@ def main() -> None:
     decoder, a, b = problem(options.problem, options.latent, options.gain, options.pairs)
 
     def energy(path: Tensor) -> Tensor:
+        # Into one block: small results among large ones would break up the memory that is measured.
+        found = torch.empty(len(path), dtype=torch.float64)
         with torch.no_grad():
-            return curve_energy(decoder, resample(path, _GRID, smooth=True), batch_size=_GRID)
+            for row, curve in enumerate(resample(path, _GRID, smooth=True).split(1)):
+                found[row] = curve_energy(decoder, curve, batch_size=_GRID)[0]
+        return found
 
     line = energy(torch.stack([a, b], 1))
     about = f"torch {torch.__version__}, {torch.get_num_threads()} threads, {len(a)} pairs, {options.steps} nodes"
