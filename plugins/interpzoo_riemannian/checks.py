@@ -15,11 +15,11 @@ from interpzoo_riemannian.ensemble import Ensemble, Expected
 
 _VALUES_AT_ONCE = 2**20
 """Output values decoded at once where the caller sets no batch size."""
-_IN_CACHE = 2**19
+_IN_CACHE = 2**18
 """The same on a CPU, where what layers hand on then mostly stays in the caches."""
-_FEW = 4
-"""Outputs decoded at once on a CPU if they are too large for its caches, within the values above: weights that each of
-them reads are read once for all."""
+_FEW = 192
+"""Outputs decoded at once on a CPU even if they are too large for that, within `_VALUES_AT_ONCE`: each batch reads the
+weights and decodes the points of its Jacobians anew."""
 MOST_ITERATIONS = 100_000
 """Largest number of iterations that may be asked for."""
 _ROUNDING = 16
