@@ -31,7 +31,7 @@ benchmarks/networks.py."""
 
 # glibc gives freed memory back to the system once there is twice as much of it as the largest block freed so far, of at
 # most 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and then fetches it again page by page. After this block, which is never
-# touched, it keeps what chunks of images need. Without it, encoding in a new process takes a third longer.
+# touched, it keeps what chunks of images need. Without it, a new process encodes more slowly.
 torch.empty(31 << 20, dtype=torch.uint8)
 
 
