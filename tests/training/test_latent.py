@@ -271,10 +271,10 @@ def slow_encode(self, images):
     print("encode", flush=True)
     time.sleep(PAUSE if len(images) < 64 else 0)
     return encode(self, images)
-def slow_step(self, index):
+def slow_step(self, index, batch):
     print("step", index, flush=True)
     time.sleep(PAUSE if index == 3 else 0)
-    return step(self, index)
+    return step(self, index, batch)
 Codes._encode, Trainer.step = slow_encode, slow_step
 train(Recipe.model_validate_json(Path("recipe.json").read_text()), output="run", resume="resume" in sys.argv)
 """
