@@ -76,7 +76,7 @@ def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
         found = torch.as_tensor(values, dtype=torch.float32, device=device)
     except Exception:  # rows of different lengths, words, numbers beyond a float, or not a list
         raise InputError(f"{name} = {quoted(values)}: expected numbers, as many in each row") from None
-    if not bool(found.isfinite().all()):
+    if not all_finite(found):
         raise InputError(f"{name} = {quoted(values)} holds values that are not finite: expected finite numbers")
     return found
 

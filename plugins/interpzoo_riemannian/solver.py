@@ -142,7 +142,7 @@ def geodesic(
             the shortest. The error of a path of few `steps` is not in this, and no tolerance lowers it.
         max_iterations: iterations of a minimizer at most, for each number of nodes; up to 100,000.
         batch_size: latents decoded at once, which bounds the memory; by default as many as give 2^18 output values on
-            a CPU, or four if these have at most 2^20, and 2^20 elsewhere.
+            a CPU, or up to 192 if these have at most 2^20, and 2^20 elsewhere.
         midpoints: whether the chain includes the points between the nodes; `exponential_map` shoots without them.
         budget: seconds after which the best curves so far are returned, shared evenly by all pairs. What a curve may
             still gain is its ``remaining``, and it has ``converged`` only if it met the tolerance in time. Every curve
