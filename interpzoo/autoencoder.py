@@ -21,7 +21,7 @@ from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
-from interpzoo.tensors import all_finite, check_floats
+from interpzoo.tensors import all_finite, check_floats, gathered
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
@@ -284,7 +284,7 @@ class Autoencoder(nn.Module):
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
         at_once = self._at_once(self.sizes.of_codes(codes).shape, batch_size)
-        return torch.cat([self._decode(part) for part in codes.split(at_once)])
+        return gathered((self._decode(part) for part in codes.split(at_once)), len(codes))
 
     def _at_once(self, shape: Sequence[int], batch_size: int | None = None) -> int:
         """How many images of a shape (C, H, W) are encoded or decoded at once."""

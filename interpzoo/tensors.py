@@ -1,9 +1,10 @@
 """Checks of tensors that a user gives, and what a device can compute with them."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from typing import Final, ParamSpec, TypeVar
 
 import torch
@@ -66,6 +67,25 @@ def check_floats(name: str, tensor: object) -> Tensor:
 def all_finite(tensor: Tensor) -> bool:
     """Whether no value is NaN or infinite. A finite sum says so sooner than a look at each value."""
     return bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(tensor.isfinite().all())
+
+
+def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
+    """The n rows of all parts, as `torch.cat` gives them.
+
+    Parts that track no gradients are copied as they come, so that each takes the memory of the one before. Kept until
+    the end they would need twice the memory, and a process may fetch that from the system each time anew.
+    """
+    rows, done = iter(parts), 0
+    first = next(rows)
+    if len(first) == n:
+        return first
+    if first.requires_grad:
+        return torch.cat([first, *rows])
+    found = first.new_empty((n, *first.shape[1:]))
+    for part in chain([first], rows):
+        found[done : done + len(part)] = part
+        done += len(part)
+    return found
 
 
 def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
