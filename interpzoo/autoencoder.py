@@ -21,7 +21,7 @@ from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.sizes import Sizes
-from interpzoo.tensors import all_finite, check_floats, gathered
+from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
@@ -96,7 +96,7 @@ class Autoencoder(nn.Module):
     @override
     def forward(self, images: ImageInput) -> Tensor:
         """Encode and decode, in the caller's gradient mode."""
-        return self.decode(self._encode_in_chunks(images, None, 0, None, gradients=True))
+        return self._decode_in_chunks(self._encode_in_chunks(images, None, 0, None, gradients=True), None)
 
     def encode(self, images: ImageInput, *, size: Sequence[int] | None = None, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.
@@ -171,14 +171,18 @@ class Autoencoder(nn.Module):
         Paths of codes (B, T, *latent_shape) become (B, T, C, H, W). If the model takes any size, the codes' shape says
         the size of their images.
 
+        It tracks gradients only if `codes` require them. To train the weights, call the model itself or `decoder`.
+
         Raises:
             InputError: the codes have another shape or type, or they or their images are not finite.
         """
-        if isinstance(codes, Tensor) and codes.ndim == len(self.latent_shape) + 2:  # pyright: ignore[reportUnnecessaryIsInstance]
+        check_plain("codes", codes)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and codes.requires_grad):
+            if codes.ndim != len(self.latent_shape) + 2:
+                return self._decode_in_chunks(codes, None)
             if 0 in codes.shape[:2]:
                 raise InputError(f"codes have shape {tuple(codes.shape)}: expected at least one code")
             return self._decode_in_chunks(codes.flatten(0, 1), None).unflatten(0, codes.shape[:2])
-        return self._decode_in_chunks(codes, None)
 
     @torch.no_grad()
     def reconstruct(

@@ -123,13 +123,34 @@ def test_paths_of_codes_are_decoded_as_paths(model: InterpolationModel) -> None:
 
 
 class TestGradients:
-    """`encode` tracks those of its images and `decode` follows the caller; all other methods but a call track none."""
+    """`encode` and `decode` track those of what they are given; all other methods but a call track none."""
 
     def test_encode_tracks_gradients_only_of_images_that_require_them(self, any_model: InterpolationModel) -> None:
         images = random_images(2, any_model.config.image)
         assert not any_model.encode(images).requires_grad
         assert any_model(images).requires_grad
         assert any_model.encode([images[0], images[1].requires_grad_()]).requires_grad
+
+    def test_decode_tracks_gradients_only_of_codes_that_require_them(self, any_model: InterpolationModel) -> None:
+        codes = torch.randn(2, *any_model.latent_shape)
+        assert not any_model.decode(codes).requires_grad
+        assert not any_model.decode(codes[None]).requires_grad
+        assert any_model.decode(codes.requires_grad_()).requires_grad
+        assert any_model.decode(codes[None]).requires_grad
+
+    def test_a_call_trains_a_decoder_alone(self, model: InterpolationModel) -> None:
+        model.encoder.requires_grad_(False)
+        assert model(random_images(2, model.config.image)).requires_grad
+
+    @pytest.mark.parametrize("tracked", [False, True])
+    def test_images_decoded_in_parts_have_the_right_gradients(self, tracked: bool) -> None:
+        model = wrap(Affine(2), Affine(3, -1), image=(1, 64, 64))  # 16 images at once
+        codes = torch.rand(40, *model.latent_shape)
+        assert torch.equal(model.decode(codes.requires_grad_(tracked)), 3 * codes - 1)
+        (pull,) = torch.func.vjp(model.decode, codes)[1](torch.ones_like(codes))
+        _, push = torch.func.jvp(model.decode, (codes.detach(),), (torch.ones_like(codes),))
+        assert torch.equal(pull, torch.full_like(codes, 3))
+        assert torch.equal(push, torch.full_like(codes, 3))
 
     def test_encode_and_decode_follow_the_caller(self, any_model: InterpolationModel) -> None:
         images = random_images(2, any_model.config.image).requires_grad_()
