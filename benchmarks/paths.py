@@ -31,7 +31,7 @@ from interpzoo.config import Component
 from interpzoo.geometry import lerp
 from interpzoo.interfaces import Interpolator
 from interpzoo.markdown import markdown_table
-from interpzoo.metrics.along import step_lengths
+from interpzoo.metrics.along import squared_gradient, step_lengths
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
@@ -83,7 +83,7 @@ def measure(model: InterpolationModel, path: Interpolator, task: Task, judge: Ju
     cycle = (again - middle).square().sum(2).mean(1) / ends.flatten(1).var(0, correction=0).sum()
     straight = model.decode(lerp(z0, z1, t).flatten(0, 1)).unflatten(0, codes.shape[:2])
     lengths = torch.stack([step_lengths(part).sum(1).float() for part in (frames, straight.clamp(0, 1))], 1)
-    detail = gradient(frames)
+    detail = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
     ratio = torch.stack([detail[:, _MIDDLE].mean(1), detail[:, [0, -1]].mean(1)], 1)
     return [
         interval((middle.norm(dim=2) > limit).float().mean(1, keepdim=True)),
@@ -92,11 +92,6 @@ def measure(model: InterpolationModel, path: Interpolator, task: Task, judge: Ju
         interval(lengths),
         interval(judge.confidence(images).float().mean(1, keepdim=True)),
     ]
-
-
-def gradient(frames: Tensor) -> Tensor:
-    """Mean squared differences of neighbors (N, T)."""
-    return frames.diff(dim=3).square().mean((2, 3, 4)) + frames.diff(dim=4).square().mean((2, 3, 4))
 
 
 def interval(values: Tensor) -> str:
