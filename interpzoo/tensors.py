@@ -77,9 +77,7 @@ def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
     """
     rows, done = iter(parts), 0
     first = next(rows)
-    if len(first) == n:
-        return first
-    if first.requires_grad:
+    if len(first) == n or first.requires_grad:
         return torch.cat([first, *rows])
     found = first.new_empty((n, *first.shape[1:]))
     for part in chain([first], rows):

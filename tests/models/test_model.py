@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from interpzoo import wrap
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
+from interpzoo.geometry import jvp
 from interpzoo.interfaces import Decoder, Encoder
 from interpzoo.model import InterpolationModel
 from tests.tiny import random_images, tiny_model
@@ -122,6 +123,14 @@ def test_paths_of_codes_are_decoded_as_paths(model: InterpolationModel) -> None:
         model.decode(codes[:, :0])
 
 
+@pytest.mark.parametrize("n", [2, 40])  # in one part and in three
+def test_images_are_copies_of_what_the_decoder_gives(n: int) -> None:
+    model = wrap(nn.Identity(), nn.Identity(), image=(1, 64, 64))
+    codes = torch.rand(n, *model.latent_shape)
+    model.decode(codes).zero_()
+    assert codes.max() > 0
+
+
 class TestGradients:
     """`encode` and `decode` track those of what they are given; all other methods but a call track none."""
 
@@ -148,7 +157,7 @@ class TestGradients:
         codes = torch.rand(40, *model.latent_shape)
         assert torch.equal(model.decode(codes.requires_grad_(tracked)), 3 * codes - 1)
         (pull,) = torch.func.vjp(model.decode, codes)[1](torch.ones_like(codes))
-        _, push = torch.func.jvp(model.decode, (codes.detach(),), (torch.ones_like(codes),))
+        _, push = jvp(model.decode, codes.detach(), torch.ones_like(codes))
         assert torch.equal(pull, torch.full_like(codes, 3))
         assert torch.equal(push, torch.full_like(codes, 3))
 
