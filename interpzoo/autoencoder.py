@@ -25,9 +25,11 @@ from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
-_PIXELS_AT_ONCE: Final = 1 << 15
-"""The same in pixels, for each thread of a CPU: what one layer gives the next then stays in the caches, see
-benchmarks/networks.py."""
+_MAPPED_AT_ONCE: Final = 1 << 20
+"""The same in values of the largest maps inside a network, for each thread of a CPU: what one layer gives the next then
+stays in the caches, see benchmarks/networks.py."""
+_WIDTH: Final = 32
+"""Channels of maps, where a network has no convolution."""
 
 # glibc gives freed memory back to the system once there is twice as much of it as the largest block freed so far, of at
 # most 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and then fetches it again page by page. After this block, which is never
@@ -162,7 +164,7 @@ class Autoencoder(nn.Module):
             raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
         images, first = opened(images)
         spec = self.sizes.spec(self.sizes.fit(first, None))
-        parts = batches(images, spec, self._at_once(spec.shape), self._border)
+        parts = batches(images, spec, self._at_once(spec.shape, width=_first_width(self.encoder)), self._border)
         return torch.cat([self._distances(self.fitness, x, self._encode(x, 0)) for x in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -227,7 +229,8 @@ class Autoencoder(nn.Module):
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
                 "so that codes cannot be refined: leave refine at 0"
             )
-        at_once, onto = self._at_once(x.shape[1:]), None if self.space is None else self.space.project
+        at_once = self._at_once(x.shape[1:], width=_last_width(self.decoder))
+        onto = None if self.space is None else self.space.project
         return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=at_once, onto=onto)
 
     def _valid(self, z: Tensor) -> Tensor:
@@ -270,7 +273,8 @@ class Autoencoder(nn.Module):
         distances: list[Tensor] = []
         spec = self.sizes.spec(self.sizes.fit(first, size))
         codes: list[Tensor] = []
-        for x in batches(images, spec, self._at_once(spec.shape, batch_size), self._border):
+        at_once = self._at_once(spec.shape, batch_size, _first_width(self.encoder))
+        for x in batches(images, spec, at_once, self._border):
             with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
                 codes.append(self._encode(x, refine))
             if picture and self.fitness is not None:
@@ -287,14 +291,26 @@ class Autoencoder(nn.Module):
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
-        at_once = self._at_once(self.sizes.of_codes(codes).shape, batch_size)
+        at_once = self._at_once(self.sizes.of_codes(codes).shape, batch_size, _last_width(self.decoder))
         return gathered((self._decode(part) for part in codes.split(at_once)), len(codes))
 
-    def _at_once(self, shape: Sequence[int], batch_size: int | None = None) -> int:
-        """How many images of a shape (C, H, W) are encoded or decoded at once."""
+    def _at_once(self, shape: Sequence[int], batch_size: int | None = None, width: int = 1) -> int:
+        """How many images of a shape (C, H, W), with maps of `width` values a pixel, are encoded or decoded at once."""
         if batch_size is not None:
             return whole("batch_size", batch_size, 1, MOST_AT_ONCE)
         most = _VALUES_AT_ONCE // math.prod(shape)
         if self.device.type == "cpu":
-            most = min(most, max(2, torch.get_num_threads()) * _PIXELS_AT_ONCE // math.prod(shape[1:]))
+            most = min(most, max(2, torch.get_num_threads()) * _MAPPED_AT_ONCE // (width * math.prod(shape[1:])))
         return max(1, most)
+
+
+def _first_width(network: nn.Module) -> int:
+    """Channels of the maps nearest to the images that a network takes."""
+    first = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
+    return _WIDTH if first is None else max(1, first.out_channels // math.prod(first.stride))
+
+
+def _last_width(network: nn.Module) -> int:
+    """Channels of the maps nearest to the images that a network gives."""
+    widths = [layer.in_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    return widths[-1] if widths else _WIDTH

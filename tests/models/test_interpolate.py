@@ -390,6 +390,22 @@ class TestBatches:
         model.reconstruct(torch.zeros(1, *size).expand(most + 1, *size))
         assert decoder.calls == [most, 1]
 
+    @pytest.mark.parametrize(
+        ("width", "stride", "most"), [(16, 1, (32, 32)), (64, 1, (8, 8)), (64, 2, (32, 8)), (1024, 1, (1, 1))]
+    )
+    def test_wide_maps_make_the_default_batches_small(
+        self, width: int, stride: int, most: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+        encoder = nn.Sequential(nn.Conv2d(1, width, 1, stride), nn.Conv2d(width, 1, 1))
+        decoder = nn.Sequential(nn.Conv2d(1, width, 1), nn.Conv2d(width, 1, 1), nn.Upsample(scale_factor=stride))
+        model, encoded, decoded = wrap(encoder, decoder, image=(1, 64, 64)), list[int](), list[int]()
+        model.encoder.register_forward_pre_hook(lambda _, given: encoded.append(len(given[0])))
+        model.decoder.register_forward_pre_hook(lambda _, given: decoded.append(len(given[0])))
+        model.reconstruct(torch.zeros(33, 1, 64, 64))
+        assert (max(encoded), max(decoded)) == most
+        assert sum(encoded) == sum(decoded) == 33
+
     @pytest.mark.parametrize("batch_size", [0, -1])
     def test_a_batch_size_of_zero_is_an_error(self, batch_size: int, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)
