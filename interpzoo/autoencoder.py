@@ -29,7 +29,7 @@ _MAPPED_AT_ONCE: Final = 1 << 20
 """The same in values of the largest maps inside a network, for each thread of a CPU: what one layer gives the next then
 stays in the caches, see benchmarks/networks.py."""
 _WIDTH: Final = 32
-"""Channels of maps, where a network has no convolution."""
+"""Channels that maps are taken to have, where a network has no convolution."""
 
 # glibc gives freed memory back to the system once there is twice as much of it as the largest block freed so far, of at
 # most 32 MiB (mallopt(3), M_MMAP_THRESHOLD), and then fetches it again page by page. After this block, which is never
@@ -164,7 +164,7 @@ class Autoencoder(nn.Module):
             raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
         images, first = opened(images)
         spec = self.sizes.spec(self.sizes.fit(first, None))
-        parts = batches(images, spec, self._at_once(spec.shape, width=_first_width(self.encoder)), self._border)
+        parts = batches(images, spec, self._at_once(spec.shape, _first_width(self.encoder)), self._border)
         return torch.cat([self._distances(self.fitness, x, self._encode(x, 0)) for x in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ class Autoencoder(nn.Module):
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
                 "so that codes cannot be refined: leave refine at 0"
             )
-        at_once = self._at_once(x.shape[1:], width=_last_width(self.decoder))
+        at_once = self._at_once(x.shape[1:], _last_width(self.decoder))
         onto = None if self.space is None else self.space.project
         return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=at_once, onto=onto)
 
@@ -273,7 +273,7 @@ class Autoencoder(nn.Module):
         distances: list[Tensor] = []
         spec = self.sizes.spec(self.sizes.fit(first, size))
         codes: list[Tensor] = []
-        at_once = self._at_once(spec.shape, batch_size, _first_width(self.encoder))
+        at_once = self._at_once(spec.shape, _first_width(self.encoder), batch_size)
         for x in batches(images, spec, at_once, self._border):
             with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
                 codes.append(self._encode(x, refine))
@@ -291,10 +291,10 @@ class Autoencoder(nn.Module):
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
-        at_once = self._at_once(self.sizes.of_codes(codes).shape, batch_size, _last_width(self.decoder))
+        at_once = self._at_once(self.sizes.of_codes(codes).shape, _last_width(self.decoder), batch_size)
         return gathered((self._decode(part) for part in codes.split(at_once)), len(codes))
 
-    def _at_once(self, shape: Sequence[int], batch_size: int | None = None, width: int = 1) -> int:
+    def _at_once(self, shape: Sequence[int], width: int, batch_size: int | None = None) -> int:
         """How many images of a shape (C, H, W), with maps of `width` values a pixel, are encoded or decoded at once."""
         if batch_size is not None:
             return whole("batch_size", batch_size, 1, MOST_AT_ONCE)
