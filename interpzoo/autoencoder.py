@@ -164,7 +164,7 @@ class Autoencoder(nn.Module):
             raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
         images, first = opened(images)
         spec = self.sizes.spec(self.sizes.fit(first, None))
-        parts = batches(images, spec, self._at_once(spec.shape, _first_width(self.encoder)), self._border)
+        parts = batches(images, spec, self._at_once(spec.shape, self.encoder), self._border)
         return torch.cat([self._distances(self.fitness, x, self._encode(x, 0)) for x in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ class Autoencoder(nn.Module):
                 f"refine = {refine}: the decoder {type(self.decoder).__name__!r} is stochastic or not differentiable, "
                 "so that codes cannot be refined: leave refine at 0"
             )
-        at_once = self._at_once(x.shape[1:], _last_width(self.decoder))
+        at_once = self._at_once(x.shape[1:], self.decoder)
         onto = None if self.space is None else self.space.project
         return project(self.decoder, x.float(), codes.detach(), steps=refine, batch_size=at_once, onto=onto)
 
@@ -273,7 +273,7 @@ class Autoencoder(nn.Module):
         distances: list[Tensor] = []
         spec = self.sizes.spec(self.sizes.fit(first, size))
         codes: list[Tensor] = []
-        at_once = self._at_once(spec.shape, _first_width(self.encoder), batch_size)
+        at_once = self._at_once(spec.shape, self.encoder, batch_size)
         for x in batches(images, spec, at_once, self._border):
             with torch.set_grad_enabled(torch.is_grad_enabled() and (gradients or x.requires_grad)):
                 codes.append(self._encode(x, refine))
@@ -291,26 +291,24 @@ class Autoencoder(nn.Module):
 
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
-        at_once = self._at_once(self.sizes.of_codes(codes).shape, _last_width(self.decoder), batch_size)
+        at_once = self._at_once(self.sizes.of_codes(codes).shape, self.decoder, batch_size)
         return gathered((self._decode(part) for part in codes.split(at_once)), len(codes))
 
-    def _at_once(self, shape: Sequence[int], width: int, batch_size: int | None = None) -> int:
-        """How many images of a shape (C, H, W), with maps of `width` values a pixel, are encoded or decoded at once."""
+    def _at_once(self, shape: Sequence[int], network: Encoder | Decoder, batch_size: int | None = None) -> int:
+        """How many images of a shape (C, H, W) a network takes or gives at once."""
         if batch_size is not None:
             return whole("batch_size", batch_size, 1, MOST_AT_ONCE)
         most = _VALUES_AT_ONCE // math.prod(shape)
         if self.device.type == "cpu":
-            most = min(most, max(2, torch.get_num_threads()) * _MAPPED_AT_ONCE // (width * math.prod(shape[1:])))
+            mapped = max(2, torch.get_num_threads()) * _MAPPED_AT_ONCE
+            most = min(most, mapped // (_width(network) * math.prod(shape[1:])))
         return max(1, most)
 
 
-def _first_width(network: nn.Module) -> int:
-    """Channels of the maps nearest to the images that a network takes."""
-    first = next((layer for layer in network.modules() if isinstance(layer, nn.Conv2d)), None)
-    return _WIDTH if first is None else max(1, first.out_channels // math.prod(first.stride))
-
-
-def _last_width(network: nn.Module) -> int:
-    """Channels of the maps nearest to the images that a network gives."""
-    widths = [layer.in_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)]
-    return widths[-1] if widths else _WIDTH
+def _width(network: Encoder | Decoder) -> int:
+    """Channels of the maps nearest to the images."""
+    layers = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    if isinstance(network, Encoder):
+        first = next(layers, None)
+        return _WIDTH if first is None else max(1, first.out_channels // math.prod(first.stride))
+    return [_WIDTH, *(layer.in_channels for layer in layers)][-1]

@@ -1,4 +1,4 @@
-"""Checks of tensors that a user gives, and what a device can compute with them."""
+"""Checks of tensors that a user gives, what a device can compute with them, and parts of one put together."""
 
 import threading
 from collections.abc import Callable, Generator, Iterable
