@@ -366,8 +366,11 @@ class TestBatches:
         code += "def faults():\n"
         code += f"    model.{call}\n"
         code += "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        code += "faults(); before = faults(); print(faults() - before)"
-        assert python_json(code) < 1000  # pages; maps of all eight batches have 16,000, frames kept twice 18,000
+        code += "faults(); counts = [faults() for _ in range(6)]\n"
+        code += "print(min(after - before for before, after in zip(counts, counts[1:])))"
+        # Pages. Maps of all eight batches have 16,000, frames kept twice 18,000, in each call. One call in thirty puts
+        # one block of 2,000 elsewhere, so the least of five counts.
+        assert python_json(code) < 1000
 
     @pytest.mark.parametrize(
         ("size", "threads", "most"),
