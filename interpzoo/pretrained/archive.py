@@ -28,6 +28,8 @@ MOST_PROGRAM_BYTES: Final = 1 << 20
 
 _MOST_ITEMS: Final = 10_000
 """Tensors, values and dictionaries in each other."""
+_LONGEST_NAME: Final = 1_000
+"""Characters of a tensor's name, with those of the dictionaries that it is in."""
 
 _STORAGES: Final = {
     "torch DoubleStorage": torch.float64,
@@ -132,6 +134,8 @@ class Archive:
         seen = 0
         while left:
             name, item = left.pop()
+            if len(name) > _LONGEST_NAME:
+                raise WeightsError(f"{self._path} has a name of over {_LONGEST_NAME:,} characters: {quoted(name)}")
             if isinstance(item, _View):
                 yield name, item
             elif isinstance(item, dict):
@@ -201,10 +205,10 @@ class Archive:
                 case "SETITEM":
                     key, value = stack[-2:]
                     del stack[-2:]
-                    stack[-1][key] = value
+                    stack[-1][self._key(key)] = value
                 case "SETITEMS":
                     items = since_mark()
-                    stack[-1].update(zip(items[::2], items[1::2], strict=True))
+                    stack[-1].update(zip(map(self._key, items[::2]), items[1::2], strict=True))
                 case "BUILD":  # attributes of a dictionary, such as the versions of its modules
                     stack.pop()
                     if not isinstance(stack[-1], dict):
@@ -221,6 +225,12 @@ class Archive:
                 case name:
                     raise self._refused(f"the step {name!r}")
         raise ValueError("it does not end")
+
+    def _key(self, key: object) -> str | int:
+        """A key of a dictionary. A tuple that holds itself twice, over and over, would take hours to hash or print."""
+        if not isinstance(key, str | int):
+            raise self._refused(f"a dictionary with a key of type {type(key).__name__!r}")
+        return key
 
     def _made(self, name: object, arguments: Any) -> object:
         """What a call of a name would make, for those that make dictionaries and tensors."""
@@ -241,7 +251,8 @@ class Archive:
     def _storage(self, value: Any) -> _Storage:
         kind, storage, key, _, numel = value
         if kind != "storage" or not isinstance(storage, _Name) or storage.text not in _STORAGES:
-            raise self._refused(f"a storage of {quoted(storage)}")
+            found = quoted(storage.text) if isinstance(storage, _Name) else f"type {type(storage).__name__!r}"
+            raise self._refused(f"a storage of {found}")
         if not isinstance(key, str) or not key.isalnum() or not _is_size(numel):
             raise ValueError("a storage without a name or size")
         return _Storage(key, _STORAGES[storage.text], numel)

@@ -95,6 +95,9 @@ def tensor(numel: int = 2, shape: tuple[int, ...] = (2,), strides: tuple[int, ..
 BOMB = b"\x80\x02}q\x00(" + b"".join(b"K%ch\x00" % n for n in range(200)) + b"u."
 """A dictionary that contains itself 200 times."""
 
+TWICE = b")" + b"q\x00h\x00\x86" * 60
+"""A tuple that contains the one before it twice, sixty times: it has 2 ** 60 elements to hash or to print."""
+
 DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no zip": (lambda: b"\x80\x02}.", "is not a file of torch.save since torch 1.6"),
     "no program": (lambda: archive_of(b"")[:-30], "is not a file of torch.save"),
@@ -102,6 +105,16 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no end": (lambda: archive_of(b"\x80\x02}"), "its program cannot be followed"),
     "an empty stack": (lambda: archive_of(b"\x80\x02t."), "its program cannot be followed"),
     "a dictionary in itself": (lambda: archive_of(BOMB), "more than 10,000 tensors and values"),
+    "a huge key": (lambda: archive_of(b"\x80\x02}" + TWICE + b"Ns."), "a dictionary with a key of type 'tuple'"),
+    "huge keys": (lambda: archive_of(b"\x80\x02}(" + TWICE + b"Nu."), "a dictionary with a key of type 'tuple'"),
+    "a huge class": (
+        lambda: archive_of(tensor().replace(b"ctorch\nFloatStorage\n", TWICE)),
+        "a storage of type 'tuple'",
+    ),
+    "a long name": (
+        lambda: archive_of(tensor().replace(b"X\x01\x00\x00\x00a", b"X\xe9\x03\x00\x00" + b"a" * 1001)),
+        "a name of over 1,000 characters: 'aaa",
+    ),
     "a missing storage": (lambda: archive_of(tensor()), "its data/0 cannot be read"),
     "a short storage": (lambda: archive_of(tensor(), data_0=bytes(4)), "fewer numbers than its shape says"),
     "a wide step": (lambda: archive_of(tensor(strides=(9,)), data_0=bytes(8)), "fewer numbers than its shape says"),
