@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from torch import Tensor
 
 from interpzoo.config import ImageSpec
@@ -256,6 +257,17 @@ class TestAsBatch:
         ):
             with pytest.raises(ImageError, match=message):
                 as_batch(images, COLOR)  # type: ignore[arg-type]
+
+    def test_a_drawing_does_not_start_another_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pillow gives EPS to Ghostscript, whatever the file is called."""
+        started: list[object] = []
+        monkeypatch.setattr(subprocess, "check_call", lambda command, **_: started.append(command))
+        monkeypatch.setattr(EpsImagePlugin, "has_ghostscript", lambda: True)
+        drawing = io.BytesIO()
+        Image.new("RGB", (4, 4)).save(drawing, "EPS")
+        with pytest.raises(ImageError, match="not an image of a known format, such as PNG"):
+            as_batch(drawing.getvalue(), COLOR)
+        assert not started
 
     def test_the_images_of_an_iterator_are_read_in_parts(self) -> None:
         taken: list[int] = []
