@@ -105,13 +105,14 @@ def opened(file: str | IO[bytes]) -> Image.Image:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         Image.preinit()  # the usual formats: importing all takes a tenth of a second
         try:
-            return Image.open(file, formats=_formats())
+            return Image.open(file, formats=formats())
         except Image.UnidentifiedImageError:
             Image.init()
-            return Image.open(file, formats=_formats())
+            return Image.open(file, formats=formats())
 
 
-def _formats() -> list[str]:
+def formats() -> list[str]:
+    """Names that Pillow has for the image formats which are read: those that were imported so far."""
     return [name for name in Image.ID if name not in _DRAWINGS]
 
 

@@ -16,7 +16,7 @@ from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, i
 from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image, size_of, upright_size
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
-from interpzoo.images import MOST_LISTS, ImageInput, as_batch, to_tensor
+from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
 from interpzoo.pixels import center_box
 from interpzoo.text import quoted
 
@@ -35,6 +35,7 @@ _WIDER: Final = (1.6, 2.0, 2.6)
 _SURE: Final = 0.5  # score of a face
 _STROKE: Final = 0.4  # brightness of what counts as a stroke, paper being 0 and the darkest ink 1
 _CONTRAST: Final = 0.15  # between paper and ink, below which nothing is written
+_LARGEST: Final = 2048  # pixels that the longer side of a photo has at most when its face is taken
 _READ: Final = 1024  # pixels that the longer side of a scan has at most
 _COARSE: Final = 128  # cells along it, in which paper is told from strokes, and strokes from specks
 _FINE: Final = 256  # and in which the darkest ink is looked for
@@ -91,16 +92,19 @@ def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | No
 
 def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.Image]]:
     """Each picture, upright, with its name for messages."""
+    images = listed(images)
     if isinstance(images, (str, os.PathLike)):
         yield repr(os.fspath(images)), open_image(images)
+    elif isinstance(images, bytes):
+        yield "the image", open_image(images)
     elif isinstance(images, Image.Image):
         yield "the image", loaded(images)
-    elif isinstance(images, Sequence) and images and not isinstance(images, bytes) and depth <= MOST_LISTS:
+    elif isinstance(images, Sequence) and images and depth <= MOST_LISTS:
         for image in images:
             yield from _pictures(image, depth + 1)
     elif not isinstance(images, (Tensor, np.ndarray)) or images.ndim not in (2, 3, 4) or 0 in images.shape:
         raise ImageError(
-            f"{quoted(images)} is not a picture: expected a path, a PIL image, an array or several of them"
+            f"{quoted(images)} is not a picture: expected a path, a file, a PIL image, an array or several of them"
         )
     else:
         rows = images if images.ndim == 4 else [images]
@@ -128,8 +132,9 @@ def _face(name: str, picture: Image.Image, spec: ImageSpec, eyes: tuple[tuple[fl
     target = torch.tensor(eyes, dtype=torch.float64) * torch.tensor([spec.width, spec.height])
     across, wanted = found[1] - found[0], target[1] - target[0]
     scale = float(across.norm() / wanted.norm())  # pixels of the picture for one of the model
-    size = [max(1, round(side / max(1.0, scale))) for side in (picture.height, picture.width)]
-    own = ImageSpec(channels=spec.channels, height=min(2048, size[0]), width=min(2048, size[1]))
+    longer = min(_LARGEST, max(picture.size) / max(1.0, scale))
+    height, width = _within((picture.height, picture.width), longer)
+    own = ImageSpec(channels=spec.channels, height=height, width=width)
     image = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BICUBIC), own)[None]
     found = found * torch.tensor([own.width / picture.width, own.height / picture.height])
     across = found[1] - found[0]
@@ -240,7 +245,7 @@ def _darkest(dark: Tensor) -> float:
     return float(small.topk(min(_SURE_CELLS, len(small))).values[-1])
 
 
-def _within(size: Sequence[int], longer: int) -> list[int]:
+def _within(size: Sequence[int], longer: float) -> list[int]:
     """Height and width of the same shape as `size` with at most `longer` pixels along the longer side."""
     scale = min(1.0, longer / max(size))
     return [max(1, round(side * scale)) for side in size]

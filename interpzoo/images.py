@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from interpzoo.config import ImageSpec
-from interpzoo.decoding import MOST_FILE_BYTES, loaded, open_image
+from interpzoo.decoding import MOST_FILE_BYTES, formats, loaded, open_image
 from interpzoo.errors import ImageError, InputError
 from interpzoo.films import save_gif as save_gif
 from interpzoo.pictures import save_image as save_image
@@ -142,7 +142,9 @@ def listed(images: ImageInput) -> ImageInput:
 
 def files_in(folder: str | os.PathLike[str]) -> list[str]:
     """Paths of the images in a folder, in the order of their names, 2 before 10; raises an `ImageError` without any."""
-    known = {suffix for suffix, form in Image.registered_extensions().items() if form in Image.OPEN}
+    suffixes = Image.registered_extensions()
+    read = formats()
+    known = {suffix for suffix, form in suffixes.items() if form in read}
     names = sorted((entry.name for entry in os.scandir(folder) if entry.is_file()), key=natural)
     files = [os.path.join(folder, name) for name in names if os.path.splitext(name)[1].lower() in known]
     if not files:

@@ -105,6 +105,27 @@ def test_the_eyes_of_a_face_come_to_where_the_models_faces_have_theirs(angle: in
 
 
 @pytest.mark.usefixtures("detector")
+def test_a_large_photo_keeps_its_proportions() -> None:
+    picture = photo((6000, 3000), ((2500, 1500), (3500, 1500)), radius=250)
+    image = framed_model((1024, 1024), 3, eyes=EYES).frame(picture, "face")[0]
+    eye = image[0, :, :512] > 0.5
+    assert int(eye.any(0).sum()) == pytest.approx(int(eye.any(1).sum()), rel=0.02) == pytest.approx(256, rel=0.02)
+
+
+@pytest.mark.usefixtures("detector")
+def test_pictures_are_given_in_all_the_ways_that_encode_takes(tmp_path: Path) -> None:
+    model, path = framed_model((32, 32), 3, eyes=EYES), tmp_path / "a.png"
+    picture = photo((300, 300), ((120, 150), (180, 150)))
+    picture.save(path)
+    expected = model.frame(picture, "face")
+    with path.open("rb") as file:
+        for given in (path, str(path), path.read_bytes(), file, tmp_path, [path], iter([picture]), np.asarray(picture)):
+            assert torch.equal(model.frame(given, "face"), expected), given
+    with pytest.raises(ImageError, match=r"None is not a picture: expected a path, a file, a PIL image"):
+        model.frame([path, None], "face")  # type: ignore[list-item]
+
+
+@pytest.mark.usefixtures("detector")
 def test_of_several_faces_the_largest_is_taken_and_said() -> None:
     picture = photo((900, 400), ((150, 200), (210, 200)))
     picture.paste(photo((400, 400), ((120, 200), (280, 200)), "blue"), (500, 0))
