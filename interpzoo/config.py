@@ -298,11 +298,16 @@ def named(text: str, what: str) -> Component:
                 f"{what} = {quoted(text)}: cannot understand {quoted(option)}: expected a name and options, each once, "
                 "such as 'geodesic nodes=40'"
             )
-        try:
-            value[key] = json.loads(number)
-        except (ValueError, RecursionError):
-            value[key] = number  # a bare word is a string
+        value[key] = value_of(number)
     return validate(Component, value, what)
+
+
+def value_of(text: str) -> Any:
+    """The JSON value of a text, or the text itself, so that a bare word is a string."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:

@@ -97,10 +97,7 @@ def principal_directions(codes: Tensor, count: int | None = None) -> list[Direct
     Raises:
         InputError: there are fewer codes than `count` + 1, or fewer dimensions than `count`.
     """
-    check_floats("codes", codes)
-    if codes.ndim < 2:
-        raise InputError(f"codes have shape {tuple(codes.shape)}: expected (n, ...)")
-    flat = codes.detach().cpu().double().flatten(1)
+    flat = _flat(codes)
     there = min(len(flat) - 1, flat.shape[1])
     count = max(1, min(_SHOWN, there)) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
     if count > there:
@@ -122,8 +119,7 @@ def axis_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
     Raises:
         InputError: there are fewer than two codes, or fewer numbers than `count`.
     """
-    check_floats("codes", codes)
-    flat = codes.detach().cpu().double().flatten(1)
+    flat = _flat(codes)
     count = min(_SHOWN, flat.shape[1]) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
     if len(flat) < 2 or count > flat.shape[1]:
         raise InputError(f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have not as many axes")
@@ -132,6 +128,14 @@ def axis_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
     vectors[torch.arange(count), order[:count]] = lengths[:count].float()
     shape = codes.shape[1:]
     return [Direction(f"axis-{int(n)}", v.reshape(shape)) for n, v in zip(order, vectors, strict=False)]
+
+
+def _flat(codes: Tensor) -> Tensor:
+    """Codes (n, *latent_shape) as rows (n, K) in float64."""
+    check_floats("codes", codes)
+    if codes.ndim < 2:
+        raise InputError(f"codes have shape {tuple(codes.shape)}: expected (n, ...)")
+    return codes.detach().cpu().double().flatten(1)
 
 
 def save_directions(path: str | Path, directions: Iterable[Direction] | Mapping[str, Direction]) -> None:

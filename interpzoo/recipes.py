@@ -1,12 +1,11 @@
 """Recipes: finding them, reading them and changing single values."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from interpzoo.config import Recipe, validate
+from interpzoo.config import Recipe, validate, value_of
 from interpzoo.errors import ConfigError, UnknownNameError, suggestions
 from interpzoo.files import expanded, parse_toml
 from interpzoo.plugins import registry
@@ -84,7 +83,4 @@ def _apply(value: dict[str, Any], change: str) -> None:
         value = value.setdefault(part, {})
         if not isinstance(value, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # a file may hold anything
             raise ConfigError(f"cannot set {key!r}: {part!r} is not a table")
-    try:
-        value[path[-1]] = json.loads(text)
-    except ValueError:
-        value[path[-1]] = text  # a bare word is a string
+    value[path[-1]] = value_of(text)

@@ -175,7 +175,7 @@ def read_record(path: Path) -> Record:
     """A record from its file; raises a `ConfigError` if the file is not a record."""
     try:
         value: Any = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds {quoted(value)}, expected an object")

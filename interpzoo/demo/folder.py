@@ -93,7 +93,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         content = content_of((folder / _INDEX).read_text("utf-8"), "index")
         if content is not None:
             return json.loads(content)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass
     raise InputError(f"{folder / _INDEX} is damaged: write the page again with interpzoo demo")
 

@@ -1,7 +1,6 @@
 """The card of a pretrained model, generated from its config and the results of ``interpzoo evaluate``."""
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,18 +64,17 @@ def public_path(folder: Path) -> str:
 
     Cards are published, and a full path would tell about the machine.
     """
-    full, here = os.path.realpath(folder), os.path.realpath(".")
-    inside = os.path.relpath(full, here) if os.path.commonpath((full, here)) == here else os.path.basename(full)
-    return f"./{inside}"
+    full, here = folder.resolve(), Path.cwd().resolve()
+    return f"./{full.relative_to(here).as_posix() if full.is_relative_to(here) else full.name}"
 
 
 def _loaded_name(folder: Path) -> str | None:
     """The name in the ``load`` example of the folder's card, if it has one."""
     try:
         found = _LOADED.search(read_text(folder, CARD))
-    except (FileNotFoundError, WeightsError, UnicodeDecodeError):
+        return None if found is None else str(json.loads(found[1]))
+    except (FileNotFoundError, WeightsError, ValueError):  # also a text that is not UTF-8, or not a name in JSON
         return None
-    return None if found is None else str(json.loads(found[1]))
 
 
 def read_results(folder: Path) -> list[Result]:

@@ -116,5 +116,5 @@ def _step(line: str) -> float:
     """The step of a line; one that is cut or not ours counts as later than any."""
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
         return float("inf")
