@@ -18,7 +18,7 @@ from interpzoo.images import ImageInput, in_pairs, is_single, listed
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
-from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
+from interpzoo.spacing import Spacing, checked_positions, measure_of, warn_if_uneven
 from interpzoo.tensors import as_numbers
 
 _MOST_PAIRS: Final = 256  # of a part of a stream
@@ -162,9 +162,7 @@ class InterpolationModel(Saved):
         """
         length = whole("steps", steps, 2, MOST_FRAMES)
         if t is not None:
-            t = as_numbers("t", t, self.device)
-            if t.ndim != 1 or not len(t):
-                raise InputError(f"t has shape {tuple(t.shape)}: expected positions (T,), the same of all pairs")
+            t = checked_positions(t, self.device)
             length = len(t)
         most = max(1, min(_MOST_PAIRS, _PART_VALUES // (length * math.prod(self.config.image.shape))))
         at_once = most if pairs is None else whole("pairs", pairs, 1, MOST_AT_ONCE)
@@ -208,9 +206,11 @@ class InterpolationModel(Saved):
             torch.Size([9, 1, 32, 32])
         """
         if t is not None:
-            t = as_numbers("t", t, self.device)
-            if t.ndim != 1 or t.numel() < 2 or t[0] != 0 or t[-1] != 1:
-                raise InputError(f"t has shape {tuple(t.shape)}: expected positions (T,), the first 0 and the last 1")
+            t = checked_positions(t, self.device)
+            outside = t[(t < 0) | (t > 1)]
+            if len(outside) or t[0] != 0 or t[-1] != 1:
+                found = f"holds {outside[0]:g}" if len(outside) else f"is from {t[0]:g} to {t[-1]:g}"
+                raise InputError(f"t {found}: expected positions in [0, 1], the first 0 and the last 1")
         measure = measure_of(spacing)
         codes = self._encode_in_chunks(images, size, 0, batch_size)
         if len(codes) < 2:

@@ -13,7 +13,7 @@ from interpzoo.config import named
 from interpzoo.drawn import DrawnPaths
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator, Solution
-from interpzoo.spacing import Measure, Spacing, measure_of
+from interpzoo.spacing import Measure, Spacing, checked_positions, measure_of
 from interpzoo.tensors import as_numbers
 from interpzoo.text import quoted
 
@@ -47,12 +47,8 @@ class Paths(Autoencoder):
             InputError: the shapes do not fit, values are not finite, or the path is not defined at some `t`.
         """
         z0, z1 = self._paired(z0, z1)
-        t = as_numbers("t", t, self.device)
-        self.sizes.check_number(len(z0) * t.shape[-1] if t.ndim else 0, self.sizes.of_codes(z0))
-        if t.ndim not in (1, 2) or (t.ndim == 2 and len(t) != len(z0)):
-            raise InputError(f"t has shape {tuple(t.shape)}, expected (T,) or ({len(z0)}, T)")
-        if t.shape[-1] > MOST_FRAMES:
-            raise InputError(f"t has {t.shape[-1]:,} positions, expected at most {MOST_FRAMES:,} on a path")
+        t = checked_positions(t, self.device, len(z0))
+        self.sizes.check_number(len(z0) * t.shape[-1], self.sizes.of_codes(z0))
         solution = self._path(interpolator).solve(z0, z1, t, model=self)
         if not bool(solution.codes.isfinite().all()):
             raise InputError(f"codes at t from {t.min():g} to {t.max():g} are not finite: expected t nearer to [0, 1]")

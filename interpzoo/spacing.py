@@ -7,7 +7,9 @@ from typing import Final, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import MOST_FRAMES
 from interpzoo.errors import InputError, InterpzooError
+from interpzoo.tensors import as_numbers
 from interpzoo.text import explained, quoted
 
 Measure: TypeAlias = Callable[[Tensor], Tensor]
@@ -33,6 +35,17 @@ def measure_of(spacing: Spacing) -> Measure | None:
     if not isinstance(spacing, str) or spacing not in known:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"spacing = {quoted(spacing)}: expected 'linear', 'even' or a function of images")
     return known[spacing]
+
+
+def checked_positions(t: object, device: torch.device, pairs: int | None = None) -> Tensor:
+    """`t` as positions (T,) that all pairs share, or (pairs, T); raises an `InputError` for anything else."""
+    found = as_numbers("t", t, device)
+    shapes = "(T,)" if pairs is None else f"(T,) or ({pairs}, T)"
+    if found.ndim != 1 and (pairs is None or found.ndim != 2 or len(found) != pairs):
+        raise InputError(f"t has shape {tuple(found.shape)}, expected {shapes}")
+    if not 1 <= found.shape[-1] <= MOST_FRAMES:
+        raise InputError(f"t has {found.shape[-1]:,} positions, expected 1 to {MOST_FRAMES:,} on a path")
+    return found
 
 
 def measured(measure: Measure, frames: Tensor) -> Tensor:

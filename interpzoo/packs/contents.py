@@ -23,9 +23,8 @@ from interpzoo.packs.manifest import Manifest, Parts
 from interpzoo.packs.pairs import Pair
 from interpzoo.packs.texts import Condition
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import fingerprint, read_config
-from interpzoo.pretrained.locate import is_path, locate
-from interpzoo.tensors import as_numbers
+from interpzoo.pretrained.locate import locate
+from interpzoo.spacing import checked_positions
 from interpzoo.text import quoted
 
 PACK: Final = "pack.json"
@@ -59,9 +58,7 @@ def settings_of(
     """The arguments of `stimuli`, checked; raises an `InputError` for one that is not valid."""
     positions = None
     if t is not None:
-        positions = [float(value) for value in as_numbers("t", [*t], torch.device("cpu")).flatten().double()]
-        if not 1 <= len(positions) <= MOST_FRAMES:
-            raise InputError(f"t has {len(positions):,} positions: expected 1 to {MOST_FRAMES:,}")
+        positions = [float(value) for value in checked_positions([*t], torch.device("cpu"))]
         steps = len(positions)
     else:
         steps = whole("steps", steps, 2, MOST_FRAMES)
@@ -83,17 +80,15 @@ def conditions_of(names: Sequence[str | Path], interpolators: Sequence[str]) -> 
     """Each model with each path, and what to load it from."""
     found: list[tuple[Condition, str | Path]] = []
     for name in names:
-        folder = locate(name).path
-        config = read_config(folder)
-        revision = folder.name if folder.parent.name == "snapshots" else ""
-        if not is_path(str(name)) and "/" not in str(name):
-            revision = registry().models.find(str(name)).entry.revision or revision
+        located = locate(name)
+        config = located.config()
         paths = registry().components["interpolator"]
         for path in interpolators or [paths.shown(paths.find(config.interpolator.name))]:
             words = [config.name] if len(names) > 1 else []
             words += [path] if len(interpolators) > 1 else []
             label = _UNSAFE.sub("-", "-".join(words))
-            found.append((Condition(label, config.name, path, config.method, revision, fingerprint(folder)), name))
+            weights = located.fingerprint()
+            found.append((Condition(label, config.name, path, config.method, located.revision, weights), name))
     labels = [condition.label for condition, _ in found]
     if len({*labels}) < len(labels):
         raise InputError(f"two of the models or paths are named {max(labels, key=labels.count)!r}: give different ones")
@@ -122,7 +117,7 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Path:
         try:
             there: dict[str, Any] = json.loads(file.read_text("utf-8"))
             other = [key for key in wanted if there.get(key) != wanted[key]]
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
         if other and (next(Manifest(folder).groups(1), None) is not None or Parts(folder).are_there()):
             key = other[0]

@@ -6,8 +6,9 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -56,25 +57,22 @@ class Manifest:
         Raises an `OutputError` if the file cannot be written.
         """
         kept = [row for _, group in zip(range(groups), self.groups(size), strict=False) for row in group]
-        scratch = self._path.with_name(f".{os.urandom(8).hex()}.tmp")
-        scratch.write_text(_text([COLUMNS]) + _text(row.values() for row in kept), "utf-8", newline="")
-        os.replace(scratch, self._path)
-        with suppress(FileNotFoundError):
-            self._final.unlink()
+        with atomic_write(self._path) as temporary:
+            temporary.write_text(_text([COLUMNS, *(row.values() for row in kept)]), "utf-8", newline="")
+        with _writing(self._final):
+            self._final.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write a group; raises an `OutputError` if it cannot be written."""
-        try:
-            with self._path.open("a", encoding="utf-8", newline="") as file:
-                file.write(_text([[row[column] for column in COLUMNS] for row in rows]))
-        except OSError as error:
-            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror or error}") from error
+        with _writing(self._path), self._path.open("a", encoding="utf-8", newline="") as file:
+            file.write(_text([[row[column] for column in COLUMNS] for row in rows]))
 
     def finish(self) -> Path:
-        """Give the file its name."""
-        with self._path.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(self._path, self._final)
+        """Give the file its name; raises an `OutputError` if it cannot be written."""
+        with _writing(self._final):
+            with self._path.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(self._path, self._final)
         return self._final
 
 
@@ -94,10 +92,8 @@ class Parts:
 
     def add(self, number: int, rows: Sequence[Row]) -> None:
         """Write the rows of a path; raises an `OutputError` if they cannot be written."""
-        try:
+        with _writing(self._folder):
             self._folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot write {str(self._folder)!r}: {error.strerror or error}") from error
         with atomic_write(self._file(number)) as temporary:
             temporary.write_text(_text([COLUMNS, *(row.values() for row in rows)]), "utf-8", newline="")
 
@@ -114,13 +110,26 @@ def _groups(path: Path, size: int) -> Iterator[list[Row]]:
         return
     with path.open(encoding="utf-8", newline="") as file:
         group: list[Row] = []
-        for row in csv.DictReader(file):
+        for row in csv.DictReader(_whole(file)):
             if None in row.values() or None in row or tuple(row) != COLUMNS:  # cut off in the middle
                 return
             group.append(row)
             if len(group) == size:
                 yield group
                 group = []
+
+
+def _whole(lines: Iterable[str]) -> Iterator[str]:
+    """The lines before one that was cut off: it may look whole, as "Python 3.1" of "Python 3.12" does."""
+    return takewhile(lambda line: line.endswith("\n"), lines)
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
 def _text(rows: Iterable[Iterable[str]]) -> str:

@@ -40,6 +40,9 @@ class Located:
     foreign: tuple[ModelConfig, Foreign] | None = None
     """Of files in somebody else's format: what they mean."""
 
+    revision: str = ""
+    """Commit of the repository on the Hub that the files come from, if it is known."""
+
     def config(self, *, checked: bool = False) -> ModelConfig:
         """The model's config, whose hash may be `checked`; raises as `read_config`."""
         if self.foreign is not None:
@@ -121,7 +124,7 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
         from interpzoo.pretrained.origins import find  # imports torch, which other names do not need
 
         config, files = find(*address, revision, access)
-        return Located(files.folder, {}, access, (config, files))
+        return Located(files.folder, {}, access, (config, files), _commit(files.folder))
     if "/" in name:
         repository, at, inside = name.partition("@")
         if at and (revision is not None or not inside):
@@ -176,9 +179,14 @@ def _locate_registered(row: Registration[PretrainedModel], access: Access) -> Lo
         path = fetch(entry.repository, entry.revision, pin=entry.sha256, access=access)
     if path is None:
         raise WeightsError(f"{row.qualified!r} is registered by {row.owner}, but its folder is not installed")
-    return _located(path, access, entry.sha256)
+    return _located(path, access, entry.sha256, entry.revision)
 
 
-def _located(path: Path, access: Access, pin: str | None = None) -> Located:
+def _located(path: Path, access: Access, pin: str | None = None, revision: str | None = None) -> Located:
     check_links(path)
-    return Located(path, read_hashes(path, pin), access)
+    return Located(path, read_hashes(path, pin), access, revision=revision or _commit(path))
+
+
+def _commit(path: Path) -> str:
+    """The commit of a folder in the cache of the Hub; empty for another folder."""
+    return path.name if path.parent.name == "snapshots" else ""
