@@ -115,6 +115,7 @@ def test_changes_are_taken_in_order_and_read_as_json_or_words() -> None:
         ("training.samples=many", "training.samples = 'many'"),
         ("training.samples=NaN", "training.samples"),
         ("width=3", "unknown field 'width'"),
+        ("training.samples=" + "[" * 100_000, "training.samples = '[[[["),
     ],
 )
 def test_a_wrong_change_is_quoted(change: str, part: str) -> None:

@@ -122,6 +122,12 @@ def test_results_on_several_data_sets_are_kept_apart(tmp_path: Path) -> None:
     assert sorted(read_results(tmp_path), key=lambda r: r.value, reverse=True) == results
 
 
+def test_a_card_whose_example_is_not_a_name_is_written_again(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text('model = interpzoo.load("C:\\models\\x")\n')
+    write_card(tmp_path, config_of(), RESULTS)
+    assert f'model = interpzoo.load("{config_of().name}")\n' in (tmp_path / "README.md").read_text()
+
+
 def test_without_results_or_a_card_there_are_none(tmp_path: Path) -> None:
     assert read_results(tmp_path) == []
     write_card(tmp_path, config_of())

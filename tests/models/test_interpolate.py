@@ -240,6 +240,8 @@ class TestPositions:
             ([0, math.nan], "t = [0, nan] holds values that are not finite: expected finite numbers"),
             ([[0.0], [-math.inf]], "t = [[0.0], [-inf]] holds values that are not finite: expected finite numbers"),
             ([[0.0], [0.5, 1.0]], "t = [[0.0], [0.5, 1.0]]: expected numbers, as many in each row"),
+            ([], "t has 0 positions, expected 1 to 10,000 on a path"),
+            ([0.5] * 10_001, "t has 10,001 positions, expected 1 to 10,000 on a path"),
             (["half"], "t = ['half']: expected numbers, as many in each row"),
         ],
         ids=str,
@@ -423,6 +425,21 @@ class TestMorph:
         walk = greys.morph([grey(0), grey(1), grey(0.5)], steps=3)
         assert walk.shape == (5, 1, 4, 4)
         assert walk[:, 0, 0, 0].tolist() == pytest.approx([0, 0.5, 1, 0.75, 0.5])
+
+    @pytest.mark.parametrize(
+        ("t", "expected"),
+        [
+            ([0, 5, -3, 1], r"t holds 5: expected positions in \[0, 1\], the first 0 and the last 1"),
+            ([0, 0.5], r"t is from 0 to 0\.5: expected positions in \[0, 1\], the first 0 and the last 1"),
+            ([1], "t is from 1 to 1: expected"),
+            ([[0, 1]], r"t has shape \(1, 2\), expected \(T,\)"),
+            ([0.0] * 10_000 + [1.0], "t has 10,001 positions, expected 1 to 10,000"),
+        ],
+        ids=lambda value: str(value)[:12],
+    )
+    def test_invalid_positions_of_a_morph(self, t: Sequence[float], expected: str, greys: InterpolationModel) -> None:
+        with pytest.raises(InputError, match=expected):
+            greys.morph([grey(0), grey(1)], t=t)
 
     def test_a_morph_of_two_images_is_an_interpolation(self, model: InterpolationModel) -> None:
         a, b = random_images(2, model.config.image)

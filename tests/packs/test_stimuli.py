@@ -24,6 +24,7 @@ from interpzoo.errors import InterpzooError
 from interpzoo.packs import pairs as pairs_module
 from interpzoo.packs.frames import png16
 from interpzoo.packs.pairs import folder_pairs, pairs_of
+from tests.origins.tiny import write_tae
 from tests.processes import TWO
 from tests.tiny import random_images, tiny_model
 
@@ -151,6 +152,21 @@ def test_a_pack_goes_on_only_with_what_it_was_made_of(pairs: Path) -> None:
     Path("0.png").write_bytes(Path("1.png").read_bytes())
     with pytest.raises(InterpzooError, match=r"0\.png' is not the image that frames of pair '0001' were made from"):
         interpzoo.stimuli("./model", pairs, "pack", steps=3)
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_row_that_was_cut_in_its_last_column_is_written_again(pairs: Path, cut: int) -> None:
+    whole = interpzoo.stimuli("./model", pairs, "pack", steps=3).read_bytes()
+    Path("pack/manifest.csv").unlink()
+    Path("pack/manifest.unfinished.csv").write_bytes(whole[:-cut])
+    assert interpzoo.stimuli("./model", pairs, "pack", steps=3).read_bytes() == whole
+
+
+def test_a_pack_is_made_with_somebody_elses_model(pairs: Path) -> None:
+    write_tae(Path("tae"))
+    manifest = interpzoo.stimuli("tae:./tae", pairs, "pack", steps=3)
+    assert {(row["model"], row["revision"]) for row in rows_of(manifest)} == {("tae", "")}
+    assert len({row["weights_sha256"] for row in rows_of(manifest)}) == 1
 
 
 @pytest.mark.slow
