@@ -158,7 +158,7 @@ def test_usage_errors_are_found_before_anything_is_loaded(cli: Cli) -> None:
             ("-o", "x.bmp"),
             "'x.bmp' ends in '.bmp', expected .png, .jpg, .jpeg, .mp4, .gif, .webp, .apng, .npy, or a new fol",
         ),
-        (("-o", "no/x.png"), "there is no folder 'no'."),
+        (("-o", "no/x.png"), "cannot write 'no/x.png': there is no folder "),
         ((), "Missing option '-o' / '--output'."),
         (("--steps", "many", "-o", "x.png"), "'many' is not a valid integer."),
     ):
