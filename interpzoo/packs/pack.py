@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, 
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import atomic_write, expanded, is_leftover
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -37,7 +36,6 @@ Progress = Callable[[int, int], None]
 """Called with the number of paths that are done and of all."""
 
 _AT_ONCE: Final = 64  # frames that are decoded at once: always as many, for the same bits
-_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def stimuli(
@@ -175,7 +173,7 @@ class _Pack:
     def _done(self) -> int:
         """How many paths are there already, each with all of its files as they were written, from the first on."""
         for leftover in self._folder.glob(f"{FRAMES}/**/.*.tmp"):
-            if _LEFTOVER.fullmatch(leftover.name):
+            if is_leftover(leftover):
                 shutil.rmtree(leftover, ignore_errors=True)
         done = 0
         for number, group in enumerate(self._manifest.groups(self._settings.steps)):
