@@ -247,7 +247,8 @@ def _within(size: Sequence[int], longer: int) -> list[int]:
 
 
 def _largest(ink: Tensor) -> Tensor:
-    """What of `ink` (H, W) belongs to its largest connected part, or to parts of at least a tenth of that."""
+    """Those pixels of `ink` (H, W) in its largest connected part, or in parts of at least a tenth of that."""
+    # Labeled by hand, as scipy is no dependency of the core.
     cells = adaptive_max_pool2d(ink[None, None].float(), _within(ink.shape, _COARSE))
     labels = cells * torch.arange(1.0, cells.numel() + 1).view_as(cells)
     for _ in range(cells.numel()):
