@@ -126,7 +126,9 @@ def axis_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
     flat = codes.detach().cpu().double().flatten(1)
     count = min(_SHOWN, flat.shape[1]) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
     if len(flat) < 2 or count > flat.shape[1]:
-        raise InputError(f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have not as many axes")
+        raise InputError(
+            f"count = {count}: expected at most {flat.shape[1]} axes, and at least 2 codes (got {len(flat)})"
+        )
     lengths, order = flat.std(0).sort(descending=True, stable=True)
     vectors = torch.zeros(count, flat.shape[1])
     vectors[torch.arange(count), order[:count]] = lengths[:count].float()

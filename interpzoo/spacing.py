@@ -39,7 +39,7 @@ def measured(measure: Measure, frames: Tensor) -> Tensor:
     """What walks (B, T, C, H, W) are measured by, (B, T, D).
 
     Raises:
-        InputError: the measure does not give as many finite values of each frame.
+        InputError: the measure does not give the same number of values, all finite, for each frame.
     """
     try:
         found = measure(frames.flatten(0, 1))

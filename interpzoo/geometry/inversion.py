@@ -51,7 +51,7 @@ def project(
     check_floats("z_init", z_init)
     steps, batch_size = whole("steps", steps, 0, MOST_REFINEMENTS), whole("batch_size", batch_size, 1, MOST_AT_ONCE)
     if len(x) != len(z_init):
-        raise InputError(f"{len(x)} images x and {len(z_init)} latents z_init, expected as many of each")
+        raise InputError(f"{len(x)} images x and {len(z_init)} latents z_init, expected the same number of each")
     if not len(x):
         return z_init.clone()
     flat = flat_decoder(decoder, z_init.shape[1:])

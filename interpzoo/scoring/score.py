@@ -55,7 +55,7 @@ class FrameScores:
     """Scores of frames, as `score` gives them. Printed, it is a table."""
 
     boards: tuple[Leaderboard, ...]
-    """One for the tools that have as many paths, frames and pixels: `models` are the tools, `controls` a cut
+    """One for all tools with the same numbers of paths, frames and pixels: `models` are the tools, `controls` a cut
     (``jump``) and a cross-fade (``blend``) of the same ends, and ``nearest`` where there is a data set."""
     profiles: tuple[Mapping[str, Profile], ...]
     """For each board how each tool and control changes along the path, by name."""
@@ -179,7 +179,9 @@ def score(
         groups.setdefault(tuple(tool.frames.shape), []).append(tool)
     notes = [note for tool in tools for note in tool.notes]
     if len(groups) > 1:
-        notes.append("only tools with as many paths, frames and pixels are compared: each table has its own")
+        notes.append(
+            "only tools with the same numbers of paths, frames and pixels are compared: each such group has its own table"
+        )
     boards: list[Leaderboard] = []
     profiles: list[dict[str, Profile]] = []
     for shape, members in groups.items():
