@@ -55,7 +55,7 @@ def agreed(text: str) -> str:
 
 
 def all_done() -> bool:
-    """Wait for all processes, and return whether this one goes on; the others return at once."""
+    """Wait for all processes, and return whether this one continues; the others return at once."""
     store = _store()
     if store is None:
         return True

@@ -137,7 +137,7 @@ def look_options(function: F) -> F:
 
 
 def film_options(*loops: str) -> Callable[[F], F]:
-    """How a film is played; `loops` are the ways in which it can go on."""
+    """How a film is played; `loops` are the ways in which it can continue at its end."""
     options = (
         click.option(
             "--fps",
@@ -157,7 +157,7 @@ def film_options(*loops: str) -> Callable[[F], F]:
         click.option(
             "--loop",
             type=click.Choice(loops),
-            help="How a film goes on at its end.",
+            help="How a film continues at its end.",
             show_default=loops[0],
         ),
     )

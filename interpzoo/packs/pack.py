@@ -59,7 +59,7 @@ def stimuli(
     In the folder are ``frames/``, ``manifest.csv`` (a row for each frame), contact sheets, ``methods.md`` (sentences
     for a methods section, with citations), and for pictures ``experiment.html`` (jsPsych) and ``experiment.py``
     (PsychoPy), which show the frames in the order of the manifest. Each pair is computed alone, in one thread, so that
-    the files do not depend on other pairs or on the number of threads. A run that was stopped or killed goes on where
+    the files do not depend on other pairs or on the number of threads. A run that was stopped or killed continues where
     it was, with the same arguments; what was done before is checked by its hashes. Memory does not grow with the number
     of pairs. Processes that torchrun or accelerate has started share the paths; the first one finishes the pack, and
     the others may return before.
@@ -88,7 +88,7 @@ def stimuli(
 
     Raises:
         InputError: an argument or a table is not valid.
-        ImageError: an image cannot be read, or has no face; the paths before it are kept, and the next run goes on.
+        ImageError: an image cannot be read, or has no face; the paths before it are kept, and the next run continues.
         OutputError: the folder holds something else, or another pack; or it cannot be written.
         UnknownNameError, ConfigError, WeightsError, HubError, PluginError: as `load`.
     """

@@ -60,13 +60,13 @@ def train(
         recipe: a registered recipe or method, a TOML file, or a `Recipe`. For a method, the recipe is the one that fits
             the images of `dataset`, with the networks of `start_from` if that is given.
         output: the folder to write, ``runs/`` and the recipe's name by default. During training it has a checkpoint,
-            so that a killed run can go on with ``resume=True``. The losses stay in its ``history.jsonl``.
+            so that a killed run can be continued with ``resume=True``. The losses stay in its ``history.jsonl``.
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
         dataset: images of your own instead of the recipe's: a folder (a `Path`, or a string that starts with ``./``,
             ``../``, ``~`` or ``/``) or a data set on the Hub. They are resized to the recipe's height and width, and
             are gray only if all of them are. The model's name, summary, limitations and license follow from them,
             unless `changes` set them. Nothing that is written names the folder's full path.
-        resume: go on from the checkpoint in `output`, to the same result as without the interruption. A finished run
+        resume: continue from the checkpoint in `output`, to the same result as without the interruption. A finished run
             is extended if `changes` raise ``training.samples``; then the learning rate follows the longer schedule.
         start_from: a pretrained model with the same networks to fine-tune, whose license and limitations are passed on.
             By default the recipe's ``start_from``, but random weights for images or networks of your own.

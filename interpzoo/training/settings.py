@@ -35,7 +35,7 @@ _FREE: Final = {
     "training.checkpoint_steps",
     "training.codes",
 }
-"""What may change when a run is resumed: texts, its length, and what is saved. Of a base model the weights may not."""
+"""What may change when a run is resumed: texts, its length, and what is saved. The weights of a base model may not."""
 
 
 _MOST: Final = 5  # differences that are named

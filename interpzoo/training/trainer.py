@@ -142,7 +142,7 @@ class Trainer:
                 if saving or stopping:
                     self._save()
         if stopping or interrupted():
-            raise KeyboardInterrupt(f"stopped after step {self.done} of {self.total}: go on with --resume")
+            raise KeyboardInterrupt(f"stopped after step {self.done} of {self.total}: continue with --resume")
 
     def trained(self) -> InterpolationModel:
         """The trained model in eval mode, with averaged weights if the recipe asks for an average."""

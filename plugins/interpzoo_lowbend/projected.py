@@ -104,7 +104,7 @@ class Projected(Interpolator[ProjectedConfig]):
             if not bool(((t >= 0) & (t <= 1)).all()):
                 raise InputError(
                     f"t goes from {float(t.min()):g} to {float(t.max()):g}: a path on the manifold of the codes is "
-                    "defined in [0, 1]; take interpolator='linear' to go on beyond an end"
+                    "defined in [0, 1]; take interpolator='linear' to continue beyond an end"
                 )
             return at(nodes, t, smooth=True)
 
