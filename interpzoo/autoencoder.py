@@ -161,7 +161,10 @@ class Autoencoder(nn.Module):
             ImageError: as `encode`.
         """
         if self.fitness is None:
-            raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
+            raise InputError(
+                f"{self.name!r} was saved without the statistics of its images: there is nothing to "
+                "compare pictures with"
+            )
         images, first = opened(images)
         spec = self.sizes.spec(self.sizes.fit(first, None))
         parts = batches(images, spec, self._at_once(spec.shape, self.encoder), self._border)

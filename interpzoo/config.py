@@ -54,7 +54,7 @@ SchemaT = TypeVar("SchemaT", bound=BaseModel)
 class ImageSpec(Schema):
     """Shape of a model's input and output images; values are in [0, 1].
 
-    Of a model that takes any size, this is the default size: that of its examples and samples.
+    If the model takes any size, this is the default size: that of its examples and samples.
     """
 
     channels: int = Field(ge=1, le=16)
@@ -199,7 +199,7 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
 
 
 class Origin(Schema):
-    """The files of somebody else's repository that the weights of a model are read from, each time it is loaded."""
+    """The files in another author's repository that the weights of a model are read from, each time it is loaded."""
 
     source: ComponentName
     """The registered source that reads them, see `interpzoo.interfaces.Source`."""

@@ -152,7 +152,7 @@ class Edited(Paths):
         return self.directions[direction]
 
     def _size_of(self, direction: Direction) -> tuple[int, int] | None:
-        """Of the images whose codes a direction fits; ``None`` where it fits none, which `_moved` reports."""
+        """Height and width of the images whose codes a direction fits, or ``None`` if it fits none (see `_moved`)."""
         try:
             spec = self.sizes.of_codes(direction.vector[None])
         except InputError:

@@ -11,7 +11,7 @@ from typing import Final
 from interpzoo.text import explained, one_line
 
 _PATIENCE: Final = 5.0
-"""Seconds between looks at whose code is waited for."""
+"""Seconds between checks of which plugin is running."""
 
 
 class ForeignError(Exception):

@@ -339,7 +339,7 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _pictures(images: Tensor) -> list[Image.Image]:
-    """Of images (T, C, H, W), converted together."""
+    """PIL images of images (T, C, H, W), converted together."""
     _check_picture(images.movedim(0, -1).flatten(2))
     return _drawn(images)
 

@@ -26,7 +26,7 @@ class SkipVAE(Regularizer[SkipVAEConfig]):
     """Variational autoencoder of binary images; the baseline without skips has the same loss."""
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
-        """L = mean_B [ -log p(x | z) + beta KL(q(z | x) || N(0, I)) ], x ~ Bernoulli(image) drawn anew, z ~ q(z | x).
+        """L = mean_B [ -log p(x | z) + beta KL(q(z | x) || N(0, I)) ], x ~ Bernoulli(image) drawn again, z ~ q(z | x).
 
         In nats, summed over pixels and latent dimensions. The encoder sees the drawn image as well.
 

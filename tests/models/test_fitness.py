@@ -99,7 +99,7 @@ def test_the_figures_are_saved_with_the_model(model: InterpolationModel, tmp_pat
     again = load(model.save_pretrained(tmp_path / "model"))
     images = torch.rand(3, *model.config.image.shape)
     torch.testing.assert_close(again.unlike(images), model.unlike(images))
-    with pytest.raises(InputError, match="was saved without the figures of its images"):
+    with pytest.raises(InputError, match="was saved without the statistics of its images"):
         load(tiny_model().save_pretrained(tmp_path / "without")).unlike(images)
 
 

@@ -117,8 +117,8 @@ def _card_folder(found: Located) -> Path:
     folder = found.path
     if found.foreign is not None:
         raise InputError(
-            f"{str(folder)!r} has files of somebody else's format and no card: save the model to a folder of your own "
-            "with model.save_pretrained('./mine') and evaluate './mine'"
+            f"{str(folder)!r} has files in another library's format and no card: save the model to a folder of your "
+            "own with model.save_pretrained('./mine') and evaluate './mine'"
         )
     path, snapshots = folder / CARD, folder.absolute().parent
     # The layout of the Hub's cache, where a file is named by the hash of its content and must not change.
