@@ -180,7 +180,7 @@ def score(
     notes = [note for tool in tools for note in tool.notes]
     if len(groups) > 1:
         notes.append(
-            "only tools with the same numbers of paths, frames and pixels are compared: each such group has its own table"
+            "only tools with the same numbers of paths, frames and pixels are compared, in a table for each group"
         )
     boards: list[Leaderboard] = []
     profiles: list[dict[str, Profile]] = []

@@ -135,7 +135,7 @@ def test_tools_stand_side_by_side_where_they_can_be_compared(tmp_path: Path) -> 
         ["c", "jump", "blend"],
     ]
     assert scores.notes == (
-        "only tools with the same numbers of paths, frames and pixels are compared: each such group has its own table",
+        "only tools with the same numbers of paths, frames and pixels are compared, in a table for each group",
     )
     assert scores.values()["a"]["end-mse"] == 0
     assert "| a " in str(scores)
