@@ -1,4 +1,4 @@
-"""Images in: anything that shows an image to what a model takes. The writers are here by name, too."""
+"""Images in: brings anything that shows an image to what a model takes."""
 
 import math
 import os

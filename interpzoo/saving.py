@@ -17,7 +17,7 @@ from interpzoo.counterfactuals import Questioned
 from interpzoo.directions import Direction, load_directions, save_directions
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.fitness import Fitness, count_of_figures, load_fitness, save_fitness
+from interpzoo.fitness import Fitness, count_of_statistics, load_fitness, save_fitness
 from interpzoo.pictures import save_strip
 from interpzoo.pretrained.card import public_path, write_card
 from interpzoo.pretrained.folder import (
@@ -194,4 +194,4 @@ def _read_directions(folder: Path, hashes: Mapping[str, str], latent_shape: tupl
 
 def _read_fitness(folder: Path, hashes: Mapping[str, str], config: ModelConfig) -> Fitness | None:
     path = _optional(folder, FITNESS, hashes)
-    return None if path is None else load_fitness(path, count_of_figures(config.image), sha256=hashes.get(FITNESS))
+    return None if path is None else load_fitness(path, count_of_statistics(config.image), sha256=hashes.get(FITNESS))

@@ -65,7 +65,7 @@ def check_floats(name: str, tensor: object) -> Tensor:
 
 
 def all_finite(tensor: Tensor) -> bool:
-    """Whether no value is NaN or infinite. A finite sum says so sooner than a look at each value."""
+    """Whether no value is NaN or infinite. Adding the values up is faster than looking at each."""
     return bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(tensor.isfinite().all())
 
 

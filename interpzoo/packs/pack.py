@@ -81,7 +81,7 @@ def stimuli(
         size: (height, width), for a model that takes any size.
         format: ``png``, ``png16`` (16 bits a channel) or ``npy`` (float32, not clamped).
         device: where to compute; the CPU by default. Other devices may give other bits on another machine.
-        progress: called after each path; of several processes in the first, after each of its own.
+        progress: called after each path; with several processes, in the first one, after each path of its own.
 
     Returns:
         The path of the manifest.

@@ -142,7 +142,7 @@ def _fill(
     tied = _tied(networks)
     for name, first in tied.items():
         if not torch.equal(found[name], found[first]):
-            raise WeightsError(f"{path} has other values in {name!r} than in {first!r}, which are one tensor")
+            raise WeightsError(f"{path} has different values in {name!r} and {first!r}, which are one tensor")
     networks.load_state_dict(found, assign=True)
     for name, first in tied.items():
         (module, _, own_name), (other, _, its_name) = name.rpartition("."), first.rpartition(".")

@@ -133,8 +133,8 @@ def score(
 ) -> FrameScores:
     """Score frames of any tool by every metric that needs no model, side by side with other tools' and with controls.
 
-    The figures are those of `benchmark`, from the same code. What needs other paths to learn from learns from two
-    thirds of these. Each tool is compared with a cut and a cross-fade of the same ends.
+    The scores are those of `benchmark`, from the same code. Metrics that need other paths to learn from use two thirds
+    of these. Each tool is compared with a cut and a cross-fade of the same ends.
 
     Args:
         paths: the frames of one tool, see `FramesLike`: a folder of pictures, a film, an ``.npy`` file, a tensor (T, C,

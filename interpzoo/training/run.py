@@ -88,7 +88,7 @@ def train(
         DataError: the data cannot be read, or lacks what the method needs.
         InputError: an argument is of another type, or `base` and `model` are both given.
         OutputError: `output` already holds something else, or cannot be written.
-        TrainingError: a loss is not finite, there is nothing to resume, or the recipe is another than that of the run.
+        TrainingError: a loss is not finite, there is nothing to resume, or the recipe differs from that of the run.
         WeightsError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.
 
@@ -238,7 +238,7 @@ def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
 def example_codes(model: InterpolationModel, data: DataSet, seed: int) -> torch.Tensor:
     """Codes (n, *latent_shape) of held-out images, of different classes where there are any.
 
-    There are 8, or as many as there are images; two of 256 pixels, as the decoded images are saved too.
+    There are 8, or all if there are fewer images; two if they have 256 pixels, as the decoded images are saved too.
     """
     count = max(2, min(_EXAMPLES, _EXAMPLE_VALUES // math.prod(model.config.image.shape)))
     shown = data.examples(count, torch.Generator().manual_seed(seed))
@@ -246,7 +246,7 @@ def example_codes(model: InterpolationModel, data: DataSet, seed: int) -> torch.
 
 
 def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
-    """Codes of training images, as many as the recipe asks for, drawn by its seed; no image is drawn twice."""
+    """Codes of training images, drawn by the recipe's seed in the number that it asks for; no image is drawn twice."""
     if training.codes == 0:
         return None
     generator = torch.Generator().manual_seed(training.seed)
