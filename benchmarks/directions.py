@@ -22,6 +22,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits
 
+from benchmarks.intervals import interval
 from interpzoo.directions import direction_between
 from interpzoo.features import Features, features_named
 from interpzoo.markdown import markdown_table
@@ -79,13 +80,8 @@ def row(edit: Edit, probabilities: Probabilities, attribute: int) -> list[str]:
     after, last = probabilities(edit(high))
     moved = (last - first).abs()
     others = (moved.sum(1) - moved[:, attribute]) / (moved.shape[1] - 1)
-    return [f"{high:.2f}", _interval(rise(high)), _interval(others), _interval((after - before).norm(dim=1))]
-
-
-def _interval(values: Tensor) -> str:
-    draws = torch.randint(len(values), (1000, len(values)), generator=Generator().manual_seed(0))
-    low, high = values[draws].mean(1).quantile(torch.tensor([0.025, 0.975])).tolist()
-    return f"{values.mean():.4g} [{low:.4g}, {high:.4g}]"
+    values = (rise(high), others, (after - before).norm(dim=1))
+    return [f"{high:.2f}", *(interval(value, digits=4) for value in values)]
 
 
 def _small(images: Tensor, features: Features) -> Tensor:

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
+from benchmarks.intervals import interval
 from interpzoo.benchmark import Task
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.geometry import SampledManifold
@@ -25,7 +26,6 @@ from interpzoo.pretrained.locate import locate
 
 _CODES = 2000
 _PAIRS = 300
-_DRAWS = 1000
 
 
 @torch.no_grad()
@@ -49,12 +49,6 @@ def measure(model: InterpolationModel, task: Task) -> list[tuple[str, ...]]:
         span = f"{float(distance[part[0]]):.2f} - {float(distance[part[-1]]):.2f}"
         rows.append((model.name, span, *(interval(error[part].square().mean((1, 2, 3))) for error in errors)))
     return rows
-
-
-def interval(values: Tensor) -> str:
-    draws = values[torch.randint(len(values), (_DRAWS, len(values)), generator=Generator().manual_seed(0))].mean(1)
-    low, high = draws.quantile(torch.tensor([0.025, 0.975])).tolist()
-    return f"{float(values.mean()):.3g} ({low:.3g} - {high:.3g})"
 
 
 def main(arguments: Sequence[str]) -> None:

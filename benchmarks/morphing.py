@@ -25,10 +25,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from interpzoo_metamorphosis import morph
 from interpzoo_metamorphosis.blending import blend
 from interpzoo_metamorphosis.fields import at_points, smallest_determinant, warp
+from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 from torch.nn import functional
 
@@ -160,21 +162,14 @@ def _landmarks(a: Tensor, b: Tensor, points_a: Tensor, points_b: Tensor) -> Resu
 def _spline(centers: Tensor, targets: Tensor, size: int) -> Tensor:
     """The displacements (B, 2, size, size) of the thin-plate spline that sends `centers` (B, K, 2) to `targets`."""
 
-    def kernel(x: Tensor) -> Tensor:
-        r2 = torch.cdist(x, centers).square()
-        return r2 * (r2 + 1e-9).log()
-
-    b, k = centers.shape[:2]
-    affine = torch.cat([centers.new_ones(b, k, 1), centers], 2)
-    # A little smoothing: some landmarks coincide.
-    system = torch.zeros(b, k + 3, k + 3)
-    system[:, :k, :k] = kernel(centers) + torch.eye(k)
-    system[:, :k, k:], system[:, k:, :k] = affine, affine.mT
-    solved = torch.linalg.solve(system, torch.cat([targets - centers, torch.zeros(b, 3, 2)], 1))
     y, x = torch.meshgrid(torch.arange(float(size)), torch.arange(float(size)), indexing="ij")
-    pixels = torch.stack([x, y], -1).view(1, -1, 2).expand(b, -1, -1)
-    basis = torch.cat([kernel(pixels), torch.ones(b, size * size, 1), pixels], 2)
-    return (basis @ solved).mT.view(b, 2, size, size)
+    pixels = torch.stack([x, y], -1).view(-1, 2).numpy()
+    found = [
+        # A little smoothing: some landmarks coincide.
+        RBFInterpolator(places.numpy(), moved.numpy(), smoothing=0.5)(pixels)
+        for places, moved in zip(centers, targets - centers, strict=True)
+    ]
+    return torch.from_numpy(np.stack(found)).float().mT.view(len(centers), 2, size, size)
 
 
 if __name__ == "__main__":

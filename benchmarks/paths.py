@@ -24,6 +24,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Generator, Tensor
 
+from benchmarks.intervals import interval
 from interpzoo.benchmark import Task
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.build import build_component
@@ -39,7 +40,6 @@ from interpzoo.pretrained.locate import locate
 _FRAMES = 13
 _MIDDLE = slice(4, 9)
 _BATCH = 500
-_DRAWS = 1000
 _HELD_OUT = 2000
 _LABELED = 4000
 
@@ -86,25 +86,12 @@ def measure(model: InterpolationModel, path: Interpolator, task: Task, judge: Ju
     detail = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
     ratio = torch.stack([detail[:, _MIDDLE].mean(1), detail[:, [0, -1]].mean(1)], 1)
     return [
-        interval((middle.norm(dim=2) > limit).float().mean(1, keepdim=True)),
-        interval(cycle[:, None]),
+        interval((middle.norm(dim=2) > limit).float().mean(1)),
+        interval(cycle),
         interval(ratio),
         interval(lengths),
-        interval(judge.confidence(images).float().mean(1, keepdim=True)),
+        interval(judge.confidence(images).float().mean(1)),
     ]
-
-
-def interval(values: Tensor) -> str:
-    """The mean of (N, 1), or the ratio of the means of (N, 2), with its interval over the N pairs."""
-
-    def statistic(rows: Tensor) -> Tensor:
-        means = values[rows].mean(-2)
-        return means[..., 0] if values.shape[1] == 1 else means[..., 0] / means[..., 1]
-
-    n = len(values)
-    draws = statistic(torch.randint(n, (_DRAWS, n), generator=Generator().manual_seed(0)))
-    low, high = draws.quantile(torch.tensor([0.025, 0.975])).tolist()
-    return f"{float(statistic(torch.arange(n))):.3g} ({low:.3g} - {high:.3g})"
 
 
 def path_of(text: str) -> Interpolator:

@@ -153,15 +153,18 @@ class Autoencoder(nn.Module):
     def unlike(self, images: ImageInput) -> Tensor:
         """How far images are from those that the model was trained on: (B,), above 1 for pictures of another kind.
 
-        Of images of the right kind, 99.2 % are below 1. Pictures that are above it come out as something else; a
-        method that encodes files, PIL images or arrays warns of them once. See `interpzoo.fitness`.
+        99.2 % of images of the right kind are below 1. Pictures above it come out as something else; a method that
+        encodes files, PIL images or arrays warns of them once. See `interpzoo.fitness`.
 
         Raises:
-            InputError: nothing is known about the model's own images, as after `wrap` or of a model of any size.
+            InputError: nothing is known about the model's own images, as after `wrap` or for a model of any size.
             ImageError: as `encode`.
         """
         if self.fitness is None:
-            raise InputError(f"{self.name!r} was saved without the figures of its images, so nothing is unlike them")
+            raise InputError(
+                f"{self.name!r} was saved without the statistics of its images: there is nothing to "
+                "compare pictures with"
+            )
         images, first = opened(images)
         spec = self.sizes.spec(self.sizes.fit(first, None))
         parts = batches(images, spec, self._at_once(spec.shape, self.encoder), self._border)

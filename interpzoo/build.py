@@ -65,8 +65,8 @@ def build_path(component: Component, own: Interpolator | None = None) -> Interpo
     if isinstance(path, nn.Module) and path.state_dict():
         if own is None or type(path) is not type(own) or path.config != own.config:
             raise InputError(
-                f"the path {component.name!r} has weights, which a name does not: load a model that was saved with it, "
-                "with these options, and leave 'interpolator' out"
+                f"the path {component.name!r} has weights, which a name does not have: load a model that was saved "
+                "with it, with these options, and leave 'interpolator' out"
             )
         return own
     return path

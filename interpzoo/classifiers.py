@@ -45,7 +45,7 @@ def classifier_on(features: Features, images: ImageInput, labels: Tensor, image:
 
     Raises:
         ImageError: as `as_batch`.
-        InputError: there are not as many labels as images, or fewer than two classes.
+        InputError: the numbers of labels and images differ, or there are fewer than two classes.
     """
     found = torch.cat([features(part) for part in batches(images, image, _BATCH)])
     labels = torch.as_tensor(labels)

@@ -29,7 +29,8 @@ Distribution = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}( 
 Width = Annotated[int, Field(ge=1, le=4096)]
 """A number of channels or hidden units."""
 
-Unit = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A number from 0 to 1."""
 
 UNKNOWN_LICENSE: Final = "unknown"
 """The license of images of a user's own, and of a model that was trained on them."""
@@ -53,7 +54,7 @@ SchemaT = TypeVar("SchemaT", bound=BaseModel)
 class ImageSpec(Schema):
     """Shape of a model's input and output images; values are in [0, 1].
 
-    Of a model that takes any size, this is the default size: that of its examples and samples.
+    If the model takes any size, this is the default size: that of its examples and samples.
     """
 
     channels: int = Field(ge=1, le=16)
@@ -66,7 +67,6 @@ class ImageSpec(Schema):
         return self.channels, self.height, self.width
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Share, Share]
 """x and y in an image, as shares of its width and height."""
 
@@ -111,11 +111,11 @@ class OptimizerConfig(Schema):
 
     name: Literal["adam", "adamw"] = "adam"
     learning_rate: float = Field(default=4e-4, gt=0, le=1)
-    betas: tuple[Unit, Unit] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     epsilon: float = Field(default=1e-8, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
     schedule: Literal["constant", "cosine"] = "cosine"
-    final_fraction: Unit = 0.0
+    final_fraction: Share = 0.0
     """Final value of the cosine schedule, as a fraction of the learning rate."""
     warmup_steps: int = Field(default=0, ge=0)
     clip_norm: float | None = Field(default=1.0, gt=0)
@@ -199,7 +199,7 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
 
 
 class Origin(Schema):
-    """The files of somebody else's repository that the weights of a model are read from, each time it is loaded."""
+    """The files in another author's repository that the weights of a model are read from, each time it is loaded."""
 
     source: ComponentName
     """The registered source that reads them, see `interpzoo.interfaces.Source`."""

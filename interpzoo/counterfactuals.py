@@ -17,7 +17,7 @@ from interpzoo.tensors import ordinary_mode
 from interpzoo.text import explained, quoted
 
 Classify: TypeAlias = Callable[[Tensor], Tensor]
-"""Images (N, C, H, W) in [0, 1] to scores (N, K), of which the largest is the answer, or (N,): yes above 0."""
+"""Images (N, C, H, W) in [0, 1] to scores: (N, K), where the largest is the answer, or (N,), yes above 0."""
 
 _ITERATIONS: Final = 50
 _CLASSES: Final = 10  # those of the highest scores that are tried
@@ -29,7 +29,7 @@ _AT_ONCE: Final = 256  # images that are classified at once
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """Paths from images to the first that a classifier answers otherwise; B = 1 for a single image."""
+    """Paths from images to the first one with another answer of a classifier; B = 1 for a single image."""
 
     frames: Tensor
     """(B, steps, C, H, W), the first the reconstruction, the last the first image with another answer."""

@@ -32,7 +32,7 @@ class Direction:
     Attributes:
         name: what changes along it.
         vector: (*latent_shape), float32, on the CPU. A code moved by it changes as the codes of one group of images
-            differ from another's in the mean, or by one standard deviation along a principal direction.
+            differ from another's on average, or by one standard deviation along a principal direction.
     """
 
     name: str
@@ -85,7 +85,9 @@ def direction_between(positive: Tensor, negative: Tensor, *, name: str = "direct
         normal = torch.linalg.solve(within + ridge * torch.eye(len(within), dtype=within.dtype), vector)
         vector = normal * (normal @ vector) / (normal @ normal).clamp(min=torch.finfo(torch.float64).tiny)
     if not bool(vector.norm() > 0) or not bool(vector.isfinite().all()):
-        raise InputError(f"direction {quoted(name)}: both groups have the same mean code, so that there is none")
+        raise InputError(
+            f"direction {quoted(name)}: both groups have the same mean code, so there is no direction between them"
+        )
     return Direction(_checked_name(name), vector.float().reshape(positive.shape[1:]))
 
 
@@ -112,7 +114,8 @@ def principal_directions(codes: Tensor, count: int | None = None) -> list[Direct
 
 
 def axis_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
-    """Single numbers of a code, those of codes (n, *latent_shape) that vary most, one standard deviation each.
+    """Directions along single numbers of a code: those that vary most in codes (n, *latent_shape), one standard
+    deviation each.
 
     By default 8 of them, or all where there are fewer.
 
@@ -122,7 +125,9 @@ def axis_directions(codes: Tensor, count: int | None = None) -> list[Direction]:
     flat = _flat(codes)
     count = min(_SHOWN, flat.shape[1]) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
     if len(flat) < 2 or count > flat.shape[1]:
-        raise InputError(f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have not as many axes")
+        raise InputError(
+            f"count = {count}: expected at most {flat.shape[1]} axes, and at least 2 codes (got {len(flat)})"
+        )
     lengths, order = flat.std(0).sort(descending=True, stable=True)
     vectors = torch.zeros(count, flat.shape[1])
     vectors[torch.arange(count), order[:count]] = lengths[:count].float()
@@ -155,7 +160,7 @@ def save_directions(path: str | Path, directions: Iterable[Direction] | Mapping[
             raise InputError(f"directions hold {quoted(one)}: expected a list of Direction, or a mapping")
     names = [_checked_name(name) for name in (directions if is_named else (one.name for one in several))]
     if not names or len({*names}) < len(names):
-        raise InputError(f"directions named {quoted(names)}: expected at least one, and other names for each")
+        raise InputError(f"directions named {quoted(names)}: expected at least one, each with a name of its own")
     write_tensors(expanded(path), {name: one.vector for name, one in zip(names, several, strict=True)})
 
 
@@ -163,7 +168,7 @@ def load_directions(path: str | Path, *, sha256: str | None = None) -> dict[str,
     """The directions in a file of `save_directions`, by name.
 
     Raises:
-        WeightsError: the file is missing or damaged, has another hash, or holds something else than directions.
+        WeightsError: the file is missing or damaged, has another hash, or holds something other than directions.
     """
     found = read_tensors(expanded(path), most=MOST_BYTES[DIRECTIONS], sha256=sha256)
     for name, vector in found.items():

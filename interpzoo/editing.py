@@ -106,10 +106,11 @@ class Edited(Paths):
         """Images (D, S, C, H, W): one row for each direction, along which one image is moved.
 
         Args:
-            image: the image; by default the mean of the model's example codes. A model of any size takes it at that of
-                the first direction.
+            image: the image; by default the mean of the model's example codes. A model of any size resizes
+                it to the size of the first direction.
             directions: ``"principal"``: those in which the model's training codes (or, without them, its examples) vary
-                most. ``"axes"``: single numbers of the code, those first that vary most. Or directions, or names of
+                most. ``"axes"``: single numbers of the code, beginning with those that
+                vary most. Or directions, or names of
                 the model's.
             strengths: how far, in standard deviations or lengths of the direction.
             count: number of principal directions or axes; by default 8, or all where there are fewer.
@@ -152,7 +153,7 @@ class Edited(Paths):
         return self.directions[direction]
 
     def _size_of(self, direction: Direction) -> tuple[int, int] | None:
-        """Of the images whose codes a direction fits; ``None`` where it fits none, which `_moved` reports."""
+        """Height and width of the images whose codes a direction fits, or ``None`` if it fits none (see `_moved`)."""
         try:
             spec = self.sizes.of_codes(direction.vector[None])
         except InputError:

@@ -26,7 +26,7 @@ def how_to_install(extra: str) -> str:
 class InterpzooError(Exception):
     """Base of every error that the caller can fix.
 
-    Whatever a message quotes, it is printable text on one line of at most `interpzoo.text.MOST_CHARACTERS`.
+    A message is one line of printable text of at most `interpzoo.text.MOST_CHARACTERS`, whatever input it quotes.
     """
 
     def __init__(self, message: str) -> None:

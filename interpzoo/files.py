@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,8 +92,21 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         temporary.unlink(missing_ok=True)
 
 
+class _CheckedError(Exception):
+    """Ends an attempt to write a file as soon as it is certain that the file can be written."""
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise an `OutputError` if `atomic_write` cannot write `path`, before the work whose result goes there."""
+    with suppress(_CheckedError), atomic_write(path):
+        raise _CheckedError
+
+
 def check_new_folder(folder: str | Path) -> Path:
-    """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
+    """`folder`, where frames can be written.
+
+    Raises an `OutputError` if it is not new or empty, has no parent, or cannot be created.
+    """
     target = expanded(folder)
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -101,8 +114,13 @@ def check_new_folder(folder: str | Path) -> Path:
             raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
         if not target.resolve().parent.is_dir():
             raise OutputError(f"cannot write {str(folder)!r}: there is no folder {str(target.resolve().parent)!r}")
-    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"cannot write {quoted(folder)}: {error}") from error
+        trial = target.resolve().with_name(f".{os.urandom(8).hex()}.tmp")
+        trial.mkdir()
+        trial.rmdir()
+    except InterpzooError:
+        raise
+    except OSError as error:  # a name that is too long, or a folder in which nothing can be created
+        raise OutputError(f"cannot write {quoted(str(folder))}: {error.strerror or error}") from error
+    except ValueError as error:  # a null character
+        raise OutputError(f"cannot write {quoted(str(folder))}: {error}") from error
     return target.resolve()

@@ -23,7 +23,7 @@ from interpzoo.text import explained, quoted
 from interpzoo.writing import suffix_of, write_pictures
 
 Loop = Literal["back-and-forth", "closed", "once"]
-"""How a film goes on after its last frame. ``back-and-forth``: back to the first frame, and again. ``closed``: on to
+"""How a film continues after its last frame. ``back-and-forth``: back to the first frame, and again. ``closed``: on to
 the first frame, which the last one repeats, and again. ``once``: it stops. An MP4 has one round; players repeat it."""
 
 Easing = Literal["linear", "in-out"]

@@ -1,10 +1,10 @@
-"""Whether a picture is of the kind that a model was trained on: figures of an image, compared with those of its data.
+"""Whether a picture is of the kind that a model was trained on: its statistics, compared with those of the data.
 
 An autoencoder draws something for every picture, a smear of its own data where the picture is of another kind. The
 error of the reconstruction alone does not tell: a smooth picture of the wrong kind has a small one. So it is one of
-some 33 figures of an image. Training images fall into groups (ten digits, twenty objects): the means of the groups and
-the covariance within them are kept with the model. The distance of a picture's figures from the nearest mean (of
-Mahalanobis) is compared with the distances of images of the right kind.
+about 33 statistics of an image. Training images fall into groups (ten digits, twenty objects): the means of the groups
+and the covariance within them are kept with the model. The Mahalanobis distance of a picture's statistics from the
+nearest mean is compared with the distances of images of the right kind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from interpzoo.pretrained.stored import check_shapes, read_tensors, write_tensor
 from interpzoo.text import quoted
 
 FEWEST: Final = 200
-"""Training images that the figures need at least."""
+"""Fewest training images that give statistics."""
 
 _SHARE: Final = 0.992
 """Share of images of the right kind that are nearer than the limit: one alarm in 125 is false."""
@@ -36,18 +36,18 @@ _STEPS: Final = (0.1, 0.3, 0.6)  # between neighboring pixels: a drawing has few
 _SINGLE: Final = 7  # of border, contrast, symmetry, black, white and error
 _GROUPS: Final = 32
 _SMALL: Final = 1e-5
-_SHRINKAGE: Final = 1e-4  # of the covariance towards a multiple of the identity: some figures hardly vary
+_SHRINKAGE: Final = 1e-4  # of the covariance towards a multiple of the identity: some statistics hardly vary
 _NAMES: Final = ("means", "whitening", "limit")
 
 
 @dataclass(frozen=True, eq=False)
 class Fitness:
-    """The figures of a model's own images."""
+    """The statistics of a model's own images."""
 
     means: Tensor
-    """(32, K): means of the figures of groups of images."""
+    """(32, K): means of the statistics of groups of images."""
     whitening: Tensor
-    """(K, K): brings the figures within a group to covariance 1."""
+    """(K, K): brings the statistics within a group to covariance 1."""
     limit: Tensor
     """(): distance below which 99.2 % of images of the right kind are."""
 
@@ -58,13 +58,13 @@ class Fitness:
             images: the images.
             reconstructions: the model's reconstructions of them, of the same shape.
         """
-        found = figures(images, reconstructions)[:, None] - self.means
+        found = statistics(images, reconstructions)[:, None] - self.means
         found[..., -1].clamp_(min=0)  # an image that comes out better than others is not foreign
         return (found @ self.whitening).square().sum(-1).amin(1).sqrt() / self.limit
 
 
 def measured(images: Tensor, reconstructions: Tensor, others: Tensor, others_reconstructed: Tensor) -> Fitness:
-    """The figures of a model's own images; all arguments (N, C, H, W).
+    """The statistics of a model's own images; all arguments (N, C, H, W).
 
     Args:
         images, reconstructions: images that it was trained on, `FEWEST` or more.
@@ -74,9 +74,9 @@ def measured(images: Tensor, reconstructions: Tensor, others: Tensor, others_rec
     Raises:
         MissingDependencyError: scikit-learn is not installed.
     """
-    found = figures(images, reconstructions)
+    found = statistics(images, reconstructions)
     # What the model draws is of its kind, too: such images are softer, and have the errors of those that they show.
-    drawn = torch.cat([figures(reconstructions.clamp(0, 1), images)[:, :-1], found[:, -1:]], dim=1)
+    drawn = torch.cat([statistics(reconstructions.clamp(0, 1), images)[:, :-1], found[:, -1:]], dim=1)
     found = torch.cat([found, drawn]).double()
     groups = _groups(found / found.std(0).clamp(min=_SMALL**0.5))
     means = torch.stack([found[groups == group].mean(0) for group in range(int(groups.max()) + 1)])
@@ -87,28 +87,28 @@ def measured(images: Tensor, reconstructions: Tensor, others: Tensor, others_rec
     return Fitness(plain.means, plain.whitening, torch.stack(limits).max())
 
 
-def _whitening(figures: Tensor) -> Tensor:
-    """(K, K): brings figures (N, K) to covariance 1."""
-    covariance = torch.cov(figures.T)
+def _whitening(statistics: Tensor) -> Tensor:
+    """(K, K): brings statistics (N, K) to covariance 1."""
+    covariance = torch.cov(statistics.T)
     scale = covariance.diagonal().mean().clamp(min=_SMALL)
     covariance += _SHRINKAGE * scale * torch.eye(len(covariance), dtype=torch.float64)
     return torch.linalg.cholesky(torch.linalg.inv(covariance))
 
 
-def _groups(figures: Tensor) -> Tensor:
+def _groups(statistics: Tensor) -> Tensor:
     """The group (N,) of each row: 32 of them, or as many as there are different rows."""
     try:
         from sklearn.cluster import KMeans
     except ImportError:
-        raise MissingDependencyError(f"figures of images need scikit-learn: {how_to_install('train')}") from None
-    count = min(_GROUPS, len(figures.unique(dim=0)))
+        raise MissingDependencyError(f"statistics of images need scikit-learn: {how_to_install('train')}") from None
+    count = min(_GROUPS, len(statistics.unique(dim=0)))
     settings: dict[str, Any] = {"n_init": 1, "random_state": 0}
-    found: Any = KMeans(count, **settings).fit(figures.numpy())
+    found: Any = KMeans(count, **settings).fit(statistics.numpy())
     return torch.from_numpy(found.labels_).long()
 
 
-def figures(images: Tensor, reconstructions: Tensor) -> Tensor:
-    """Figures (B, K) of images (B, C, H, W): a thumbnail, edges, contrast, black and white, border, symmetry, color.
+def statistics(images: Tensor, reconstructions: Tensor) -> Tensor:
+    """Statistics (B, K) of images (B, C, H, W): a thumbnail, edges, contrast, black and white, border, symmetry, color.
 
     The last is the error.
     """
@@ -138,7 +138,7 @@ def _log(values: Tensor) -> Tensor:
 
 
 def unlike_message(distances: Tensor, config: ModelConfig, images: object) -> str:
-    """What to tell a user about pictures at `distances` (B,), of which some are above 1.
+    """What to tell a user about pictures at `distances` (B,), at least one of them above 1.
 
     The farthest is named if `images` are paths.
     """
@@ -168,14 +168,14 @@ def save_fitness(path: Path, fitness: Fitness) -> None:
     write_tensors(path, {name: getattr(fitness, name) for name in _NAMES})
 
 
-def count_of_figures(image: ImageSpec) -> int:
-    """How many figures an image has."""
+def count_of_statistics(image: ImageSpec) -> int:
+    """How many statistics an image has."""
     colors = image.channels if image.channels > 1 else 0
     return _GRID**2 + 2 * _SCALES + 2 * len(_STEPS) + _SINGLE + colors
 
 
 def load_fitness(path: Path, count: int, *, sha256: str | None = None) -> Fitness:
-    """Read a file of `save_fitness` with `count` figures; raises a `WeightsError` if it is missing or damaged."""
+    """Read a file of `save_fitness` with `count` statistics; raises a `WeightsError` if it is missing or damaged."""
     expected = {"means": (_GROUPS, count), "whitening": (count, count), "limit": ()}
     found = read_tensors(
         path, lambda shapes: check_shapes(path, shapes, expected), most=MOST_BYTES[FITNESS], sha256=sha256

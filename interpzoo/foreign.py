@@ -11,11 +11,11 @@ from typing import Final
 from interpzoo.text import explained, one_line
 
 _PATIENCE: Final = 5.0
-"""Seconds between looks at whose code is waited for."""
+"""Seconds between checks of which plugin is running."""
 
 
 class ForeignError(Exception):
-    """What a plugin raised to end the process, such as `SystemExit`; the message tells it."""
+    """What a plugin raised to end the process, such as `SystemExit`; the message says what it was."""
 
 
 def complain(text: str) -> None:
@@ -25,7 +25,7 @@ def complain(text: str) -> None:
 
 
 class Waiting:
-    """A context in which the user is told every few seconds whose code is waited for, each owner once."""
+    """A context that tells the user, every few seconds, which plugin's code is still running; each plugin once."""
 
     def __init__(self, owner: object = None) -> None:
         self.owner = owner
@@ -53,7 +53,7 @@ def contained() -> Generator[None]:
     """Run a plugin's code: it prints to stderr.
 
     Raises:
-        ForeignError: it raised something else than an `Exception`, which passes through.
+        ForeignError: it raised something other than an `Exception`; an `Exception` passes through.
         KeyboardInterrupt: the user pressed Ctrl-C.
     """
     try:

@@ -1,4 +1,4 @@
-"""One's own pictures framed as a model's images were: faces by their eyes, ink on paper as white on black."""
+"""Frames your own pictures like the images a model was trained on: faces by their eyes, ink as white on black."""
 
 import importlib
 import os
@@ -39,7 +39,7 @@ _LARGEST: Final = 2048  # pixels that the longer side of a photo has at most whe
 _READ: Final = 1024  # pixels that the longer side of a scan has at most
 _COARSE: Final = 128  # cells along it, in which paper is told from strokes, and strokes from specks
 _FINE: Final = 256  # and in which the darkest ink is looked for
-_SURE_CELLS: Final = 8  # of which so many are at least as dark
+_SURE_CELLS: Final = 8  # so many of them are at least as dark
 _BOX: Final = 20 / 28  # share of a digit's image, without its border, that the longer side of its strokes takes
 
 
@@ -72,8 +72,8 @@ def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Fr
 def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str) -> str:
     """What to say of paths, bytes and PIL images that lose much to the shape of a model of faces; '' if none does.
 
-    A photo of 4:3 is not framed as the model's faces were, and of such a photo only the middle is seen. The figures of
-    `interpzoo.fitness` do not tell that it has no face there.
+    A photo of 4:3 is not framed as the model's faces were, and the model sees only the middle of it. The statistics of
+    `interpzoo.fitness` do not notice that the face is not there.
     """
     if framing is None or framing.eyes is None:
         return ""
@@ -84,8 +84,8 @@ def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | No
             if wide * high < _KEPT * width * height:
                 name = "the picture" if isinstance(image, (bytes, Image.Image)) else quoted(os.path.basename(image))
                 return (
-                    f"{name} has {width}x{height} pixels, of which {model!r} takes the {wide}x{high} in the middle, "
-                    "wherever its face is. To frame the face: model.frame(..., 'face'), --frame face"
+                    f"{name} has {width}x{height} pixels: {model!r} takes only the {wide}x{high} in the middle, "
+                    "wherever the face is. To frame the face: model.frame(..., 'face'), --frame face"
                 )
     return ""
 
@@ -162,8 +162,8 @@ def found_eyes(name: str, picture: Image.Image) -> Tensor:
         warnings.warn(
             f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=5
         )
-    # Of a face that fills the picture the detector misses the eyes by some per cent: it is looked at again, smaller, a
-    # few times, as each look misses them in another direction.
+    # The detector misses the eyes of a face that fills the picture by some per cent. So it looks again at smaller
+    # copies of the face: each look misses them in another direction.
     x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2
     looks: list[Tensor] = []
     for reach in (wider * half for wider in _WIDER):
@@ -224,7 +224,7 @@ def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> T
     for axis, (side, full) in enumerate(zip(size, canvas.shape, strict=True)):
         weights = small.sum(1 - axis)
         center = float((weights * torch.arange(side)).sum() / weights.sum())
-        corner.append(min(max(0, round(full / 2 - center)), full - side))  # in pixels' numbers: as MNIST's lie
+        corner.append(min(max(0, round(full / 2 - center)), full - side))  # measured in pixel indices, as in MNIST
     top, left = corner
     canvas[top : top + size[0], left : left + size[1]] = small / small.max()
     return canvas.expand(1, spec.channels, -1, -1).clone()
@@ -252,7 +252,8 @@ def _within(size: Sequence[int], longer: float) -> list[int]:
 
 
 def _largest(ink: Tensor) -> Tensor:
-    """What of `ink` (H, W) belongs to its largest connected part, or to parts of at least a tenth of that."""
+    """Those pixels of `ink` (H, W) in its largest connected part, or in parts of at least a tenth of that."""
+    # Labeled by hand, as scipy is no dependency of the core.
     cells = adaptive_max_pool2d(ink[None, None].float(), _within(ink.shape, _COARSE))
     labels = cells * torch.arange(1.0, cells.numel() + 1).view_as(cells)
     for _ in range(cells.numel()):

@@ -1,4 +1,4 @@
-"""Images in: anything that shows an image to what a model takes. The writers are here by name, too."""
+"""Images in: brings anything that shows an image to what a model takes."""
 
 import math
 import os
@@ -105,7 +105,8 @@ def in_pairs(a: ImageInput, b: ImageInput, most: int) -> Iterator[tuple[ImageInp
         if counts[0] != counts[1]:
             name = "a" if counts[0] < counts[1] else "b"
             raise InputError(
-                f"{name} has only {done + min(counts):,} images and the other more: expected as many in a and b"
+                f"{name} has only {done + min(counts):,} images and the other has more: "
+                "expected the same number in a and b"
             )
         done += counts[0]
         yield parts

@@ -41,7 +41,7 @@ class InterpolationModel(Saved):
         examples: a few codes (n, *latent_shape) that were saved with the model, or ``None``.
         codes: training codes (n, *latent_shape) for paths that stay near the data, or ``None``.
         directions: directions of codes that were saved with the model, by name; they can be added to.
-        fitness: figures of images of the model's kind, from which `unlike` tells others, or ``None``.
+        fitness: statistics of images of the model's kind, from which `unlike` tells others, or ``None``.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class InterpolationModel(Saved):
         """Images along the path from `a` to `b`; tracks no gradients.
 
         Args:
-            a, b: images, as many in each; a single one is paired with each of the other's.
+            a, b: images, the same number in each; a single one is paired with each of the other's.
             steps: frames of a path, both ends included; 2 to 10,000.
             t: positions (T,) or (B, T) instead of `steps` even ones; outside [0, 1] the path is extrapolated.
             spacing: of the `steps`: "linear" in t; "even" distances between consecutive images; or a function such as

@@ -125,7 +125,7 @@ def save_stream(
     enlarge: Enlarge = "nearest",
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
-    """As `save_frames`, of paths that come in parts (rows, T, C, H, W), as `InterpolationModel.stream` gives them.
+    """As `save_frames`, for paths that come in parts (rows, T, C, H, W), as `InterpolationModel.stream` gives them.
 
     Path i of all has the subfolder i. A part is written before the next is asked for, so that the memory is bounded.
 
@@ -138,7 +138,7 @@ def save_stream(
         The number of paths.
 
     Raises:
-        ImageError, InputError, OutputError: as `save_frames`; and what `parts` raises. There is then no folder.
+        ImageError, InputError, OutputError: as `save_frames`; and what `parts` raises. Then no folder is left.
     """
     scalar = isinstance(parts, Tensor) and parts.ndim == 0  # a tensor says that it is iterable, whatever its shape
     if scalar or not isinstance(parts, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -214,7 +214,7 @@ class Sheet:
             raise ImageError("no frames: expected a tensor for each label")
         if len({table.shape[:2] for table in self._tables}) > 1:
             shapes = ", ".join(f"{label!r} {tuple(table.shape)}" for label, table in labeled)
-            raise ImageError(f"labels have different numbers of paths or frames ({shapes}): expected the same of each")
+            raise ImageError(f"labels have different numbers of paths or frames ({shapes}): expected the same for each")
         self._enlarge = one_of("enlarge", enlarge, get_args(Enlarge))
         height, width = (max(table.shape[axis] for table in self._tables) for axis in (-2, -1))
         if scale is None:
@@ -339,7 +339,7 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _pictures(images: Tensor) -> list[Image.Image]:
-    """Of images (T, C, H, W), converted together."""
+    """PIL images of images (T, C, H, W), converted together."""
     _check_picture(images.movedim(0, -1).flatten(2))
     return _drawn(images)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Numbers: TypeAlias = NDArray[np.float64]
 
 LEAST_SAMPLES: Final = 13
-"""Of a curve: with fewer, nine positions on the most curved ones differ by more than 10 %."""
+"""Number of points of a curve: with fewer, nine positions on the most curved ones differ by more than 10 %."""
 MOST_PLACED: Final = 1025
 """Positions that are placed by distances; more are put evenly between them."""
 MOST_SQUARED: Final = 1 << 22

@@ -135,7 +135,7 @@ def registry() -> Registry:
 
 def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, registry: Registry) -> None:
     if not is_name(entry.name):
-        raise PluginError("the name of its entry point has other characters than letters, digits, '.', '_', '-'")
+        raise PluginError("the name of its entry point has characters other than letters, digits, '.', '_', '-'")
     module = entry.load()
     version = getattr(module, "INTERPZOO_API", None)
     if not isinstance(version, int):

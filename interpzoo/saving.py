@@ -17,7 +17,7 @@ from interpzoo.counterfactuals import Questioned
 from interpzoo.directions import Direction, load_directions, save_directions
 from interpzoo.errors import ConfigError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.fitness import Fitness, count_of_figures, load_fitness, save_fitness
+from interpzoo.fitness import Fitness, count_of_statistics, load_fitness, save_fitness
 from interpzoo.pictures import save_strip
 from interpzoo.pretrained.card import public_path, write_card
 from interpzoo.pretrained.folder import (
@@ -44,7 +44,7 @@ class Saved(Questioned):
     """Base of `InterpolationModel`, which sets the attributes: reading and writing its folder."""
 
     files: Foreign | None = None
-    """The files that the weights were read from, if they are in somebody else's format."""
+    """The files that the weights were read from, if they are in another library's format."""
 
     @classmethod
     @ordinary_mode
@@ -64,9 +64,9 @@ class Saved(Questioned):
     def save_pretrained(self, target: str | Path, *, dtype: torch.dtype | None = None) -> Path:
         """Write a folder that `load` reads. A model that is already there is replaced in one step, or not at all.
 
-        The weights of somebody else's model that was loaded from the Hub, and of such a base model, are not copied: the
-        folder points to their repository, by commit and SHA-256, unless the weights were changed since or `dtype` is
-        given.
+        The weights of another author's model that was loaded from the Hub, and of such a base model, are not copied.
+        The folder points to their repository, by commit and SHA-256, unless the weights were changed since or `dtype`
+        is given.
 
         Args:
             target: the folder.
@@ -194,4 +194,4 @@ def _read_directions(folder: Path, hashes: Mapping[str, str], latent_shape: tupl
 
 def _read_fitness(folder: Path, hashes: Mapping[str, str], config: ModelConfig) -> Fitness | None:
     path = _optional(folder, FITNESS, hashes)
-    return None if path is None else load_fitness(path, count_of_figures(config.image), sha256=hashes.get(FITNESS))
+    return None if path is None else load_fitness(path, count_of_statistics(config.image), sha256=hashes.get(FITNESS))

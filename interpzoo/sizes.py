@@ -32,7 +32,7 @@ class Sizes:
 
     @classmethod
     def of(cls, image: ImageSpec, encoder: Encoder, decoder: Decoder) -> "Sizes":
-        """The sizes that both networks take, of which `image` has the default one.
+        """The sizes that both networks take; `image` has the default one.
 
         Raises:
             ConfigError: they say that they take any size, but their codes do not grow with the images.

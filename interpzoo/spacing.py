@@ -13,7 +13,7 @@ from interpzoo.tensors import as_numbers
 from interpzoo.text import explained, quoted
 
 Measure: TypeAlias = Callable[[Tensor], Tensor]
-"""Images (N, C, H, W) to what their distances are measured by, (N, ...), such as `features_named` gives."""
+"""Images (N, C, H, W) to the values (N, ...) that their distances are measured by, such as `features_named` gives."""
 
 Spacing: TypeAlias = Literal["linear", "even"] | Measure
 """``linear``: even in t. ``even``: at even distances between consecutive images, pixel by pixel. A `Measure`: at even
@@ -49,10 +49,10 @@ def checked_positions(t: object, device: torch.device, pairs: int | None = None)
 
 
 def measured(measure: Measure, frames: Tensor) -> Tensor:
-    """What walks (B, T, C, H, W) are measured by, (B, T, D).
+    """The values (B, T, D) that distances along walks (B, T, C, H, W) are measured by.
 
     Raises:
-        InputError: the measure does not give as many finite values of each frame.
+        InputError: the measure does not give the same number of values, all finite, for each frame.
     """
     try:
         found = measure(frames.flatten(0, 1))
@@ -69,7 +69,7 @@ def measured(measure: Measure, frames: Tensor) -> Tensor:
 
 
 def warn_if_uneven(frames: Tensor, measure: Measure | None) -> None:
-    """Warn of walks (B, T, C, H, W) that should have even steps, but jump or stand still, so that there are none."""
+    """Warn of walks (B, T, C, H, W) that should have even steps, but jump or stand still, so that they cannot."""
     if measure is None or frames.shape[1] < 3 or not len(frames):
         return
     points = measured(measure, frames)

@@ -65,7 +65,7 @@ def check_floats(name: str, tensor: object) -> Tensor:
 
 
 def all_finite(tensor: Tensor) -> bool:
-    """Whether no value is NaN or infinite. A finite sum says so sooner than a look at each value."""
+    """Whether no value is NaN or infinite. Adding the values up is faster than looking at each."""
     return bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(tensor.isfinite().all())
 
 
@@ -73,7 +73,7 @@ def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
     """The n rows of all parts, as `torch.cat` gives them.
 
     Parts that track no gradients are copied as they come, so that each takes the memory of the one before. Kept until
-    the end they would need twice the memory, and a process may fetch that from the system each time anew.
+    the end they would need twice the memory, and a process may fetch that from the system each time.
     """
     rows, done = iter(parts), 0
     first = next(rows)
@@ -87,13 +87,13 @@ def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
 
 
 def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
-    """`values`, numbers or rows of as many each, as finite float32; raises an `InputError` if they are not."""
+    """`values`, numbers or rows of equal length, as finite float32; raises an `InputError` if they are not."""
     if isinstance(values, Tensor):
         check_plain(name, values)
     try:
         found = torch.as_tensor(values, dtype=torch.float32, device=device)
     except Exception:  # rows of different lengths, words, numbers beyond a float, or not a list
-        raise InputError(f"{name} = {quoted(values)}: expected numbers, as many in each row") from None
+        raise InputError(f"{name} = {quoted(values)}: expected numbers, or rows of equal length") from None
     if not all_finite(found):
         raise InputError(f"{name} = {quoted(values)} holds values that are not finite: expected finite numbers")
     return found

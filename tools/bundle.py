@@ -70,7 +70,7 @@ def bundle(run: Path, *, half: bool, later: bool, data_root: Path | None) -> Mod
     """Store, measure, describe and register the model in `run`.
 
     Raises:
-        ClickException: the model is of somebody else's method, a result moves with half precision, or the folder is
+        ClickException: the model is of another author's method, a result moves with half precision, or the folder is
             too large; nothing is changed.
     """
     model = read_model(locate(run))
@@ -106,7 +106,7 @@ def register(zoo: str, config: ModelConfig, dataset: str, folder: Path) -> str:
         "package": FIRST_PARTY,
         "sha256": sha256(folder / SUMS),
         **({"kind": config.kind} if config.kind != "interpolator" else {}),
-        # Of a trained model it is that of its recipe.
+        # A trained model takes its summary from its recipe.
         **({"summary": config.summary} if config.trained is None else {}),
     }
     head = f"[models.{config.name}]\n"

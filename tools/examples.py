@@ -1,4 +1,4 @@
-"""Draw the examples of bundled models anew: ``python -m tools.examples NAME ...``, such as acai-celeba.
+"""Draw the examples of bundled models again: ``python -m tools.examples NAME ...``, such as acai-celeba.
 
 They are the codes of eight held-out images of different classes, or of fewer large ones, as a training draws them; the
 preview shows paths between them. The list of hashes and the pin in ``zoo.toml`` follow.
@@ -23,7 +23,7 @@ from tools.directions import data_of
 @click.argument("names", nargs=-1, required=True)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
 def main(names: tuple[str, ...], *, data_root: Path | None) -> None:
-    """Draw the examples and the preview of the bundled models NAMES anew."""
+    """Draw the examples and the preview of the bundled models NAMES again."""
 
     def draw(model: InterpolationModel, folder: Path) -> str:
         trained = model.config.trained

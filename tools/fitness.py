@@ -1,4 +1,4 @@
-"""Add the figures of their images to bundled models: ``python -m tools.fitness NAME ...``, such as acai-celeba.
+"""Add the statistics of their images to bundled models: ``python -m tools.fitness NAME ...``, such as acai-celeba.
 
 A model has them from its training; this is for models that were trained before, or whose images are framed otherwise
 now. The list of hashes and the pin in ``zoo.toml`` follow.
@@ -22,7 +22,7 @@ from tools.directions import data_of
 @click.argument("names", nargs=-1, required=True)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder of local data sets.")
 def main(names: tuple[str, ...], *, data_root: Path | None) -> None:
-    """Add the figures of their images to the bundled models NAMES."""
+    """Add the statistics of their images to the bundled models NAMES."""
 
     def add(model: InterpolationModel, folder: Path) -> str:
         found = fitness_of(model, data_of(model, data_root))

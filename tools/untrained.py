@@ -1,4 +1,4 @@
-"""Bundle the models that nothing is trained for: ``python -m tools.untrained``.
+"""Bundle the models that need no training: ``python -m tools.untrained``.
 
 They are `pixels` and `metamorphosis`. The portraits are of the Face Research Lab London Set, whose people consented to
 be shown to illustrate research (data set portraits256, searched for under INTERPZOO_DATA).

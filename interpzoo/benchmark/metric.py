@@ -49,13 +49,13 @@ class Metric(Configured[ConfigT], ABC):
     """The score that models should have, where it is not the lowest or highest: they are ranked by their distance from
     it. ``truth``: that of the ground-truth paths, where they are known."""
     ranked: ClassVar[bool] = True
-    """Whether models are ranked where no target is known. A metric that a cross-fade is best by ranks none."""
+    """Whether models are ranked where no target is known. A metric by which a cross-fade is best ranks none."""
     leading: ClassVar[bool] = False
     """Whether this metric represents its family in summary tables, where it passes its sanity check."""
     needs: ClassVar[frozenset[Need]] = frozenset()
     """Requirements; where one is not met the metric is not applicable and `measure` is not called."""
     order: ClassVar[tuple[tuple[Control, Control], ...]] = ()
-    """Pairs of controls of which the metric must score the first better, with intervals apart."""
+    """Pairs of controls: the metric must score the first of a pair better, with intervals apart."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

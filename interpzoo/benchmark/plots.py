@@ -131,8 +131,8 @@ def save_correlations(path: Path, board: Leaderboard) -> bool:
 def rank_correlations(board: Leaderboard) -> Mapping[tuple[str, str], float]:
     """Spearman's correlation of every two metrics over the models: 1 where they rank alike from best to worst.
 
-    It is NaN where all models have one score. Metrics that not every model has a score of are left out, and with fewer
-    than 4 models there is none.
+    It is NaN where all models have one score. Metrics by which not every model has a score are left out, and with
+    fewer than 4 models there is none.
     """
     from scipy.stats import ConstantInputWarning, spearmanr
 

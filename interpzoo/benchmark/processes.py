@@ -23,13 +23,13 @@ class _Store(Protocol):
 
 
 def turns() -> Iterator[int]:
-    """Increasing numbers from 0: a process gets the next that no other has, so a faster one does more of the work."""
+    """Increasing numbers from 0: a process gets the next one that no other has taken, so a faster one does more."""
     store, key = _store(), f"turns {next(_CALLS)}"
     return itertools.count() if store is None else (store.add(key, 1) - 1 for _ in itertools.repeat(None))
 
 
 def from_own_place(items: Sequence[T]) -> Sequence[T]:
-    """All items, each process from another place on, so that processes meet only when one has done its share."""
+    """All items; each process begins at another place, so that processes meet only when one has done its share."""
     first = 0 if _store() is None else len(items) * int(os.environ["RANK"]) // int(os.environ["WORLD_SIZE"])
     return [*items[first:], *items[:first]]
 
@@ -55,7 +55,7 @@ def agreed(text: str) -> str:
 
 
 def all_done() -> bool:
-    """Wait for all processes, and return whether this one goes on; the others return at once."""
+    """Wait for all processes, and return whether this one continues; the others return at once."""
     store = _store()
     if store is None:
         return True

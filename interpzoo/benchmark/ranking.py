@@ -68,7 +68,7 @@ class Aim:
         )
 
     def ranks(self, score: Score | None) -> bool:
-        """Whether a score has a rank: it has a value, of enough pairs if it is of pairs."""
+        """Whether a score has a rank: it has a value, and enough pairs if it is measured on pairs."""
         return score is not None and score.value is not None and not 0 < score.pairs < FEWEST and self.ranked
 
     def loss(self, score: Score) -> float:

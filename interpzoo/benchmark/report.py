@@ -69,9 +69,10 @@ class Leaderboard:
         return SanityCheck(tuple(passed), tuple(failed))
 
     def headlines(self) -> list[NamedMetric]:
-        """The first metric of each family that is valid here and that a model has a score of.
+        """The first metric of each family that is valid here and gives a model a score.
 
-        Of geometry only one that a control checks: the codes of pixels are flat, and their straight lines fades.
+        A metric of geometry only if a control checks it: the codes of pixels are flat, and straight lines between them
+        are fades.
         """
         chosen: dict[Family, NamedMetric] = {}
         for named in self.metrics:

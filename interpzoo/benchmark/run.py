@@ -95,8 +95,8 @@ def benchmark(
 ) -> Iterator[Record]:
     """Score models and controls and write one file for each. Scores that are already there are not measured again.
 
-    A metric that fails leaves its error in the record, and the rest goes on; so it does without a model that cannot be
-    loaded. Where accelerate has started several processes, each begins with data sets of its own, and then takes the
+    If a metric fails, its error is in the record; if a model cannot be loaded, it is skipped. The rest is computed all
+    the same. Where accelerate has started several processes, each begins with data sets of its own, and then takes the
     next candidate that is left.
 
     Args:

@@ -115,7 +115,7 @@ def _is_searched_for(config: ModelConfig) -> bool:
 
 
 def distinct(sources: Iterable[str | Path], taken: Collection[str] = ()) -> dict[str | Path, str]:
-    """For each file or folder the last parts of its path, as many as tell it apart; for a repository its own name."""
+    """For each file or folder the shortest end of its path that tells it apart; for a repository its own name."""
     parts = {s: Path(s).expanduser().absolute().parts if _is_local(s) else (str(s),) for s in sources}
     names: dict[str | Path, str] = {}
     for source, own in parts.items():

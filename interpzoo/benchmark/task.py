@@ -157,7 +157,7 @@ class Task(Shared):
 
     @cached_property
     def training_images(self) -> Tensor:
-        """Training images (M, C, H, W): the first ones, or as many fresh ones from an endless stream."""
+        """Training images (M, C, H, W): the first ones, or M fresh ones from an endless stream."""
         size = self.protocol.training if self.data.size is None else min(self.data.size, self.protocol.training)
         generator = self.generator("training")
         return torch.cat([self.data.train(rows, generator)["image"] for rows in torch.arange(size).split(_BATCH)])
@@ -165,7 +165,7 @@ class Task(Shared):
     def features(self, images: Tensor) -> Tensor:
         """Features (..., D) of images (..., C, H, W), normalized to mean 0 and mean variance 1 over `reference`.
 
-        All features share one scale: dividing each by its own would make much of features that hardly vary.
+        All features share one scale: dividing each by its own would exaggerate features that hardly vary.
         """
         mean, deviation = self.shared("scale", self._scale)
         found = (self.network(images.flatten(0, -4)) - mean) / deviation

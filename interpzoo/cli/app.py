@@ -121,7 +121,7 @@ def ignored(what: "sys.UnraisableHookArgs") -> None:
 
 
 class _Pictures:
-    """Prints warnings, but of pictures only the first: a stream of many pairs has one for each batch."""
+    """Prints every warning, but only the first one about pictures: a stream of many pairs has one for each batch."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -131,7 +131,7 @@ class _Pictures:
 
     def __exit__(self, *_: object) -> None:
         if self._count > 1:
-            _warn(f"{self._count - 1} more such warnings, of other pictures or of the same again, are not shown")
+            _warn(f"{self._count - 1} more such warnings, about other pictures or the same ones, are not shown")
 
     def warn(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         """Replaces `warnings.showwarning`."""

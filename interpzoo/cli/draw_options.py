@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from interpzoo.cli.options import F, UserPath, device_option, height_and_width
-from interpzoo.errors import InputError, OutputError
-from interpzoo.files import FILMS, check_new_folder
+from interpzoo.cli.options import F, UserPath, device_option, height_and_width, writable
+from interpzoo.files import FILMS
 from interpzoo.text import quoted
 
 STRIPS: Final = (".png", ".jpg", ".jpeg")
@@ -28,24 +26,9 @@ STEPS: Final = 9
 def output_option(*, films: bool) -> Callable[[F], F]:
     """The option ``-o``, whose suffix decides what is written; with `films` that of films too."""
     suffixes = (*STRIPS, *(FILMS if films else ()), ".npy")
-
-    def check(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
-        try:
-            if not path.suffix or path.is_dir():
-                return check_new_folder(path)
-        except (InputError, OutputError) as error:
-            raise click.BadParameter(str(error), ctx, parameter) from None
-        if path.suffix.lower() not in suffixes:
-            known = ", ".join(suffixes)
-            raise click.BadParameter(
-                f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}, or a new folder.", ctx, parameter
-            )
-        if not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", ctx, parameter)
-        return path
-
     film = "a film (.mp4, .gif, .webp, .apng), " if films else ""
     text = f"What to write: a picture (.png, .jpg), {film}the numbers (.npy), or a new folder for one file a frame."
+    check = writable(*suffixes, folder=True)
     return click.option("-o", "--output", required=True, type=UserPath(), callback=check, metavar="PATH", help=text)
 
 
@@ -154,7 +137,7 @@ def look_options(function: F) -> F:
 
 
 def film_options(*loops: str) -> Callable[[F], F]:
-    """How a film is played; `loops` are the ways in which it can go on."""
+    """How a film is played; `loops` are the ways in which it can continue at its end."""
     options = (
         click.option(
             "--fps",
@@ -174,7 +157,7 @@ def film_options(*loops: str) -> Callable[[F], F]:
         click.option(
             "--loop",
             type=click.Choice(loops),
-            help="How a film goes on at its end.",
+            help="How a film continues at its end.",
             show_default=loops[0],
         ),
     )

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from interpzoo.arguments import MOST_SEED
+from interpzoo.errors import InputError, OutputError
+from interpzoo.files import check_new_folder, check_writable
 from interpzoo.text import quoted
 
 _MODEL = "NAME is a model of 'interpzoo list', a Hub repository 'user/repo', or a folder that starts with ./, ../ or /."
@@ -115,20 +117,29 @@ def scoring_options(function: F) -> F:
     return function
 
 
-def writable(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
+def writable(
+    *suffixes: str, folder: bool = False
+) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
     """A callback for an option that names an output file; it refuses what cannot be written before the work starts.
 
-    Only the file name extensions `suffixes` are accepted, or all if there are none.
+    Only the file name extensions `suffixes` are accepted, or all if there are none. With `folder`, a path without an
+    extension is that of a new folder.
     """
 
     def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
         if path is None:
             return None
-        if suffixes and path.suffix.lower() not in suffixes:
-            known = ", ".join(suffixes)
-            raise click.BadParameter(f"{str(path)!r} ends in {path.suffix!r}, expected {known}.", ctx, parameter)
-        if not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", ctx, parameter)
+        try:
+            if folder and (not path.suffix or path.is_dir()):
+                return check_new_folder(path)
+            if suffixes and path.suffix.lower() not in suffixes:
+                known = ", ".join((*suffixes, "or a new folder") if folder else suffixes)
+                raise click.BadParameter(
+                    f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}.", ctx, parameter
+                )
+            check_writable(path)
+        except (InputError, OutputError) as error:
+            raise click.BadParameter(str(error), ctx, parameter) from None
         return path
 
     return check

@@ -107,7 +107,7 @@ class Images(DataSet[ImagesT]):
         return self._batch(self._test, order[:n])
 
     def check(self) -> None:
-        """Raise a `DataError` that names the images that cannot be used; of a split that is not kept decoded, none."""
+        """Raise a `DataError` that names the images that cannot be used, among those that are kept decoded."""
         if errors := [*self._train.check(), *self._test.check()]:
             raise DamagedError(self.config.source, errors)
 
@@ -118,7 +118,7 @@ class Images(DataSet[ImagesT]):
 
     @property
     def gray(self) -> float:
-        """Fraction of the training images that are stored in gray; of a large set, of evenly spread ones."""
+        """Fraction of the training images that are stored in gray; for a large set, of an evenly spread part."""
         return sum(gray for gray, _ in self._looks) / len(self._looks) if self._looks else 0.0
 
     @property
@@ -134,7 +134,7 @@ class Images(DataSet[ImagesT]):
 
     @cached_property
     def skipped(self) -> Mapping[str, int]:
-        """How many files of a folder are no images that can be read, by the ends of their names."""
+        """How many files of a folder are not images that can be read, by the ends of their names."""
         return skipped_files(self.config.source, self.root)
 
     @cached_property

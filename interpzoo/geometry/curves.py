@@ -53,8 +53,8 @@ def at(path: Tensor, t: Tensor, *, smooth: bool = False) -> Tensor:
     nodes = _checked(path.shape[1])
     if not bool(((t >= 0) & (t <= 1)).all()):
         raise InputError(
-            f"t goes from {float(t.min()):g} to {float(t.max()):g}, expected values in [0, 1]: a path ends at its last "
-            "node, and only shooting goes on"
+            f"t goes from {float(t.min()):g} to {float(t.max()):g}, expected values in [0, 1]: this path "
+            "is defined in [0, 1] only"
         )
     position = t.to(path.device, widest(path.device)).expand(len(path), t.shape[-1]) * (nodes - 1)
     lower = position.floor().clamp(max=nodes - 2).long()

@@ -117,7 +117,7 @@ def _untracked_vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor
 
 
 def jacobian(decoder: Decode, z: Tensor) -> tuple[Tensor, Tensor]:
-    """g(z) (B, D) and its Jacobian (B, D, d) at flat latents `z` (B, d), in forward mode: right for d far below D."""
+    """g(z) (B, D) and its Jacobian (B, D, d) at flat latents `z` (B, d), in forward mode: fast for d far below D."""
     basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     y, columns = vmap(lambda e: jvp(decoder, z, e.expand_as(z)))(basis)
     return y[0].reshape(len(z), -1), columns.reshape(z.shape[1], len(z), -1).permute(1, 2, 0)

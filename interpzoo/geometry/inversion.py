@@ -14,7 +14,7 @@ MATRIX_FREE = 64
 """Latent dimension above which conjugate gradients are faster than forming the Jacobian."""
 
 _CONJUGATE_GRADIENTS = 12
-"""Inner iterations at most: beyond them a new linearization lowers the error more than a better step."""
+"""Most inner iterations: beyond them a new linearization lowers the error more than a better step."""
 
 _Solve = Callable[[Decode, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """(decoder, z, x, damping) -> a damped Gauss-Newton step (B, d), and the fall of the squared error it promises (B,)."""
@@ -51,7 +51,7 @@ def project(
     check_floats("z_init", z_init)
     steps, batch_size = whole("steps", steps, 0, MOST_REFINEMENTS), whole("batch_size", batch_size, 1, MOST_AT_ONCE)
     if len(x) != len(z_init):
-        raise InputError(f"{len(x)} images x and {len(z_init)} latents z_init, expected as many of each")
+        raise InputError(f"{len(x)} images x and {len(z_init)} latents z_init, expected the same number of each")
     if not len(x):
         return z_init.clone()
     flat = flat_decoder(decoder, z_init.shape[1:])
@@ -72,7 +72,9 @@ def project(
 def _descend(flat: Decode, solve: _Solve, valid: Decode, x: Tensor, z: Tensor, steps: int, tolerance: float) -> Tensor:
     y = flat(z)
     if y.shape != x.shape:
-        raise InputError(f"the decoder's outputs hold {y.shape[1]} values and the images x {x.shape[1]}")
+        raise InputError(
+            f"the decoder's outputs hold {y.shape[1]} values and the images x {x.shape[1]}, expected the same number"
+        )
     error = _squared(y - x)
     if not bool(error.isfinite().all()):
         raise InputError("x, or the decoder's output at z_init, holds NaN or infinite values")

@@ -73,7 +73,10 @@ class NeighborGraph:
         return paths
 
     def _relax(self, sources: Tensor) -> tuple[Tensor, Tensor]:
-        """Bellman-Ford from all sources together, as many rounds as the longest path has edges."""
+        """Bellman-Ford from all sources together, as many rounds as the longest path has edges.
+
+        By hand, as scipy, whose `shortest_path` the tests compare it with, is no dependency of the core.
+        """
         count, n = len(sources), len(self.codes)
         length = torch.full((count, n), torch.inf, dtype=self.lengths.dtype, device=sources.device)
         length[torch.arange(count, device=sources.device), sources] = 0

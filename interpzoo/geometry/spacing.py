@@ -23,7 +23,7 @@ def even_positions(curve: Curve, curves: int, steps: int) -> Tensor:
     """Positions (B, steps) from exactly 0 to exactly 1, in float64 on the CPU, whose points have even distances.
 
     Each curve is sampled twice: at even positions, 13 or as many as `steps`, and at those that are found with these,
-    which stay where their steps differ by at most 5 % and are found anew elsewhere. So the work is bounded, for curves
+    which stay where their steps differ by at most 5 % and are found again elsewhere. So the work is bounded, for curves
     that have no even steps as well: positions then are as even as the samples show. Where a curve stands still they are
     even in t; where it jumps, the longest step is the jump. Between two samples a curve is taken for a random bridge:
     its chord, and as far aside as samples lie beside the chord of their neighbors.

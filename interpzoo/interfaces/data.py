@@ -35,7 +35,7 @@ class DataSet(Configured[ConfigT], ABC):
     hub_id: str | None = None
     """Identifier on the Hub, for the card."""
     framing: Framing | None = None
-    """How the images are framed, for models trained on them; ``None``: in no way that other pictures can follow."""
+    """How the images are framed, for models trained on them; ``None``: in no way that suits other pictures."""
 
     def __init__(self, config: ConfigT, image: ImageSpec, root: Path | None = None) -> None:
         self.config = config
@@ -54,7 +54,7 @@ class DataSet(Configured[ConfigT], ABC):
         """The held-out images, always the same, or the first `limit`; raises an `InputError` if that is less than 1."""
 
     def examples(self, n: int, generator: Generator) -> Batch:
-        """At most `n` held-out images to show, drawn from `generator`: of as many classes as there are."""
+        """At most `n` held-out images to show, drawn from `generator`, from as many different classes as possible."""
         test = self.test()
         rows = spread_over_classes(len(test["image"]), test.get("label"), generator)[:n]
         return {name: values[rows] for name, values in test.items()}

@@ -54,7 +54,7 @@ def magnification(G: Tensor) -> Tensor:
 def length_ratios(decoder: Decode, paths: Tensor, *, nodes: int = 65) -> Tensor:
     """Decoded length of the straight line between the ends of each path, over the path's own: (B,) in float64.
 
-    Of geodesics, it is at least 1 but for their own error, and 1 where straight lines are geodesics. No
+    If the paths are geodesics, it is at least 1, up to their own error; it is 1 where straight lines are geodesics. No
     gradients are tracked.
 
     Args:

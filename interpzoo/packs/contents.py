@@ -1,4 +1,4 @@
-"""What a pack of stimuli is made of: checked, and written down so that a run goes on only with the same."""
+"""What a pack of stimuli is made of: checked, and written down so that a run is continued only with the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from interpzoo.spacing import checked_positions
 from interpzoo.text import quoted
 
 PACK: Final = "pack.json"
-"""What a pack is made of: a run goes on only with the same."""
+"""What a pack is made of: a run is continued only with the same."""
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.@+-]+")
 
@@ -123,7 +123,7 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Path:
             key = other[0]
             raise OutputError(
                 f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "
-                "use the same arguments to go on, or choose another folder"
+                "use the same arguments to continue, or choose another folder"
             )
         if not other:
             return folder

@@ -1,4 +1,4 @@
-"""The table of a pack: a row for each frame, in order, of which a killed run leaves the beginning."""
+"""The table of a pack: a row for each frame, in order; a killed run leaves the first ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Manifest:
         yield from _groups(self._path if self._path.exists() else self._final, size)
 
     def keep(self, groups: int, size: int) -> None:
-        """Go on after so many groups: what follows them is cut off.
+        """Continue after so many groups: what follows them is cut off.
 
         Raises an `OutputError` if the file cannot be written.
         """

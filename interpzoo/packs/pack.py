@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, 
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import atomic_write, expanded, is_leftover
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -37,7 +36,6 @@ Progress = Callable[[int, int], None]
 """Called with the number of paths that are done and of all."""
 
 _AT_ONCE: Final = 64  # frames that are decoded at once: always as many, for the same bits
-_LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def stimuli(
@@ -61,7 +59,7 @@ def stimuli(
     In the folder are ``frames/``, ``manifest.csv`` (a row for each frame), contact sheets, ``methods.md`` (sentences
     for a methods section, with citations), and for pictures ``experiment.html`` (jsPsych) and ``experiment.py``
     (PsychoPy), which show the frames in the order of the manifest. Each pair is computed alone, in one thread, so that
-    the files do not depend on other pairs or on the number of threads. A run that was stopped or killed goes on where
+    the files do not depend on other pairs or on the number of threads. A run that was stopped or killed continues where
     it was, with the same arguments; what was done before is checked by its hashes. Memory does not grow with the number
     of pairs. Processes that torchrun or accelerate has started share the paths; the first one finishes the pack, and
     the others may return before.
@@ -83,14 +81,14 @@ def stimuli(
         size: (height, width), for a model that takes any size.
         format: ``png``, ``png16`` (16 bits a channel) or ``npy`` (float32, not clamped).
         device: where to compute; the CPU by default. Other devices may give other bits on another machine.
-        progress: called after each path; of several processes in the first, after each of its own.
+        progress: called after each path; with several processes, in the first one, after each path of its own.
 
     Returns:
         The path of the manifest.
 
     Raises:
         InputError: an argument or a table is not valid.
-        ImageError: an image cannot be read, or has no face; the paths before it are kept, and the next run goes on.
+        ImageError: an image cannot be read, or has no face; the paths before it are kept, and the next run continues.
         OutputError: the folder holds something else, or another pack; or it cannot be written.
         UnknownNameError, ConfigError, WeightsError, HubError, PluginError: as `load`.
     """
@@ -175,7 +173,7 @@ class _Pack:
     def _done(self) -> int:
         """How many paths are there already, each with all of its files as they were written, from the first on."""
         for leftover in self._folder.glob(f"{FRAMES}/**/.*.tmp"):
-            if _LEFTOVER.fullmatch(leftover.name):
+            if is_leftover(leftover):
                 shutil.rmtree(leftover, ignore_errors=True)
         done = 0
         for number, group in enumerate(self._manifest.groups(self._settings.steps)):

@@ -75,8 +75,8 @@ def folder_pairs(first: str | Path, second: str | Path, *, every: bool = False) 
         return [(x, y) for x in a for y in b]
     if len(a) != len(b):
         raise InputError(
-            f"{str(first)!r} has {len(a)} images and {str(second)!r} has {len(b)}: expected as many in each, or every "
-            "pair (--every-pair, every=True in Python)"
+            f"{str(first)!r} has {len(a)} images and {str(second)!r} has {len(b)}: expected the same number in each, "
+            "or every pair (--every-pair, every=True in Python)"
         )
     return [*zip(a, b, strict=True)]
 

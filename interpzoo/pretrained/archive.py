@@ -76,7 +76,7 @@ class Archive:
     """The tensors of a file of ``torch.save``; those of dictionaries in each other have names with dots.
 
     Raises:
-        WeightsError: the file is missing, damaged, too large or of another hash, or holds something else than tensors
+        WeightsError: the file is missing, damaged, too large or of another hash, or holds something other than tensors
             and plain values.
     """
 
@@ -99,7 +99,7 @@ class Archive:
             raise WeightsError(f"{path} is not a file of torch.save: it has {len(programs)} programs, expected one")
         self._root = programs[0].partition("/")[0]
         if f"{self._root}/byteorder" in self._zip.namelist() and self._bytes("byteorder", 16) != b"little":
-            raise WeightsError(f"{path} was saved on a machine with another order of bytes")
+            raise WeightsError(f"{path} was saved on a machine with another byte order")
         self._views = dict(self._tensors(self._followed(self._bytes("data.pkl", MOST_PROGRAM_BYTES))))
         self.shapes = {name: view.shape for name, view in self._views.items()}
 

@@ -318,4 +318,5 @@ def _component(component: Component) -> str:
 
 
 def _table(rows: Mapping[str, str]) -> str:
-    return "| | |\n| --- | --- |\n" + "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    table = markdown_table(("", ""), rows.items()).rstrip()
+    return table.replace("|  |  |", "| | |", 1)  # as in the cards that were written before: `is_made` compares the text

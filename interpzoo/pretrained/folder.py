@@ -41,7 +41,7 @@ CHECKPOINT = "checkpoint.safetensors"
 """State of a training run, in the model's folder until the run ends."""
 
 FORMER = "checkpoint.former.safetensors"
-"""The checkpoint before that; of a finished run the last one, from which it can be extended."""
+"""The checkpoint before that; after a finished run, the last one, from which the run can be extended."""
 
 HISTORY = "history.jsonl"
 """The losses of a training run, one JSON object a line."""

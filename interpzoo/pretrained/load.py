@@ -38,7 +38,7 @@ def load(
     Args:
         name: a registered name such as ``acai-mnist``, a repository on the Hub, ``user/repo`` or
             ``user/repo@revision``, or a folder: a `Path`, or a string that starts with ``./``, ``../`` or ``/``. A
-            model in somebody else's format is ``SCHEME:user/repo``, ``SCHEME:user/repo@revision:subfolder`` or
+            model in another library's format is ``SCHEME:user/repo``, ``SCHEME:user/repo@revision:subfolder`` or
             ``SCHEME:FOLDER``, such as ``diffusers:stabilityai/sd-vae-ft-mse`` or ``tae:./taef2``.
         device: device of the weights; the CPU by default.
         interpolator: registered name of a path to use instead of the model's own, with options if need be:

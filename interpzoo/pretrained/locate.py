@@ -30,7 +30,7 @@ _SCHEME: Final = re.compile(r"((?:[A-Za-z0-9][\w.-]*:)?[A-Za-z0-9][\w.-]*):([^/]
 
 @dataclass(frozen=True)
 class Located:
-    """A model on this machine: a pretrained folder, or files in somebody else's format."""
+    """A model on this machine: a pretrained folder, or files in another library's format."""
 
     path: Path
     hashes: dict[str, str]
@@ -38,7 +38,7 @@ class Located:
     access: Access = field(default_factory=Access)
     """How files elsewhere may be reached."""
     foreign: tuple[ModelConfig, Foreign] | None = None
-    """Of files in somebody else's format: what they mean."""
+    """How to read the files, if they are in another library's format."""
 
     revision: str = ""
     """Commit of the repository on the Hub that the files come from, if it is known."""
@@ -50,7 +50,7 @@ class Located:
         return read_config(self.path, self.hashes if checked else None)
 
     def files(self, config: ModelConfig) -> Foreign | None:
-        """The files that weights are read from if they are in somebody else's format; they are downloaded if necessary.
+        """The files in another library's format that weights are read from, if any; they are downloaded if necessary.
 
         Raises:
             UnknownNameError, HubError, WeightsError: as `interpzoo.pretrained.origins.pointed`.
@@ -99,7 +99,7 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
 
     Args:
         name: a registered name (``acai-mnist``, ``plugin:name``), a repository (``user/repo``, ``user/repo@revision``),
-            a folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``; or somebody else's model,
+            a folder: a `Path`, or a string that starts with ``./``, ``../``, ``/`` or ``~``; or another author's model,
             ``SCHEME:user/repo`` or ``SCHEME:FOLDER``.
         revision: a commit, branch or tag of a repository.
         access: how the Hub may be reached.

@@ -42,7 +42,7 @@ def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str], 
         folder: the pretrained folder.
         config: its config.
         hashes: SHA-256 by file name; files that are not listed are not read. Empty: there is no list.
-        files: files in somebody else's format that have the weights, in place of the folder's.
+        files: files in another library's format that have the weights, in place of the folder's.
 
     Raises:
         UnknownNameError, AmbiguousNameError, PluginError, ConfigError: as `build_parts`.
@@ -78,7 +78,7 @@ def write_networks(folder: Path, config: ModelConfig, state: Mapping[str, Tensor
 
 
 def names_elsewhere(config: ModelConfig, names: Iterable[str]) -> dict[str, str]:
-    """Which of the `names` in the model's state are read from somebody else's files, and what their source calls them.
+    """Which `names` in the model's state are read from another library's files, and what their source calls them.
 
     Those of the base model, or all if there is none.
     """
@@ -118,7 +118,7 @@ def check_codes(codes: Tensor, latent_shape: tuple[int, ...], where: str) -> Ten
 def _fill(
     networks: nn.Module, config: ModelConfig, folder: Path, hashes: Mapping[str, str], files: Foreign | None
 ) -> None:
-    """Give networks on the meta device the weights in the folder, and those in somebody else's files."""
+    """Give networks on the meta device the weights in the folder, and those in another library's files."""
     own, path = networks.state_dict(), file_of(folder, WEIGHTS, hashes)
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     elsewhere = {} if files is None else names_elsewhere(config, own)
@@ -142,7 +142,7 @@ def _fill(
     tied = _tied(networks)
     for name, first in tied.items():
         if not torch.equal(found[name], found[first]):
-            raise WeightsError(f"{path} has other values in {name!r} than in {first!r}, which are one tensor")
+            raise WeightsError(f"{path} has different values in {name!r} and {first!r}, which are one tensor")
     networks.load_state_dict(found, assign=True)
     for name, first in tied.items():
         (module, _, own_name), (other, _, its_name) = name.rpartition("."), first.rpartition(".")

@@ -34,16 +34,16 @@ from interpzoo.text import explained, quoted
 T = TypeVar("T")
 
 MOST_TEXT_BYTES: Final = 1 << 20
-"""Largest JSON file of somebody else's model."""
+"""Largest JSON file of another author's model."""
 MOST_FILES: Final = 64
-"""Most files of somebody else's model."""
+"""Most files of another author's model."""
 
 _ADDRESS: Final = re.compile(r"(?P<repository>[^@:]+)(@(?P<revision>[^:]*))?(:(?P<folder>.*))?")
 _FILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 class Foreign(NamedTuple):
-    """The files of a model in somebody else's format, on this disk."""
+    """The files of a model in another library's format, on this disk."""
 
     source: Source
     name: str

@@ -45,8 +45,8 @@ def verify(
 
     For a registered name the list itself is checked against the registry. The card, which people may edit, has no hash.
 
-    The files of somebody else's model are checked against the hashes that the Hub says, or the folder that points to
-    them.
+    The files of another author's model are checked against the hashes that the Hub states, or those in the folder that
+    points to them.
 
     Args:
         name, cache_dir, local_files_only, token: as for `load`.
@@ -65,7 +65,7 @@ def verify(
 
 
 def _foreign(source: Located) -> Iterator[Finding]:
-    """The files of somebody else that the weights are read from."""
+    """The files of another author's model that the weights are read from."""
     try:
         files = source.files(source.config())
     except InterpzooError as error:

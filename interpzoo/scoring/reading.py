@@ -57,8 +57,8 @@ class Paths:
 def read_paths(name: str, source: FramesLike, size: tuple[int, int] | None = None) -> Paths:
     """The paths in `source`, of a tool that is called `name`.
 
-    Frames at the start and end of a film that stands still there are left out but one. Of a film that plays there and
-    back, only the way there is kept.
+    Where a film stands still at its start or end, only one of the equal frames is kept. If a film plays there and back,
+    only the way there is kept.
 
     Args:
         name: for notes and errors.
@@ -88,8 +88,8 @@ def read_paths(name: str, source: FramesLike, size: tuple[int, int] | None = Non
     if len({(shape[0], *shape[2:]) for shape in shapes}) > 1:
         found = " and ".join(f"{shape[0]} of {shape[2]}x{shape[3]} in {part.name!r}" for shape, part in shapes.items())
         raise ImageError(
-            f"{str(path)!r}: paths differ in frames ({found[:300]}): expected as many of one size in each, or score "
-            "them apart"
+            f"{str(path)!r}: paths differ in frames ({found[:300]}): expected the same number of frames, all of one "
+            "size, in each, or score them apart"
         )
     if len({table.shape[-3] for table in tables}) > 1:
         tables = [table.expand(*table.shape[:-3], 3, *table.shape[-2:]) for table in tables]

@@ -55,7 +55,7 @@ class FrameScores:
     """Scores of frames, as `score` gives them. Printed, it is a table."""
 
     boards: tuple[Leaderboard, ...]
-    """One for the tools that have as many paths, frames and pixels: `models` are the tools, `controls` a cut
+    """One for all tools with the same numbers of paths, frames and pixels: `models` are the tools, `controls` a cut
     (``jump``) and a cross-fade (``blend``) of the same ends, and ``nearest`` where there is a data set."""
     profiles: tuple[Mapping[str, Profile], ...]
     """For each board how each tool and control changes along the path, by name."""
@@ -133,8 +133,8 @@ def score(
 ) -> FrameScores:
     """Score frames of any tool by every metric that needs no model, side by side with other tools' and with controls.
 
-    The figures are those of `benchmark`, from the same code. What needs other paths to learn from learns from two
-    thirds of these. Each tool is compared with a cut and a cross-fade of the same ends.
+    The scores are those of `benchmark`, from the same code. Metrics that need other paths to learn from use two thirds
+    of these. Each tool is compared with a cut and a cross-fade of the same ends.
 
     Args:
         paths: the frames of one tool, see `FramesLike`: a folder of pictures, a film, an ``.npy`` file, a tensor (T, C,
@@ -179,7 +179,9 @@ def score(
         groups.setdefault(tuple(tool.frames.shape), []).append(tool)
     notes = [note for tool in tools for note in tool.notes]
     if len(groups) > 1:
-        notes.append("only tools with as many paths, frames and pixels are compared: each table has its own")
+        notes.append(
+            "only tools with the same numbers of paths, frames and pixels are compared, in a table for each group"
+        )
     boards: list[Leaderboard] = []
     profiles: list[dict[str, Profile]] = []
     for shape, members in groups.items():

@@ -69,7 +69,7 @@ class FrameTask(Task):
     @cached_property
     @override
     def training_pairs(self) -> Pairs:
-        """None: of a tool there are no other paths to learn from."""
+        """None: a tool has no other paths to learn from."""
         return self._pairs.head(0)
 
     @cached_property
@@ -79,7 +79,7 @@ class FrameTask(Task):
 
 
 class FramesCandidate(Candidate):
-    """A tool: its frames (N, T, C, H, W) on a `FrameTask` of as many paths and frames."""
+    """A tool: its frames (N, T, C, H, W) on a `FrameTask` with the same N and T."""
 
     def __init__(self, name: str, frames: Tensor) -> None:
         self.name = name

@@ -23,7 +23,7 @@ _REFUSE = "raise a WeightsError or ConfigError that says what is missing"
 
 
 def check_source(name: str) -> None:
-    """A source refuses files that are no model, and chooses only files that are there."""
+    """A source refuses files that are not a model, and chooses only files that are there."""
     with blaming(f"source {name!r}"):
         source = build_component(Source, Component(name=name))
         for names in _STRANGERS:

@@ -116,7 +116,7 @@ def run_in_two(recipe: Recipe, folder: Path, stopped: Path) -> Trainer:
 
 
 def resume(recipe: Recipe, folder: Path) -> Trainer:
-    """The trainer of the run in `folder`, after it has gone on for its second half."""
+    """The trainer of the run in `folder`, after its second half was trained."""
     trainer, _ = trainer_of(recipe, folder)
     with blaming(f"resumed training of method {recipe.method!r}"):
         trainer.run(_ignore, resume=True, stop_after=HALF)

@@ -238,7 +238,7 @@ def _way_on(former: Path, path: Path, most: int) -> str:
     with suppress(WeightsError):
         if path != former:
             steps = _read(former, most)[1].steps
-            return f"the one before it, of step {steps}, is whole: rename {former} to {path.name} to go on from it"
+            return f"the one before it, of step {steps}, is whole: rename {former} to {path.name} to continue from it"
     return "no whole checkpoint is left: start again in another folder"
 
 

@@ -3,7 +3,8 @@
 Codes are kept in files of 64, in a folder that all runs share, `folder_of_codes`. A file is named after a hash of what
 its codes depend on: the base model, its weights, and every pixel of the images as the base model sees them. So a run
 finds the codes of another run, a killed one loses at most the file it was writing, and nothing stale is ever read. A
-file ends in the hash of its content; a damaged one is made again. Of all the codes a process holds one file at a time.
+file ends in the hash of its content; a damaged one is made again. A process holds only one file of codes in memory
+at a time.
 """
 
 import hashlib
@@ -193,7 +194,7 @@ class Codes(DataSet):
             file.seek(index % _IN_A_FILE * size)
             if file.readinto(code.reshape(-1).view(torch.uint8).numpy().data) == size:
                 return code
-        raise DataError(f"{path} was removed or cut while it was in use: go on with --resume, which makes it again")
+        raise DataError(f"{path} was removed or cut while it was in use: continue with --resume, which makes it again")
 
 
 def _read_whole(path: Path, shape: tuple[int, ...]) -> Tensor | None:

@@ -15,7 +15,7 @@ def position_in(folder: Path, *, resume: bool, total: int, batch_size: int) -> P
     """Where the run to be resumed stands; ``None`` for a new one.
 
     Raises:
-        OutputError: the folder holds a training, finished or not, that this run would not go on with.
+        OutputError: the folder holds a training, finished or not, that this run would not continue.
         TrainingError: there is nothing to resume.
         WeightsError: the checkpoint is damaged.
     """
@@ -28,7 +28,9 @@ def position_in(folder: Path, *, resume: bool, total: int, batch_size: int) -> P
     if finished:
         raise OutputError(_trained_already(folder, None if position is None else position.steps * batch_size))
     if (folder / CHECKPOINT).exists() or (folder / FORMER).exists():
-        raise OutputError(f"{folder} already holds a training: go on with --resume, or choose an empty or a new folder")
+        raise OutputError(
+            f"{folder} already holds a training: continue with --resume, or choose an empty or a new folder"
+        )
     return None
 
 
@@ -49,7 +51,7 @@ def claimed(folder: Path) -> Generator[None, None, None]:
 
     Raises:
         OutputError: it holds something else, or cannot be written to.
-        KeyboardInterrupt: the run was interrupted; the message says how to go on, if there is a checkpoint.
+        KeyboardInterrupt: the run was interrupted; the message says how to continue, if there is a checkpoint.
     """
     try:
         made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -63,7 +65,7 @@ def claimed(folder: Path) -> Generator[None, None, None]:
             with suppress(OSError):  # not empty
                 path.rmdir()
         if isinstance(error, KeyboardInterrupt) and not error.args and (folder / CHECKPOINT).is_file():
-            raise KeyboardInterrupt("stopped between the last checkpoint and the end: go on with --resume") from None
+            raise KeyboardInterrupt("interrupted after the last checkpoint: continue with --resume") from None
         raise
 
 

@@ -17,7 +17,7 @@ _HELD_OUT: Final = 500
 
 @torch.no_grad()
 def fitness_of(model: InterpolationModel, data: DataSet, seed: int = 0) -> Fitness | None:
-    """The figures of 2,000 training images, and a limit from 500 held-out ones, drawn by `seed`.
+    """The statistics of 2,000 training images, and a limit from 500 held-out ones, drawn by `seed`.
 
     ``None`` if there are fewer than 200 training images; if the model takes any size, and so any picture; and if its
     decoder draws one pixel after the other, which would take minutes.

@@ -80,7 +80,7 @@ def _rounded(seconds: float) -> str:
 
 
 class History:
-    """Losses by step, one JSON object a line; a resumed run goes on after step `done`.
+    """Losses by step, one JSON object a line; a resumed run continues after step `done`.
 
     Raises:
         OutputError: the file cannot be written.

@@ -60,13 +60,13 @@ def train(
         recipe: a registered recipe or method, a TOML file, or a `Recipe`. For a method, the recipe is the one that fits
             the images of `dataset`, with the networks of `start_from` if that is given.
         output: the folder to write, ``runs/`` and the recipe's name by default. During training it has a checkpoint,
-            so that a killed run can go on with ``resume=True``. The losses stay in its ``history.jsonl``.
+            so that a killed run can be continued with ``resume=True``. The losses stay in its ``history.jsonl``.
         changes: ``key=value`` changes to the recipe, such as ``training.samples=100000``.
         dataset: images of your own instead of the recipe's: a folder (a `Path`, or a string that starts with ``./``,
             ``../``, ``~`` or ``/``) or a data set on the Hub. They are resized to the recipe's height and width, and
             are gray only if all of them are. The model's name, summary, limitations and license follow from them,
             unless `changes` set them. Nothing that is written names the folder's full path.
-        resume: go on from the checkpoint in `output`, to the same result as without the interruption. A finished run
+        resume: continue from the checkpoint in `output`, to the same result as without the interruption. A finished run
             is extended if `changes` raise ``training.samples``; then the learning rate follows the longer schedule.
         start_from: a pretrained model with the same networks to fine-tune, whose license and limitations are passed on.
             By default the recipe's ``start_from``, but random weights for images or networks of your own.
@@ -88,7 +88,7 @@ def train(
         DataError: the data cannot be read, or lacks what the method needs.
         InputError: an argument is of another type, or `base` and `model` are both given.
         OutputError: `output` already holds something else, or cannot be written.
-        TrainingError: a loss is not finite, there is nothing to resume, or the recipe is another than that of the run.
+        TrainingError: a loss is not finite, there is nothing to resume, or the recipe differs from that of the run.
         WeightsError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.
 
@@ -238,7 +238,7 @@ def build_regularizer(recipe: Recipe, model: InterpolationModel) -> Regularizer:
 def example_codes(model: InterpolationModel, data: DataSet, seed: int) -> torch.Tensor:
     """Codes (n, *latent_shape) of held-out images, of different classes where there are any.
 
-    There are 8, or as many as there are images; two of 256 pixels, as the decoded images are saved too.
+    There are 8, or all if there are fewer images; two if they have 256 pixels, as the decoded images are saved too.
     """
     count = max(2, min(_EXAMPLES, _EXAMPLE_VALUES // math.prod(model.config.image.shape)))
     shown = data.examples(count, torch.Generator().manual_seed(seed))
@@ -246,7 +246,7 @@ def example_codes(model: InterpolationModel, data: DataSet, seed: int) -> torch.
 
 
 def _codes(model: InterpolationModel, data: DataSet, training: TrainingConfig) -> torch.Tensor | None:
-    """Codes of training images, as many as the recipe asks for, drawn by its seed; no image is drawn twice."""
+    """Codes of training images, drawn by the recipe's seed in the number that it asks for; no image is drawn twice."""
     if training.codes == 0:
         return None
     generator = torch.Generator().manual_seed(training.seed)

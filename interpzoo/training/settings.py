@@ -35,14 +35,14 @@ _FREE: Final = {
     "training.checkpoint_steps",
     "training.codes",
 }
-"""What may change when a run is resumed: texts, its length, and what is saved. Of a base model the weights may not."""
+"""What may change when a run is resumed: texts, its length, and what is saved. The weights of a base model may not."""
 
 
 _MOST: Final = 5  # differences that are named
 
 
 def without_path(recipe: Recipe) -> Recipe:
-    """The recipe as it may be published: of the path of a folder, of images or a base model, it keeps the last name."""
+    """The recipe as it may be published: paths to a folder of images or a base model are cut to their last name."""
     if recipe.base is not None:
         recipe = recipe.model_copy(update={"base": recorded_name(recipe.base)})
     source = recipe.data.options.get("source")
@@ -71,7 +71,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
 def differences(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
     """Each setting that differs from those of the run before, as ``training.seed was 0, is 1``.
 
-    A setting that did not exist then had its default.
+    If a setting did not exist then, its default is taken.
     """
     with suppress(InterpzooError, ValueError):  # from another version, with other settings: compared as it is
         before = settings_of(Recipe.model_validate({**before}))

@@ -19,7 +19,7 @@ def with_terms_of(origin: ModelConfig, recipe: Recipe, given: Set[str], how: str
         one = recipe.license in (*FREE_LICENSES, UNKNOWN_LICENSE, origin.license)
         changes["license"] = origin.license if one else "other"
     if "limitations" not in given and origin.limitations not in recipe.limitations:
-        passed_on = f"Of {origin.name}, from which {how}: {origin.limitations}"
+        passed_on = f"Limitations of {origin.name}, from which {how}: {origin.limitations}"
         changes["limitations"] = "\n\n".join(filter(None, (recipe.limitations, passed_on)))[:_MOST]
     return recipe.model_copy(update=changes)
 

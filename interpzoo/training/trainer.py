@@ -122,7 +122,7 @@ class Trainer:
             if self.done > self.total:
                 raise TrainingError(
                     f"training.samples = {self.recipe.training.samples}: {self._path.parent} has already seen "
-                    f"{self.done * self.recipe.training.batch_size}: set it to at least as many"
+                    f"{self.done * self.recipe.training.batch_size}: set it to at least that many"
                 )
         end = self.total if stop_after is None else min(self.total, self.done + stop_after)
         unchecked: list[tuple[int, dict[str, Tensor]]] = []
@@ -142,7 +142,7 @@ class Trainer:
                 if saving or stopping:
                     self._save()
         if stopping or interrupted():
-            raise KeyboardInterrupt(f"stopped after step {self.done} of {self.total}: go on with --resume")
+            raise KeyboardInterrupt(f"stopped after step {self.done} of {self.total}: continue with --resume")
 
     def trained(self) -> InterpolationModel:
         """The trained model in eval mode, with averaged weights if the recipe asks for an average."""

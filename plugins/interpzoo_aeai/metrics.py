@@ -31,8 +31,8 @@ class AlphaError(Metric):
 def predict_alpha(frames: Tensor, truths: Tensor) -> Tensor:
     """Position of the ground-truth image, of the same path, that each frame is nearest to: ideally the frame's own.
 
-    Distances are L2, as on the paper's project page, whose figures are of the ICML version (the ICLR text has L1). Of
-    images that are equally near the first is taken.
+    Distances are L2, as on the paper's project page, which plots the ICML version (the ICLR text has L1). If images are
+    equally near, the first is taken.
 
     Args:
         frames: (N, T, C, H, W).

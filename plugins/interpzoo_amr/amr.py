@@ -39,7 +39,8 @@ class AMR(Regularizer[AMRConfig]):
 
     The networks are the core's. The official port adds instance normalization, pads its first convolution to 34x34
     images and has the slope 0.01. The discriminator is the official one except for that padding and slope and for the
-    core's initial weights. Officially steps are counted anew in each epoch, here through the whole run.
+    core's initial weights. The official code counts steps from 0 in each epoch; here they are counted through the
+    whole run.
     """
 
     def __init__(self, config: AMRConfig, image: ImageSpec, latent_shape: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from interpzoo.config import ComponentConfig, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Decoder, Encoder
+from interpzoo.returned import codes_of
 from interpzoo_diffusers.library import Network, build, factor_of, settings_of
 
 TILED_SIDE: Final = 1024
@@ -122,11 +123,7 @@ class DiffusersEncoder(Encoder[DiffusersConfig]):
     @override
     def forward(self, x: Tensor) -> Tensor:
         network: Any = self.network
-        found = network.encode(2 * x - 1)
-        if hasattr(found, "latent_dist"):
-            z = found.latent_dist.mode()
-        else:
-            z = found.latents if hasattr(found, "latents") else found.latent
+        z: Any = codes_of(network.encode(2 * x - 1))
         if self._patched:
             mean, deviation = _normalization(network)
             return (_patches(z) - mean) / deviation

@@ -1,4 +1,4 @@
-"""Isometric regularization: a flat latent space at the cost of two derivatives a point, in any number of dimensions.
+"""Isometric regularization: a flat latent space at the cost of two derivatives per point, in any number of dimensions.
 
 Source: Lee, Yoon, Son and Park, ICLR 2022, "Regularized Autoencoders for Isometric Representation Learning"; official
 code Gabe-YHLee/IRVAE-public, geometry.py.
@@ -65,7 +65,7 @@ def distortion(decoder: Decode, z: Tensor, directions: Tensor) -> Tensor:
     """d E tr G^2 / (E tr G)^2 - 1 of the metric G = J^T J at flat codes `z` (B, d): 0 where G is c^2 I everywhere.
 
     It is the relaxed distortion measure, and `flatness` with scale "relative" over d. That takes all d columns of J;
-    here both traces are estimated from one direction v (B, d) a point, of any length: tr G = E |J v|^2 and
+    here both traces are estimated from one direction v (B, d) per point, of any length: tr G = E |J v|^2 and
     tr G^2 = E |J^T J v|^2 for v uniform on the sphere of radius sqrt(d).
     """
     d = z.shape[1]

@@ -21,7 +21,7 @@ class ConditionNumber(Metric):
     """Median ratio of largest to smallest eigenvalue of the decoder's metric, at codes and halfway between them.
 
     Chen et al. 2020 (arXiv 2002.04881), section 4. 1 is isotropic: straight lines have the same speed in every
-    direction. Directions that the decoder ignores, of which a large code has many, make it huge whatever paths look
+    direction. A large code has many directions that the decoder ignores; they make it huge whatever paths look
     like.
     """
 

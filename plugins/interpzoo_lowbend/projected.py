@@ -27,7 +27,7 @@ _ROUNDS = 20
 class Denoiser:
     """The mean of the codes from which noise of N(0, sigma^2 I) may have made a point: Pi(z) = E[c | c + noise = z].
 
-    Among all functions it has the least error in the paper's objective, E |Pi(c + noise) - c|^2, on the given codes
+    It has the least error of all functions in the paper's objective, E |Pi(c + noise) - c|^2, on the given codes
     (N, d). There a network is trained on that; for a few thousand codes the minimum is a weighted mean of them, with
     weights softmax(-|z - c_i|^2 / 2 sigma^2).
     """
@@ -104,7 +104,7 @@ class Projected(Interpolator[ProjectedConfig]):
             if not bool(((t >= 0) & (t <= 1)).all()):
                 raise InputError(
                     f"t goes from {float(t.min()):g} to {float(t.max()):g}: a path on the manifold of the codes is "
-                    "defined in [0, 1]; take interpolator='linear' to go on beyond an end"
+                    "defined in [0, 1]; take interpolator='linear' to continue beyond an end"
                 )
             return at(nodes, t, smooth=True)
 

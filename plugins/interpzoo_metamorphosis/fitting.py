@@ -36,7 +36,7 @@ class FitConfig(ComponentConfig):
 class Fit(Regularizer[FitConfig]):
     """Fits the networks to all training images at once, 500 at most; no step changes them after that.
 
-    Of a data set without an end it takes the first batch.
+    If the data set has no end, it takes the first batch.
 
     Velocities are the stationary ones of Arsigny et al. (2006), whose mean and components may be taken as those of
     vectors; the mean image is that of Guimond, Meunier and Thirion (2000).
@@ -72,7 +72,7 @@ class Fit(Regularizer[FitConfig]):
 def fitted(images: Tensor, config: FitConfig, shapes: int, looks: int) -> tuple[Tensor, Tensor, Tensor]:
     """The mean (C, H, W) of `images` (n, C, H, W), and components of shape (k, 2, h, w) and appearance (k, C, H, W).
 
-    Components are one standard deviation long; there are at most as many as asked for.
+    Components are one standard deviation long; there may be fewer than asked for.
     """
     velocity = _registered(images, config)
     appearances = _at_mean(images, velocity)

@@ -56,8 +56,9 @@ STAGES = (
 def structure(images: Tensor) -> Tensor:
     """Histograms (B, 8 or 16, H, W) of the directions of gradients of `images` (B, C, H, W), locally normalized.
 
-    The first eight are those of gray values. Of red, green and blue there are eight more, of red minus green: of the
-    edges between skin, lips and hair this keeps what light and shadow do not make. Photos store it blurred.
+    The first eight are those of gray values. Images in color have eight more, of
+    red minus green: at the edges between skin, lips and hair this keeps what light and shadow do not make. Photos store
+    it blurred.
     """
     maps = [_directions(images.mean(1, keepdim=True), smoothing=0.7, flat=0.01)]
     if images.shape[1] == 3:

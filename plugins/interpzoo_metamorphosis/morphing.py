@@ -92,7 +92,7 @@ def morph(a: Tensor, b: Tensor, *, weight: Tensor | None = None) -> Morph:
 
     Args:
         a: images (B, C, H, W), values in [0, 1].
-        b: as many images of the same shape.
+        b: images of the same shape, the same number of them.
         weight: (B, 1, H, W) or (1, 1, H, W), values of at least 0: how much a match counts at each pixel, such as a
             mask with 1 on a face and 0 elsewhere. Where it is 0 the motion follows what is around.
 
@@ -109,7 +109,9 @@ def morph(a: Tensor, b: Tensor, *, weight: Tensor | None = None) -> Morph:
     """
     a, b = checked_images("a", a), checked_images("b", b)
     if a.shape != b.shape:
-        raise InputError(f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}: expected as many images of one size")
+        raise InputError(
+            f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}: expected the same number of images of one size"
+        )
     counts = _weights(weight, a)
     velocities: list[Tensor] = []
     reports: list[MorphReport] = []

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.config import Framing, ImageSpec
+from interpzoo.config import ImageSpec
 from interpzoo.data.images import Images, ImagesConfig, Source
+from interpzoo.framing import PORTRAIT
 
 _OLDER = 30
 """Years from which on a person counts as older: a quarter of them."""
@@ -34,7 +35,7 @@ class Portraits(Images[PortraitsConfig]):
     """
 
     license = "cc-by-4.0"
-    framing = Framing(eyes=((0.336, 0.461), (0.664, 0.461)))
+    framing = PORTRAIT
 
     def __init__(self, config: PortraitsConfig, image: ImageSpec, root: Path | None = None) -> None:
         super().__init__(config, image, root)

@@ -8,7 +8,7 @@ INTERPZOO_API = 1
 @hookimpl
 def register(registry: Registrar) -> None:
     registry.add("regularizer", "classifier", "interpzoo_metrics.classifier:Classifier")
-    # Of each family the one first that a summary shows.
+    # In each family, the one that a summary shows comes first.
     registry.add("metric", "mean-distance", "interpzoo_metrics.truth:MeanDistance")
     registry.add("metric", "mean-smoothness", "interpzoo_metrics.truth:MeanSmoothness")
     registry.add("metric", "in-between-mse", "interpzoo_metrics.truth:InBetweenError")

@@ -1,4 +1,4 @@
-"""Metrics of how a path lies to the straight line between the pictures at its ends."""
+"""Metrics of how far a path is from the straight line between the pictures at its ends."""
 
 from typing_extensions import override
 

@@ -24,11 +24,11 @@ _UNLIKE: Final = 0.9
 class AlphaPredictability(Metric):
     """How well a single frame tells how far it is from the ends, in [0, 1], by the best of two probes; 0 is ideal.
 
-    See `alpha_predictability`. The probes, a convolution network and boosted trees on figures of an image, learn from
-    paths of the same model between training images, or from two thirds of the pairs where decoding is slow. The tenth
-    of the pairs whose ends are most alike is left out, as there is nothing to see between them. It notices whatever
-    fades, blurs or dims along a path, and needs no feature network. It does not notice a jump from one real image to
-    another, nor frames that are as unreal as the ends. It is a lower bound: a better probe may see more.
+    See `alpha_predictability`. The probes, a convolution network and boosted trees on statistics of an image, learn
+    from paths of the same model between training images, or from two thirds of the pairs where decoding is slow. The
+    tenth of the pairs whose ends are most alike is left out, as there is nothing to see between them. It notices
+    whatever fades, blurs or dims along a path, and needs no feature network. It does not notice a jump from one
+    real image to another, nor frames that are as unreal as the ends. It is a lower bound: a better probe may see more.
     """
 
     title = "alpha predictability"
@@ -67,8 +67,8 @@ def alpha_predictability(
     and over runs.
 
     Args:
-        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images whose sides have all more
-            than 32 pixels (64 for the figures) are shrunk to half their size, or a quarter, and so on.
+        frames: (N, T, C, H, W) with the ends, N at least 6 and T at least 3. Images whose sides all have more
+            than 32 pixels (64 for the statistics) are shrunk to half their size, or a quarter, and so on.
         alphas: (T,) in [0, 1], the positions of the frames.
         generator: draws the held-out pairs and the seeds of the runs.
         held_out: (M, T, C, H, W), frames of other pairs to test on; by default a third of `frames` is held out.

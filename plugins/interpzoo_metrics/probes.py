@@ -20,7 +20,7 @@ Probe: TypeAlias = Callable[[Tensor, Tensor, Tensor, Sequence[int]], Tensor]
 _READ: Final = 32
 """Pixels that the shorter side of an image has at most for the network."""
 _FIGURED: Final = 64
-"""The same for figures, which are faster and see finer traces."""
+"""The same for statistics, which are faster and see finer traces."""
 _CHUNK: Final = 512
 
 _WIDTH: Final = 16
@@ -33,7 +33,7 @@ _TREES: Final = 300
 
 
 def small(images: Tensor, most: int) -> Tensor:
-    """Images whose sides have all more than `most` pixels, shrunk to half their size, or a quarter, and so on."""
+    """Images whose sides all have more than `most` pixels, shrunk to half their size, or a quarter, and so on."""
     while min(images.shape[2:]) > most:
         images = avg_pool2d(images, 2)
     return images
@@ -53,7 +53,7 @@ def network(x: Tensor, y: Tensor, unseen: Tensor, seeds: Sequence[int]) -> Tenso
 
 
 def boosted_statistics(x: Tensor, y: Tensor, unseen: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Boosted trees on hand-made figures of an image, see `statistics`."""
+    """Boosted trees on hand-made statistics of an image, see `statistics`."""
     try:
         from sklearn.ensemble import HistGradientBoostingRegressor
     except ImportError:

@@ -1,4 +1,4 @@
-"""Figures of single images that fading, blurring, dimming and the traces of decoders change."""
+"""Statistics of single images that fading, blurring, dimming and the traces of decoders change."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _MOST: Final = 1e4  # of a kurtosis, which has no bound where nearly all is flat
 
 @torch.no_grad()
 def statistics(images: Tensor) -> Tensor:
-    """(B, K) in float32: about 120 figures of images (B, C, H, W) around [0, 1]."""
+    """(B, K) in float32: about 120 statistics of images (B, C, H, W) around [0, 1]."""
     return torch.cat([_statistics(part.float()) for part in images.split(_CHUNK)])
 
 

@@ -136,7 +136,7 @@ class Templates:
         """Find the nearest template of each image (B, C, H, W) in [0, 1], unclamped.
 
         The distance is the cosine distance of the flattened pixels in the paper's units, [-1, 1], neither centered nor
-        clamped. Of templates that are equally near, to 1e-12, the last is taken. An image that is mid-grey everywhere
+        clamped. If templates are equally near, to 1e-12, the last is taken. An image that is mid-grey everywhere
         has no direction; its distance to every template is 1.
 
         Returns:

@@ -19,7 +19,7 @@ _IN_CACHE = 2**18
 """The same on a CPU, where what layers hand on then mostly stays in the caches."""
 _FEW = 192
 """Outputs decoded at once on a CPU even if they are too large for that, within `_VALUES_AT_ONCE`: each batch reads the
-weights and decodes the points of its Jacobians anew."""
+weights and decodes the points of its Jacobians again."""
 MOST_ITERATIONS = 100_000
 """Largest number of iterations that may be asked for."""
 _ROUNDING = 16
@@ -98,7 +98,7 @@ def linearizable_parts(batch_size: int, *points: Tensor) -> Iterator[tuple[Tenso
 def checked_decoder(decoder: Decode, z: Tensor, batch_size: int | None) -> tuple[Decode, int]:
     """`decoder` on flat latents (B, d), tried on two of `z` (B, *latent), and `batch_size` or a default by output size.
 
-    Of an `Ensemble` it is the function with the expected metric.
+    For an `Ensemble` it is the function with the expected metric.
 
     Raises:
         InputError: as `flat_decoder`; `batch_size` is not at least 1; the decoder fails, or its outputs are random,

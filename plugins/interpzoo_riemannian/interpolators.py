@@ -93,7 +93,7 @@ def _check_inside(t: Tensor) -> None:
     if not bool(((t >= 0) & (t <= 1)).all()):
         raise InputError(
             f"t goes from {float(t.min()):g} to {float(t.max()):g}: a geodesic between two codes is defined in "
-            "[0, 1]; to go on beyond an end, shoot with interpzoo_riemannian.exponential_map"
+            "[0, 1]; to continue beyond an end, shoot with interpzoo_riemannian.exponential_map"
         )
 
 

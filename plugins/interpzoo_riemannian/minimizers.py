@@ -89,7 +89,7 @@ def gauss_newton(curves: Curves, nodes: Tensor, tolerance: float, max_iterations
     The damping is a multiple of the curve's energy in latent space: it limits how sharply a curve bends, not how far it
     moves, and so suits any number of nodes. Each curve has its own damping, and leaves the batch when it has converged.
     Its matrix is kept, and BFGS learns from the steps what it leaves out: the curvature of the manifold, and how the
-    curve has moved. Jacobians anew cost as much as (1 + d) / 2 steps. So they are made where a step failed, or after
+    curve has moved. New Jacobians cost as much as (1 + d) / 2 steps. So they are computed where a step failed, or after
     twice as many steps as soon as one promises no less than the one before. When there is no time for another
     iteration, all end where they are.
     """

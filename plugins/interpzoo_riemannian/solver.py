@@ -115,16 +115,16 @@ def geodesic(
     """The shortest curves between latents under the metric that `decoder` pulls back from its outputs.
 
     Minimizes the energy (eq. 4 of Shao et al. 2018) of the chain of a curve's nodes and the points halfway between
-    them, which lie on the cubics through four nodes. A chain of free points could leap over images that lie between
-    them, of which trained decoders have many. A curve that is still longer between its points than through them is
+    them, which lie on the cubics through four nodes. A chain of free points could leap over the images that lie between
+    them, as trained decoders have many. A curve that is still longer between its points than through them is
     solved again with twice as many nodes, up to twice, before it is resampled to `steps`.
 
     All pairs are in one batch, each with its own damping and convergence. In few latent dimensions the method is
     Gauss-Newton, from coarse curves to fine, with half of the `steps` as nodes. In more than eight it is a
-    preconditioned quasi-Newton method, with half of the `steps` as nodes and then with all; of codes of more than 2,048
-    numbers it goes from coarse curves to fine, and no matrix is made. A pair whose curve, measured along the spline
-    through its nodes, has more energy than the straight line gets the straight line and ``converged=False``. That
-    spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines
+    preconditioned quasi-Newton method, with half of the `steps` as nodes and then with all; for codes of more than
+    2,048 numbers it goes from coarse curves to fine, and no matrix is made. A pair whose curve, measured along the
+    spline through its nodes, has more energy than the straight line gets the straight line and ``converged=False``.
+    That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines
     between some 40.
 
     Args:
@@ -174,7 +174,7 @@ def geodesic(
     ends = torch.stack([flat_float(z0), flat_float(z1)], 1)
     if method == "gauss-newton" and ends.shape[2] > MOST_MATRIX:
         raise InputError(
-            f"method = 'gauss-newton' makes matrices of as many rows as a code has numbers, {ends.shape[2]:,}: "
+            f"method = 'gauss-newton' makes matrices with a row for each number of a code, {ends.shape[2]:,}: "
             f"expected at most {MOST_MATRIX:,}; take 'quasi-newton'"
         )
     if method == "auto" and not FEW_DIMENSIONS < ends.shape[2] <= MOST_MATRIX:

@@ -105,7 +105,7 @@ class SkipConvConfig(ComponentConfig):
 class SkipConv(BernoulliDecoder[SkipConvConfig]):
     """A dense layer, two convolutions per scale with nearest-neighbor upsampling between, one more, and the output.
 
-    With three scales these are nine layers, as many as in the paper's deepest network. It is the core's ``conv`` on a
+    With three scales these are nine layers, like the paper's deepest network. It is the core's ``conv`` on a
     dense layer. The paper's only convolutional decoder is the PixelCNN; as there, the code is one more channel of every
     layer.
     """

@@ -126,7 +126,7 @@ def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
 
 
 def aggregate_log_ratios(z: Tensor, means: Tensor, deviations: Tensor) -> Tensor:
-    """log q(z_i) - log N(z_i; 0, I) (N,) in nats, float64, of which `aggregate_divergence` is the mean."""
+    """log q(z_i) - log N(z_i; 0, I) (N,) in nats, float64; `aggregate_divergence` is their mean."""
     z, means, precisions = z.double(), means.double(), deviations.double().square().reciprocal()
     # -2 log N(z; mu, sigma^2) without the constant, as a product of matrices: z^2 / s^2 - 2 z mu / s^2 + ...
     constant = (means.square() * precisions - precisions.log()).sum(1)

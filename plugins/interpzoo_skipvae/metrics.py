@@ -40,8 +40,8 @@ class Bound(Information):
 class Divergence(Information):
     """Mean KL divergence of the posteriors of all held-out images, binarized once, from N(0, I).
 
-    0 is a code that is not used. It is not a goal in itself, but of two models with the same bound, the one with more
-    of it has more informative codes.
+    0 is a code that is not used. It is not a goal in itself; but if two models have the same bound, the one with the
+    larger divergence has more informative codes.
     """
 
     title = "KL (nats)"

@@ -14,7 +14,7 @@ class Omniglot(Images, source="omniglot_small"):
     """Characters drawn by hand, white on black, 105x105 resized to the model; a tenth is held out at random.
 
     Read from a folder ``omniglot_small`` below the root of local data sets: 4,840 images of 242 characters, the smaller
-    of the two official background sets. The paper has all 32,460 at 28x28, of which it tests on 8,070.
+    of the two official background sets. The paper has all 32,460 at 28x28 and tests on 8,070 of them.
     """
 
     license = "mit"

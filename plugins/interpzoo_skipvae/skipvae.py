@@ -26,9 +26,10 @@ class SkipVAE(Regularizer[SkipVAEConfig]):
     """Variational autoencoder of binary images; the baseline without skips has the same loss."""
 
     def loss(self, step: Step, update: str) -> Mapping[str, Tensor]:
-        """L = mean_B [ -log p(x | z) + beta KL(q(z | x) || N(0, I)) ], x ~ Bernoulli(image) drawn anew, z ~ q(z | x).
+        """L = mean_B [ -log p(x | z) + beta KL(q(z | x) || N(0, I)) ], x ~ Bernoulli(image), z ~ q(z | x).
 
-        In nats, summed over pixels and latent dimensions. The encoder sees the drawn image as well.
+        In nats, summed over pixels and latent dimensions. The binary image x is drawn in each step, and the encoder
+        sees it as well.
 
         Raises:
             ConfigError: the encoder has no posterior or the decoder no likelihood.

@@ -44,8 +44,8 @@ class Tae(Source):
         first, last = encoder.get("0.weight", ()), encoder.get("14.weight", ())
         if len(first) != 4 or len(last) != 4:
             raise ConfigError(
-                "the encoder has not the layers of the TAESD family: expected convolutions '0.weight' and '14.weight', "
-                f"found {', '.join(map(repr, [*encoder][:3]))}, ..."
+                "the encoder does not have the layers of the TAESD family: expected convolutions '0.weight' and "
+                f"'14.weight', found {', '.join(map(repr, [*encoder][:3]))}, ..."
             )
         sizes = {"width": first[0], "pooled": any(".pool." in tensor for tensor in encoder)}
         return ModelConfig(

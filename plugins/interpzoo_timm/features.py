@@ -26,7 +26,7 @@ class TimmFeatures(FeatureNetwork):
     Raises:
         MissingDependencyError, WeightsError: as `TimmEncoder`.
         ConfigError: no backbone is given, timm does not know it or its tag, it has no pooled features, or images have
-            neither one channel nor as many as the backbone takes.
+            neither one channel nor the number that the backbone takes.
     """
 
     mean: Tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,31 @@ def test_options_that_do_not_fit_together_are_one_line(cli: Cli) -> None:
     ):
         assert expected in cli.refuses(*line)
         assert not [*cli.folder.glob("x.*")]
+
+
+NOWHERE = "./no-such-model"  # found to be missing only after the output was checked
+OUTPUTS = [
+    (("interpolate", NOWHERE, "-o"), ".png"),
+    (("interpolate", NOWHERE, "-o"), ".npy"),
+    (("interpolate", NOWHERE, "-o"), ""),
+    (("encode", NOWHERE, "a.png", "-o"), ".npy"),
+    (("evaluate", NOWHERE, "--json"), ".json"),
+    (("score", NOWHERE, "--json"), ".json"),
+    (("score", NOWHERE, "--plot"), ".png"),
+]
+
+
+@pytest.mark.parametrize(("line", "suffix"), OUTPUTS, ids=str)
+def test_what_cannot_be_written_is_refused_before_the_work(cli: Cli, line: tuple[str, ...], suffix: str) -> None:
+    assert f"cannot write 'no/x{suffix}': there is no folder" in cli.refuses(*line, f"no/x{suffix}")
+    if Path("/proc/self").is_dir():  # where not even root can create files
+        assert f"cannot write '/proc/x{suffix}': " in cli.refuses(*line, f"/proc/x{suffix}")
+    if suffix:
+        os.mkfifo(cli.folder / f"pipe{suffix}")
+        assert f"cannot write 'pipe{suffix}': it is not a regular file" in cli.refuses(*line, f"pipe{suffix}")
+    before = os.listdir(cli.folder)
+    assert "cannot write" not in cli.refuses(*line, f"new{suffix}")
+    assert os.listdir(cli.folder) == before
 
 
 def test_every_drawing_command_shows_two_examples(cli: Cli) -> None:

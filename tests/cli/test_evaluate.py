@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -49,20 +48,6 @@ def test_a_model_that_was_not_trained_has_no_data_to_be_evaluated_on(cli: Cli) -
 def test_a_card_has_results_by_the_features_of_the_data_set_only(cli: Cli) -> None:
     message = cli.refuses("evaluate", "./no-such-model", "--card", "--features", "features-mnist")
     assert "leave out --card or --features" in message
-
-
-def test_an_unknown_folder_for_results_is_refused_before_the_work(cli: Cli) -> None:
-    assert "there is no folder 'no'" in cli.refuses("evaluate", "./no-such-model", "--json", "no/results.json")
-
-
-@pytest.mark.usefixtures("model")
-def test_results_that_cannot_be_written_are_refused_before_the_work(cli: Cli, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    assert cli.refuses("evaluate", "./model", "--json", "pipe") == "cannot write 'pipe': it is not a regular file"
-    if Path("/proc/self").is_dir():
-        assert "cannot write '/proc/results.json': " in cli.refuses(
-            "evaluate", "./model", "--json", "/proc/results.json"
-        )
 
 
 ONE = ("evaluate", "./tiny", "--metrics", "in-between-mse", "--seed", "2", "--card")

@@ -106,7 +106,7 @@ def test_a_stream_of_pictures_of_another_kind_has_one_warning(cli: Cli, model: P
     done = cli("interpolate", "./picky", *["a.png", "b.jpg"] * 70, "--steps", "2", "-o", "walks")
     first, more = done.stderr.splitlines()
     assert re.match(r"Warning: 64 of 64 pictures \('[ab]\.\w+' most\) are unlike the images that", first)
-    assert more == "Warning: 3 more such warnings, of other pictures or of the same again, are not shown"
+    assert more == "Warning: 3 more such warnings, about other pictures or the same ones, are not shown"
     assert done.returncode == 0
 
 
@@ -158,7 +158,7 @@ def test_usage_errors_are_found_before_anything_is_loaded(cli: Cli) -> None:
             ("-o", "x.bmp"),
             "'x.bmp' ends in '.bmp', expected .png, .jpg, .jpeg, .mp4, .gif, .webp, .apng, .npy, or a new fol",
         ),
-        (("-o", "no/x.png"), "there is no folder 'no'."),
+        (("-o", "no/x.png"), "cannot write 'no/x.png': there is no folder "),
         ((), "Missing option '-o' / '--output'."),
         (("--steps", "many", "-o", "x.png"), "'many' is not a valid integer."),
     ):

@@ -85,9 +85,9 @@ def test_ctrl_c_is_quiet_and_the_run_goes_on_with_resume(cli: Cli, tmp_path: Pat
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert re.fullmatch(r"stopped after step \d+ of 200: go on with --resume\n\n", err)
+    assert re.fullmatch(r"stopped after step \d+ of 200: continue with --resume\n\n", err)
     assert (tmp_path / "runs" / "tiny" / "checkpoint.safetensors").is_file()
-    assert "go on with --resume" in cli.refuses(*run)
+    assert "continue with --resume" in cli.refuses(*run)
     message = cli.refuses("train", "tiny", "--resume", "--set", "training.seed=8")
     assert "belongs to another recipe: training.seed was 0, is 8. Resume" in message
     done = cli(*run, "--resume")
@@ -107,7 +107,7 @@ def test_ctrl_c_after_the_last_step_says_how_to_go_on(cli: Cli, tmp_path: Path) 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    stopped = r"stopped (between the last checkpoint and the end|after step 16 of 16): go on with --resume\n\n"
+    stopped = r"(interrupted after the last checkpoint|stopped after step 16 of 16): continue with --resume\n\n"
     assert re.fullmatch(stopped, err)
     assert cli(*run, "--resume").returncode == 0
     assert load(tmp_path / "runs" / "tiny").codes is not None
@@ -128,7 +128,7 @@ def test_sigterm_at_any_time_loses_no_step(seed: int, cli: Cli, tmp_path: Path) 
     _, err = process.communicate(timeout=60)
     folder = tmp_path / "runs" / "tiny"
     if (folder / "checkpoint.safetensors").exists():
-        assert (process.returncode, "go on with --resume" in err) == (130, True), err
+        assert (process.returncode, "continue with --resume" in err) == (130, True), err
         assert cli(*run, "--resume").returncode == 0
     elif not (folder / "model.safetensors").exists():  # unless the whole run was faster than the signal
         assert process.returncode == 130 if seed else process.returncode != 0, err

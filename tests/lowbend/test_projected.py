@@ -79,7 +79,7 @@ def test_what_the_path_cannot_do_is_said() -> None:
     model.codes = torch.randn(6, *model.latent_shape, generator=Generator().manual_seed(4))
     few = Projected(ProjectedConfig(neighbors=3))
     assert model.interpolate_codes(z0, z1, [0.5], interpolator=few).isfinite().all()
-    with pytest.raises(InputError, match="go on beyond an end"):
+    with pytest.raises(InputError, match="continue beyond an end"):
         model.interpolate_codes(z0, z1, [1.5], interpolator=few)
     model.codes = torch.ones(6, *model.latent_shape)
     with pytest.raises(InputError, match="equal to each other"):

@@ -141,7 +141,7 @@ def test_times_of_each_pair(moved: tuple[Tensor, Tensor, Tensor]) -> None:
     ("a", "b", "message"),
     [
         (torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 9), r"a has shape \(1, 3, 8, 8\) and b \(1, 3, 8, 9\)"),
-        (torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8), "expected as many images of one size"),
+        (torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8), "expected the same number of images of one size"),
         (torch.rand(3, 8, 8), torch.rand(3, 8, 8), r"a has shape \(3, 8, 8\), expected images \(B, C, H, W\)"),
         (torch.rand(1, 3, 0, 8), torch.rand(1, 3, 0, 8), r"expected images \(B, C, H, W\)"),
         (torch.rand(1, 1, 8, 8), torch.full((1, 1, 8, 8), torch.nan), "b has values that are not finite"),

@@ -56,6 +56,12 @@ def test_a_card_says_which_scores_are_better(tmp_path: Path) -> None:
     assert [result.better for result in read_results(tmp_path)] == ["", "", ""]
 
 
+def test_no_option_breaks_a_table() -> None:
+    config = config_of(decoder=Component.model_validate({"name": "conv", "note": "a | b"}))
+    (row,) = [line for line in render_card(config).splitlines() if line.startswith("| decoder |")]
+    assert row == "| decoder | conv (note = a &#124; b) |"
+
+
 @pytest.mark.parametrize(
     ("plugins", "packages"),
     [

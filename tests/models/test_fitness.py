@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from interpzoo import load
 from interpzoo.config import ImageSpec
 from interpzoo.errors import InputError, WeightsError
-from interpzoo.fitness import FEWEST, count_of_figures, figures, measured
+from interpzoo.fitness import FEWEST, count_of_statistics, measured, statistics
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import FITNESS, write_hashes
 from interpzoo.pretrained.stored import write_tensors
@@ -99,7 +99,7 @@ def test_the_figures_are_saved_with_the_model(model: InterpolationModel, tmp_pat
     again = load(model.save_pretrained(tmp_path / "model"))
     images = torch.rand(3, *model.config.image.shape)
     torch.testing.assert_close(again.unlike(images), model.unlike(images))
-    with pytest.raises(InputError, match="was saved without the figures of its images"):
+    with pytest.raises(InputError, match="was saved without the statistics of its images"):
         load(tiny_model().save_pretrained(tmp_path / "without")).unlike(images)
 
 
@@ -127,4 +127,4 @@ def test_damaged_figures_are_refused(
 def test_the_number_of_figures_is_known_without_an_image(shape: tuple[int, int, int]) -> None:
     spec = ImageSpec(**dict(zip(("channels", "height", "width"), shape, strict=True)))
     images = torch.rand(2, *shape)
-    assert figures(images, images).shape == (2, count_of_figures(spec))
+    assert statistics(images, images).shape == (2, count_of_statistics(spec))

@@ -228,4 +228,4 @@ def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     texts = [str(one.message) for one in caught]
     assert len(texts) == (1 if warned else 0)
     if warned:
-        assert texts[0].startswith(f"'anna.jpg' has {warned} pixels, of which 'ae-tiny' takes the 30x30 in the middle")
+        assert texts[0].startswith(f"'anna.jpg' has {warned} pixels: 'ae-tiny' takes only the 30x30 in the middle")

@@ -156,7 +156,7 @@ class TestShapes:
         a, b = random_images(10, model.config.image).split([4, 6])
         parts = model.stream(a, b, steps=3, pairs=4)
         assert len(next(parts)) == 4
-        with pytest.raises(InputError, match="a has only 4 images and the other more"):
+        with pytest.raises(InputError, match="a has only 4 images and the other has more"):
             next(parts)
 
     def test_nine_frames_by_default(self, model: InterpolationModel) -> None:
@@ -239,10 +239,10 @@ class TestPositions:
             ([[[0.5]]], "t has shape (1, 1, 1), expected (T,) or (2, T)"),
             ([0, math.nan], "t = [0, nan] holds values that are not finite: expected finite numbers"),
             ([[0.0], [-math.inf]], "t = [[0.0], [-inf]] holds values that are not finite: expected finite numbers"),
-            ([[0.0], [0.5, 1.0]], "t = [[0.0], [0.5, 1.0]]: expected numbers, as many in each row"),
+            ([[0.0], [0.5, 1.0]], "t = [[0.0], [0.5, 1.0]]: expected numbers, or rows of equal length"),
+            (["half"], "t = ['half']: expected numbers, or rows of equal length"),
             ([], "t has 0 positions, expected 1 to 10,000 on a path"),
             ([0.5] * 10_001, "t has 10,001 positions, expected 1 to 10,000 on a path"),
-            (["half"], "t = ['half']: expected numbers, as many in each row"),
         ],
         ids=str,
     )

@@ -97,7 +97,7 @@ def test_pickled_networks_are_named_and_not_read(tmp_path: Path) -> None:
 
 def test_the_plugin_reads_its_format_as_the_kit_demands(tmp_path: Path) -> None:
     write(tmp_path / "mine")
-    checks = conformance("pythae", folders={"pythae": tmp_path / "mine"})
+    checks = [c for c in conformance("pythae", folders={"pythae": tmp_path / "mine"}) if str(c).startswith("source")]
+    assert checks
     for check in checks:
-        if str(check).startswith("source"):
-            check()
+        check()

@@ -124,7 +124,7 @@ DAMAGED = {
     "a tensor too many": ({"99_weight": torch.zeros(1)}, "has 'encoder.layers.99.weight', which the config's"),
     "another shape": ({"10_weight": torch.zeros(1)}, r"has 'encoder.layers.10.weight' of shape \(1,\)"),
     "not finite": ({"0_bias": torch.full((4,), torch.nan)}, "values in 'encoder.layers.0.bias' that are not finite"),
-    "not convolutions": ({"0_weight": torch.zeros(1)}, "has not the layers of the TAESD family"),
+    "not convolutions": ({"0_weight": torch.zeros(1)}, "does not have the layers of the TAESD family"),
     "an absurd size": ({"14_weight": torch.zeros(1000, 4, 1, 1)}, "latent_channels = 1000: Input should be less"),
 }
 

@@ -239,7 +239,7 @@ def test_pairs_are_tables_and_folders(pairs: Path) -> None:
     assert [(x.name, y.name) for x, y in rows] == [("2.png", "1.png"), ("10.png", "3.png")]
     assert len(folder_pairs("a", "b", every=True)) == 4
     Path("b/4.png").write_bytes(b"")
-    with pytest.raises(InterpzooError, match="'a' has 2 images and 'b' has 3: expected as many in each, or every pair"):
+    with pytest.raises(InterpzooError, match="'a' has 2 images and 'b' has 3: expected the same number in each, or "):
         folder_pairs("a", "b")
 
 

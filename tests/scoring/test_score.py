@@ -134,7 +134,9 @@ def test_tools_stand_side_by_side_where_they_can_be_compared(tmp_path: Path) -> 
         ["a", "b", "jump", "blend"],
         ["c", "jump", "blend"],
     ]
-    assert scores.notes == ("only tools with as many paths, frames and pixels are compared: each table has its own",)
+    assert scores.notes == (
+        "only tools with the same numbers of paths, frames and pixels are compared, in a table for each group",
+    )
     assert scores.values()["a"]["end-mse"] == 0
     assert "| a " in str(scores)
     found = json.loads(scores.to_json())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
 from interpzoo.benchmark.metric import metrics_named
@@ -69,5 +70,5 @@ def test_models_without_a_record_of_their_weights_are_reported() -> None:
         ([own, chosen], "has a record with other weights"),
     ):
         command = "run 'interpzoo benchmark acai-celeba --output benchmarks/results'"
-        with pytest.raises(Exception, match=f"acai-celeba {message}: {command}"):
+        with pytest.raises(ClickException, match=f"acai-celeba {message}: {command}"):
             dict(leaderboard.pages(records))

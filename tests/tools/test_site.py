@@ -35,8 +35,10 @@ def test_the_reference_has_every_public_name_once() -> None:
     assert sorted(listed) == sorted(interpzoo.__all__)
 
 
-def test_every_page_of_docs_has_a_place_in_the_navigation() -> None:
-    places = {page for pages in staging.NAVIGATION.values() for page in pages}
+def test_every_page_of_docs_has_one_place_in_the_navigation() -> None:
+    listed = [page for pages in staging.NAVIGATION.values() for page in pages]
+    places = {*listed}
+    assert len(listed) == len(places)
     for path in staging.DOCS.rglob("*.md"):
         name = path.relative_to(staging.DOCS).with_suffix("").as_posix()
         assert name in {*places, "index"} or f"{Path(name).parent}/*" in places

@@ -107,7 +107,7 @@ def test_a_file_that_is_too_large_is_not_read(run: Path) -> None:
 
 def test_the_former_checkpoint_is_offered_and_can_be_resumed(run: Path, whole: dict[str, Tensor]) -> None:
     os.truncate(run / CHECKPOINT, 5000)
-    offer = f"the one before it, of step 2, is whole: rename {run / FORMER} to {CHECKPOINT} to go on from it"
+    offer = f"the one before it, of step 2, is whole: rename {run / FORMER} to {CHECKPOINT} to continue from it"
     assert refused(run).endswith(offer)
     (run / FORMER).rename(run / CHECKPOINT)
     assert same(resume(run), whole)

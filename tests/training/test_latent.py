@@ -183,7 +183,7 @@ def test_codes_that_vanish_end_the_run_with_a_way_on(place: Path, kept: Path) ->
     found = Codes(Noted(model.config.image, 5), model, Workers(), "x")
     for path in kept.iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="was removed or cut while it was in use: go on with --resume"):
+    with pytest.raises(DataError, match="was removed or cut while it was in use: continue with --resume"):
         found.train(torch.tensor([0]), torch.Generator())
 
 

@@ -216,7 +216,7 @@ class TestPaths:
         assert tuned.config.image == origin.config.image
         assert tuned.config.license == "cc-by-nc-4.0"
         card = (tmp_path / "tuned" / "README.md").read_text()
-        assert "Of ae-tiny, from which it was started: It knows faces only." in card
+        assert "Limitations of ae-tiny, from which it was started: It knows faces only." in card
         more = [*few, "training.samples=16"]
         again = train(
             "ae", dataset=photos, start_from=tmp_path / "origin", output=tmp_path / "tuned", changes=more, resume=True

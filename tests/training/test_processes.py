@@ -111,7 +111,7 @@ def test_two_processes_end_with_the_weights_of_one(together: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_ctrl_c_in_one_process_stops_both_after_the_same_step(together: Path) -> None:
     for rank in range(2):
-        assert (together / f"stop-{rank}").read_text() == "stopped after step 6 of 20: go on with --resume"
+        assert (together / f"stop-{rank}").read_text() == "stopped after step 6 of 20: continue with --resume"
         whole, resumed = (load_file(together / f"{name}-{rank}.safetensors") for name in ("weights", "resumed"))
         for name, value in whole.items():
             assert torch.equal(resumed[name], value)

@@ -154,7 +154,7 @@ def test_what_ends_a_run_saves_every_completed_step(
 ) -> None:
     """Also between the moves of one step."""
     at_move(moves, stop)
-    with pytest.raises(KeyboardInterrupt, match=rf"^stopped after step {steps} of 8: go on with --resume$"):
+    with pytest.raises(KeyboardInterrupt, match=rf"^stopped after step {steps} of 8: continue with --resume$"):
         trainer_of(recipe(), tmp_path).run(ignore)
     assert steps_in(tmp_path / CHECKPOINT) == steps
     resumed = trainer_of(recipe(), tmp_path)

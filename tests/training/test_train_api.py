@@ -196,7 +196,7 @@ class TestOutput:
         ("name", "expected"),
         [
             ("model.safetensors", "is trained already: choose an empty or a new folder$"),
-            ("checkpoint.safetensors", "already holds a training: go on with --resume, or choose"),
+            ("checkpoint.safetensors", "already holds a training: continue with --resume, or choose"),
         ],
     )
     def test_a_training_is_never_overwritten(self, name: str, expected: str, tmp_path: Path) -> None:

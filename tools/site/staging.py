@@ -29,7 +29,6 @@ NAVIGATION: Final[dict[str, tuple[str, ...]]] = {
         "guides/compare",
         "guides/score",
         "guides/train",
-        "guides/any-autoencoder",
         "guides/in-the-browser",
         "guides/geodesics",
         "guides/any-autoencoder",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import click
 
 from interpzoo.cli.console import columns, echo
 from interpzoo.cli.options import UserPath, model_argument, scoring_options, writable
-from interpzoo.files import atomic_write
+from interpzoo.files import check_writable
 
 if TYPE_CHECKING:
     from interpzoo.evaluation import Scores
@@ -70,8 +69,6 @@ def command(
 
     if card and features is not None:
         raise click.UsageError("a card has the scores by the data set's own features: leave out --card or --features.")
-    if output is not None:
-        _check_writable(output)
     model = load(name, device=device)
     folder = _card_folder(locate(name)) if card else None
     with Console(stderr=True).status(f"scoring {model.config.name} ...") as status:
@@ -111,16 +108,6 @@ def _lines(scores: Scores, name: str) -> Iterator[str]:
         yield f"not applicable: {'; '.join(grouped(scores.not_applicable))}"
 
 
-class _WritableError(Exception):
-    """Ends an attempt to write a file when it is certain that it could be written."""
-
-
-def _check_writable(path: Path) -> None:
-    """Raise an `OutputError` before the work if a file cannot be written."""
-    with suppress(_WritableError), atomic_write(path):
-        raise _WritableError
-
-
 def _card_folder(found: Located) -> Path:
     """The folder of the card; raises an error before the work if it must not be replaced or cannot be written."""
     from interpzoo.errors import InputError
@@ -130,8 +117,8 @@ def _card_folder(found: Located) -> Path:
     folder = found.path
     if found.foreign is not None:
         raise InputError(
-            f"{str(folder)!r} has files of somebody else's format and no card: save the model to a folder of your own "
-            "with model.save_pretrained('./mine') and evaluate './mine'"
+            f"{str(folder)!r} has files in another library's format and no card: save the model to a folder of your "
+            "own with model.save_pretrained('./mine') and evaluate './mine'"
         )
     path, snapshots = folder / CARD, folder.absolute().parent
     # The layout of the Hub's cache, where a file is named by the hash of its content and must not change.
@@ -145,5 +132,5 @@ def _card_folder(found: Located) -> Path:
             f"{str(path)!r} was edited, or written by another version, and --card would overwrite it: move it away, "
             "use --card again and put your text back; or use --json FILE instead of --card"
         )
-    _check_writable(path)
+    check_writable(path)
     return folder

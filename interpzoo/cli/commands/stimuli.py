@@ -32,7 +32,7 @@ Examples:
     required=True,
     type=UserPath(file_okay=False),
     metavar="FOLDER",
-    help="A new folder, or that of a run that was stopped, which goes on.",
+    help="A new folder, or that of a run that was stopped, to continue it.",
 )
 @click.option("--every-pair", is_flag=True, help="Pair each image of the first folder with each of the second.")
 @click.option(
@@ -68,7 +68,7 @@ def command(
     names the pairs. Two FOLDERs give their images row by row, in the order of their names.
 
     The folder gets manifest.csv, contact sheets, the sentences for a methods section, and programs for jsPsych and
-    PsychoPy that show the frames. The same arguments give the same files on every run. A run that was stopped goes on
+    PsychoPy that show the frames. The same arguments give the same files on every run. A run that was stopped continues
     where it was. Processes that torchrun or accelerate has started share the paths.
     """
     from interpzoo.benchmark.processes import is_first
