@@ -3,12 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Final
 
 from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, how_to_install
+from interpzoo.onnx.arrays import Array
 from interpzoo.text import explained, quoted
 
 FORMAT: Final = 1
@@ -16,8 +14,6 @@ FORMAT: Final = 1
 DESCRIPTION, EXAMPLES = "model.json", "examples.safetensors"
 METADATA: Final = "interpzoo"
 """Key of the description in the networks' metadata."""
-
-Array: TypeAlias = NDArray[np.float32]
 
 _MOST_BYTES: Final = 1 << 20  # of the description
 

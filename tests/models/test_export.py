@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.slow  # torch takes seconds to export even a small network
 
 CLOSE = 2e-5
+RAGGED: Any = [[1.0], [1.0, 2.0]]
 
 
 def with_examples(model: InterpolationModel) -> InterpolationModel:
@@ -60,6 +62,11 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 def near(found: np.ndarray, expected: Tensor) -> bool:
     return found.shape == expected.shape and np.allclose(found, expected.detach().numpy(), atol=CLOSE)
+
+
+def codes_of(exported: ExportedModel, n: int) -> np.ndarray:
+    """Two batches of `n` codes."""
+    return np.ones((2, n, *exported.latent_shape), np.float32)
 
 
 @pytest.mark.parametrize("n", [1, 7])
@@ -113,8 +120,22 @@ def test_one_image_is_paired_with_each_of_the_others(exported: ExportedModel) ->
     a, b = np.zeros((3, 16, 16), np.float32), np.ones((4, 3, 16, 16), np.uint8)
     assert exported.interpolate(a, b, 5).shape == (4, 5, 3, 16, 16)
     assert exported.interpolate(a, b[0], 5).shape == (5, 3, 16, 16)
-    with pytest.raises(InputError, match="2 and 4 images cannot be paired"):
+    with pytest.raises(InputError, match="2 cannot be paired with 4"):
         exported.interpolate(b[:2], b)
+
+
+def test_one_code_is_paired_with_each_of_the_others(exported: ExportedModel) -> None:
+    codes = np.random.default_rng(0).standard_normal((3, *exported.latent_shape), dtype=np.float32)
+    frames = exported.decode_path(codes[:1], codes, 4)
+    assert np.allclose(frames[2], exported.decode_path(codes[:1], codes[2:], 4)[0], atol=CLOSE)
+    assert np.allclose(frames[:, ::-1], exported.decode_path(codes, codes[:1], 4), atol=CLOSE)
+
+
+def test_no_codes_give_no_images_as_in_torch(model: InterpolationModel, exported: ExportedModel) -> None:
+    none = np.zeros((0, *exported.latent_shape), np.float32)
+    assert exported.decode(none).shape == model.decode(torch.from_numpy(none)).shape
+    for spacing in ("linear", "even"):
+        assert exported.decode_path(none, none[:1], 5, spacing=spacing).shape == (0, 5, 3, 16, 16)
 
 
 def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
@@ -141,11 +162,26 @@ def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
         (lambda e: e.encode(np.zeros((3, 16, 16), np.uint8), size=(16, 16, 3)), InputError, r"\(16, 16, 3\): expected"),
         (lambda e: e.decode(np.zeros((2, 3), np.float32)), InputError, r"codes of shape \(2, 3\)"),
         (lambda e: e.decode(np.full((1, *e.latent_shape), np.inf)), InputError, "finite"),
+        (lambda e: e.decode(np.full((1, *e.latent_shape), 1e300)), InputError, "finite"),
+        (lambda e: e.decode(RAGGED), InputError, r"codes of shape \(\) and object"),
+        (
+            lambda e: e.decode_path(*codes_of(e, 2), path=["linear"]),
+            InputError,
+            r"path = \['linear'\]: expected 'linear'",
+        ),
+        (lambda e: e.decode_path(*codes_of(e, 2), path=""), InputError, "path = ''"),
+        (lambda e: e.decode_path(codes_of(e, 2)[0], "z"), InputError, "z1 of shape"),
+        (lambda e: e.decode_path(codes_of(e, 2)[0][:, :1], codes_of(e, 2)[1]), InputError, "z0 of shape"),
+        (lambda e: e.decode_path(*codes_of(e, 2)[:, :, :1]), InputError, "z0 of shape"),
+        (lambda e: e.decode_path(codes_of(e, 2)[0], codes_of(e, 3)[0]), InputError, "2 cannot be paired with 3"),
+        (lambda e: e.decode_path(*codes_of(e, 2), t="x"), InputError, "t = 'x'"),
+        (lambda e: e.decode_path(*codes_of(e, 2), t=[[0], [0, 1]]), InputError, "t = "),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), 1), InputError, "steps = 1"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[np.nan]), InputError, "t = "),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), path="geodesic"), InputError, "'geodesic'"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), spacing="odd"), InputError, "spacing = 'odd'"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[0], spacing="even"), InputError, "both given"),
+        (lambda e: interpzoo.onnx.save_strip("x.png", RAGGED), ImageError, r"frames of shape \(\)"),
         (lambda e: e.sample(0), InputError, "n = 0"),
         (lambda e: e.sample(1, seed=-1), InputError, "seed = -1"),
     ],
@@ -260,6 +296,8 @@ def test_a_model_of_any_size_stays_one(tmp_path: Path) -> None:
     assert near(exported.encode(image.numpy(), size=(16, 4)), half.encode(image))
     with pytest.raises(InputError, match="expected multiples of 4"):
         exported.encode(image.numpy(), size=(6, 4))
+    with pytest.raises(InputError, match=r"\(1, 3, 4, 6\) and \(1, 3, 2, 6\) cannot be paired"):
+        exported.decode_path(np.ones((1, 3, 4, 6), np.float32), np.ones((1, 3, 2, 6), np.float32))
 
 
 class Branching(nn.Module):
