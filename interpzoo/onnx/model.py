@@ -5,13 +5,13 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, one_of, seed_of, whole
+from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, one_of, seed_of, whole
 from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ConfigError, ImageError, InputError, WeightsError
 from interpzoo.files import expanded
@@ -57,22 +57,24 @@ class ExportedModel:
 
     def __init__(self, folder: Path, description: dict[str, Any], threads: int | None) -> None:
         try:
-            self.name = str(description["name"])
-            self.image = ImageShape(*(int(description["image"][key]) for key in ImageShape._fields))
-            self._border = int(description["image"]["border"])
-            multiple = description["image"]["multiple"]
-            self.multiple = None if multiple is None else int(multiple)
-            self.latent_shape = tuple(int(side) for side in description["code"]["shape"])
-            self._line = cast(Line, description["path"])
-            self._prior = description["prior"]
+            self.name = _text(description["name"])
+            image = description["image"]
+            self.image = ImageShape(*(_count(key, image[key]) for key in ImageShape._fields))
+            self._border = _count("border", image["border"], 0)
+            multiple = image["multiple"]
+            self.multiple = None if multiple is None else _count("multiple", multiple)
+            self.latent_shape = tuple(_count("shape", side) for side in description["code"]["shape"])
+            self._line = one_of("path", description["path"], tuple(LINES))
+            prior = description["prior"]
+            self._prior = None if prior is None else one_of("prior", prior, ("normal",))
             files = description["files"]
             self._encoder, self._decoder = (
                 session(folder, name, files[name], threads) for name in ("encoder.onnx", "decoder.onnx")
             )
-            self.examples = read_examples(folder, files)
+            self.examples = read_examples(folder, files, self.latent_shape)
+        except WeightsError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, WeightsError | ConfigError):
-                raise
             raise ConfigError(
                 f"{folder / DESCRIPTION} is damaged ({explained(error)}): export the model again"
             ) from None
@@ -186,7 +188,7 @@ class ExportedModel:
         Raises:
             InputError: the model has no standard normal prior; or `n` is not from 1 to 100,000, or `seed` not one.
         """
-        if self._prior != "normal":
+        if self._prior is None:
             raise InputError(f"{self.name!r} has no prior that is exported: sample with interpzoo.load({self.name!r})")
         n, generator = whole("n", n, 1, MOST_IMAGES), np.random.default_rng(seed_of(seed))
         return self.decode(generator.standard_normal((n, *self.latent_shape), dtype=np.float32))
@@ -261,6 +263,16 @@ def load(folder: str | os.PathLike[str], *, threads: int | None = None) -> Expor
     path = expanded(os.fspath(folder))
     threads = None if threads is None else whole("threads", threads, 1, 1024)
     return ExportedModel(path, read_description(path), threads)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"name = {quoted(value)}: expected text")
+    return value
+
+
+def _count(name: str, value: object, least: int = 1) -> int:
+    return whole(name, value, least, MOST_AT_ONCE)
 
 
 def _as_batch(image: Image.Image | NDArray[Any], shape: ImageShape, border: int) -> Array:

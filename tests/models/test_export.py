@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 import interpzoo
@@ -221,7 +223,9 @@ def test_a_damaged_or_missing_file_is_refused(copy: Path) -> None:
         ("{", "not valid JSON"),
         ("[]", "does not describe"),
         ('{"format": true}', "does not describe"),
+        ('{"format": -3}', "does not describe .* format = -3"),
         ('{"format": 99}', "has format 99"),
+        (f'{{"format": 1, "name": "{"x" * 2**20}"}}', "larger than 1,048,576 bytes"),
         ('{"format": 1, "networks": "onnx", "name": "x"}', "damaged"),
         ('{"format": 1, "networks": "onnx", "name": "x", "image": 3}', "damaged"),
     ],
@@ -234,13 +238,49 @@ def test_another_description_is_refused(tmp_path: Path, text: str, message: str)
 
 def test_every_part_of_the_description_may_be_missing_or_odd(copy: Path) -> None:
     description = json.loads((copy / "model.json").read_text())
-    for key in description:
-        for odd in (None, [], "?", -1):
-            (copy / "model.json").write_text(json.dumps(description | {key: odd}))
-            try:
-                interpzoo.onnx.load(copy)
-            except (ConfigError, WeightsError):
+    image = description["image"]
+    missing = object()
+    unread = {"method", "license", "versions", "difference", "layout", "colors", "range"}
+    fine: set[tuple[str, object]] = {("name", "?"), ("prior", None), ("multiple", None)}
+    for key in [*description, *image]:
+        for odd in (missing, None, [], "?", -1):
+            if key in unread or (not isinstance(odd, list) and (key, odd) in fine):
                 continue
+            outer = {name: part for name, part in description.items() if name != key}
+            inner = {name: part for name, part in image.items() if name != key}
+            if odd is not missing:
+                (inner if key in image else outer)[key] = odd
+            changed = outer | {"image": inner} if key in image else outer
+            (copy / "model.json").write_text(json.dumps(changed))
+            with pytest.raises((ConfigError, WeightsError), match=r"model\.json|does not hold ONNX networks"):
+                interpzoo.onnx.load(copy)
+    for key in unread & description.keys():
+        del description[key]
+    (copy / "model.json").write_text(json.dumps(description | {"name": "?", "prior": None}))
+    loaded = interpzoo.onnx.load(copy)
+    assert loaded.name == "?"
+    with pytest.raises(InputError, match="has no prior"):
+        loaded.sample(1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no tensors", "holds no codes"),
+        (save({"frames": np.zeros((2, 3), np.float32)}), "holds no codes"),
+        (
+            save({"codes": np.zeros((2, 3), np.float32)}),
+            r"holds codes of shape \(2, 3\) and float32, expected \(n, 2, 4",
+        ),
+    ],
+)
+def test_a_file_of_examples_without_codes_is_refused(copy: Path, content: bytes, message: str) -> None:
+    description = json.loads((copy / "model.json").read_text())
+    description["files"]["examples.safetensors"] = hashlib.sha256(content).hexdigest()
+    (copy / "model.json").write_text(json.dumps(description))
+    (copy / "examples.safetensors").write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        interpzoo.onnx.load(copy)
 
 
 def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path) -> None:
