@@ -18,10 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from interpzoo.autoencoder import evaluating
+from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
 from interpzoo.files import atomic_write, expanded, is_leftover
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, session
+from interpzoo.onnx.paths import LINES
+from interpzoo.plugins import registry
 from interpzoo.pretrained.stored import write_tensors
+from interpzoo.registry import FIRST_PARTY, Kind
 from interpzoo.saving import Saved
 from interpzoo.text import explained, quoted
 
@@ -49,9 +53,7 @@ class _Network(NamedTuple):
     """By what its input's height and width can be divided; ``None``: they are fixed."""
 
 
-def export(
-    model: Saved, target: str | Path, format: Format = "onnx", *, path: str = "linear", half: bool = False
-) -> Path:
+def export(model: Saved, target: str | Path, format: Format = "onnx", *, half: bool = False) -> Path:
     """Write encoder, decoder, examples and a description to a folder; see `interpzoo.InterpolationModel.export`."""
     if format not in ("onnx", "pt2"):
         raise InputError(f"format = {quoted(format)}: expected 'onnx' or 'pt2'")
@@ -70,7 +72,7 @@ def export(
     with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):
         made = Path(scratch)
         frames = model.decode(examples)
-        description = _description(model, path, format)
+        description = _description(model, format)
         for kind, network in _networks(model, examples, frames.clamp(0, 1)).items():
             file = made / f"{kind}.{format}"
             run = _to_onnx(network, file, description, half) if format == "onnx" else _to_program(network, file)
@@ -83,7 +85,7 @@ def export(
     return folder
 
 
-def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
+def _description(model: Saved, format: Format) -> dict[str, Any]:
     image, sizes = model.config.image, model.sizes
     return {
         "format": FORMAT,
@@ -99,8 +101,8 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
             "range": [0, 1],
         },
         "code": {"shape": [*model.latent_shape]},
-        "path": path,
-        "prior": "normal" if _is_standard_normal(model) else None,
+        "path": line_of(model.config) or "linear",
+        "prior": "normal" if _own_name("prior", model.config.prior) == "normal" else None,
         "networks": format,
         "versions": {name: version(name) for name in ("interpzoo", "torch")},
         "difference": {},
@@ -108,9 +110,18 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
     }
 
 
-def _is_standard_normal(model: Saved) -> bool:
-    component = model.config.prior
-    return component is not None and component.name.rpartition(":")[2] == "normal"
+def line_of(config: ModelConfig) -> str | None:
+    """The name in `interpzoo.onnx.paths.LINES` of the model's own path; ``None``: it is another path."""
+    name = _own_name("interpolator", config.interpolator)
+    return name if name in LINES else None
+
+
+def _own_name(kind: Kind, component: Component | None) -> str | None:
+    """The bare name of a component of this distribution; ``None`` for one of others, which may have the same name."""
+    if component is None:
+        return None
+    row = registry().components[kind].find(component.name)
+    return row.name if row.owner.distribution == FIRST_PARTY else None
 
 
 def _examples(model: Saved) -> Tensor:

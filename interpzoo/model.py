@@ -16,7 +16,6 @@ from interpzoo.errors import InputError
 from interpzoo.exporting import Format, export
 from interpzoo.images import ImageInput, in_pairs, is_single, listed
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Mixer, Prior
-from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import as_numbers
@@ -331,8 +330,7 @@ class InterpolationModel(Saved):
             OutputError: the folder holds something else or cannot be written, or the exported networks differ.
             MissingDependencyError: packages for ONNX are not installed.
         """
-        name = self.config.interpolator.name.rpartition(":")[2]
-        return export(self, target, format, path=name if name in LINES else "linear", half=half)
+        return export(self, target, format, half=half)
 
     def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
         corners = torch.cat([self.encode(image, size=size) for image in (left, right)])

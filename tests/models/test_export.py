@@ -16,16 +16,18 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import save
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 import interpzoo
 import interpzoo.onnx
 from interpzoo import wrap
 from interpzoo.cli.app import run
-from interpzoo.config import Framing
+from interpzoo.config import Component, Framing
 from interpzoo.errors import ConfigError, ImageError, InputError, OutputError, WeightsError
+from interpzoo.interfaces import Interpolator, LatentModel, Prior
 from interpzoo.model import InterpolationModel
 from interpzoo.onnx import ExportedModel
+from interpzoo.registry import Kind
 from tests.tiny import random_images, tiny_model
 
 pytest.importorskip("onnxruntime")
@@ -338,6 +340,32 @@ def test_a_model_of_any_size_stays_one(tmp_path: Path) -> None:
         exported.encode(image.numpy(), size=(6, 4))
     with pytest.raises(InputError, match=r"\(1, 3, 4, 6\) and \(1, 3, 2, 6\) cannot be paired"):
         exported.decode_path(np.ones((1, 3, 4, 6), np.float32), np.ones((1, 3, 2, 6), np.float32))
+
+
+class Bent(Interpolator):
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
+        return torch.stack([z0 + z1 for _ in t], 1)
+
+
+class Uniform(Prior):
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        return torch.rand(n, *self.latent_shape, generator=generator)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return torch.zeros(len(z))
+
+
+def test_a_plugins_path_and_prior_are_not_taken_for_ours_of_the_same_name(
+    tmp_path: Path, register_mine: Callable[[Kind, str, type], None]
+) -> None:
+    register_mine("interpolator", "slerp", Bent)
+    register_mine("prior", "normal", Uniform)
+    for plugin, path, prior in (("mine", "linear", None), ("baselines", "slerp", "normal")):
+        names = {"interpolator": Component(name=f"{plugin}:slerp"), "prior": Component(name=f"{plugin}:normal")}
+        model = wrap(nn.Identity(), nn.Identity(), image=(1, 8, 8)).eval()
+        model.config = model.config.model_copy(update=names)
+        description = interpzoo.onnx.load(model.export(tmp_path / plugin)).description
+        assert (description["path"], description["prior"]) == (path, prior)
 
 
 class Branching(nn.Module):
