@@ -11,17 +11,21 @@ from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from interpzoo.autoencoder import evaluating
+from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import atomic_write, expanded, is_leftover
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, session
+from interpzoo.onnx.paths import LINES
+from interpzoo.plugins import registry
 from interpzoo.pretrained.stored import write_tensors
+from interpzoo.registry import FIRST_PARTY, Kind
 from interpzoo.saving import Saved
 from interpzoo.text import explained, quoted
 
@@ -33,6 +37,8 @@ CLOSE: Final = 1e-3
 CLOSE_HALF: Final = 1e-2
 """The same where weights are rounded to float16."""
 
+_KINDS: Final = ("encoder", "decoder")
+_OWN: Final = {DESCRIPTION, EXAMPLES, *(f"{kind}.{format}" for kind in _KINDS for format in get_args(Format))}
 _LEAST_HALVED: Final = 64  # numbers in a weight, below which half the size is no gain
 _CHECKED: Final = 5  # images and codes; another number than the network is traced with
 _TRACED: Final = 2
@@ -47,9 +53,7 @@ class _Network(NamedTuple):
     """By what its input's height and width can be divided; ``None``: they are fixed."""
 
 
-def export(
-    model: Saved, target: str | Path, format: Format = "onnx", *, path: str = "linear", half: bool = False
-) -> Path:
+def export(model: Saved, target: str | Path, format: Format = "onnx", *, half: bool = False) -> Path:
     """Write encoder, decoder, examples and a description to a folder; see `interpzoo.InterpolationModel.export`."""
     if format not in ("onnx", "pt2"):
         raise InputError(f"format = {quoted(format)}: expected 'onnx' or 'pt2'")
@@ -68,7 +72,7 @@ def export(
     with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):
         made = Path(scratch)
         frames = model.decode(examples)
-        description = _description(model, path, format)
+        description = _description(model, format)
         for kind, network in _networks(model, examples, frames.clamp(0, 1)).items():
             file = made / f"{kind}.{format}"
             run = _to_onnx(network, file, description, half) if format == "onnx" else _to_program(network, file)
@@ -81,7 +85,7 @@ def export(
     return folder
 
 
-def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
+def _description(model: Saved, format: Format) -> dict[str, Any]:
     image, sizes = model.config.image, model.sizes
     return {
         "format": FORMAT,
@@ -97,8 +101,8 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
             "range": [0, 1],
         },
         "code": {"shape": [*model.latent_shape]},
-        "path": path,
-        "prior": "normal" if _is_standard_normal(model) else None,
+        "path": line_of(model.config) or "linear",
+        "prior": "normal" if _own_name("prior", model.config.prior) == "normal" else None,
         "networks": format,
         "versions": {name: version(name) for name in ("interpzoo", "torch")},
         "difference": {},
@@ -106,9 +110,18 @@ def _description(model: Saved, path: str, format: Format) -> dict[str, Any]:
     }
 
 
-def _is_standard_normal(model: Saved) -> bool:
-    component = model.config.prior
-    return component is not None and component.name.rpartition(":")[2] == "normal"
+def line_of(config: ModelConfig) -> str | None:
+    """The name in `interpzoo.onnx.paths.LINES` of the model's own path; ``None``: it is another path."""
+    name = _own_name("interpolator", config.interpolator)
+    return name if name in LINES else None
+
+
+def _own_name(kind: Kind, component: Component | None) -> str | None:
+    """The bare name of a component of this distribution; ``None`` for one of others, which may have the same name."""
+    if component is None:
+        return None
+    row = registry().components[kind].find(component.name)
+    return row.name if row.owner.distribution == FIRST_PARTY else None
 
 
 def _examples(model: Saved) -> Tensor:
@@ -221,24 +234,35 @@ def _check(name: str, kind: str, network: _Network, run: Run, close: float) -> f
 
 
 def _claimed(folder: Path) -> Path:
-    """Create `folder`; raises an `OutputError` if it cannot, or it holds something else than an exported model."""
+    """Create `folder`; raises an `OutputError` if it cannot, or it holds something else than an exported model.
+
+    Without a description it may hold files of an export only, which a killed one leaves behind.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    if names and DESCRIPTION not in names:
-        raise OutputError(f"{folder} already holds {names[0]!r}: choose an empty or a new folder")
+    others = [name for name in names if name not in _OWN]
+    if others and DESCRIPTION not in names:
+        raise OutputError(f"{folder} already holds {others[0]!r}: choose an empty or a new folder")
     return folder
 
 
 def _replace(folder: Path, files: list[Path], description: str) -> None:
-    """Put the files in the folder, the description last: a folder without one is known to be incomplete."""
+    """Put the files in the folder, and remove those of an older export; other files are kept.
+
+    The description comes last: a folder without one is known to be incomplete.
+    """
+    names = {file.name for file in files}
     try:
         (folder / DESCRIPTION).unlink(missing_ok=True)
         for file in files:
             with atomic_write(folder / file.name) as temporary:
                 shutil.copyfile(file, temporary)
+        for path in [*folder.iterdir()]:
+            if is_leftover(path) or path.name in _OWN - names:
+                path.unlink()
         with atomic_write(folder / DESCRIPTION) as temporary:
             temporary.write_text(description, "utf-8")
     except OutputError:

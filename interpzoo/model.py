@@ -16,7 +16,6 @@ from interpzoo.errors import InputError
 from interpzoo.exporting import Format, export
 from interpzoo.images import ImageInput, in_pairs, is_single, listed
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Mixer, Prior
-from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, checked_positions, measure_of, warn_if_uneven
 from interpzoo.tensors import as_numbers
@@ -321,7 +320,7 @@ class InterpolationModel(Saved):
         and any size that the model takes, in float32. They compute the same as the model, up to 1e-3; this is checked.
 
         Args:
-            target: a folder, new or empty or with an exported model, which is replaced.
+            target: a folder, new or empty or with an exported model, which is replaced; other files there are kept.
             format: ``"onnx"`` or ``"pt2"``.
             half: round all weights of ONNX networks to float16; values may then differ by 1e-2. By default only weights
                 that lose nothing are stored so.
@@ -331,8 +330,7 @@ class InterpolationModel(Saved):
             OutputError: the folder holds something else or cannot be written, or the exported networks differ.
             MissingDependencyError: packages for ONNX are not installed.
         """
-        name = self.config.interpolator.name.rpartition(":")[2]
-        return export(self, target, format, path=name if name in LINES else "linear", half=half)
+        return export(self, target, format, half=half)
 
     def _corners(self, left: ImageInput, right: ImageInput, size: Sequence[int]) -> Tensor:
         corners = torch.cat([self.encode(image, size=size) for image in (left, right)])

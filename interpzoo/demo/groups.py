@@ -13,12 +13,15 @@ from interpzoo.config import ModelConfig
 from interpzoo.demo.parts import script
 from interpzoo.directions import principal_directions
 from interpzoo.errors import InputError, UnknownNameError
+from interpzoo.exporting import line_of
+from interpzoo.geometry import lerp, slerp
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 
 _FEWEST: Final = 3  # codes that span a plane
 _LOW, _HIGH, _STRIP = -0.5, 1.5, 9  # the page's positions, and its frames at first: web/src/state.ts
 _PLACES: Final = (201, 41, 17)  # frames over all positions, in steps of the page's slider or in larger ones
+_LINES: Final = {"linear": lerp, "slerp": slerp}  # of the page
 _MOST_VALUES: Final = 2**20  # of written frames, which take a tenth to a third of this in bytes
 
 
@@ -35,7 +38,7 @@ class Group:
     @property
     def line(self) -> str:
         """The path at first: the first model's own, if the page has it."""
-        return "slerp" if _path(self.config) == "slerp" else "linear"
+        return line_of(self.config) or "linear"
 
     def described(self) -> dict[str, Any]:
         """The group, for the page."""
@@ -137,13 +140,18 @@ def _frames(model: InterpolationModel, codes: Tensor, line: str, places: int) ->
     those at `places` even positions. The page shows them while the runtime starts.
     """
     t = torch.cat([torch.linspace(0, 1, _STRIP), torch.linspace(_LOW, _HIGH, places)])
-    frames = model.decode(model.interpolate_codes(codes[:1], codes[1:2], t, interpolator=line)[0])
+    frames = model.decode(_LINES[line](codes[:1], codes[1:2], t)[0])
     values = frames.clamp(0, 1).mul(255).round().to(torch.uint8).flatten(1)
     return torch.cat([values[:1], values[1:] - values[:-1]]).cpu().numpy().tobytes()
 
 
 def _path(config: ModelConfig) -> str:
-    return config.interpolator.name.rpartition(":")[2]
+    """What the page calls the model's own path; one of others with the name of a line also gets its plugin's name."""
+    if (line := line_of(config)) is not None:
+        return line
+    table = registry().components["interpolator"]
+    row = table.find(config.interpolator.name)
+    return row.qualified if row.name in _LINES else table.shown(row)
 
 
 def _plane(codes: Tensor) -> list[Tensor]:

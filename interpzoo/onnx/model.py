@@ -5,17 +5,18 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, one_of, seed_of, whole
+from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, MOST_IMAGES, one_of, seed_of, whole
 from interpzoo.decoding import loaded, open_image
 from interpzoo.errors import ConfigError, ImageError, InputError, WeightsError
 from interpzoo.files import expanded
-from interpzoo.onnx.files import DESCRIPTION, Array, read_description, read_examples, session
+from interpzoo.onnx.arrays import Array, all_finite, as_array
+from interpzoo.onnx.files import DESCRIPTION, read_description, read_examples, session
 from interpzoo.onnx.paths import LINES, even_positions
 from interpzoo.pixels import checked_size, fitting_size, is_bordered, to_pixels
 from interpzoo.text import explained, quoted
@@ -56,22 +57,24 @@ class ExportedModel:
 
     def __init__(self, folder: Path, description: dict[str, Any], threads: int | None) -> None:
         try:
-            self.name = str(description["name"])
-            self.image = ImageShape(*(int(description["image"][key]) for key in ImageShape._fields))
-            self._border = int(description["image"]["border"])
-            multiple = description["image"]["multiple"]
-            self.multiple = None if multiple is None else int(multiple)
-            self.latent_shape = tuple(int(side) for side in description["code"]["shape"])
-            self._line = cast(Line, description["path"])
-            self._prior = description["prior"]
+            self.name = _text(description["name"])
+            image = description["image"]
+            self.image = ImageShape(*(_count(key, image[key]) for key in ImageShape._fields))
+            self._border = _count("border", image["border"], 0)
+            multiple = image["multiple"]
+            self.multiple = None if multiple is None else _count("multiple", multiple)
+            self.latent_shape = tuple(_count("shape", side) for side in description["code"]["shape"])
+            self._line = one_of("path", description["path"], tuple(LINES))
+            prior = description["prior"]
+            self._prior = None if prior is None else one_of("prior", prior, ("normal",))
             files = description["files"]
             self._encoder, self._decoder = (
                 session(folder, name, files[name], threads) for name in ("encoder.onnx", "decoder.onnx")
             )
-            self.examples = read_examples(folder, files)
+            self.examples = read_examples(folder, files, self.latent_shape)
+        except WeightsError:
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, WeightsError | ConfigError):
-                raise
             raise ConfigError(
                 f"{folder / DESCRIPTION} is damaged ({explained(error)}): export the model again"
             ) from None
@@ -104,21 +107,12 @@ class ExportedModel:
         """Images (B, C, H, W) of codes (B, *latent_shape), around [0, 1] and not clamped.
 
         Raises:
-            InputError: the codes have another shape, are not floats, or are not finite.
+            InputError: the codes have another shape, or are not floats that are finite in float32.
         """
-        codes = np.asarray(codes)
-        expected: list[int | None] = [*self.latent_shape]
-        if self.multiple is not None:
-            expected[1:] = [None] * (len(expected) - 1)
-        fits = codes.ndim == len(expected) + 1 and all(
-            want in (None, side) and side > 0 for want, side in zip(expected, codes.shape[1:], strict=True)
-        )
-        if not fits or not np.issubdtype(codes.dtype, np.floating) or not np.isfinite(codes).all():
-            sides = ", ".join("any" if side is None else str(side) for side in expected)
-            raise InputError(f"codes of shape {codes.shape} and {codes.dtype}: expected finite floats (B, {sides})")
+        codes = self._checked_codes("codes", codes)
         factor = math.prod(codes.shape[2:]) / math.prod(self.latent_shape[1:]) if self.multiple else 1
         values = math.ceil(math.prod(self.image) * factor)
-        return self._in_chunks(self._decoder, codes.astype(np.float32), values)
+        return self._in_chunks(self._decoder, codes, values)
 
     def interpolate(
         self,
@@ -151,9 +145,6 @@ class ExportedModel:
         """
         z0 = self.encode(a, size=size)
         z1 = self.encode(b, size=self._size_of(z0) if size is None and self.multiple else size)
-        if len(z0) != len(z1) and 1 not in (len(z0), len(z1)):
-            raise InputError(f"{len(z0)} and {len(z1)} images cannot be paired: give as many in each, or one")
-        z0, z1 = np.broadcast_arrays(z0, z1)
         frames = self.decode_path(z0, z1, steps, t=t, path=path, spacing=spacing)
         return frames[0] if _is_single(a) and _is_single(b) else frames
 
@@ -167,10 +158,17 @@ class ExportedModel:
         path: Line | None = None,
         spacing: Spacing = "linear",
     ) -> Array:
-        """Images (B, steps, C, H, W) along the path between codes (B, *latent_shape); arguments as in `interpolate`."""
-        line = LINES.get(path or self._line)
-        if line is None:
-            raise InputError(f"path = {quoted(path)}: expected 'linear' or 'slerp'")
+        """Images (B, steps, C, H, W) along the path between codes (B, *latent_shape).
+
+        Args:
+            z0, z1: codes as in `decode`, as many in each; a single one is paired with each of the other's.
+            steps, t, path, spacing: as in `interpolate`.
+
+        Raises:
+            InputError: as `decode` and `interpolate`.
+        """
+        z0, z1 = self._paired(z0, z1)
+        line = LINES[one_of("path", self._line if path is None else path, tuple(LINES))]
         even = one_of("spacing", spacing, ("linear", "even")) == "even"
         if t is None:
             steps = whole("steps", steps, 2, MOST_FRAMES)
@@ -179,10 +177,10 @@ class ExportedModel:
         elif even:
             raise InputError("t and spacing are both given: expected one of them")
         else:
-            positions = np.asarray(t, dtype=np.float64)
-            if positions.ndim != 1 or not 0 < len(positions) <= MOST_FRAMES or not np.isfinite(positions).all():
+            positions = as_array(t)
+            if positions.ndim != 1 or not 0 < len(positions) <= MOST_FRAMES or not all_finite(positions, "fiu"):
                 raise InputError(f"t = {quoted(t)}: expected 1 to {MOST_FRAMES:,} finite positions (T,)")
-        return self._along(line, z0, z1, positions)
+        return self._along(line, z0, z1, positions.astype(np.float64))
 
     def sample(self, n: int, *, seed: int = 0) -> Array:
         """Images (n, C, H, W) of codes drawn from the prior; a seed draws other codes than torch does.
@@ -190,15 +188,41 @@ class ExportedModel:
         Raises:
             InputError: the model has no standard normal prior; or `n` is not from 1 to 100,000, or `seed` not one.
         """
-        if self._prior != "normal":
+        if self._prior is None:
             raise InputError(f"{self.name!r} has no prior that is exported: sample with interpzoo.load({self.name!r})")
         n, generator = whole("n", n, 1, MOST_IMAGES), np.random.default_rng(seed_of(seed))
         return self.decode(generator.standard_normal((n, *self.latent_shape), dtype=np.float32))
 
+    def _checked_codes(self, name: str, codes: object) -> Array:
+        expected: list[int | None] = [*self.latent_shape]
+        if self.multiple is not None:
+            expected[1:] = [None] * (len(expected) - 1)
+        found = as_array(codes)
+        fits = found.ndim == len(expected) + 1 and all(
+            want in (None, side) and side > 0 for want, side in zip(expected, found.shape[1:], strict=True)
+        )
+        with np.errstate(over="ignore"):
+            floats = found.astype(np.float32) if all_finite(found) else None
+        if not fits or floats is None or not all_finite(floats):
+            sides = ", ".join("any" if side is None else str(side) for side in expected)
+            raise InputError(f"{name} of shape {found.shape} and {found.dtype}: expected finite floats (B, {sides})")
+        return floats
+
+    def _paired(self, z0: object, z1: object) -> tuple[Array, Array]:
+        a, b = self._checked_codes("z0", z0), self._checked_codes("z1", z1)
+        if a.shape[1:] != b.shape[1:]:
+            raise InputError(
+                f"codes of shapes {a.shape} and {b.shape} cannot be paired: expected the same size in both"
+            )
+        if len(a) != len(b) and 1 not in (len(a), len(b)):
+            raise InputError(f"{len(a)} cannot be paired with {len(b)}: give as many images or codes in each, or one")
+        n = len(b) if len(a) == 1 else len(a)
+        return np.broadcast_to(a, (n, *a.shape[1:])), np.broadcast_to(b, (n, *b.shape[1:]))
+
     def _along(self, line: Callable[..., Array], z0: Array, z1: Array, positions: NDArray[np.float64]) -> Array:
         """Images (B, T, C, H, W) at positions (T,) or (B, T) of lines between codes."""
         codes = line(z0, z1, positions)
-        images = self.decode(codes.reshape(-1, *codes.shape[2:]))
+        images = self.decode(codes.reshape(codes.shape[0] * codes.shape[1], *codes.shape[2:]))
         return images.reshape(*codes.shape[:2], *images.shape[1:])
 
     def _shape(self, first: Image.Image | NDArray[Any], size: Sequence[int] | None) -> ImageShape:
@@ -219,8 +243,9 @@ class ExportedModel:
     def _in_chunks(session: Any, batch: Array, values: int) -> Array:
         at_once = max(1, _CHUNK_VALUES // values)
         parts = [batch[start : start + at_once] for start in range(0, len(batch), at_once)]
+        parts = parts or [np.zeros((1, *batch.shape[1:]), np.float32)]  # of none, for the shape of what it gives
         outputs = [session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(part)})[0] for part in parts]
-        return np.concatenate(outputs)
+        return np.concatenate(outputs)[: len(batch)]
 
 
 def load(folder: str | os.PathLike[str], *, threads: int | None = None) -> ExportedModel:
@@ -238,6 +263,16 @@ def load(folder: str | os.PathLike[str], *, threads: int | None = None) -> Expor
     path = expanded(os.fspath(folder))
     threads = None if threads is None else whole("threads", threads, 1, 1024)
     return ExportedModel(path, read_description(path), threads)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"name = {quoted(value)}: expected text")
+    return value
+
+
+def _count(name: str, value: object, least: int = 1) -> int:
+    return whole(name, value, least, MOST_AT_ONCE)
 
 
 def _as_batch(image: Image.Image | NDArray[Any], shape: ImageShape, border: int) -> Array:

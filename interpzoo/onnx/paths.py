@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from interpzoo import placing
-from interpzoo.onnx.files import Array
+from interpzoo.onnx.arrays import Array
 from interpzoo.placing import LEAST_SAMPLES, MOST_PLACED, MOST_SQUARED, STILL, Numbers
 
 _NEAR: Final = 1e-4  # angles (radians) this near to 0 or pi: there the great circle is a line, or not unique

@@ -10,6 +10,7 @@ from PIL import Image
 
 from interpzoo.errors import ImageError
 from interpzoo.files import PICTURES
+from interpzoo.onnx.arrays import all_finite, as_array
 from interpzoo.writing import write_pictures
 
 _VISIBLE: Final = 96  # pixels that the longer side is enlarged to
@@ -28,11 +29,11 @@ def save_strip(path: str | os.PathLike[str], frames: NDArray[Any]) -> None:
         ImageError: a wrong shape, or values that are not finite.
         OutputError: the suffix is unknown or the file cannot be written; an existing file is then left as it was.
     """
-    table = np.asarray(frames)
+    table = as_array(frames)
     table = table[None] if table.ndim == 4 else table
     if table.ndim != 5 or 0 in table.shape or table.shape[2] not in (1, 3):
-        raise ImageError(f"frames of shape {np.shape(frames)}: expected ([rows,] T, 1 or 3, H, W)")
-    if not np.issubdtype(table.dtype, np.floating) or not np.isfinite(table).all():
+        raise ImageError(f"frames of shape {table.shape}: expected ([rows,] T, 1 or 3, H, W)")
+    if not all_finite(table):
         raise ImageError(f"frames of {table.dtype}: expected finite floats around [0, 1]")
     rows, count, channels, height, width = table.shape
     scale = math.ceil(_VISIBLE / max(height, width))

@@ -20,6 +20,7 @@ from interpzoo.demo import write_demo
 from interpzoo.demo.serve import address, server
 from interpzoo.directions import Direction
 from interpzoo.model import InterpolationModel
+from tests.models.conftest import register_mine as register_mine
 from tests.tiny import random_images, tiny_model
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

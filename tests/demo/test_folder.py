@@ -8,6 +8,7 @@ import json
 import re
 import threading
 import urllib.request
+from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import interpzoo.demo.folder
 import interpzoo.demo.groups
@@ -25,7 +27,9 @@ from interpzoo.demo import write_demo
 from interpzoo.demo.folder import SITE, demo_files, site_file
 from interpzoo.demo.serve import address, server
 from interpzoo.errors import InputError, OutputError
+from interpzoo.interfaces import Interpolator, LatentModel
 from interpzoo.model import InterpolationModel
+from interpzoo.registry import Kind
 from tests.tiny import random_images, tiny_model
 
 
@@ -97,6 +101,24 @@ def test_the_first_walk_is_written_as_far_as_its_size_allows(
     frames = torch.from_numpy(differences.reshape(9 + places, 1, 16, 16).cumsum(0, dtype=np.uint8) / np.float32(255))
     t = [*np.linspace(0, 1, 9), *np.linspace(-0.5, 1.5, places)]
     assert torch.allclose(frames, model.interpolate(a, b, t=t, interpolator="slerp").clamp(0, 1), atol=0.51 / 255)
+
+
+class Bent(Interpolator):
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
+        return torch.stack([z0 + z1 for _ in t], 1)
+
+
+@pytest.mark.parametrize("name", ["linear", "slerp", "bent"])
+def test_a_plugins_path_is_not_taken_for_ours_of_the_same_name(
+    tmp_path: Path, register_mine: Callable[[Kind, str, type], None], name: str
+) -> None:
+    model = named("first")
+    register_mine("interpolator", name, Bent)
+    model.config = model.config.model_copy(update={"interpolator": Component(name=f"mine:{name}")})
+    folder = write_demo([model], tmp_path / "page")
+    (group,) = json.loads(parts(folder / "index.js")["index"])["groups"]
+    assert group["line"] == "linear"
+    assert group["models"][0]["path"] == ("bent" if name == "bent" else f"mine:{name}")
 
 
 def test_a_page_is_replaced_by_another(tmp_path: Path) -> None:

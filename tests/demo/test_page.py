@@ -19,6 +19,7 @@ from interpzoo.benchmark.html import render_html
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import read_records
+from interpzoo.demo.parts import script
 from interpzoo.model import InterpolationModel
 from tests.demo.conftest import Page, picture
 
@@ -390,6 +391,35 @@ def test_a_folder_that_is_not_complete_says_so(browser: Any, folder: Path, tmp_p
     page = Page(browser, f"file://{tmp_path}/")
     page.tab.goto(f"{page.home}index.html")
     page["#problem"].get_by_text("index.js cannot be loaded").wait_for()
+    page.context.close()
+
+
+STOPPED = script({"worker": b"throw new Error('no memory')", "ort.wasm": b"", "ort.mjs": b""})
+NO_NETWORK = script({"acai-mnist/decoder": b"no network", "acai-mnist/codes": b""})
+
+
+@pytest.mark.parametrize(
+    ("file", "first", "message"),
+    [
+        ("runtime.js", None, "runtime.js cannot be loaded"),
+        ("runtime.js", ";", "runtime.js is damaged"),
+        ("runtime.js", STOPPED, "The runtime stopped"),
+        ("models/acai-mnist.js", NO_NETWORK, "Can't create a session"),
+    ],
+)
+def test_what_fails_once_is_tried_again(
+    browser: Any, folder: Path, digits: InterpolationModel, file: str, first: str | None, message: str
+) -> None:
+    page = Page(browser, f"file://{folder}/")
+
+    def fail(route: Any) -> None:
+        route.abort() if first is None else route.fulfill(body=first, content_type="text/javascript")
+
+    page.tab.route(f"**/{file}", fail, times=1)
+    page.open()["#problem"].get_by_text(message).wait_for()
+    page.click("#examples button:nth-child(4)")  # as A
+    assert near(page.go(0.37).frame(digits), digits.interpolate(*pair(page, digits), t=[0.37])[0])
+    assert not page["#problem"].is_visible()
     page.context.close()
 
 

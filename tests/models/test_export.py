@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from safetensors.numpy import save
+from torch import Generator, Tensor, nn
 
 import interpzoo
 import interpzoo.onnx
 from interpzoo import wrap
 from interpzoo.cli.app import run
-from interpzoo.config import Framing
+from interpzoo.config import Component, Framing
 from interpzoo.errors import ConfigError, ImageError, InputError, OutputError, WeightsError
+from interpzoo.interfaces import Interpolator, LatentModel, Prior
 from interpzoo.model import InterpolationModel
 from interpzoo.onnx import ExportedModel
+from interpzoo.registry import Kind
 from tests.tiny import random_images, tiny_model
 
 pytest.importorskip("onnxruntime")
@@ -31,6 +36,7 @@ pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.slow  # torch takes seconds to export even a small network
 
 CLOSE = 2e-5
+RAGGED: Any = [[1.0], [1.0, 2.0]]
 
 
 def with_examples(model: InterpolationModel) -> InterpolationModel:
@@ -60,6 +66,11 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 def near(found: np.ndarray, expected: Tensor) -> bool:
     return found.shape == expected.shape and np.allclose(found, expected.detach().numpy(), atol=CLOSE)
+
+
+def codes_of(exported: ExportedModel, n: int) -> np.ndarray:
+    """Two batches of `n` codes."""
+    return np.ones((2, n, *exported.latent_shape), np.float32)
 
 
 @pytest.mark.parametrize("n", [1, 7])
@@ -113,8 +124,22 @@ def test_one_image_is_paired_with_each_of_the_others(exported: ExportedModel) ->
     a, b = np.zeros((3, 16, 16), np.float32), np.ones((4, 3, 16, 16), np.uint8)
     assert exported.interpolate(a, b, 5).shape == (4, 5, 3, 16, 16)
     assert exported.interpolate(a, b[0], 5).shape == (5, 3, 16, 16)
-    with pytest.raises(InputError, match="2 and 4 images cannot be paired"):
+    with pytest.raises(InputError, match="2 cannot be paired with 4"):
         exported.interpolate(b[:2], b)
+
+
+def test_one_code_is_paired_with_each_of_the_others(exported: ExportedModel) -> None:
+    codes = np.random.default_rng(0).standard_normal((3, *exported.latent_shape), dtype=np.float32)
+    frames = exported.decode_path(codes[:1], codes, 4)
+    assert np.allclose(frames[2], exported.decode_path(codes[:1], codes[2:], 4)[0], atol=CLOSE)
+    assert np.allclose(frames[:, ::-1], exported.decode_path(codes, codes[:1], 4), atol=CLOSE)
+
+
+def test_no_codes_give_no_images_as_in_torch(model: InterpolationModel, exported: ExportedModel) -> None:
+    none = np.zeros((0, *exported.latent_shape), np.float32)
+    assert exported.decode(none).shape == model.decode(torch.from_numpy(none)).shape
+    for spacing in ("linear", "even"):
+        assert exported.decode_path(none, none[:1], 5, spacing=spacing).shape == (0, 5, 3, 16, 16)
 
 
 def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
@@ -141,11 +166,26 @@ def test_samples_repeat_with_the_seed(exported: ExportedModel) -> None:
         (lambda e: e.encode(np.zeros((3, 16, 16), np.uint8), size=(16, 16, 3)), InputError, r"\(16, 16, 3\): expected"),
         (lambda e: e.decode(np.zeros((2, 3), np.float32)), InputError, r"codes of shape \(2, 3\)"),
         (lambda e: e.decode(np.full((1, *e.latent_shape), np.inf)), InputError, "finite"),
+        (lambda e: e.decode(np.full((1, *e.latent_shape), 1e300)), InputError, "finite"),
+        (lambda e: e.decode(RAGGED), InputError, r"codes of shape \(\) and object"),
+        (
+            lambda e: e.decode_path(*codes_of(e, 2), path=["linear"]),
+            InputError,
+            r"path = \['linear'\]: expected 'linear'",
+        ),
+        (lambda e: e.decode_path(*codes_of(e, 2), path=""), InputError, "path = ''"),
+        (lambda e: e.decode_path(codes_of(e, 2)[0], "z"), InputError, "z1 of shape"),
+        (lambda e: e.decode_path(codes_of(e, 2)[0][:, :1], codes_of(e, 2)[1]), InputError, "z0 of shape"),
+        (lambda e: e.decode_path(*codes_of(e, 2)[:, :, :1]), InputError, "z0 of shape"),
+        (lambda e: e.decode_path(codes_of(e, 2)[0], codes_of(e, 3)[0]), InputError, "2 cannot be paired with 3"),
+        (lambda e: e.decode_path(*codes_of(e, 2), t="x"), InputError, "t = 'x'"),
+        (lambda e: e.decode_path(*codes_of(e, 2), t=[[0], [0, 1]]), InputError, "t = "),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), 1), InputError, "steps = 1"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[np.nan]), InputError, "t = "),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), path="geodesic"), InputError, "'geodesic'"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), spacing="odd"), InputError, "spacing = 'odd'"),
         (lambda e: e.interpolate(*np.zeros((2, 3, 16, 16), np.uint8), t=[0], spacing="even"), InputError, "both given"),
+        (lambda e: interpzoo.onnx.save_strip("x.png", RAGGED), ImageError, r"frames of shape \(\)"),
         (lambda e: e.sample(0), InputError, "n = 0"),
         (lambda e: e.sample(1, seed=-1), InputError, "seed = -1"),
     ],
@@ -185,7 +225,9 @@ def test_a_damaged_or_missing_file_is_refused(copy: Path) -> None:
         ("{", "not valid JSON"),
         ("[]", "does not describe"),
         ('{"format": true}', "does not describe"),
+        ('{"format": -3}', "does not describe .* format = -3"),
         ('{"format": 99}', "has format 99"),
+        (f'{{"format": 1, "name": "{"x" * 2**20}"}}', "larger than 1,048,576 bytes"),
         ('{"format": 1, "networks": "onnx", "name": "x"}', "damaged"),
         ('{"format": 1, "networks": "onnx", "name": "x", "image": 3}', "damaged"),
     ],
@@ -198,13 +240,49 @@ def test_another_description_is_refused(tmp_path: Path, text: str, message: str)
 
 def test_every_part_of_the_description_may_be_missing_or_odd(copy: Path) -> None:
     description = json.loads((copy / "model.json").read_text())
-    for key in description:
-        for odd in (None, [], "?", -1):
-            (copy / "model.json").write_text(json.dumps(description | {key: odd}))
-            try:
-                interpzoo.onnx.load(copy)
-            except (ConfigError, WeightsError):
+    image = description["image"]
+    missing = object()
+    unread = {"method", "license", "versions", "difference", "layout", "colors", "range"}
+    fine: set[tuple[str, object]] = {("name", "?"), ("prior", None), ("multiple", None)}
+    for key in [*description, *image]:
+        for odd in (missing, None, [], "?", -1):
+            if key in unread or (not isinstance(odd, list) and (key, odd) in fine):
                 continue
+            outer = {name: part for name, part in description.items() if name != key}
+            inner = {name: part for name, part in image.items() if name != key}
+            if odd is not missing:
+                (inner if key in image else outer)[key] = odd
+            changed = outer | {"image": inner} if key in image else outer
+            (copy / "model.json").write_text(json.dumps(changed))
+            with pytest.raises((ConfigError, WeightsError), match=r"model\.json|does not hold ONNX networks"):
+                interpzoo.onnx.load(copy)
+    for key in unread & description.keys():
+        del description[key]
+    (copy / "model.json").write_text(json.dumps(description | {"name": "?", "prior": None}))
+    loaded = interpzoo.onnx.load(copy)
+    assert loaded.name == "?"
+    with pytest.raises(InputError, match="has no prior"):
+        loaded.sample(1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no tensors", "holds no codes"),
+        (save({"frames": np.zeros((2, 3), np.float32)}), "holds no codes"),
+        (
+            save({"codes": np.zeros((2, 3), np.float32)}),
+            r"holds codes of shape \(2, 3\) and float32, expected \(n, 2, 4",
+        ),
+    ],
+)
+def test_a_file_of_examples_without_codes_is_refused(copy: Path, content: bytes, message: str) -> None:
+    description = json.loads((copy / "model.json").read_text())
+    description["files"]["examples.safetensors"] = hashlib.sha256(content).hexdigest()
+    (copy / "model.json").write_text(json.dumps(description))
+    (copy / "examples.safetensors").write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        interpzoo.onnx.load(copy)
 
 
 def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path) -> None:
@@ -213,6 +291,25 @@ def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path)
         model.export(tmp_path)
     with pytest.raises(InputError, match="format = 'tflite'"):
         model.export(tmp_path / "new", "tflite")  # pyright: ignore[reportArgumentType]
+
+
+def test_an_older_export_is_replaced_and_other_files_are_kept(copy: Path) -> None:
+    (copy / "notes.txt").write_text("mine")
+    plain = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 8)).eval()  # without examples
+    plain.export(copy, "pt2")
+    assert {path.name for path in copy.iterdir()} == {"encoder.pt2", "decoder.pt2", "model.json", "notes.txt"}
+
+
+def test_an_export_that_was_killed_can_be_repeated(model: InterpolationModel, copy: Path) -> None:
+    before = {path.name for path in copy.iterdir()}
+    (copy / "model.json").unlink()
+    (copy / ".0123456789abcdef.tmp").write_text("a part")
+    model.export(copy)
+    assert {path.name for path in copy.iterdir()} == before
+    (copy / "model.json").unlink()
+    (copy / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"already holds 'notes\.txt'"):
+        model.export(copy)
 
 
 def test_float16_halves_the_size_and_stays_close(model: InterpolationModel, copy: Path) -> None:
@@ -241,6 +338,34 @@ def test_a_model_of_any_size_stays_one(tmp_path: Path) -> None:
     assert near(exported.encode(image.numpy(), size=(16, 4)), half.encode(image))
     with pytest.raises(InputError, match="expected multiples of 4"):
         exported.encode(image.numpy(), size=(6, 4))
+    with pytest.raises(InputError, match=r"\(1, 3, 4, 6\) and \(1, 3, 2, 6\) cannot be paired"):
+        exported.decode_path(np.ones((1, 3, 4, 6), np.float32), np.ones((1, 3, 2, 6), np.float32))
+
+
+class Bent(Interpolator):
+    def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
+        return torch.stack([z0 + z1 for _ in t], 1)
+
+
+class Uniform(Prior):
+    def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        return torch.rand(n, *self.latent_shape, generator=generator)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        return torch.zeros(len(z))
+
+
+def test_a_plugins_path_and_prior_are_not_taken_for_ours_of_the_same_name(
+    tmp_path: Path, register_mine: Callable[[Kind, str, type], None]
+) -> None:
+    register_mine("interpolator", "slerp", Bent)
+    register_mine("prior", "normal", Uniform)
+    for plugin, path, prior in (("mine", "linear", None), ("baselines", "slerp", "normal")):
+        names = {"interpolator": Component(name=f"{plugin}:slerp"), "prior": Component(name=f"{plugin}:normal")}
+        model = wrap(nn.Identity(), nn.Identity(), image=(1, 8, 8)).eval()
+        model.config = model.config.model_copy(update=names)
+        description = interpzoo.onnx.load(model.export(tmp_path / plugin)).description
+        assert (description["path"], description["prior"]) == (path, prior)
 
 
 class Branching(nn.Module):

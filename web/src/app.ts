@@ -19,6 +19,7 @@ export class App {
   private readonly models = new Map<Card, Model>();
   private busy = false;
   private again = false;
+  private failed = false;
   private playing = false;
   private linkTimer = 0;
   private readonly ends: Ends;
@@ -219,7 +220,10 @@ export class App {
         await this.updatePlane(rows[0]);
         say("");
       }
+      if (this.failed) clearProblem();
+      this.failed = false;
     } catch (error) {
+      this.failed = true;
       complain(error);
       say("");
     }

@@ -1,6 +1,6 @@
 /** The models of the folder, and the data sets that they belong to. */
 
-import { numbers, packed } from "./parts";
+import { numbers, packed, retried } from "./parts";
 import type { Line } from "./paths";
 import { Network } from "./runtime";
 
@@ -75,7 +75,7 @@ export class Model {
   }
 
   /** Loads what is needed to walk between the examples. */
-  load(): Promise<unknown> {
+  load(): Promise<Network> {
     this.decoder ??= retried(this.loadDecoder(), () => (this.decoder = undefined));
     return this.decoder;
   }
@@ -93,11 +93,11 @@ export class Model {
 
   /** Images of codes, one after another: around [0, 1], channel after channel. */
   async decode(codes: readonly Float32Array[]): Promise<Float32Array[]> {
-    this.decoder ??= this.loadDecoder();
+    const decoder = await this.load();
     const flat = new Float32Array(codes.length * this.size);
     codes.forEach((code, i) => flat.set(code, i * this.size));
     const size = sizeOf(this.group.image);
-    const images = await (await this.decoder).run(flat, this.card.code, size);
+    const images = await decoder.run(flat, this.card.code, size);
     return codes.map((_, i) => images.subarray(i * size, (i + 1) * size));
   }
 
@@ -124,10 +124,4 @@ export class Model {
     if (y !== undefined) this.map = { mean, axes: [x, y] };
     return Network.load(network);
   }
-}
-
-/** The promise; if it fails, `forget` lets the next call try again. */
-function retried<T>(promise: Promise<T>, forget: () => void): Promise<T> {
-  promise.catch(forget);
-  return promise;
 }

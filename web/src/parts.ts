@@ -14,9 +14,10 @@ export async function part(file: string, name: string): Promise<Uint8Array<Array
   return unpacked(await packed(file, name));
 }
 
-/** The same as the script has it: base64 of gzip. */
+/** The same as the script has it: base64 of gzip. It is given once; who asks again, after a failure, loads it again. */
 export async function packed(file: string, name: string): Promise<string> {
   await script(file);
+  asked.delete(file);
   const content = arrived.get(name);
   if (content === undefined) throw new Error(`${file} is damaged: it has no ${name}`);
   arrived.delete(name);
@@ -41,19 +42,22 @@ export async function text(file: string, name: string): Promise<string> {
 export function script(file: string): Promise<void> {
   let promise = asked.get(file);
   if (promise === undefined) {
-    promise = new Promise((resolve, reject) => {
-      const element = document.createElement("script");
+    const element = document.createElement("script");
+    const loaded = new Promise<void>((resolve, reject) => {
       element.src = file;
       element.onload = () => resolve();
-      element.onerror = () => {
-        asked.delete(file);
-        element.remove();
-        reject(new Error(`${file} cannot be loaded: is the folder complete, and the connection there?`));
-      };
+      element.onerror = () => reject(new Error(`${file} cannot be loaded: is the folder complete, and the connection there?`));
       document.head.append(element);
     });
+    promise = retried(loaded.finally(() => element.remove()), () => asked.delete(file));
     asked.set(file, promise);
   }
+  return promise;
+}
+
+/** The promise; if it fails, `forget` lets the next call try again. */
+export function retried<T>(promise: Promise<T>, forget: () => void): Promise<T> {
+  promise.catch(forget);
   return promise;
 }
 

@@ -1,6 +1,6 @@
 /** The networks, which ONNX Runtime computes in a worker (`worker.ts`). */
 
-import { packed, part, script } from "./parts";
+import { packed, part, retried } from "./parts";
 
 const FILE = "runtime.js";
 const VALUES_AT_ONCE = 1 << 19; // values of images in one run, to bound the memory
@@ -21,26 +21,32 @@ let started: Promise<Worker> | undefined;
 const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
 let asked = 0;
 
-/** Loads the runtime and starts it, once. */
-async function start(): Promise<Worker> {
-  await script(FILE);
-  started ??= (async () => {
-    const [code, wasm, glue] = await Promise.all([part(FILE, "worker"), packed(FILE, "ort.wasm"), packed(FILE, "ort.mjs")]);
-    const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
-    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
-      const call = waiting.get(data.id);
-      waiting.delete(data.id);
-      if (data.error === undefined) call?.resolve(data.value);
-      else call?.reject(new Error(data.error));
-    });
-    worker.addEventListener("error", (event) => {
-      for (const { reject } of waiting.values()) reject(new Error(`The runtime stopped: ${event.message}`));
-      waiting.clear();
-    });
-    await ask<null>(worker, "start", { wasm, glue });
-    return worker;
-  })();
+/** Starts the runtime, once; after a failure, anew. */
+function start(): Promise<Worker> {
+  started ??= retried(startWorker(), () => (started = undefined));
   return started;
+}
+
+async function startWorker(): Promise<Worker> {
+  const [code, wasm, glue] = await Promise.all([part(FILE, "worker"), packed(FILE, "ort.wasm"), packed(FILE, "ort.mjs")]);
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
+    const call = waiting.get(data.id);
+    waiting.delete(data.id);
+    if (data.error === undefined) call?.resolve(data.value);
+    else call?.reject(new Error(data.error));
+  });
+  worker.addEventListener("error", (event) => {
+    for (const { reject } of waiting.values()) reject(new Error(`The runtime stopped: ${event.message}`));
+    waiting.clear();
+  });
+  try {
+    await ask<null>(worker, "start", { wasm, glue });
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  return worker;
 }
 
 /** The worker's answer; `transferred` is moved to the worker, not copied. */
