@@ -83,8 +83,8 @@ def row(edit: Edit, probabilities: Probabilities, attribute: int) -> list[str]:
 
 
 def _interval(values: Tensor) -> str:
-    draws = torch.randint(len(values), (1000, len(values)), generator=Generator().manual_seed(0))
-    low, high = values[draws].mean(1).quantile(torch.tensor([0.025, 0.975])).tolist()
+    draws = values[torch.randint(len(values), (1000, len(values)), generator=Generator().manual_seed(0))].mean(1)
+    low, high = draws.quantile(torch.tensor([0.025, 0.975], dtype=draws.dtype)).tolist()
     return f"{values.mean():.4g} [{low:.4g}, {high:.4g}]"
 
 

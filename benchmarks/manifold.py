@@ -53,7 +53,7 @@ def measure(model: InterpolationModel, task: Task) -> list[tuple[str, ...]]:
 
 def interval(values: Tensor) -> str:
     draws = values[torch.randint(len(values), (_DRAWS, len(values)), generator=Generator().manual_seed(0))].mean(1)
-    low, high = draws.quantile(torch.tensor([0.025, 0.975])).tolist()
+    low, high = draws.quantile(torch.tensor([0.025, 0.975], dtype=draws.dtype)).tolist()
     return f"{float(values.mean()):.3g} ({low:.3g} - {high:.3g})"
 
 

@@ -103,7 +103,7 @@ def interval(values: Tensor) -> str:
 
     n = len(values)
     draws = statistic(torch.randint(n, (_DRAWS, n), generator=Generator().manual_seed(0)))
-    low, high = draws.quantile(torch.tensor([0.025, 0.975])).tolist()
+    low, high = draws.quantile(torch.tensor([0.025, 0.975], dtype=draws.dtype)).tolist()
     return f"{float(statistic(torch.arange(n))):.3g} ({low:.3g} - {high:.3g})"
 
 
