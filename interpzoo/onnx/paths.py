@@ -10,6 +10,7 @@ from interpzoo.onnx.arrays import Array
 from interpzoo.placing import LEAST_SAMPLES, MOST_PLACED, MOST_SQUARED, STILL, Numbers
 
 _NEAR: Final = 1e-4  # angles (radians) this near to 0 or pi: there the great circle is a line, or not unique
+_NO_NORM: Final = 1e-12  # a code whose norm is at most this share of the other one has no direction
 
 
 def lerp(z0: Array, z1: Array, t: Numbers) -> Array:
@@ -20,18 +21,20 @@ def lerp(z0: Array, z1: Array, t: Numbers) -> Array:
 
 
 def slerp(z0: Array, z1: Array, t: Numbers) -> Array:
-    """As `interpzoo.geometry.slerp`: along the great circle through both codes, exact at 0 and 1."""
+    """As `interpzoo.geometry.slerp`: along the great circle, with norms linear in t; exact at 0 and 1."""
     flat = [z.reshape(len(z), -1).astype(np.float64) for z in (z0, z1)]
-    norms = [np.linalg.norm(z, axis=1, keepdims=True) for z in flat]
-    u, v = (z / np.maximum(norm, 1e-12) for z, norm in zip(flat, norms, strict=True))
-    w = 2 * np.arctan2(np.linalg.norm(u - v, axis=1), np.linalg.norm(u + v, axis=1))[:, None]
-    zero = (norms[0] == 0) | (norms[1] == 0)
-    straight = (w < _NEAR) | (w > np.pi - _NEAR) | zero
+    n0, n1 = (np.linalg.norm(z, axis=1, keepdims=True) for z in flat)
+    straight = np.minimum(n0, n1) <= _NO_NORM * np.maximum(n0, n1)
+    n0, n1 = (np.where(straight, 1.0, n) for n in (n0, n1))
+    u, v = flat[0] / n0, flat[1] / n1
+    w = 2 * np.arctan2(np.linalg.norm(u - v, axis=1, keepdims=True), np.linalg.norm(u + v, axis=1, keepdims=True))
+    straight = straight | (w < _NEAR) | (w > np.pi - _NEAR)
     w = np.where(straight, 1.0, w)
     t = np.atleast_2d(t)
+    norm = (1 - t) * n0 + t * n1
     shape = (len(z0), -1, *(1 for _ in z0.shape[1:]))
-    s0 = np.where(straight, 1 - t, np.sin((1 - t) * w) / np.sin(w)).reshape(shape)
-    s1 = np.where(straight, t, np.sin(t * w) / np.sin(w)).reshape(shape)
+    s0 = np.where(straight, 1 - t, np.sin((1 - t) * w) / np.sin(w) * (norm / n0)).reshape(shape)
+    s1 = np.where(straight, t, np.sin(t * w) / np.sin(w) * (norm / n1)).reshape(shape)
     return (s0 * z0[:, None] + s1 * z1[:, None]).astype(np.float32)
 
 

@@ -16,7 +16,7 @@ class Linear(Interpolator):
 
 
 class Slerp(Interpolator):
-    """The great circle, which keeps the norm of codes; see `interpzoo.geometry.slerp`."""
+    """The great circle between the directions of codes; norms change linearly; see `interpzoo.geometry.slerp`."""
 
     @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:

@@ -105,11 +105,30 @@ def test_slerp_of_nearly_equal_norms_interpolates_them(degrees: float) -> None:
     assert (norms.diff() > 0).all()
 
 
-def test_slerp_of_unequal_norms_is_shoemakes_formula() -> None:
-    z0, z1 = torch.tensor([[3.0, 0, 0]]), torch.tensor([[0.5, 0.5 * math.sqrt(3), 0]])  # 60 degrees apart
-    (z,) = slerp(z0, z1, torch.tensor([0.5]))
-    s = math.sin(math.pi / 6) / math.sin(math.pi / 3)
-    torch.testing.assert_close(z[0], s * (z0[0] + z1[0]))
+def test_slerp_of_unequal_norms_turns_evenly_and_changes_the_norm_linearly() -> None:
+    """From 3 at 0 degrees to 1 at 60 degrees; beyond the ends both go on."""
+    z0, z1 = torch.tensor([[3.0, 0]]), torch.tensor([[0.5, 0.5 * math.sqrt(3)]])
+    t = torch.tensor([-0.5, 0.25, 0.5, 2])
+    expected = (3 - 2 * t)[:, None] * torch.stack([(t * math.pi / 3).cos(), (t * math.pi / 3).sin()], 1)
+    torch.testing.assert_close(slerp(z0, z1, t)[0], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("degrees", [120, 175, 179.9])
+def test_slerp_of_nearly_opposite_codes_is_never_longer_than_both_ends(degrees: float, dtype: torch.dtype) -> None:
+    angle = math.radians(degrees)
+    z0, z1 = torch.tensor([[1.0, 0]]), 1.5 * torch.tensor([[math.cos(angle), math.sin(angle)]])
+    t = torch.linspace(0, 1, 9)
+    norms = slerp(z0.to(dtype), z1.to(dtype), t)[0].float().norm(dim=1)
+    torch.testing.assert_close(norms, 1 + 0.5 * t, rtol=2e-3, atol=0)
+
+
+def test_slerp_of_codes_of_very_different_norms_is_finite() -> None:
+    z0, z1 = torch.tensor([[1e-30, 0], [1e-8, 0]]), torch.tensor([[0, 1e8], [0, 1.0]])
+    z = slerp(z0, z1, torch.tensor([0.0, 0.5, 1]))
+    assert torch.equal(z[:, 0], z0)
+    assert torch.equal(z[:, 2], z1)
+    torch.testing.assert_close(z[:, 1].norm(dim=1), torch.tensor([5e7, 0.5]))
 
 
 @pytest.mark.parametrize("angle", [10.0**-k for k in range(9)])

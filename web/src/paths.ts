@@ -4,6 +4,7 @@ export type Line = "linear" | "slerp";
 export type Code = Float32Array;
 
 const NEAR = 1e-4; // angles (radians) this near to 0 or pi: there the great circle is a line, or not unique
+const NO_NORM = 1e-12; // a code whose norm is at most this share of the other one has no direction
 
 /** The code at `t` between two, exact at 0 and 1; outside the line or circle goes on. */
 export function between(line: Line, a: Code, b: Code, t: number): Code {
@@ -16,7 +17,7 @@ function lerp(a: Code, b: Code, t: number): Code {
 
 function slerp(a: Code, b: Code, t: number): Code {
   const [p, q] = [norm(a), norm(b)];
-  if (p === 0 || q === 0) return lerp(a, b, t);
+  if (Math.min(p, q) <= NO_NORM * Math.max(p, q)) return lerp(a, b, t);
   let [apart, along] = [0, 0];
   a.forEach((x, i) => {
     apart += (x / p - b[i] / q) ** 2;
@@ -24,7 +25,9 @@ function slerp(a: Code, b: Code, t: number): Code {
   });
   const angle = 2 * Math.atan2(Math.sqrt(apart), Math.sqrt(along));
   if (angle < NEAR || angle > Math.PI - NEAR) return lerp(a, b, t);
-  const [s, u] = [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
+  const size = (1 - t) * p + t * q; // the norm changes linearly
+  const s = ((Math.sin((1 - t) * angle) / Math.sin(angle)) * size) / p;
+  const u = ((Math.sin(t * angle) / Math.sin(angle)) * size) / q;
   return a.map((x, i) => s * x + u * b[i]);
 }
 
