@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from interpzoo import framing
+from interpzoo import framing, load
 from interpzoo.config import Framing
 from interpzoo.errors import ImageError, InputError, MissingDependencyError
 from interpzoo.model import InterpolationModel
@@ -110,6 +110,22 @@ def test_a_large_photo_keeps_its_proportions() -> None:
     image = framed_model((1024, 1024), 3, eyes=EYES).frame(picture, "face")[0]
     eye = image[0, :, :512] > 0.5
     assert int(eye.any(0).sum()) == pytest.approx(int(eye.any(1).sum()), rel=0.02) == pytest.approx(256, rel=0.02)
+
+
+@pytest.mark.usefixtures("detector")
+@pytest.mark.parametrize(("size", "apart", "expected"), [((4000, 3000), 400, 1220), ((4000, 3000), 1000, 2048)])
+def test_a_model_of_any_size_keeps_the_pixels_of_the_first_face(
+    size: tuple[int, int], apart: int, expected: int
+) -> None:
+    model, eyes = load("pixels"), tuple((1500 + side * apart // 2, 2000) for side in (-1, 1))
+    picture = photo(size, eyes, radius=40)
+    picture.paste(Image.fromarray(((np.indices((60, 60)) // 3).sum(0) % 2 * 200).astype(np.uint8)), (1470, 1970))
+    framed = model.frame([picture, photo((300, 300), ((120, 150), (180, 150)))], "face")
+    assert framed.shape == (2, 3, *[pytest.approx(expected, rel=0.02)] * 2)
+    middle = framed[0, :, round(0.461 * expected) - 5 :, expected // 2 - 5 :][:, :10, :10]
+    if expected < 2048:  # squares of three pixels are still apart
+        assert float(middle.std()) > 0.25
+    assert model.frame(picture, "face", size=(64, 32)).shape == (1, 3, 64, 32)
 
 
 @pytest.mark.usefixtures("detector")
