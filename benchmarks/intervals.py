@@ -19,5 +19,5 @@ def interval(values: Tensor, digits: int = 3) -> str:
 
     n = len(values)
     draws = statistic(torch.randint(n, (_DRAWS, n), generator=Generator().manual_seed(0)))
-    low, high = draws.quantile(torch.tensor([0.025, 0.975])).tolist()
+    low, high = draws.quantile(draws.new_tensor([0.025, 0.975])).tolist()
     return f"{float(statistic(torch.arange(n))):.{digits}g} ({low:.{digits}g} - {high:.{digits}g})"

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Generator as AbcGenerator
 from collections.abc import Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -20,6 +21,7 @@ from interpzoo.framing import PORTRAIT, Frame, cut_message, framed
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
+from interpzoo.pixels import fitting_size
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
 
@@ -136,18 +138,20 @@ class Autoencoder(nn.Module):
             images: as in `encode`.
             how: "face" finds the largest face and brings its eyes to where the model's faces have theirs; it needs the
                 extra ``faces``. "ink" turns dark strokes on paper into bright ones on black, placed as digits of MNIST.
-            size: (height, width), for a model that takes any size; its default size if left out.
+            size: (height, width), for a model that takes any size; by default that at which the first face keeps its
+                pixels, of at most 2,048 a side.
 
         Raises:
             ImageError: a picture cannot be read, or shows no face or no ink.
             InputError: the model's images show no such thing, or it does not take `size`.
             MissingDependencyError: the face detector is not installed.
         """
-        framing = self.config.framing
-        if framing is None and self.sizes.multiple is not None:
+        framing, multiple = self.config.framing, self.sizes.multiple
+        if framing is None and multiple is not None:
             framing = PORTRAIT
         spec = self.config.image if size is None else self.sizes.spec(self.sizes.fit(images, size))
-        return framed(images, spec, framing, how, self.name)
+        fit = None if size is not None or multiple is None else partial(fitting_size, multiple=multiple)
+        return framed(images, spec, framing, how, self.name, fit)
 
     @torch.no_grad()
     def unlike(self, images: ImageInput) -> Tensor:

@@ -1,9 +1,10 @@
 """Frames your own pictures like the images a model was trained on: faces by their eyes, ink as white on black."""
 
 import importlib
+import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, Literal, get_args
 
@@ -13,12 +14,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, interpolate, max_pool2d, pad
 
+from interpzoo.arguments import MOST_SIDE
 from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image, size_of, upright_size
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
-from interpzoo.pixels import center_box
-from interpzoo.text import quoted
+from interpzoo.pixels import Size, center_box
+from interpzoo.text import high_and_wide, quoted
 
 Frame = Literal["face", "ink"]
 """``face``: the largest face, its eyes where the model's faces have theirs. ``ink``: dark strokes on paper, as bright
@@ -35,7 +37,7 @@ _WIDER: Final = (1.6, 2.0, 2.6)
 _SURE: Final = 0.5  # score of a face
 _STROKE: Final = 0.4  # brightness of what counts as a stroke, paper being 0 and the darkest ink 1
 _CONTRAST: Final = 0.15  # between paper and ink, below which nothing is written
-_LARGEST: Final = 2048  # pixels that the longer side of a photo has at most when its face is taken
+_MARGIN: Final = 4  # pixels around what is taken of a photo, which resampling looks at
 _READ: Final = 1024  # pixels that the longer side of a scan has at most
 _COARSE: Final = 128  # cells along it, in which paper is told from strokes, and strokes from specks
 _FINE: Final = 256  # and in which the darkest ink is looked for
@@ -43,7 +45,14 @@ _SURE_CELLS: Final = 8  # so many of them are at least as dark
 _BOX: Final = 20 / 28  # share of a digit's image, without its border, that the longer side of its strokes takes
 
 
-def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Frame, model: str) -> Tensor:
+def framed(
+    images: ImageInput,
+    spec: ImageSpec,
+    framing: Framing | None,
+    how: Frame,
+    model: str,
+    fit: Callable[[Size], Size] | None = None,
+) -> Tensor:
     """Pictures framed as a model's images were: (B, C, H, W), float32 in [0, 1].
 
     Args:
@@ -52,6 +61,8 @@ def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Fr
         framing: how they were framed.
         how: what the pictures show.
         model: name of the model, for messages.
+        fit: of a model of any size, the size nearest to another that it takes. Framed faces then have the size at which
+            the first one keeps its pixels, in the proportions of `spec`.
 
     Raises:
         ImageError: a picture cannot be read, or shows no face or no ink.
@@ -66,7 +77,14 @@ def framed(images: ImageInput, spec: ImageSpec, framing: Framing | None, how: Fr
         return torch.cat([_strokes(name, picture, spec, framing.border) for name, picture in _pictures(images)])
     if framing is None or framing.eyes is None:
         raise InputError(f"frame = 'face': {model!r} was not trained on faces: expected a model such as 'acai-celeba'")
-    return torch.cat([_face(name, picture, spec, framing.eyes) for name, picture in _pictures(images)])
+    faces: list[Tensor] = []
+    for name, picture in _pictures(images):
+        eyes = found_eyes(name, picture.convert("RGB"))
+        if fit is not None and not faces:
+            height, width = fit(_own_size(eyes, spec, framing.eyes))
+            spec = spec.model_copy(update={"height": height, "width": width})
+        faces.append(_face(picture, eyes, spec, framing.eyes))
+    return torch.cat(faces)
 
 
 def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str) -> str:
@@ -84,8 +102,8 @@ def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | No
             if wide * high < _KEPT * width * height:
                 name = "the picture" if isinstance(image, (bytes, Image.Image)) else quoted(os.path.basename(image))
                 return (
-                    f"{name} has {width}x{height} pixels: {model!r} takes only the {wide}x{high} in the middle, "
-                    "wherever the face is. To frame the face: model.frame(..., 'face'), --frame face"
+                    f"{name} is {high_and_wide(height, width)}, of which {model!r} takes the middle, "
+                    f"{high_and_wide(high, wide)}, wherever its face is. To frame the face: model.frame(..., 'face'), --frame face"
                 )
     return ""
 
@@ -126,24 +144,42 @@ def _own_shape(image: Any) -> ImageSpec:
     return ImageSpec(channels=3 if channels == 4 else channels, height=height, width=width)
 
 
-def _face(name: str, picture: Image.Image, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Tensor:
-    """The largest face of a picture, (1, C, H, W), moved, turned and scaled so that its eyes lie at `eyes`."""
-    found = found_eyes(name, picture.convert("RGB"))
+def _own_size(found: Tensor, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Size:
+    """The size, in the proportions of `spec`, at which a face with eyes `found` (2, 2) keeps its pixels."""
+    scale = float((found[1] - found[0]).norm() / _across(spec, eyes).norm())
+    return max(1, round(scale * spec.height)), max(1, round(scale * spec.width))
+
+
+def _across(spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Tensor:
+    """From one eye to the other (2,) in an image of a model, in pixels."""
     target = torch.tensor(eyes, dtype=torch.float64) * torch.tensor([spec.width, spec.height])
-    across, wanted = found[1] - found[0], target[1] - target[0]
-    scale = float(across.norm() / wanted.norm())  # pixels of the picture for one of the model
-    longer = min(_LARGEST, max(picture.size) / max(1.0, scale))
-    height, width = _within((picture.height, picture.width), longer)
-    own = ImageSpec(channels=spec.channels, height=height, width=width)
-    image = to_tensor(picture.resize((own.width, own.height), Image.Resampling.BICUBIC), own)[None]
-    found = found * torch.tensor([own.width / picture.width, own.height / picture.height])
-    across = found[1] - found[0]
+    return target[1] - target[0]
+
+
+def _face(picture: Image.Image, found: Tensor, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Tensor:
+    """A face (1, C, H, W) with eyes `found` (2, 2), moved, turned and scaled so that they lie at `eyes`."""
+    sides = torch.tensor([spec.width, spec.height], dtype=torch.float64)
+    middle = torch.tensor(eyes, dtype=torch.float64).mean(0) * sides
     # Where each pixel of the model's image lies in the picture: a turn and a scale about the middle between the eyes.
-    ratio = torch.complex(*across) / torch.complex(*wanted)
+    ratio = torch.complex(*(found[1] - found[0])) / torch.complex(*_across(spec, eyes))
     turn = torch.stack([torch.stack([ratio.real, -ratio.imag]), torch.stack([ratio.imag, ratio.real])])
-    half_in = torch.tensor([own.width, own.height]) / 2
-    half_out = torch.tensor([spec.width, spec.height], dtype=torch.float64) / 2
-    shift = found.mean(0) - turn @ (target.mean(0) - half_out) - half_in
+    scale = max(1.0, float(ratio.abs()))  # pixels of the picture for one of the model
+    corners = (torch.cartesian_prod(*torch.stack([sides * 0, sides]).T) - middle) @ turn.T + found.mean(0)
+    margin = _MARGIN * scale
+    # Only that part of the picture is read: a face that is small in a large photo keeps its pixels.
+    box = [
+        [min(max(0, math.floor(low - margin)), side - 1), max(min(side, math.ceil(high + margin)), 1)]
+        for low, high, side in zip(*(bound.tolist() for bound in corners.aminmax(dim=0)), picture.size, strict=True)
+    ]
+    (left, right), (top, bottom) = box
+    scale = max(scale, max(end - start for start, end in box) / MOST_SIDE)
+    width, height = (max(1, round((end - start) / scale)) for start, end in box)
+    part = picture.resize((width, height), Image.Resampling.BICUBIC, (left, top, right, bottom))
+    image = to_tensor(part, ImageSpec(channels=spec.channels, height=height, width=width))[None]
+    reduced = torch.tensor([width / (right - left), height / (bottom - top)])
+    turn = turn * reduced[:, None]
+    half_in, half_out = torch.tensor([width, height]) / 2, sides / 2
+    shift = (found.mean(0) - torch.tensor([left, top])) * reduced - turn @ (middle - half_out) - half_in
     theta = torch.cat([turn * half_out / half_in[:, None], (shift / half_in)[:, None]], 1)
     grid = affine_grid(theta[None].float(), [1, spec.channels, spec.height, spec.width], align_corners=False)
     return grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False).clamp(0, 1)
@@ -160,7 +196,7 @@ def found_eyes(name: str, picture: Image.Image) -> Tensor:
     x0, y0, x1, y1 = (round(float(side)) for side in boxes[0])
     if len(boxes) > 1:
         warnings.warn(
-            f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=5
+            f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=4
         )
     # The detector misses the eyes of a face that fills the picture by some per cent. So it looks again at smaller
     # copies of the face: each look misses them in another direction.

@@ -51,7 +51,7 @@ size_option = click.option(
     callback=height_and_width,
     metavar="HxW",
     help="Height and width of the frames, for a model of any size.",
-    show_default="those of the first image",
+    show_default="those of the first image, or of its face with --frame face",
 )
 interpolators_option = click.option(
     "--interpolator",

@@ -1,15 +1,23 @@
-"""What the commands read: models by name, and images as files, folders, patterns and lists."""
+"""What the commands read: models by name, and images as files, folders, patterns and lists, framed if need be."""
+
+from __future__ import annotations
 
 import glob
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from interpzoo.arguments import MOST_IMAGES
 from interpzoo.cli.console import echo
 from interpzoo.errors import InputError
 from interpzoo.text import natural, quoted
+
+if TYPE_CHECKING:
+    from interpzoo.framing import Frame
+    from interpzoo.images import ImageInput
+    from interpzoo.model import InterpolationModel
 
 _WILD = re.compile(r"[*?\[]")
 
@@ -33,6 +41,21 @@ def image_files(arguments: Sequence[str], most: int = MOST_IMAGES) -> list[str]:
             if len(found) > most:
                 raise InputError(f"{quoted(argument)}: more than {most:,} images: give fewer")
     return found
+
+
+def as_framed(
+    model: InterpolationModel, files: Sequence[str], frame: Frame | None, size: tuple[int, int] | None
+) -> ImageInput:
+    """What a model is given for `files`: the files, or images (n, C, H, W) framed as its own were."""
+    return files if frame is None else model.frame(files, frame, size=size)
+
+
+def size_of_all(
+    model: InterpolationModel, files: Sequence[str], frame: Frame | None, size: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Height and width that all `files` are brought to, in every part of them: `size`, or what the first has."""
+    own = size is None and model.sizes.multiple is not None
+    return model.sizes.fit(as_framed(model, files[:1], frame, None) if own else files, size)
 
 
 def model_names(names: str) -> list[str]:

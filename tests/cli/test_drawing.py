@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from interpzoo import load, to_pil
 from interpzoo.cli.app import COMMANDS
+from interpzoo.config import Framing
 from interpzoo.pictures import to_strip
 from tests.cli.conftest import Cli
 from tests.tiny import random_images, tiny_model
@@ -84,6 +85,14 @@ def test_several_models_and_paths_stand_side_by_side(cli: Cli, photos: list[str]
     ]
 
 
+def test_a_size_is_not_read_the_wrong_way_round(cli: Cli, tmp_path: Path) -> None:
+    Image.new("RGB", (12, 18)).save(tmp_path / "a.png")
+    asked = ("interpolate", "pixels", "a.png", "a.png", "--steps", "2", "-o")
+    assert cli(*asked, "x.png").stdout == "x.png: 1 path of 2 frames of 18 high and 12 wide\n"
+    assert cli(*asked, "y.png", "--size", "20x12").stdout == "y.png: 1 path of 2 frames of 20 high and 12 wide\n"
+    assert cli(*asked, "z.png", "--size", "12x12").stdout == "z.png: 1 path of 2 frames of 12x12\n"
+
+
 def test_the_array_holds_the_models_own_numbers(cli: Cli, photos: list[str], tmp_path: Path) -> None:
     model = load(tmp_path / "model")
     assert cli("interpolate", "./model", *photos, "--t", "0,0.5,1.5", "-o", "x.npy").returncode == 0
@@ -147,6 +156,39 @@ def test_samples_repeat_and_fill_rows(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("photos")
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("interpolate", "photos/1.png", "photos/2.png"),
+        ("morph", "photos"),
+        ("mix", "photos"),
+        ("grid", "photos"),
+        ("edit", "photos", "--direction", "smiling"),
+        ("traverse", "photos/1.png", "--count", "2"),
+        ("encode", "photos"),
+    ],
+)
+def test_every_command_that_takes_images_frames_them(cli: Cli, line: tuple[str, ...], tmp_path: Path) -> None:
+    model = load(tmp_path / "model")
+    model.config = model.config.model_copy(update={"framing": Framing(ink=True)})
+    one, two = (tmp_path / "photos" / f"{number}.png" for number in (1, 2))
+    model.directions["smiling"] = model.direction(one, two, name="smiling")
+    model.save_pretrained(tmp_path / "model")
+    command, *rest = line
+    assert cli(command, "./model", *rest, "--frame", "ink", "-o", "framed.npy").returncode == 0
+    assert cli(command, "./model", *rest, "-o", "plain.npy").returncode == 0
+    framed, plain = (np.load(tmp_path / f"{name}.npy") for name in ("framed", "plain"))
+    if command == "encode":
+        files = sorted((tmp_path / "photos").glob("*.png"), key=lambda file: int(file.stem))
+        assert np.allclose(framed, model.encode(model.frame(files, "ink")).numpy(), atol=1e-6)
+    assert framed.shape == plain.shape
+    assert not np.allclose(framed, plain, atol=1e-6)
+    assert "'face': 'ae-tiny' was not trained on faces" in cli.refuses(
+        command, "./model", *rest, "--frame", "face", "-o", "x.npy"
+    )
+
+
+@pytest.mark.usefixtures("photos")
 def test_options_that_do_not_fit_together_are_one_line(cli: Cli) -> None:
     (cli.folder / "full").mkdir()
     (cli.folder / "full" / "notes.txt").write_text("mine")
@@ -166,6 +208,8 @@ def test_options_that_do_not_fit_together_are_one_line(cli: Cli) -> None:
         ((*path, "none-*.png", "-o", "x.png"), "'none-*.png': no file matches this pattern"),
         (("interpolate", "none-*", "-o", "x.png"), "no model matches 'none-*'"),
         (("morph", "./model", "photos/1.png", "-o", "x.png"), "a morph needs at least two images, got 'photos/1.png'"),
+        (("grid", "./model", "--frame", "ink", "-o", "x.png"), "--frame is for your own images: give four."),
+        (("traverse", "./model", "--frame", "ink", "-o", "x.png"), "--frame is for your own image: give one."),
         (("morph", "./model", "full", "-o", "x.png"), "'full': the folder has no images"),
         (("mix", "./model", "photos", "--weights", "1,2", "-o", "x.png"), "weights have shape (2,), expected (4,)"),
         (("sample", "./model", "-o", "x.png"), "has no prior to sample from"),

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from interpzoo import framing
+from interpzoo import framing, load
 from interpzoo.config import Framing
 from interpzoo.errors import ImageError, InputError, MissingDependencyError
 from interpzoo.model import InterpolationModel
@@ -110,6 +110,22 @@ def test_a_large_photo_keeps_its_proportions() -> None:
     image = framed_model((1024, 1024), 3, eyes=EYES).frame(picture, "face")[0]
     eye = image[0, :, :512] > 0.5
     assert int(eye.any(0).sum()) == pytest.approx(int(eye.any(1).sum()), rel=0.02) == pytest.approx(256, rel=0.02)
+
+
+@pytest.mark.usefixtures("detector")
+@pytest.mark.parametrize(("size", "apart", "expected"), [((4000, 3000), 400, 1220), ((4000, 3000), 1000, 2048)])
+def test_a_model_of_any_size_keeps_the_pixels_of_the_first_face(
+    size: tuple[int, int], apart: int, expected: int
+) -> None:
+    model, eyes = load("pixels"), tuple((1500 + side * apart // 2, 2000) for side in (-1, 1))
+    picture = photo(size, eyes, radius=40)
+    picture.paste(Image.fromarray(((np.indices((60, 60)) // 3).sum(0) % 2 * 200).astype(np.uint8)), (1470, 1970))
+    framed = model.frame([picture, photo((300, 300), ((120, 150), (180, 150)))], "face")
+    assert framed.shape == (2, 3, *[pytest.approx(expected, rel=0.02)] * 2)
+    middle = framed[0, :, round(0.461 * expected) - 5 :, expected // 2 - 5 :][:, :10, :10]
+    if expected < 2048:  # squares of three pixels are still apart
+        assert float(middle.std()) > 0.25
+    assert model.frame(picture, "face", size=(64, 32)).shape == (1, 3, 64, 32)
 
 
 @pytest.mark.usefixtures("detector")
@@ -213,7 +229,12 @@ def test_a_model_frames_what_it_was_trained_on(how: Any, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "orientation", "warned"),
-    [((40, 30), 1, "40x30"), ((40, 30), 6, "30x40"), ((178, 218), 1, ""), ((32, 32), 1, "")],
+    [
+        ((40, 30), 1, "30 high and 40 wide"),
+        ((40, 30), 6, "40 high and 30 wide"),
+        ((178, 218), 1, ""),
+        ((32, 32), 1, ""),
+    ],
 )
 def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     size: tuple[int, int], orientation: int, warned: str, tmp_path: Path
@@ -228,4 +249,4 @@ def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     texts = [str(one.message) for one in caught]
     assert len(texts) == (1 if warned else 0)
     if warned:
-        assert texts[0].startswith(f"'anna.jpg' has {warned} pixels: 'ae-tiny' takes only the 30x30 in the middle")
+        assert texts[0].startswith(f"'anna.jpg' is {warned}, of which 'ae-tiny' takes the middle, 30x30, wherever")

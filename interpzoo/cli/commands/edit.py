@@ -9,18 +9,20 @@ import click
 
 from interpzoo.cli.draw_options import (
     film_options,
+    frame_option,
     look_options,
     output_option,
     several,
     size_option,
 )
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.inputs import as_framed, image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     short_help="Move images along a direction, such as a smile.",
     epilog="""\b
 Examples:
-  interpzoo edit acai-celeba anna.png --direction smiling -o smile.png
+  interpzoo edit acai-celeba64 anna.jpg --frame face --direction smiling -o smile.png
   interpzoo edit acai-celeba64 anna.png ben.png --direction eyeglasses --strengths 0,0.5,1,1.5 -o glasses.gif
 """,
 )
@@ -38,6 +40,7 @@ Examples:
 @several("--strengths", metavar="S,S,...", help="How far to move; 0 is the reconstruction.", show_default="-2 to 2")
 @output_option(films=True)
 @size_option
+@frame_option
 @film_options("back-and-forth", "once")
 @look_options
 @click.pass_context
@@ -49,6 +52,7 @@ def command(
     direction: str,
     strengths: Sequence[float] | None,
     size: tuple[int, int] | None,
+    frame: Frame | None,
     batch_size: int | None,
     device: str,
     **drawn: Any,
@@ -64,6 +68,6 @@ def command(
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
-        return model.edit(files, direction, size=size, batch_size=batch_size, **far)
+        return model.edit(as_framed(model, files, frame, size), direction, size=size, batch_size=batch_size, **far)
 
     drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))

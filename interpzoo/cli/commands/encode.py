@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from interpzoo.cli.console import echo
-from interpzoo.cli.draw_options import size_option
-from interpzoo.cli.inputs import image_files
+from interpzoo.cli.draw_options import frame_option, size_option
+from interpzoo.cli.inputs import as_framed, image_files, size_of_all
 from interpzoo.cli.options import UserPath, device_option, model_argument, writable
+
+if TYPE_CHECKING:
+    from interpzoo.framing import Frame
 
 _PART: Final = 64  # images that are refined at once
 
@@ -38,9 +41,17 @@ Examples:
 )
 @click.option("--refine", default=0, show_default=True, metavar="N", help="Steps that bring codes closer to images.")
 @size_option
+@frame_option
 @device_option
 def command(
-    name: str, images: Sequence[str], *, output: Path, refine: int, size: tuple[int, int] | None, device: str
+    name: str,
+    images: Sequence[str],
+    *,
+    output: Path,
+    refine: int,
+    size: tuple[int, int] | None,
+    frame: Frame | None,
+    device: str,
 ) -> None:
     """Encode all IMAGEs with the model NAME: one float32 code for each, in order."""
     files = image_files(images)
@@ -52,12 +63,13 @@ def command(
     from interpzoo.pretrained.load import load
 
     model = load(name, device=device)
-    fixed = model.sizes.fit(files, size)  # that of the first image, in every part
+    fixed = size_of_all(model, files, frame, size)
     at_once = _PART if refine else len(files)
     found: list[np.ndarray] = []
     with PathProgress("images") as progress:
         for first in range(0, len(files), at_once):
-            part = model.encode(files[first : first + at_once], refine=refine, size=fixed)
+            shown = as_framed(model, files[first : first + at_once], frame, fixed)
+            part = model.encode(shown, refine=refine, size=fixed)
             found.append(part.cpu().numpy())
             progress(first + len(part), len(files))
     codes = np.concatenate(found)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.cli.draw_options import interpolators_option, look_options, output_option, size_option
+from interpzoo.cli.draw_options import frame_option, interpolators_option, look_options, output_option, size_option
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.inputs import as_framed, image_files, model_names
 from interpzoo.cli.options import models_argument
 from interpzoo.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -34,6 +35,7 @@ Examples:
 @click.option("--cols", default=7, show_default=True, metavar="N", help="Number of columns.")
 @interpolators_option
 @size_option
+@frame_option
 @look_options
 @click.pass_context
 def command(
@@ -45,6 +47,7 @@ def command(
     cols: int,
     interpolators: Sequence[str],
     size: tuple[int, int] | None,
+    frame: Frame | None,
     batch_size: int | None,
     device: str,
     **drawn: Any,
@@ -58,8 +61,11 @@ def command(
     if files and len(files) != 4:
         raise click.UsageError(f"a grid has four corners, got {len(files)} image{'s' * (len(files) != 1)}.", ctx)
 
+    if frame is not None and not files:
+        raise click.UsageError("--frame is for your own images: give four.", ctx)
+
     def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
-        a, b, c, d = files or _corners(model)
+        a, b, c, d = as_framed(model, files, frame, size) if files else _corners(model)
         grid = model.grid(a, b, c, d, rows, cols, size=size, interpolator=interpolator, batch_size=batch_size)
         return grid.flatten(0, 1)
 

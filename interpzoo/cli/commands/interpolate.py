@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,12 +21,13 @@ from interpzoo.cli.draw_options import (
     steps_option,
 )
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.inputs import as_framed, image_files, model_names, size_of_all
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 _EXAMPLES = 4  # pairs of a model's examples
@@ -63,7 +64,7 @@ def command(
     *,
     interpolators: Sequence[str],
     size: tuple[int, int] | None,
-    frame: Literal["face", "ink"] | None,
+    frame: Frame | None,
     batch_size: int | None,
     device: str,
     **drawn: Any,
@@ -95,11 +96,8 @@ def command(
         how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size}
         if not files:
             return model.example_strip(_EXAMPLES, **where, **how)
-        shown = files[2 * first : None if end is None else 2 * end]
-        if frame is not None:
-            shown, fixed = model.frame(shown, frame, size=size), size
-        else:
-            fixed = model.sizes.fit(files, size)  # that of the first image, in every part
+        fixed = size_of_all(model, files, frame, size)
+        shown: Any = as_framed(model, files[2 * first : None if end is None else 2 * end], frame, fixed)
         return model.interpolate(shown[::2], shown[1::2], size=fixed, **where, **how)
 
     names = model_names(name)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.cli.draw_options import look_options, output_option, several, size_option
+from interpzoo.cli.draw_options import frame_option, look_options, output_option, several, size_option
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.inputs import as_framed, image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     short_help="Mix several images, such as to their average.",
     epilog="""\b
 Examples:
-  interpzoo mix acai-celeba ./photos -o average.png
+  interpzoo mix acai-celeba64 ./photos --frame face -o average.png
   interpzoo mix 'acai-celeba,ae-celeba' anna.png ben.png --weights 0.7,0.3 -o mixed.png
 """,
 )
@@ -34,6 +35,7 @@ Examples:
     "--mixer", metavar="NAME", help="How codes are mixed, such as bernoulli.", show_default="the model's, or their mean"
 )
 @size_option
+@frame_option
 @look_options
 def command(
     name: str,
@@ -42,6 +44,7 @@ def command(
     weights: Sequence[float] | None,
     mixer: str | None,
     size: tuple[int, int] | None,
+    frame: Frame | None,
     batch_size: int | None,
     device: str,
     **drawn: Any,
@@ -51,6 +54,7 @@ def command(
     files = image_files(images)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
-        return model.mix(files, weights, size=size, mixer=mixer, batch_size=batch_size)[None]
+        shown = as_framed(model, files, frame, size)
+        return model.mix(shown, weights, size=size, mixer=mixer, batch_size=batch_size)[None]
 
     drawing.write_images(by_model_and_path(model_names(name), (), device, draw), 1)

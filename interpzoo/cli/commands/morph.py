@@ -10,6 +10,7 @@ import click
 from interpzoo.cli.draw_options import (
     easing_option,
     film_options,
+    frame_option,
     interpolators_option,
     look_options,
     output_option,
@@ -18,12 +19,13 @@ from interpzoo.cli.draw_options import (
     steps_option,
 )
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import image_files, model_names
+from interpzoo.cli.inputs import as_framed, image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 Examples:
   interpzoo morph acai-celeba anna.png ben.png photo.png --loop closed --hold 0.5 -o faces.mp4
   interpzoo morph acai-mnist ./digits --easing in-out --fps 20 -o digits.gif
+  interpzoo morph acai-celeba64 ./photos --frame face --seconds 8 -o photos.mp4
   ls ./digits/*.png | interpzoo morph acai-mnist - --steps 5 -o frames
 """,
 )
@@ -44,6 +47,7 @@ Examples:
 @spacing_options("linear")
 @interpolators_option
 @size_option
+@frame_option
 @film_options("back-and-forth", "closed", "once")
 @look_options
 @click.pass_context
@@ -54,6 +58,7 @@ def command(
     *,
     interpolators: Sequence[str],
     size: tuple[int, int] | None,
+    frame: Frame | None,
     batch_size: int | None,
     device: str,
     **drawn: Any,
@@ -69,7 +74,7 @@ def command(
     sections = len(files) - 1
 
     def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
-        where = drawing.positions(model, sections)
-        return model.morph(files, size=size, interpolator=interpolator, batch_size=batch_size, **where)[None]
+        where, shown = drawing.positions(model, sections), as_framed(model, files, frame, size)
+        return model.morph(shown, size=size, interpolator=interpolator, batch_size=batch_size, **where)[None]
 
     drawing.write_paths(by_model_and_path(model_names(name), interpolators, device, draw), sections)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.cli.draw_options import film_options, look_options, output_option, several
+from interpzoo.cli.draw_options import film_options, frame_option, look_options, output_option, several
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import model_names
+from interpzoo.cli.inputs import as_framed, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -40,6 +41,7 @@ Examples:
 )
 @several("--strengths", metavar="S,S,...", help="How far to move, in standard deviations.", show_default="-2 to 2")
 @output_option(films=True)
+@frame_option
 @film_options("back-and-forth", "once")
 @look_options
 @click.pass_context
@@ -51,6 +53,7 @@ def command(
     directions: str,
     count: int | None,
     strengths: Sequence[float] | None,
+    frame: Frame | None,
     batch_size: int | None,
     device: str,
     **drawn: Any,
@@ -58,10 +61,13 @@ def command(
     """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row a direction."""
     drawing = Drawing(t=strengths, **drawn)
     drawing.check(ctx)
+    if frame is not None and image is None:
+        raise click.UsageError("--frame is for your own image: give one.", ctx)
     which: Any = directions if directions in ("principal", "axes") else directions.split(",")
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
-        return model.traverse(image, which, count=count, batch_size=batch_size, **far)
+        shown = None if image is None else as_framed(model, [image], frame, None)
+        return model.traverse(shown, which, count=count, batch_size=batch_size, **far)
 
     drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))
