@@ -220,14 +220,21 @@ def _halve(ir: Any, model: Any, *, always: bool) -> None:
 
 
 def _check(name: str, kind: str, network: _Network, run: Run, close: float) -> float:
-    """The largest difference of an exported network from the module; raises an `OutputError` if it is not close."""
+    """The largest difference of an exported network from the module; raises an `InputError` if it is not close."""
     largest = 0.0
     for inputs in (network.inputs[:_CHECKED], network.inputs[:1]):
-        expected, found = network.module(inputs), run(inputs)
+        expected = network.module(inputs)
+        try:
+            found = run(inputs)
+        except Exception as error:  # ONNX Runtime and torch have many classes for what they cannot run
+            raise InputError(
+                f"{name!r} cannot be exported: the exported {kind} does not run for {len(inputs)} inputs at once "
+                f"({explained(error)}): take sizes in `forward` from x.shape, as len(x) is fixed"
+            ) from error
         worst = (found - expected).abs().max().item() if found.shape == expected.shape else float("inf")
         largest = max(largest, worst)
         if not worst <= close * max(1.0, expected.abs().max().item()):
-            raise OutputError(
+            raise InputError(
                 f"{name!r} cannot be exported: the exported {kind} gives other values (by up to {worst:.2g})"
             )
     return largest

@@ -326,8 +326,9 @@ class InterpolationModel(Saved):
                 that lose nothing are stored so.
 
         Raises:
-            InputError: a network cannot be exported, such as a decoder that draws one pixel after another.
-            OutputError: the folder holds something else or cannot be written, or the exported networks differ.
+            InputError: a network cannot be exported, such as a decoder that draws one pixel after another, or gives
+                other values when it is.
+            OutputError: the folder holds something else or cannot be written.
             MissingDependencyError: packages for ONNX are not installed.
         """
         return export(self, target, format, half=half)

@@ -1,6 +1,7 @@
 """What the page knows of its models: those of the same data stand together and walk between the same pictures."""
 
 import base64
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from interpzoo.directions import principal_directions
 from interpzoo.errors import InputError, UnknownNameError
 from interpzoo.exporting import line_of
 from interpzoo.geometry import lerp, slerp
+from interpzoo.fitness import Fitness
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.text import high_and_wide
@@ -22,7 +24,8 @@ from interpzoo.text import high_and_wide
 _FEWEST: Final = 3  # codes that span a plane
 _LOW, _HIGH, _STRIP = -0.5, 1.5, 9  # the page's positions, and its frames at first: web/src/state.ts
 _PLACES: Final = (201, 41, 17)  # frames over all positions, in steps of the page's slider or in larger ones
-_LINES: Final = {"linear": lerp, "slerp": slerp}  # of the page
+_LINES: Final = {"linear": lerp, "slerp": slerp}  # the page's paths: web/src/paths.ts
+_SAME: Final = 1e-3  # largest distance from a cross-fade, as a share of that between the ends
 _MOST_VALUES: Final = 2**20  # of written frames, which take a tenth to a third of this in bytes
 
 
@@ -92,11 +95,18 @@ class Groups:
                 f"{model.name}/codes": content.cpu().numpy().astype("<f4").tobytes(),
             }
         )
-        second = script({f"{model.name}/encoder": encoder})
+        fitness = {} if model.fitness is None else {f"{model.name}/fitness": _numbers(model.fitness)}
+        second = script({f"{model.name}/encoder": encoder, **fitness})
         self.files |= {f"models/{model.name}.js": first, f"models/{model.name}.encoder.js": second}
         if places:
             written = {f"{model.name}/frames": _frames(model, codes, group.line, places)}
             self.files[f"models/{model.name}.frames.js"] = script(written)
+        path, fades = _path(config), _fades(model, codes)
+        if path not in _LINES:
+            shown = "a plain cross-fade" if fades else "a straight line or a great circle"
+            warnings.warn(
+                f"the page shows {shown} for {model.name!r}: the model's own path, {path}, needs Python", stacklevel=3
+            )
         group.cards.append(
             {
                 "name": model.name,
@@ -104,7 +114,9 @@ class Groups:
                 "summary": config.summary,
                 "license": config.license,
                 "limitations": config.limitations,
-                "path": _path(config),
+                "path": path,
+                "fades": fades,
+                "fitness": model.fitness is not None,
                 "code": [*model.latent_shape],
                 "directions": directions,
                 "bytes": [len(first), len(second)],
@@ -144,6 +156,18 @@ def _frames(model: InterpolationModel, codes: Tensor, line: str, places: int) ->
     frames = model.decode(_LINES[line](codes[:1], codes[1:2], t)[0])
     values = frames.clamp(0, 1).mul(255).round().to(torch.uint8).flatten(1)
     return torch.cat([values[:1], values[1:] - values[:-1]]).cpu().numpy().tobytes()
+
+
+def _fades(model: InterpolationModel, codes: Tensor) -> bool:
+    """Whether a straight line between the first two codes is a cross-fade of their images."""
+    a, middle, b = model.decode(torch.stack([codes[0], (codes[0] + codes[1]) / 2, codes[1]])).cpu()
+    return bool((middle - (a + b) / 2).abs().max() <= _SAME * (a - b).abs().max())
+
+
+def _numbers(fitness: Fitness) -> bytes:
+    """As ``web/src/fitness.ts`` reads them."""
+    values = torch.cat([fitness.means.flatten(), fitness.whitening.flatten(), fitness.limit.reshape(1)])
+    return values.cpu().numpy().astype("<f4").tobytes()
 
 
 def _path(config: ModelConfig) -> str:

@@ -132,7 +132,7 @@ def moved(maps: Tensor, field: Tensor) -> Tensor:
         return near + right * (far - near)
 
     above, below = row(first), row(first + width)
-    return (above + down * (below - above)).view(len(maps), -1, height, width)
+    return (above + down * (below - above)).view(maps.shape[0], -1, height, width)
 
 
 def flow(velocity: Tensor, size: tuple[int, int]) -> Tensor:
@@ -162,7 +162,7 @@ class TemplateEncoder(Encoder[TemplateEncoderConfig]):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        z = x.new_zeros(len(x), *self.latent_shape, dtype=torch.promote_types(x.dtype, torch.float32))
+        z = x.new_zeros(x.shape[0], *self.latent_shape, dtype=torch.promote_types(x.dtype, torch.float32))
         mean, looks = self.template.mean[None].to(z), self.template.looks().to(z)
         full = self.template.size
         for steps, size in zip(_STEPS, ((max(2, full[0] // 2), max(2, full[1] // 2)), full), strict=True):
@@ -205,7 +205,7 @@ class _Level:
         # To first order, a little more of a velocity moves the moved image by it.
         by_shape = -(dx[:, None] * self.along[:, :1] + dy[:, None] * self.along[:, 1:])
         k, c = self.looks.shape[:2]
-        by_look = warp(self.looks.flatten(0, 1).expand(len(z), -1, -1, -1), field).unflatten(1, (k, c))
+        by_look = warp(self.looks.flatten(0, 1).expand(z.shape[0], -1, -1, -1), field).unflatten(1, (k, c))
         slopes = torch.cat([by_shape, by_look], 1).flatten(2)
         return _solved(slopes, rest, z)
 

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 import interpzoo
-from interpzoo.config import Framing
+from interpzoo.config import Component, Framing
 from interpzoo.demo import write_demo
 from interpzoo.demo.serve import address, server
 from interpzoo.directions import Direction
+from interpzoo.fitness import FEWEST, measured
 from interpzoo.model import InterpolationModel
 from tests.models.conftest import register_mine as register_mine
 from tests.tiny import random_images, tiny_model
@@ -34,9 +35,12 @@ def digits() -> InterpolationModel:
 
 @pytest.fixture(scope="session")
 def colors() -> InterpolationModel:
-    """A model of 16x16 pixels whose faces have their eyes at a fixed place, with a direction."""
+    """A model of 16x16 pixels whose faces have their eyes at a fixed place, with a direction and a path of its own."""
     model = tiny_model("vae", channels=3)
-    model.config = model.config.model_copy(update={"framing": Framing(eyes=((0.25, 0.5), (0.75, 0.5)))})
+    own = {"framing": Framing(eyes=((0.25, 0.5), (0.75, 0.5))), "interpolator": Component(name="metamorphosis")}
+    model.config = model.config.model_copy(update=own)
+    images, others = random_images(2 * FEWEST, model.config.image).mul(0.3).split(FEWEST)
+    model.fitness = measured(images, model.reconstruct(images), others, model.reconstruct(others))
     model.examples = model.encode(random_images(4, model.config.image)).detach()
     model.directions["smile"] = Direction("smile", torch.linspace(-1, 1, 32).reshape(model.latent_shape))
     return model
@@ -46,7 +50,8 @@ def colors() -> InterpolationModel:
 def folder(digits: InterpolationModel, colors: InterpolationModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     pytest.importorskip("onnxscript")
-    return write_demo([digits, "ae-mnist", colors], tmp_path_factory.mktemp("demo") / "page")
+    with pytest.warns(UserWarning, match="a straight line or a great circle for .*: the model's own path"):
+        return write_demo([digits, "ae-mnist", colors], tmp_path_factory.mktemp("demo") / "page")
 
 
 @pytest.fixture(scope="session")

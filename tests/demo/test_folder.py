@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import interpzoo
 import interpzoo.demo.folder
 import interpzoo.demo.groups
 import interpzoo.demo.serve
@@ -119,6 +120,29 @@ def test_a_plugins_path_is_not_taken_for_ours_of_the_same_name(
     (group,) = json.loads(parts(folder / "index.js")["index"])["groups"]
     assert group["line"] == "linear"
     assert group["models"][0]["path"] == ("bent" if name == "bent" else f"mine:{name}")
+def test_a_path_that_needs_python_is_warned_of(tmp_path: Path) -> None:
+    bent = named("bent")
+    bent.config = bent.config.model_copy(update={"interpolator": Component(name="mixup")})
+    with pytest.warns(UserWarning, match="the page shows") as raised:
+        folder = write_demo(["metamorphosis", bent, named("plain")], tmp_path / "page")
+    assert [str(warning.message) for warning in raised] == [
+        "the page shows a plain cross-fade for 'metamorphosis': the model's own path, metamorphosis, needs Python",
+        "the page shows a straight line or a great circle for 'bent': the model's own path, mixup, needs Python",
+    ]
+    groups = json.loads(parts(folder / "index.js")["index"])["groups"]
+    assert [card["fades"] for group in groups for card in group["models"]] == [True, False, False]
+
+
+def test_figures_of_the_models_own_images_come_with_its_encoder(tmp_path: Path) -> None:
+    model = interpzoo.load("acai-mnist")
+    assert model.fitness is not None
+    folder = write_demo([model, named("plain")], tmp_path / "page")
+    values = np.frombuffer(parts(folder / "models/acai-mnist.encoder.js")["acai-mnist/fitness"], "<f4")
+    count = model.fitness.whitening.shape[0]
+    assert np.array_equal(values[32 * count : -1].reshape(count, count), model.fitness.whitening.numpy())
+    assert values[-1] == float(model.fitness.limit)
+    groups = json.loads(parts(folder / "index.js")["index"])["groups"]
+    assert [card["fitness"] for group in groups for card in group["models"]] == [True, False]
 
 
 def test_a_page_is_replaced_by_another(tmp_path: Path) -> None:

@@ -164,9 +164,41 @@ def test_dark_strokes_on_paper_become_digits(
     assert "strokes" in page["#note"].inner_text()
 
 
-def test_a_picture_unlike_the_data_is_warned_of(page: Page) -> None:
-    drop(page, png((np.random.default_rng(0).random((32, 32)) * 255).astype(np.uint8)))
-    page["#note"].get_by_text("unlike those that the model was trained on").wait_for()
+@pytest.mark.parametrize("smooth", [False, True])
+def test_a_picture_unlike_the_data_is_warned_of_as_in_python(
+    page: Page, digits: InterpolationModel, colors: InterpolationModel, smooth: bool
+) -> None:
+    for model, group in ((digits, None), (colors, "pictures, 16x16")):
+        channels, height, width = model.config.image.shape
+        pixels = (np.random.default_rng(0).random((height, width, 3)) * 255).astype(np.uint8)
+        if smooth:
+            pixels = np.linspace(0, 255, 3 * height * width).astype(np.uint8).reshape(height, width, 3)
+        pixels = pixels if channels == 3 else pixels[..., 0]
+        if group is not None:
+            page["#group"].select_option(group)
+        drop(page.settled(), png(pixels))
+        note = page["#note"].get_by_text(f"unlike the images that {model.name} was trained on")
+        note.wait_for()
+        image = torch.from_numpy(np.atleast_3d(pixels)).movedim(-1, 0) / 255
+        assert f"distance from them is {float(model.unlike(image)):.1f}, that of 99 %" in note.inner_text()
+
+
+def test_a_picture_like_the_data_is_not_warned_of(page: Page, digits: InterpolationModel) -> None:
+    assert float(digits.unlike(picture(page, 3, digits))) < 1
+    drop(page, png((picture(page, 3, digits)[0] * 255).round().to(torch.uint8).numpy()))
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    page.settled().tab.wait_for_timeout(500)
+    assert page["#note"].inner_text() == ""
+
+
+def test_a_path_that_needs_python_is_named_above_the_frames(page: Page) -> None:
+    assert page["[data-model=acai-mnist] .note"].count() == 0
+    page["#group"].select_option("pictures, 16x16")
+    note = page.settled()[".row:visible .note"]
+    assert note.inner_text() == (
+        "A straight line or a great circle here: the model's own path, metamorphosis, needs Python."
+    )
+    assert note.bounding_box()["y"] < page[".row:visible .frame"].bounding_box()["y"]
 
 
 @pytest.mark.parametrize(

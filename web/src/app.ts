@@ -2,7 +2,6 @@
 
 import { byId, clearProblem, complain, make, say } from "./dom";
 import { Ends } from "./ends";
-import { difference } from "./measures";
 import { Model, type Card, type Group, type Index, type Picture } from "./model";
 import { toImageData } from "./pictures";
 import { Plane } from "./plane";
@@ -10,8 +9,6 @@ import { Row } from "./row";
 import { FRAMES_A_SECOND, download, filmFrame, films, png, sheet } from "./save";
 import { example, initial, toLink, type State } from "./state";
 
-const UNLIKE = 2.5; // times the worst example's error, from which a picture is not what a model was trained on
-const LEAST_ERROR = 0.12; // root mean squared, below which no picture is unlike
 const LINK_DELAY = 400; // milliseconds
 
 export class App {
@@ -131,19 +128,17 @@ export class App {
     if (picture.example === null) void this.checkFit(picture, note);
   }
 
-  /** Warns of a picture that the first model shown cannot draw again. */
+  /** Warns of a picture that is not of the kind that the first model shown was trained on, as the commands do. */
   private async checkFit(picture: Picture, note: string): Promise<void> {
-    const model = this.shown()[0]?.model;
+    const model = this.shown().find((row) => row.model.card.fitness)?.model;
     if (model === undefined) return;
     try {
-      const error = async (one: Picture): Promise<number> => {
-        const values = Float32Array.from(one.pixels, (byte) => byte / 255);
-        return difference((await model.decode([await model.encode(one)]))[0], values);
-      };
-      const examples = await Promise.all(this.state.group.pictures.map((_, n) => error(example(this.state.group, n))));
-      if ((await error(picture)) > Math.max(LEAST_ERROR, UNLIKE * Math.max(...examples))) {
-        byId("note").textContent = `${note} ${model.name} cannot draw this picture again: it is unlike those that the model was trained on.`.trim();
-      }
+      const distance = await model.unlike(picture);
+      if (distance <= 1 || !this.state.ends.includes(picture)) return;
+      const warning =
+        `The picture is unlike the images that ${model.name} was trained on, and may come out as something else: ` +
+        `the distance from them is ${distance.toFixed(1)}, that of 99 % of held-out images is below 1.`;
+      byId("note").textContent = `${note} ${warning}`.trim();
     } catch {
       // What cannot be computed is reported where it is shown.
     }

@@ -1,5 +1,6 @@
 /** The models of the folder, and the data sets that they belong to. */
 
+import { distance } from "./fitness";
 import { numbers, packed, retried } from "./parts";
 import type { Line } from "./paths";
 import { Network } from "./runtime";
@@ -27,6 +28,10 @@ export interface Card {
   limitations: string;
   /** The model's own path: linear, slerp or the name of one that needs torch. */
   path: string;
+  /** Whether a straight line is a cross-fade: its codes are the pixels themselves. */
+  fades: boolean;
+  /** Whether the folder has figures of the model's own images. */
+  fitness: boolean;
   code: number[];
   directions: string[];
   /** Bytes that are loaded for the decoder and for the encoder. */
@@ -66,6 +71,7 @@ export class Model {
   private readonly file: string;
   private decoder: Promise<Network> | undefined;
   private encoder: Promise<Network> | undefined;
+  private fitness: Promise<Float32Array> | undefined;
   private readonly codes = new WeakMap<Picture, Promise<Float32Array>>();
 
   constructor(readonly card: Card, private readonly group: Group) {
@@ -101,14 +107,24 @@ export class Model {
     return codes.map((_, i) => images.subarray(i * size, (i + 1) * size));
   }
 
+  /** The distance of a picture from the model's own images, of which 99 % are below 1. */
+  async unlike(picture: Picture): Promise<number> {
+    this.fitness ??= retried(numbers(this.encoderFile, `${this.name}/fitness`), () => (this.fitness = undefined));
+    const [drawn] = await this.decode([await this.encode(picture)]);
+    return distance(await this.fitness, valuesOf(picture), drawn, this.group.image);
+  }
+
+  private get encoderFile(): string {
+    return this.file.replace(/\.js$/, ".encoder.js");
+  }
+
   private async computed(picture: Picture): Promise<Float32Array> {
     this.encoder ??= retried(
-      packed(this.file.replace(/\.js$/, ".encoder.js"), `${this.name}/encoder`).then(Network.load),
+      packed(this.encoderFile, `${this.name}/encoder`).then(Network.load),
       () => (this.encoder = undefined),
     );
     const { channels, height, width } = this.group.image;
-    const values = Float32Array.from(picture.pixels, (byte) => byte / 255);
-    return (await this.encoder).run(values, [channels, height, width], this.size);
+    return (await this.encoder).run(valuesOf(picture), [channels, height, width], this.size);
   }
 
   private async loadDecoder(): Promise<Network> {
@@ -124,4 +140,8 @@ export class Model {
     if (y !== undefined) this.map = { mean, axes: [x, y] };
     return Network.load(network);
   }
+}
+
+function valuesOf(picture: Picture): Float32Array {
+  return Float32Array.from(picture.pixels, (byte) => byte / 255);
 }

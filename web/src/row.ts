@@ -42,11 +42,11 @@ export class Row {
       "article",
       { class: "row" },
       make("h3", {}, card.name, make("small", {}, ` ${card.title}`, ...links)),
+      foreign ? make("p", { class: "note", textContent: otherwise(card) }) : "",
       this.frame,
       make("div", { class: "along" }, this.strip, this.measured),
       this.doing,
       about(card),
-      foreign ? make("p", { class: "hint" }, `Its own path, ${card.path}, needs Python: here it walks as the others do.`) : "",
     );
     this.element.dataset.model = card.name;
   }
@@ -167,6 +167,11 @@ export class Row {
     this.strip.setAttribute("aria-label", `${this.model.name}: ${frames.length} frames from the first picture to the second`);
     this.measured.replaceChildren(...charts(measure(frames, this.group.image)));
   }
+}
+
+/** What is shown in place of a path that needs torch. */
+function otherwise({ path, fades }: Card): string {
+  return `${fades ? "A plain cross-fade here" : "A straight line or a great circle here"}: the model's own path, ${path}, needs Python.`;
 }
 
 function about({ summary, limitations, license }: Card): HTMLElement {
