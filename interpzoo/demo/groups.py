@@ -15,8 +15,8 @@ from interpzoo.demo.parts import script
 from interpzoo.directions import principal_directions
 from interpzoo.errors import InputError, UnknownNameError
 from interpzoo.exporting import line_of
-from interpzoo.geometry import lerp, slerp
 from interpzoo.fitness import Fitness
+from interpzoo.geometry import lerp, slerp
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.text import high_and_wide

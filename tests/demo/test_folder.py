@@ -120,6 +120,8 @@ def test_a_plugins_path_is_not_taken_for_ours_of_the_same_name(
     (group,) = json.loads(parts(folder / "index.js")["index"])["groups"]
     assert group["line"] == "linear"
     assert group["models"][0]["path"] == ("bent" if name == "bent" else f"mine:{name}")
+
+
 def test_a_path_that_needs_python_is_warned_of(tmp_path: Path) -> None:
     bent = named("bent")
     bent.config = bent.config.model_copy(update={"interpolator": Component(name="mixup")})
