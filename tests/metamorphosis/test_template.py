@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 import datasets
 import pytest
 import torch
-from interpzoo_metamorphosis import fitting, morphing
+from interpzoo_metamorphosis import fitting, morphing, portraits
 from interpzoo_metamorphosis.fitting import FitConfig, fitted
 from interpzoo_metamorphosis.portraits import Portraits, PortraitsConfig
 from interpzoo_metamorphosis.template import Template, TemplateDecoder
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 import interpzoo
@@ -219,6 +220,49 @@ def test_networks_that_do_not_fit_are_refused(parts: dict[str, Any], message: st
         fit()
 
 
+def write_portraits(root: Path, columns: dict[str, list[Any]]) -> None:
+    kinds = {
+        "expression": datasets.Value("string"),
+        "age": datasets.Value("float64"),
+        "person": datasets.Value("string"),
+    }
+    table = datasets.Dataset.from_dict(columns, features=datasets.Features({"image": datasets.Image(), **kinds}))
+    for split in ("train", "validation"):
+        (root / "portraits256").mkdir(exist_ok=True)
+        table.to_parquet(root / "portraits256" / f"{split}-00000-of-00001.parquet")
+
+
+def test_a_smiling_face_is_brought_to_where_the_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its eyes lie where those of the neutral one do, and below its end goes on the neutral one."""
+    files, side = [], 64
+    for shade, left, right in (("gray", (21.5, 29.5), (42.5, 29.5)), ("white", (18, 40), (39, 40))):
+        picture = Image.new("RGB", (8 * side, 8 * side), shade)
+        for x, y in (left, right):
+            ImageDraw.Draw(picture).ellipse((8 * x - 24, 8 * y - 24, 8 * x + 24, 8 * y + 24), fill="black")
+        file = io.BytesIO()
+        picture.resize((side, side), Image.Resampling.BOX).save(file, "PNG")
+        files.append(file.getvalue())
+    key = hashlib.sha256(files[1]).hexdigest()[:16]
+    monkeypatch.setattr(portraits, "_smiles", lambda: {key: [value / side for value in (18, 40, 39, 40)]})
+    columns = {
+        "image": [{"bytes": file, "path": None} for file in files],
+        "expression": ["neutral", "smiling"],
+        "age": [20.0, 20.0],
+        "person": ["a", "a"],
+    }
+    write_portraits(tmp_path, columns)
+    image = recipe().image.model_copy(update={"channels": 3, "height": side, "width": side})
+    data = Portraits(PortraitsConfig(), image, tmp_path)
+    batches = [data.train(torch.tensor([1, 0]), torch.Generator()), data.test(), data.examples(2, torch.Generator())]
+    for batch in batches:
+        assert {*batch} == data.fields == {"image", "label"}
+        smiling, neutral = (batch["image"][batch["label"][:, 0] == smiles][0, 0] for smiles in (1, 0))
+        eyes, expected = ((face[:40] < 0.25).nonzero().float().mean(0) for face in (smiling, neutral))
+        assert torch.allclose(eyes, expected, atol=0.2)
+        assert torch.allclose(smiling[40:50, 6:55], torch.ones(()))
+        assert torch.equal(smiling[-9:], neutral[-9:])  # 64 - 40 rows are below the eyes, where 34 are needed
+
+
 def test_portraits_say_who_smiles_and_who_is_older(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("RGB", (4, 4)).save(file, "PNG")
@@ -226,12 +270,9 @@ def test_portraits_say_who_smiles_and_who_is_older(tmp_path: Path) -> None:
         "image": [{"bytes": file.getvalue(), "path": None}] * 3,
         "expression": ["smiling", "neutral", "neutral"],
         "age": [24.0, 30.0, None],
+        "person": ["a", "a", "b"],
     }
-    features = {"image": datasets.Image(), "expression": datasets.Value("string"), "age": datasets.Value("float64")}
-    table = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
-    for split in ("train", "validation"):
-        (tmp_path / "portraits256").mkdir(exist_ok=True)
-        table.to_parquet(tmp_path / "portraits256" / f"{split}-00000-of-00001.parquet")
+    write_portraits(tmp_path, columns)
     data = Portraits(PortraitsConfig(), recipe().image.model_copy(update={"channels": 3}), tmp_path)
     assert data.label_names == ("Smiling", "Older")
     assert data.test()["label"].tolist() == [[1, 0], [0, 1], [0, 0]]
