@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from interpzoo.autoencoder import evaluating
 from interpzoo.config import Component, ModelConfig
-from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
+from interpzoo.errors import ConfigError, InputError, MissingDependencyError, OutputError, how_to_install
 from interpzoo.files import atomic_write, expanded, is_leftover
-from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, session
+from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, described, session
 from interpzoo.onnx.paths import LINES
 from interpzoo.plugins import registry
 from interpzoo.pretrained.stored import write_tensors
@@ -251,7 +251,12 @@ def _claimed(folder: Path) -> Path:
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     others = [name for name in names if name not in _OWN]
-    if others and DESCRIPTION not in names:
+    if DESCRIPTION in names:
+        try:
+            described(folder)
+        except ConfigError as error:  # other tools have files of this name
+            raise OutputError(f"cannot replace what is in {folder}: {error}") from None
+    elif others:
         raise OutputError(f"{folder} already holds {others[0]!r}: choose an empty or a new folder")
     return folder
 

@@ -1,13 +1,16 @@
 """Controlled runs: ``python -m tools.study benchmarks/studies/NAME.toml`` trains the runs of a study and scores them.
 
 A study is a table of recipes and changes to them, all else equal. Its results are next to it as ``NAME.json``, and as a
-table in ``NAME.md``. A run with the same recipe and changes as before is not trained again. A training that was killed
-continues from its checkpoint in ``runs/studies/NAME``. A model of the same recipe that is already there, trained here
-or elsewhere, is only scored.
+table in ``NAME.md``. A run is not trained and scored again while its recipe, with all that it takes from files and
+defaults, the protocol and the metrics are as before. A training that was killed continues from its checkpoint in
+``runs/studies/NAME``. A model of the same recipe that is already there, trained here or elsewhere, is only scored.
+
+Results that were written before recipes and protocols were noted are kept while the names in them are the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -71,6 +74,10 @@ class Scored(Schema):
 
     recipe: str
     changes: list[str]
+    digest: str = ""
+    """SHA-256 of all that the recipe says about the training; empty in results written before it was noted."""
+    protocol: EvaluationProtocol | None = None
+    """What the run was scored on; ``None`` in results written before it was noted."""
     samples: int
     versions: dict[str, str]
     scores: dict[str, Score] = Field(validation_alias="figures", serialization_alias="figures")
@@ -91,17 +98,32 @@ def conduct(path: Path, *, data_root: Path | None = None) -> None:
     study = validate(Study, parse_toml(path.read_text("utf-8"), str(path)), str(path))
     file = path.with_suffix(".json")
     known = validate(Results, json.loads(file.read_text("utf-8")), str(file)).runs if file.is_file() else {}
+    names = {named.name for named in metrics_named(study.metrics)}
     done: dict[str, Scored] = {}
     for run in study.runs:
         changes = [*study.changes, *run.changes]
         former = known.get(run.name)
-        if former is not None and (former.recipe, former.changes) == (run.recipe, changes):
+        if former is not None and _is_current(former, study, run.recipe, changes, names):
+            if former.protocol is None:
+                click.echo(
+                    f"{run.name}: kept, though its protocol is not known. To score it again, remove it from {file}"
+                )
             done[run.name] = former
             continue
         done[run.name] = _run(study, run, changes, RUNS / path.stem / _slug(run.name), data_root)
         _write(file, Results(runs={**known, **done}).model_dump_json(indent=1, by_alias=True) + "\n")
     _write(file, Results(runs=done).model_dump_json(indent=1, by_alias=True) + "\n")
     _write(path.with_suffix(".md"), page(study, done))
+
+
+def _is_current(former: Scored, study: Study, recipe: str, changes: list[str], metrics: set[str]) -> bool:
+    """Whether scoring a run again could give nothing else; what was not noted counts as the same."""
+    return (
+        (former.recipe, former.changes) == (recipe, changes)
+        and former.scores.keys() == metrics
+        and former.protocol in (None, study.protocol)
+        and former.digest in ("", _digest(load_recipe(recipe, changes)))
+    )
 
 
 def page(study: Study, done: dict[str, Scored]) -> str:
@@ -138,6 +160,8 @@ def _run(study: Study, run: Run, changes: list[str], folder: Path, data_root: Pa
     return Scored(
         recipe=run.recipe,
         changes=changes,
+        digest=_digest(recipe),
+        protocol=study.protocol,
         samples=recipe.training.samples,
         versions=record.versions,
         scores=record.scores,
@@ -156,6 +180,11 @@ def _trained(folder: Path, recipe: Recipe) -> InterpolationModel | None:
     asked = (recipe.regularizer, recipe.data, recipe.training, recipe.start_from and recorded_name(recipe.start_from))
     same = _parts(config) == _parts(recipe) and made == asked
     return model if same else None
+
+
+def _digest(recipe: Recipe) -> str:
+    said = recipe.model_dump(mode="json", include={"regularizer", "data", "training", "start_from", "base"})
+    return hashlib.sha256(json.dumps({**said, "networks": _parts(recipe)}, sort_keys=True).encode()).hexdigest()
 
 
 def _parts(config: MethodConfig) -> dict[str, Any]:

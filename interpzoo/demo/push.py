@@ -1,5 +1,7 @@
 """Uploading the page to a static Space of the Hub, in one commit."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,9 @@ from interpzoo.pretrained.locate import is_hub_id
 from interpzoo.pretrained.transfer import receive_text
 from interpzoo.text import one_line
 
-_OWN: Final = "Made by `interpzoo demo`."  # what a README of ours has and the Hub's own has not
+_MARK: Final = "\n<!-- interpzoo replaces this README at the next push, unless it was edited: "
+_HUBS: Final = re.compile(r"---\n(.*?)\n---\s+Check out the configuration reference at https?://\S+\s*", re.DOTALL)
+_FORM: Final = {"title", "emoji", "colorFrom", "colorTo", "sdk", "pinned", "license", "short_description"}
 _CC: Final = {name.lower(): value for name, value in HEADERS.items() if name.startswith("Cross-Origin")}
 
 
@@ -42,7 +46,8 @@ def push_demo(
 ) -> PushedDemo:
     """Upload a page to a static Space in one commit; files of an older page are removed.
 
-    The Space's README names the models, their licenses and `models`. One that was edited on the Hub is kept.
+    The Space's README names the models, their licenses and `models`. One that was edited on the Hub is kept; only one
+    that an earlier push made, or the Hub with the Space, is replaced.
 
     Args:
         folder: a folder that `write_demo` wrote.
@@ -69,7 +74,7 @@ def push_demo(
     )
     head = ask(lambda: api.space_info(space), space)
     before = {file.rfilename for file in head.siblings or ()}
-    if CARD not in before or not _is_ours(space, str(head.sha), access):
+    if CARD not in before or _is_made(_readme(space, str(head.sha), access)):
         contents[CARD] = card.encode()
     gone = {name for name in before if name.startswith("models/") and name.endswith(".js")} - {*contents}
     commit = ask(
@@ -88,10 +93,28 @@ def push_demo(
     return PushedDemo(space, commit.oid, f"{api.endpoint}/spaces/{space}")
 
 
-def _is_ours(space: str, commit: str, access: Access) -> bool:
+def _readme(space: str, commit: str, access: Access) -> str:
     url = f"{constants.ENDPOINT}/spaces/{space}/resolve/{commit}/{CARD}"
     content = ask(lambda: receive_text(url, access.headers(), MOST_BYTES[CARD]), space)
-    return _OWN in content.decode("utf-8", errors="replace")
+    return content.decode("utf-8", errors="replace")
+
+
+def _is_made(readme: str) -> bool:
+    """Whether a README is as `_card` gave it, or as the Hub makes it with a Space: nobody has edited it."""
+    text, mark, _ = readme.rpartition(_MARK)
+    if mark:
+        return readme == _marked(text)
+    found = _HUBS.fullmatch(readme)
+    try:
+        metadata = None if found is None else yaml.safe_load(found[1])
+    except yaml.YAMLError:
+        return False
+    return isinstance(metadata, dict) and metadata.keys() <= _FORM
+
+
+def _marked(text: str) -> str:
+    """A README with its own SHA-256 at the end, by which a later push knows whether it was edited."""
+    return f"{text}{_MARK}{hashlib.sha256(text.encode()).hexdigest()} -->\n"
 
 
 def _card(index: dict[str, Any], space: str, models: Sequence[str]) -> str:
@@ -113,5 +136,5 @@ def _card(index: dict[str, Any], space: str, models: Sequence[str]) -> str:
         metadata["models"] = [*models]
     head = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True)
     lines = [one_line(f"- {card['name']}: {card['summary']} License: {card['license']}.") for card in cards]
-    text = f"Walk between pictures in your browser. {_OWN}"
-    return f"---\n{head}---\n\n# {metadata['title']}\n\n{text}\n\n" + "\n".join(lines) + "\n"
+    text = "Walk between pictures in your browser. Made by `interpzoo demo`."
+    return _marked(f"---\n{head}---\n\n# {metadata['title']}\n\n{text}\n\n" + "\n".join(lines) + "\n")

@@ -21,6 +21,16 @@ _MOST_BYTES: Final = 1 << 20  # of the description
 
 
 def read_description(folder: Path) -> dict[str, Any]:
+    """As `described`; raises a `ConfigError` also if the networks are not for ONNX Runtime."""
+    value = described(folder)
+    if value.get("networks") != "onnx":
+        raise ConfigError(
+            f"{folder} does not hold ONNX networks but {quoted(value.get('networks'))}: export with 'onnx'"
+        )
+    return value
+
+
+def described(folder: Path) -> dict[str, Any]:
     """The content of ``model.json``; raises a `ConfigError` if it is not one that this version reads."""
     description = folder / DESCRIPTION
     try:
@@ -42,10 +52,6 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise ConfigError(f"{description} does not describe an exported model: {found}")
     if version > FORMAT:
         raise ConfigError(f"{description} has format {version}, this interpzoo reads up to {FORMAT}: upgrade it")
-    if value.get("networks") != "onnx":
-        raise ConfigError(
-            f"{folder} does not hold ONNX networks but {quoted(value.get('networks'))}: export with 'onnx'"
-        )
     return value
 
 

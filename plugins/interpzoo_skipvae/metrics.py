@@ -74,7 +74,7 @@ def scored(evaluation: Evaluation) -> InformationScores | NotApplicable:
     """The scores of the model, if it was trained on binary images."""
     trained = evaluation.model.config.trained
     method = "none" if trained is None else trained.regularizer.name
-    if method.rpartition(":")[2] != _METHOD:
+    if method not in (_METHOD, f"skipvae:{_METHOD}"):  # not one of another plugin
         return NotApplicable(f"it is for models of binary images, trained with regularizer {_METHOD!r}, not {method!r}")
     return evaluation.shared("information", lambda: _scored(evaluation))
 

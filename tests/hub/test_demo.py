@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,11 @@ result = [code, said.getvalue()]
 """
 
 
-def a_page(folder: Path, *names: str) -> Path:
+def a_page(folder: Path, *names: str, license: str = "mit") -> Path:
     (folder / "models").mkdir(parents=True)
     for name in SITE:
         (folder / name).write_text(f"the {name}")
-    cards = [{"name": name, "summary": f"Of {name}.", "license": "mit"} for name in names]
+    cards = [{"name": name, "summary": f"Of {name}.", "license": license} for name in names]
     (folder / "index.js").write_text(script({"index": json.dumps({"groups": [{"models": cards}]}).encode()}))
     for name in names:
         (folder / "models" / f"{name}.js").write_text(f"of {name}")
@@ -74,21 +76,58 @@ def test_a_page_becomes_a_static_space_in_one_commit(hub: Hub, process: Warm, tm
     assert "- two: Of two. License: mit." in card.text
 
 
-def test_an_older_page_is_replaced_and_an_edited_readme_kept(hub: Hub, process: Warm, tmp_path: Path) -> None:
-    push(process, a_page(tmp_path / "first", "one", "two"))
-    mine = in_space(hub)["README.md"] + b"More words.\n"
-    hub.commit("spaces/user/walks", {"README.md": mine, "picture.png": b"mine"})
-    push(process, a_page(tmp_path / "second", "two", "three"))
+def test_an_older_page_and_its_readme_are_replaced(hub: Hub, process: Warm, tmp_path: Path) -> None:
+    push(process, a_page(tmp_path / "first", "one", "two"), models=["user/one"])
+    hub.commit("spaces/user/walks", {"picture.png": b"mine"})
+    push(process, a_page(tmp_path / "second", "two", "three", license="cc-by-4.0"), models=["user/three"])
     assert commits(hub) == 2
     found = in_space(hub)
     assert {name for name in found if name.startswith("models/")} == {"models/two.js", "models/three.js"}
-    assert (found["README.md"], found["picture.png"]) == (mine, b"mine")
+    assert found["picture.png"] == b"mine"
+    card = ModelCard(found["README.md"].decode())
+    metadata = card.data.to_dict()
+    assert (metadata["license"], metadata["models"]) == ("cc-by-4.0", ["user/three"])
+    assert re.findall(r"^- (\w+):", card.text, re.MULTILINE) == ["two", "three"]
+
+
+HUBS = """---
+title: Walks
+emoji: 🌖
+colorFrom: red
+colorTo: purple
+sdk: static
+pinned: false
+license: mit
+---
+
+Check out the configuration reference at https://huggingface.co/docs/hub/spaces-config-reference
+"""
 
 
 def test_the_hubs_own_readme_is_replaced(hub: Hub, process: Warm, tmp_path: Path) -> None:
-    hub.add_repo("spaces/user/walks", {"README.md": b"---\nsdk: static\n---\nCheck out the configuration reference"})
+    hub.add_repo("spaces/user/walks", {"README.md": HUBS.encode()})
     push(process, a_page(tmp_path / "page", "one"))
     assert b"interpzoo demo" in in_space(hub)["README.md"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda made: made + "More words.\n",
+        lambda made: made.replace("license: mit", "license: other"),
+        lambda made: made.replace(" Made by `interpzoo demo`.", ""),
+        lambda made: "---\nsdk: static\n---\n\n# Walks\n\nMine.\n",
+        lambda made: HUBS + "\n# Walks\n\nMine.\n",
+        lambda made: HUBS.replace("license: mit", "header: mini"),
+        lambda made: HUBS.replace("license: mit", "license: ["),
+    ],
+)
+def test_an_edited_readme_is_kept(hub: Hub, process: Warm, tmp_path: Path, edit: Callable[[str], str]) -> None:
+    push(process, a_page(tmp_path / "first", "one"))
+    mine = edit(in_space(hub)["README.md"].decode()).encode()
+    hub.commit("spaces/user/walks", {"README.md": mine})
+    push(process, a_page(tmp_path / "second", "two"))
+    assert in_space(hub)["README.md"] == mine
 
 
 def test_what_is_no_page_and_no_space_is_refused(hub: Hub, process: Warm, tmp_path: Path) -> None:

@@ -290,6 +290,12 @@ def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"already holds 'notes\.txt'"):
         model.export(tmp_path)
+    other = {"model.json": '{"format": "layers-model"}', "encoder.onnx": "mine"}  # as TensorFlow.js writes it
+    for name, content in other.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(OutputError, match=r"cannot replace what is in .*model\.json does not describe"):
+        model.export(tmp_path)
+    assert {name: (tmp_path / name).read_text() for name in other} == other
     with pytest.raises(InputError, match="format = 'tflite'"):
         model.export(tmp_path / "new", "tflite")  # pyright: ignore[reportArgumentType]
 

@@ -198,6 +198,14 @@ class TestMetrics:
         assert len(found.not_applicable) == 4
         assert all("binary images" in reason for reason in found.not_applicable.values())
 
+    def test_they_say_nothing_of_a_loss_of_that_name_of_another_plugin(self, tmp_path: Path) -> None:
+        model = interpzoo.train(skip_recipe(), output=tmp_path)
+        assert model.config.trained is not None
+        trained = model.config.trained.model_copy(update={"regularizer": Component(name="mine:skipvae")})
+        model.config = model.config.model_copy(update={"trained": trained})
+        found = interpzoo.evaluate(model, dataset=Component(name="lines"), metrics=self.PATTERNS)
+        assert (found.results, len(found.not_applicable)) == ([], 4)
+
 
 def skip_recipe() -> Recipe:
     """Lines at 16x16 on tiny networks."""

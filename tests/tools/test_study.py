@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from click.testing import CliRunner
 from interpzoo.training.run import train
 from tools.study import Results, main
 
+ROOT = Path(__file__).parents[2]
+STUDIES = ROOT / "benchmarks" / "studies"
+RECIPES = ROOT / "plugins" / "interpzoo_baselines" / "recipes"
 CHANGES = ["training.samples=64", "training.precision=float32"]
 STUDY = f"""
 title = "Wider"
@@ -39,9 +43,10 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def conduct(study: Path) -> Results:
+def conduct(study: Path, said: str = "") -> Results:
     result = CliRunner().invoke(main, [str(study)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    assert said in result.output
     return Results.model_validate_json(study.with_suffix(".json").read_text())
 
 
@@ -69,6 +74,48 @@ def test_a_study_trains_only_what_is_new_or_changed(study: Path) -> None:
     assert "It does." in page
     assert "| wide one | `ae-lines` `encoder.width=3` `decoder.width=4` | " in page
     assert "Samples seen: 64." in page
+
+
+def test_a_run_is_scored_again_by_another_protocol_or_metric_but_not_trained(study: Path) -> None:
+    first = conduct(study).runs
+    narrow = Path("runs/studies/width/narrow/config.json")
+    written = narrow.stat().st_mtime_ns
+    study.write_text(STUDY.replace("pairs = 8", "pairs = 16").replace('"reconstruction-mse"', '"in-between-mse"'))
+    second = conduct(study).runs
+    assert {name: scored.scores["in-between-mse"].pairs for name, scored in second.items()} == dict.fromkeys(first, 16)
+    assert "over at most 16 pairs" in study.with_suffix(".md").read_text()
+    study.write_text(study.read_text().replace("pairs = 16", "pairs = 8"))
+    assert {scored.scores["in-between-mse"].pairs for scored in conduct(study).runs.values()} == {8}
+    assert narrow.stat().st_mtime_ns == written
+
+
+def test_a_recipe_file_that_changed_is_trained_again(study: Path) -> None:
+    recipe = study.with_name("mine.toml")
+    recipe.write_text((RECIPES / "ae-lines.toml").read_text())
+    study.write_text(STUDY.replace('"ae-lines"', '"mine.toml"', 1))
+    first = conduct(study).runs
+    recipe.write_text(recipe.read_text().replace("seed = 0", "seed = 7"))
+    second = conduct(study).runs
+    assert second["narrow"].scores != first["narrow"].scores
+    assert second["wide one"] == first["wide one"]
+
+
+def test_results_without_a_protocol_are_kept(study: Path) -> None:
+    conduct(study)
+    file = study.with_suffix(".json")
+    old = json.loads(file.read_text())
+    for run in old["runs"].values():
+        del run["digest"], run["protocol"]
+    file.write_text(json.dumps(old))
+    kept = conduct(study, "narrow: kept, though its protocol is not known")
+    assert kept == Results.model_validate(old)
+    study.write_text(STUDY.replace('"reconstruction-mse"', '"in-between-mse"'))
+    assert all(scored.protocol is not None for scored in conduct(study).runs.values())
+
+
+@pytest.mark.parametrize("file", sorted(STUDIES.glob("*.json")), ids=lambda file: file.stem)
+def test_the_results_of_our_studies_can_be_read(file: Path) -> None:
+    assert Results.model_validate_json(file.read_text("utf-8")).runs
 
 
 def test_a_model_of_the_same_recipe_is_not_trained_again(study: Path) -> None:
