@@ -55,7 +55,7 @@ def command(
     device: str,
     **drawn: Any,
 ) -> None:
-    """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row a direction."""
+    """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row per direction."""
     drawing = Drawing(t=strengths, **drawn)
     drawing.check(ctx)
     which: Any = directions if directions in ("principal", "axes") else directions.split(",")
