@@ -2,7 +2,7 @@
 
 Held-out faces without the attribute are edited until a classifier finds it more probable by 0.5 in the mean. Compared
 are the difference of the mean codes, the probe (`direction_between`), and the difference of the mean images, added to
-the pixels. Of each:
+the pixels. For each:
 
 - strength: how far the images were moved, in lengths of the direction;
 - others: the mean change of the other attributes' probabilities;

@@ -178,14 +178,14 @@ class Row:
 
     solver: str
     seconds: float
-    """Of the CPU, of all threads."""
+    """CPU time of all threads."""
     wall: float
     ratio: float
-    """Of its curves' energy to the straight lines'."""
+    """Energy of its curves over that of the straight lines."""
     above: int
     """Pairs whose curve has more energy than the straight line."""
     converged: str
-    """Of how many pairs, where it says so."""
+    """On how many pairs it converged, where it says so."""
 
     def cells(self) -> list[str]:
         """The row of a table."""

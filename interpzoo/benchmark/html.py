@@ -24,8 +24,8 @@ known, <i>nearest</i> the training images nearest to it, <i>jump</i> the first i
 other, <i>blend</i> their cross-fade.</p>
 <p>No family of metrics can rank models alone: read a row across. Where a metric does not rank the controls in its own
 order, with intervals apart, it is not fit for this data; its column is pale, and the reason stands below the table.
-<i>Near the truth</i> is near the score of the ground-truth paths. <i>No rank</i> is for what a cross-fade would be best
-by. <i>Worse than the blend</i> is a model that does worse than mixing the pixels.</p>"""
+<i>Near the truth</i> is near the score of the ground-truth paths. <i>No rank</i> marks scores by which a
+cross-fade would be best. <i>Worse than the blend</i> is a model that does worse than mixing the pixels.</p>"""
 _SIGNS: Final = {"lower": "lower is better", "higher": "higher is better", "no rank": "no rank"}
 
 

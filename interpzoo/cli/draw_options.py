@@ -27,7 +27,7 @@ def output_option(*, films: bool) -> Callable[[F], F]:
     """The option ``-o``, whose suffix decides what is written; with `films` that of films too."""
     suffixes = (*STRIPS, *(FILMS if films else ()), ".npy")
     film = "a film (.mp4, .gif, .webp, .apng), " if films else ""
-    text = f"What to write: a picture (.png, .jpg), {film}the numbers (.npy), or a new folder for one file a frame."
+    text = f"What to write: a picture (.png, .jpg), {film}the numbers (.npy), or a new folder with one file per frame."
     check = writable(*suffixes, folder=True)
     return click.option("-o", "--output", required=True, type=UserPath(), callback=check, metavar="PATH", help=text)
 
@@ -143,7 +143,7 @@ def film_options(*loops: str) -> Callable[[F], F]:
             "--fps",
             type=float,
             metavar="N",
-            help="Frames of a film in a second.",
+            help="Frames per second of a film.",
             show_default=f"{RATE:g}, or {RATE_OF_STEPS:g} with --steps",
         ),
         click.option(

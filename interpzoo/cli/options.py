@@ -44,7 +44,7 @@ def model_argument(function: F) -> F:
 
 def models_argument(function: F) -> F:
     """The argument NAME of a command that takes several models; its help gets a paragraph that says what it can be."""
-    more = f"{_MODEL} It can be several, with commas between them, and names with wildcards, as in 'acai-*'."
+    more = f"{_MODEL} Several names have commas between them, and a name can have wildcards, as in 'acai-*'."
     function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{more}"
     return click.argument("name")(function)
 

@@ -81,8 +81,8 @@ def _second_differences(nodes: int, device: torch.device) -> Tensor:
     identity = torch.eye(nodes, dtype=widest(device))
     left = identity.roll(-1, 0) + 4 * identity + identity.roll(1, 0)
     right = 6 * (identity.roll(-1, 0) - 2 * identity + identity.roll(1, 0))
-    # Not a knot: the third derivative is the same on both sides of the second and the last but one node. Of three
-    # nodes, which leaves one parabola, they are the same node, and the second derivative is the same everywhere.
+    # Not a knot: the third derivative is the same on both sides of the second and the last but one node. With
+    # three nodes, which leaves one parabola, they are the same node, and the second derivative is the same everywhere.
     for end, inwards in ((0, 1), (nodes - 1, -1)):
         left[end] = 0
         for offset, value in enumerate((1.0, -1.0) if nodes == 3 else (1.0, -2.0, 1.0)):

@@ -129,7 +129,7 @@ def is_made(folder: Path, name: str | None = None) -> bool:
     """Whether the folder's card is as generated; `name` is that in its ``load`` example, any by default."""
     try:
         return read_text(folder, CARD) == made_card(folder, name or _loaded_name(folder))
-    # Written by another version, edited to something else than text, or of a plugin that is not installed.
+    # Written by another version, edited to something other than text, or of a plugin that is not installed.
     except (ConfigError, WeightsError, UnknownNameError, UnicodeDecodeError):
         return False
 

@@ -229,7 +229,7 @@ def has_hash(path: Path, expected: str) -> bool:
         if len(expected) == 64:
             return sha256(path) == expected
         content = read_bytes(path, _MOST_GIT_BYTES)
-    except (FileNotFoundError, WeightsError):  # something else than a file, too
+    except (FileNotFoundError, WeightsError):  # also for what is not a file
         return False
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == expected
 

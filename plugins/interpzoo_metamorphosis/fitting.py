@@ -79,7 +79,7 @@ def fitted(images: Tensor, config: FitConfig, shapes: int, looks: int) -> tuple[
     if config.mirror:
         velocity = torch.cat([velocity, _mirrored(velocity)])
         appearances = torch.cat([appearances, appearances.flip(-1)])
-    # The velocities' own mean is none: they are centered, but for what the border takes.
+    # The velocities' own mean is not subtracted: they are centered, except for what the border takes.
     return appearances.mean(0), _components(velocity, shapes, about_mean=False), _components(appearances, looks)
 
 
@@ -132,7 +132,7 @@ def _components(values: Tensor, count: int, *, about_mean: bool = True) -> Tenso
     """At most `count` principal components of `values` (n, ...), (k, ...), one standard deviation long each."""
     flat = values.flatten(1)
     flat = flat - flat.mean(0) if about_mean else flat
-    # Of the small matrix of all products: there are fewer images than pixels.
+    # By the small matrix of all products: there are fewer images than pixels.
     lengths, ways = torch.linalg.eigh((flat @ flat.T).double())
     lengths, ways = lengths.flip(0), ways.flip(1)
     kept = int((lengths[:count] > 1e-6 * lengths[0]).sum())

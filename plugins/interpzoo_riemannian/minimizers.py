@@ -236,7 +236,7 @@ class _Secant:
         return _Secant(self.step[rows], self.change[rows], self.inverse[rows])
 
     def without(self, rows: Tensor) -> _Secant:
-        """Of no use where the mask `rows` (B,) is true."""
+        """The same, without effect where the mask `rows` (B,) is true."""
         return replace(self, inverse=torch.where(rows, 0.0, self.inverse))
 
 

@@ -57,7 +57,7 @@ def command(
     device: str,
     **drawn: Any,
 ) -> None:
-    """Move each IMAGE along a direction of the codes of the model NAME; one row an image.
+    """Move each IMAGE along a direction of the codes of the model NAME; one row per image.
 
     The models of CelebA have a direction for each of its 40 labels. With your own images, find one in Python:
     model.direction(positive, negative).

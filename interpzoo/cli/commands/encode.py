@@ -37,7 +37,7 @@ Examples:
     type=UserPath(dir_okay=False),
     callback=writable(".npy", ".safetensors"),
     metavar="FILE",
-    help="File to write: .npy, or .safetensors, which also says the model and the images.",
+    help="File to write: .npy, or .safetensors, which also names the model and the images.",
 )
 @click.option("--refine", default=0, show_default=True, metavar="N", help="Steps that bring codes closer to images.")
 @size_option

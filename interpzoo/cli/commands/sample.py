@@ -35,7 +35,7 @@ Examples:
 @output_option(films=False)
 @look_options
 def command(name: str, *, count: int, seed: int, batch_size: int | None, device: str, **drawn: Any) -> None:
-    """Draw images from the prior of the model NAME. A picture has them in rows, as wide as high."""
+    """Draw images from the prior of the model NAME. A picture shows them in rows, about as many as columns."""
     drawing = Drawing(**drawn)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:

@@ -76,9 +76,9 @@ def command(
     """Score the frames of one tool for each PATH by every metric that needs no model, side by side.
 
     A PATH is a folder of pictures, in the order of their names; a film (MP4, GIF, WebP, APNG and other videos); an .npy
-    file of (T, C, H, W) or (N, T, C, H, W); or a folder with several of these, one for each path. First it is said what
-    the frames are: a cross-fade, a hard cut, or neither. Controls are scored beside the tools: 'jump', a cut in the
-    middle, and 'blend', a cross-fade of the same ends.
+    file of (T, C, H, W) or (N, T, C, H, W); or a folder with several of these, one for each path. The output begins
+    with what the frames are: a cross-fade, a hard cut, or neither. Controls are scored beside the tools: 'jump', a cut
+    in the middle, and 'blend', a cross-fade of the same ends.
 
     Brackets are 95 % confidence intervals over paths. The exit code is 1 if a metric failed.
     """

@@ -58,7 +58,7 @@ def command(
     device: str,
     **drawn: Any,
 ) -> None:
-    """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row a direction."""
+    """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row per direction."""
     drawing = Drawing(t=strengths, **drawn)
     drawing.check(ctx)
     if frame is not None and image is None:
