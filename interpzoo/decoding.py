@@ -29,6 +29,7 @@ _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _CONVERTED = 4  # bytes of a pixel of the copy that is in color or upright
 _BUFFERED = {"WEBP": 16, "AVIF": 16, "JPEG2000": 16}  # bytes of a pixel where a decoder keeps more than one copy
 _REDUCED = (2, 4, 8)
+_SCALES: Final[dict[object, int]] = {"L;2": 85, "L;4": 17}  # by which pixels of 2 and 4 bits become 8
 _COEFFICIENT = 2  # bytes of each of a progressive JPEG's coefficients, which it keeps until its end
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -126,10 +127,13 @@ def loaded(image: Image.Image) -> Image.Image:
         ImageError: it would take more than `MOST_IMAGE_BYTES`, or cannot be decoded.
     """
     _bound(image)
+    tiles = getattr(image, "tile", None)  # empty if the image was decoded before
     try:
         image.load()
     except Exception as error:  # as in `open_image`
         raise ImageError(f"the image cannot be read: {explained(error)}") from error
+    if tiles and image.format == "PNG" and image.tell() == 0:  # later frames of an animation keep the first one's key
+        _scale_key(image, tiles[0][-1])
     method = _UPRIGHT.get(_orientation(image))
     if method is None:
         return image
@@ -137,6 +141,18 @@ def loaded(image: Image.Image) -> Image.Image:
     for key in _EXIF:  # which would turn it again
         upright.info.pop(key, None)
     return upright
+
+
+def _scale_key(image: Image.Image, stored: object) -> None:
+    """Bring the transparent color of a PNG to the 8 bits of its pixels; Pillow leaves it as the file has it.
+
+    `stored` is what Pillow calls the file's pixels. It keeps those of 16-bit grays, so that their key fits.
+    """
+    key = image.info.get("transparency")
+    if isinstance(key, int) and stored in _SCALES:
+        image.info["transparency"] = key * _SCALES[stored]
+    elif isinstance(key, tuple) and stored == "RGB;16B":  # of which Pillow keeps the upper 8
+        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _orientation(image: Image.Image) -> int:
