@@ -13,6 +13,7 @@ from typing import IO, Final
 from PIL import Image
 
 from interpzoo.errors import ImageError
+from interpzoo.files import open_regular
 from interpzoo.text import explained, quoted
 
 MOST_FILE_BYTES: Final = 2**28
@@ -86,7 +87,7 @@ def open_frames(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]
 def _opened(source: str | os.PathLike[str] | bytes) -> Generator[Image.Image, None, None]:
     name = "" if isinstance(source, bytes) else f"{_named(source)}: "
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
             _check_file(file)
             with opened(file) as image:
                 yield image

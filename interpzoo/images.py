@@ -145,7 +145,10 @@ def files_in(folder: str | os.PathLike[str]) -> list[str]:
     suffixes = Image.registered_extensions()
     read = formats()
     known = {suffix for suffix, form in suffixes.items() if form in read}
-    names = sorted((entry.name for entry in os.scandir(folder) if entry.is_file()), key=natural)
+    try:  # `isfile` is false of links that lead nowhere or in a circle, which have no picture
+        names = sorted((name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name))), key=natural)
+    except OSError as error:
+        raise ImageError(f"{os.fspath(folder)!r}: the folder cannot be read: {error.strerror or error}") from error
     files = [os.path.join(folder, name) for name in names if os.path.splitext(name)[1].lower() in known]
     if not files:
         raise ImageError(f"{os.fspath(folder)!r}: the folder has no images: expected files such as .png or .jpg in it")

@@ -18,7 +18,7 @@ from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, 
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import atomic_write, expanded, open_regular
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -315,7 +315,8 @@ def _label(row: Row) -> str:
 
 def _hash(file: Path) -> str:
     try:
-        return sha256(file.read_bytes()).hexdigest()
+        with open_regular(file) as content:
+            return sha256(content.read()).hexdigest()
     except OSError as error:
         raise ImageError(f"{str(file)!r}: the image cannot be read: {error.strerror or error}") from error
 

@@ -227,6 +227,14 @@ def test_pairs_are_tables_and_folders(pairs: Path) -> None:
         folder_pairs("a", "b")
 
 
+def test_a_name_in_a_table_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    names = ["a\nb.png", *(f"a{end}b.png" for end in "\v\f\x1c\x85\u2028\u2029"), "a\r\nb.png"]
+    for end in ("\n", "\r\n", "\r"):
+        rows = [",".join(f'"{name}"' for name in row) for row in (("first", "second"), *zip(names, names, strict=True))]
+        (tmp_path / "pairs.csv").write_text(end.join(rows), "utf-8", newline="")
+        assert [pair.first.name for pair in pairs_of(tmp_path / "pairs.csv")] == names
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"models": []}, "models is empty"),
     ({"models": ["./model", "./model"]}, "two of the models or paths are named 'ae-tiny'"),
