@@ -7,7 +7,6 @@ import struct
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Final
 
 from PIL import Image

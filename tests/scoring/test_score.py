@@ -200,14 +200,14 @@ DAMAGED = {
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_array_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(DAMAGED[name])
-    with pytest.raises(InterpzooError, match="x.npy' cannot be read as an array"):
+    with pytest.raises(InterpzooError, match=r"x\.npy' cannot be read as an array"):
         interpzoo.score(tmp_path / "x.npy")
 
 
 def test_an_archive_of_arrays_is_not_an_array(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", np.zeros((3, 1, 4, 4)))
     os.rename(tmp_path / "x.npz", tmp_path / "x.npy")
-    with pytest.raises(InterpzooError, match="x.npy' cannot be read as an array"):
+    with pytest.raises(InterpzooError, match=r"x\.npy' cannot be read as an array"):
         interpzoo.score(tmp_path / "x.npy")
 
 
