@@ -167,6 +167,8 @@ def _bound(image: Image.Image) -> None:
     """Reduce a JPEG that is too large, which Pillow can before it decodes it; refuse any other."""
     per_pixel = _BUFFERED.get(image.format or "") or _BYTES.get(image.mode, 4) + _CONVERTED
     width, height = image.size
+    if 0 in image.size:
+        raise ImageError(f"an image of {width}x{height} pixels: expected at least one pixel")
     size, pixels = f"{width}x{height}", width * height
     kept = _COEFFICIENT * len(image.getbands()) * pixels if {"progressive", "progression"} & {*image.info} else 0
     if kept + pixels * per_pixel > MOST_IMAGE_BYTES and image.format in ("JPEG", "MPO"):

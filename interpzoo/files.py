@@ -29,6 +29,9 @@ FILMS: Final = (".mp4", *ANIMATIONS)
 MOST_NAME_BYTES: Final = 255
 """Longest name of a file or folder that file systems have."""
 
+MOST_PATH_BYTES: Final = 4095
+"""Longest path that Linux takes."""
+
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
@@ -50,6 +53,7 @@ def expanded(path: str | Path) -> Path:
     try:
         found = Path(path).expanduser()
         longest = max((len(os.fsencode(part)) for part in found.parts), default=0)
+        length = len(os.fsencode(found))
     except RuntimeError:
         raise InputError(f"{str(path)!r} starts with the home folder of a user that does not exist") from None
     except ValueError as error:  # a character that the file system cannot encode
@@ -60,6 +64,8 @@ def expanded(path: str | Path) -> Path:
         raise InputError(
             f"{quoted(path)} is not a path: a name in it has {longest:,} bytes, expected at most {MOST_NAME_BYTES}"
         )
+    if length > MOST_PATH_BYTES:
+        raise InputError(f"{quoted(path)} is not a path: it has {length:,} bytes, expected at most {MOST_PATH_BYTES:,}")
     return found
 
 
@@ -103,9 +109,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         OutputError: the file cannot be written. Other errors of the body pass through.
     """
     try:
-        target = Path(os.path.realpath(os.path.expanduser(path)))
-    except ValueError as error:  # a null character, or one that the file system cannot encode
-        raise OutputError(f"cannot write {os.fspath(path)!r}: {error}") from None
+        target = Path(os.path.realpath(expanded(os.fspath(path))))
+    except InputError as error:
+        raise OutputError(f"cannot write: {error}") from None
     if target.exists() and not target.is_file():
         raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
     if not target.parent.is_dir():

@@ -117,13 +117,13 @@ def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.I
 
 
 def _own_shape(image: Any) -> ImageSpec:
-    """The shape of one array or tensor."""
+    """The shape of one array or tensor; photos may be larger than images of models."""
     shape = tuple(image.shape)
     if len(shape) == 2:
-        return ImageSpec(channels=1, height=shape[0], width=shape[1])
+        return ImageSpec.model_construct(channels=1, height=shape[0], width=shape[1])
     first = isinstance(image, Tensor) or shape[0] in (1, 3)
     channels, height, width = shape if first else (shape[2], *shape[:2])
-    return ImageSpec(channels=3 if channels == 4 else channels, height=height, width=width)
+    return ImageSpec.model_construct(channels=3 if channels == 4 else channels, height=height, width=width)
 
 
 def _face(name: str, picture: Image.Image, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Tensor:

@@ -212,6 +212,8 @@ def is_single(images: ImageInput) -> bool:
 
 
 def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
+    if np.ma.is_masked(array):
+        raise ImageError("an array with masked values: fill them, as with array.filled(0)")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
     # A copy: read-only, reversed and byte-swapped arrays cannot be shared with torch.

@@ -75,7 +75,7 @@ def _registered(name: str) -> Registration[RecipeFile]:
         return known.recipes.find(name)
     except UnknownNameError:
         names = [*known.methods.names(), *known.recipes.names()]
-        raise UnknownNameError(f"unknown recipe or method {name!r}.{suggestions(name, names)}") from None
+        raise UnknownNameError(f"unknown recipe or method {quoted(name)}.{suggestions(name, names)}") from None
 
 
 def _apply(value: dict[str, Any], change: str) -> None:

@@ -60,7 +60,7 @@ def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
     """The folder of `source`, ``None`` if it is on the Hub, and a description of it for messages."""
     name = repr(source)
     if is_path(source):
-        folder = Path(os.path.expanduser(source))
+        folder = expanded(source)
         if folder.is_file():
             raise DataError(
                 f"data set {name}: there is no such folder, only a file: give the folder that it is in, which may hold "

@@ -16,7 +16,7 @@ from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.folder import CARD, MOST_BYTES
 from interpzoo.pretrained.locate import is_hub_id
 from interpzoo.pretrained.transfer import receive_text
-from interpzoo.text import one_line
+from interpzoo.text import one_line, quoted
 
 _OWN: Final = "Made by `interpzoo demo`."  # what a README of ours has and the Hub's own has not
 _CC: Final = {name.lower(): value for name, value in HEADERS.items() if name.startswith("Cross-Origin")}
@@ -57,7 +57,9 @@ def push_demo(
     """
     for name in (space, *models):
         if not is_hub_id(name):
-            raise InputError(f"{name!r} is not on the Hub: expected 'user/{'space' if name == space else 'repo'}'")
+            raise InputError(
+                f"{quoted(name)} is not on the Hub: expected 'user/{'space' if name == space else 'repo'}'"
+            )
     folder = expanded(folder)
     contents: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in demo_files(folder)}
     card = _card(read_index(folder), space, models)

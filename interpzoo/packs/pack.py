@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import called
 from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, turns
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
@@ -29,6 +30,7 @@ from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
+from interpzoo.text import quoted
 
 FRAMES: Final = "frames"
 METHODS: Final = "methods.md"
@@ -96,6 +98,9 @@ def stimuli(
     """
     settings = settings_of(steps, t, spacing, features, size, frame, format)
     found = pairs_of(pairs)
+    called("progress", progress)
+    if not isinstance(models, (str, Path, Iterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"models = {quoted(models)}: expected names or folders of models, one or several")
     names = [models] if isinstance(models, (str, Path)) else [*models]
     if not names:
         raise InputError("models is empty: expected at least one name")

@@ -293,6 +293,8 @@ def _of_array(name: str, array: Tensor | NDArray[Any], size: tuple[int, int] | N
 
 
 def _tensor(name: str, array: NDArray[Any]) -> Tensor:
+    if np.ma.is_masked(array):
+        raise ImageError(f"{name!r}: an array with masked values: fill them, as with array.filled(0)")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"{name!r}: an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
     return torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
