@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final, Literal, get_args
@@ -15,7 +14,7 @@ from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, i
 
 from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image, size_of, upright_size
-from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
+from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install, warn
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
 from interpzoo.pixels import center_box
 from interpzoo.text import quoted
@@ -159,9 +158,7 @@ def found_eyes(name: str, picture: Image.Image) -> Tensor:
         )
     x0, y0, x1, y1 = (round(float(side)) for side in boxes[0])
     if len(boxes) > 1:
-        warnings.warn(
-            f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=5
-        )
+        warn(f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})")
     # Of a face that fills the picture the detector misses the eyes by some per cent: it is looked at again, smaller, a
     # few times, as each look misses them in another direction.
     x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2

@@ -6,14 +6,13 @@ import hashlib
 import json
 import os
 import re
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from interpzoo.config import ModelConfig
-from interpzoo.errors import InputError, UnknownNameError, WeightsError
+from interpzoo.errors import InputError, UnknownNameError, WeightsError, warn
 from interpzoo.files import expanded
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
@@ -153,7 +152,7 @@ def _find(name: str) -> Registration[PretrainedModel]:
         with suppress(UnknownNameError):
             alias = known.renamed.find(name)
             found = known.models.find(f"{alias.owner.plugin}:{alias.entry.to}")
-            warnings.warn(f"model {name!r} is now called {known.models.shown(found)!r}", FutureWarning, stacklevel=2)
+            warn(f"model {name!r} is now called {known.models.shown(found)!r}", FutureWarning)
             return found
         absent = [p for p in zoo().plugins if p.status != "loaded" and p.owner.plugin == name.partition("-")[0]]
         if absent:
