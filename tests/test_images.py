@@ -6,8 +6,9 @@ import io
 import struct
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -338,3 +339,14 @@ class TestAsBatch:
     )
     def test_is_single(self, images: Tensor, single: bool) -> None:
         assert is_single(images) is single
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_of_any_kind_are_an_image(kind: Callable[[bytes], Any]) -> None:
+    data = kind(encoded(Image.fromarray(noise(4, 4)), "PNG"))
+    expected = torch.from_numpy(noise(4, 4))[None, None] / 255
+    every: list[Any] = [data, [data], iter([data]), [[data]]]
+    for images in every:
+        assert torch.equal(as_batch(images, GRAY), expected)
+    assert torch.equal(next(batches([data], GRAY, 2)), expected)
+    assert is_single(data)
