@@ -52,6 +52,29 @@ def one_of(name: str, value: object, choices: Sequence[str]) -> str:
     return value
 
 
+def of_type(name: str, value: object, kinds: type | tuple[type, ...], expected: str) -> None:
+    """Raise an `InputError` unless `value` is of one of these types; `expected` says in words what it should be."""
+    if not isinstance(value, kinds):
+        raise InputError(f"{name} = {quoted(value)}: expected {expected}")
+
+
+def texts(name: str, value: object, expected: str) -> list[str]:
+    """`value`, one text or several; raises an `InputError` unless it is text or a list of texts, which are `expected`.
+
+    An empty list is none of them.
+    """
+    found: list[object] = [*value] if isinstance(value, list | tuple) else [value]
+    for one in found:
+        of_type(name, one, str, expected)
+    return cast(list[str], found)
+
+
+def called(name: str, value: object) -> None:
+    """Raise an `InputError` unless `value` is a function."""
+    if not callable(value):
+        raise InputError(f"{name} = {quoted(value)}: expected a function")
+
+
 def seed_of(value: object, name: str = "seed") -> int:
     """`value` as a seed; raises an `InputError` unless it is a whole number from 0 to `MOST_SEED`."""
     return whole(name, value, 0, MOST_SEED)

@@ -1,7 +1,6 @@
 """The networks of a model: images to codes and codes to images, in batches that bound the memory."""
 
 import math
-import warnings
 from collections.abc import Generator as AbcGenerator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing_extensions import override
 
 from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, seed_of, whole
 from interpzoo.config import ModelConfig
-from interpzoo.errors import InputError, PictureWarning
+from interpzoo.errors import InputError, PictureWarning, warn
 from interpzoo.fitness import Fitness, unlike_message
 from interpzoo.framing import PORTRAIT, Frame, cut_message, framed
 from interpzoo.geometry import project
@@ -287,9 +286,9 @@ class Autoencoder(nn.Module):
             if picture and self.fitness is not None:
                 distances.append(self._distances(self.fitness, x, codes[-1]))
         if distances and bool(((found := torch.cat(distances)) > 1).any()):
-            warnings.warn(unlike_message(found, self.config, first), PictureWarning, stacklevel=2)
+            warn(unlike_message(found, self.config, first), PictureWarning)
         elif picture and (text := cut_message(listed, spec, self.config.framing, self.name)):
-            warnings.warn(text, PictureWarning, stacklevel=2)
+            warn(text, PictureWarning)
         return torch.cat(codes)
 
     @torch.no_grad()

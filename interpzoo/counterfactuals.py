@@ -1,6 +1,5 @@
 """What would have to change: from an image along a path until a classifier changes its mind."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from interpzoo.arguments import MOST_FRAMES, whole
 from interpzoo.editing import Edited
-from interpzoo.errors import InputError, InterpzooError
+from interpzoo.errors import InputError, InterpzooError, warn
 from interpzoo.images import ImageInput
 from interpzoo.interfaces import Interpolator
 from interpzoo.tensors import ordinary_mode
@@ -102,10 +101,9 @@ class Questioned(Edited):
             after = self._scores(classifier, codes[:, -1]).argmax(1)
         found = _changed(after, before, wanted)
         if not bool(found.all()):
-            warnings.warn(
+            warn(
                 f"no image with another answer was found for {int((~found).sum())} of {len(found)} images: give images "
-                "with one as towards=",
-                stacklevel=3,
+                "with one as towards="
             )
         return Counterfactual(frames, codes, before, after, (codes[:, -1] - codes[:, 0]).flatten(1).norm(dim=1))
 

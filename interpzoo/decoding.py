@@ -7,12 +7,12 @@ import struct
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Final
 
 from PIL import Image
 
 from interpzoo.errors import ImageError
+from interpzoo.files import open_regular
 from interpzoo.text import explained, high_and_wide, quoted
 
 MOST_FILE_BYTES: Final = 2**28
@@ -29,6 +29,7 @@ _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _CONVERTED = 4  # bytes of a pixel of the copy that is in color or upright
 _BUFFERED = {"WEBP": 16, "AVIF": 16, "JPEG2000": 16}  # bytes of a pixel where a decoder keeps more than one copy
 _REDUCED = (2, 4, 8)
+_SCALES: Final[dict[object, int]] = {"L;2": 85, "L;4": 17}  # by which pixels of 2 and 4 bits become 8
 _COEFFICIENT = 2  # bytes of each of a progressive JPEG's coefficients, which it keeps until its end
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -85,7 +86,7 @@ def open_frames(source: str | os.PathLike[str] | bytes) -> Iterator[Image.Image]
 def _opened(source: str | os.PathLike[str] | bytes) -> Generator[Image.Image, None, None]:
     name = "" if isinstance(source, bytes) else f"{_named(source)}: "
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
             _check_file(file)
             with opened(file) as image:
                 yield image
@@ -126,10 +127,13 @@ def loaded(image: Image.Image) -> Image.Image:
         ImageError: it would take more than `MOST_IMAGE_BYTES`, or cannot be decoded.
     """
     _bound(image)
+    tiles = getattr(image, "tile", None)  # empty if the image was decoded before
     try:
         image.load()
     except Exception as error:  # as in `open_image`
         raise ImageError(f"the image cannot be read: {explained(error)}") from error
+    if tiles and image.format == "PNG" and image.tell() == 0:  # later frames of an animation keep the first one's key
+        _scale_key(image, tiles[0][-1])
     method = _UPRIGHT.get(_orientation(image))
     if method is None:
         return image
@@ -137,6 +141,18 @@ def loaded(image: Image.Image) -> Image.Image:
     for key in _EXIF:  # which would turn it again
         upright.info.pop(key, None)
     return upright
+
+
+def _scale_key(image: Image.Image, stored: object) -> None:
+    """Bring the transparent color of a PNG to the 8 bits of its pixels; Pillow leaves it as the file has it.
+
+    `stored` is what Pillow calls the file's pixels. It keeps those of 16-bit grays, so that their key fits.
+    """
+    key = image.info.get("transparency")
+    if isinstance(key, int) and stored in _SCALES:
+        image.info["transparency"] = key * _SCALES[stored]
+    elif isinstance(key, tuple) and stored == "RGB;16B":  # of which Pillow keeps the upper 8
+        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -151,6 +167,8 @@ def _bound(image: Image.Image) -> None:
     """Reduce a JPEG that is too large, which Pillow can before it decodes it; refuse any other."""
     per_pixel = _BUFFERED.get(image.format or "") or _BYTES.get(image.mode, 4) + _CONVERTED
     width, height = image.size
+    if 0 in image.size:
+        raise ImageError(f"an image of {width}x{height} pixels: expected at least one pixel")
     size, pixels = high_and_wide(height, width), width * height
     kept = _COEFFICIENT * len(image.getbands()) * pixels if {"progressive", "progression"} & {*image.info} else 0
     if kept + pixels * per_pixel > MOST_IMAGE_BYTES and image.format in ("JPEG", "MPO"):

@@ -4,11 +4,16 @@ Each derives from `InterpzooError`, so that one ``except`` lets bugs through, an
 """
 
 import difflib
+import re
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Final
 
 from interpzoo.text import one_line
 
+_OURS: Final = re.compile(r"(interpzoo(_\w+)?|torch)(\.|$)")
+"""Modules between a warning and the user's code: the package, its plugins, and what wraps their functions."""
 _MOST_NAMES: Final = 20  # that a message lists
 
 
@@ -87,6 +92,14 @@ class MissingDependencyError(InterpzooError, ImportError):
 
 class PictureWarning(UserWarning):
     """A picture is unlike those that the model was trained on, or much of it is cut away."""
+
+
+def warn(message: Warning | str, category: type[Warning] = UserWarning) -> None:
+    """Warn the user, at the line of the user's own code that called this package, however deep in it the cause is."""
+    frame, level = sys._getframe(1), 2  # pyright: ignore[reportPrivateUsage]  # the oldest Python cannot skip by name
+    while _OURS.match(str(frame.f_globals.get("__name__"))) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

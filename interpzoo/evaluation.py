@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from interpzoo.arguments import seed_of
+from interpzoo.arguments import called, of_type, seed_of
 from interpzoo.benchmark.candidates import ModelCandidate
 from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
@@ -91,10 +91,13 @@ def evaluate(
         reconstruction MSE: 3.4e-05
     """
     seed = seed_of(seed)
+    called("progress", progress)
+    if protocol is not None:
+        of_type("protocol", protocol, EvaluationProtocol, "an EvaluationProtocol")
     if not isinstance(model, InterpolationModel):
         model = load(model)
     component = own_data(model.config) if dataset is None else data_named(dataset)
-    protocol = (protocol or EvaluationProtocol()).model_copy(update={"seed": seed})
+    protocol = (EvaluationProtocol() if protocol is None else protocol).model_copy(update={"seed": seed})
     image, root = model.config.image, None if data_root is None else expanded(data_root)
     network = None if features is None else features_named(features, image, device=model.device)
     task = Task(component, image, protocol, root, features=network)

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
+from interpzoo.arguments import of_type
 from interpzoo.build import build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, UnknownNameError, did_you_mean
@@ -22,6 +23,7 @@ from interpzoo.pretrained.locate import is_path, locate
 from interpzoo.pretrained.reading import sha256
 from interpzoo.registry import ClassReference, E, Registration, Table
 from interpzoo.tensors import own_randomness
+from interpzoo.text import quoted
 
 _BATCH: Final = 256
 _SEED: Final = 1
@@ -77,6 +79,7 @@ def features_named(name: str | Path, image: ImageSpec, *, device: str | torch.de
         WeightsError: its weights are damaged, do not match the config, or are not available.
         InputError: the device does not exist.
     """
+    of_type("features", name, (str, Path), "the name or the folder of a network of features")
     found = None if isinstance(name, Path) or is_path(name) else _component(name)
     if found is None:
         return _pretrained(name, image, device)
@@ -127,7 +130,9 @@ def _component(name: str) -> tuple[Registration[ClassReference], str] | None:
     meant = [f"{other}:{network}" for other in table.names() if did_you_mean(component, [other])]
     near = did_you_mean(name, [*_known_networks(), *meant])
     there = ", ".join([*_known_networks(), *(f"{other}:NETWORK" for other in table.names())])
-    raise UnknownNameError(f"unknown features {name!r}.{near} There are {there}; a folder begins with ./, ../ or /")
+    raise UnknownNameError(
+        f"unknown features {quoted(name)}.{near} There are {there}; a folder begins with ./, ../ or /"
+    )
 
 
 def _find(table: Table[E], name: str) -> Registration[E] | None:

@@ -1,13 +1,15 @@
 """Files: written whole or not at all, measured, parsed as TOML, and the formats of pictures and films."""
 
+import errno
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from interpzoo.errors import ConfigError, InputError, InterpzooError, OutputError
 from interpzoo.text import quoted
@@ -24,6 +26,12 @@ ANIMATIONS: Final = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG"}
 FILMS: Final = (".mp4", *ANIMATIONS)
 """Suffixes of films."""
 
+MOST_NAME_BYTES: Final = 255
+"""Longest name of a file or folder that file systems have."""
+
+MOST_PATH_BYTES: Final = 4095
+"""Longest path that Linux takes."""
+
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
@@ -36,13 +44,47 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 
 def expanded(path: str | Path) -> Path:
-    """`path` with the user's home folder for a ``~`` at its start; raises an `InputError` if it is not a path."""
+    """`path` with the user's home folder for a ``~`` at its start.
+
+    Raises an `InputError` if it is not a path, or one that no file system can have.
+    """
     if not isinstance(path, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"{quoted(path)} is not a path: expected a string or a pathlib.Path")
     try:
-        return Path(path).expanduser()
+        found = Path(path).expanduser()
+        longest = max((len(os.fsencode(part)) for part in found.parts), default=0)
+        length = len(os.fsencode(found))
     except RuntimeError:
         raise InputError(f"{str(path)!r} starts with the home folder of a user that does not exist") from None
+    except ValueError as error:  # a character that the file system cannot encode
+        raise InputError(f"{quoted(path)} is not a path: {error}") from None
+    if "\0" in str(path):
+        raise InputError(f"{quoted(path)} is not a path: it holds a null character")
+    if longest > MOST_NAME_BYTES:
+        raise InputError(
+            f"{quoted(path)} is not a path: a name in it has {longest:,} bytes, expected at most {MOST_NAME_BYTES}"
+        )
+    if length > MOST_PATH_BYTES:
+        raise InputError(f"{quoted(path)} is not a path: it has {length:,} bytes, expected at most {MOST_PATH_BYTES:,}")
+    return found
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """A regular file, opened for reading; opening a named pipe or a device would wait, perhaps for ever.
+
+    Raises an `OSError` if it is something else or cannot be opened, and a `ValueError` for a null character in `path`.
+    """
+    return open(path, "rb", opener=regular_opener)
+
+
+def regular_opener(name: str, flags: int) -> int:
+    """`os.open` of a regular file, for the ``opener`` of `open`; raises an `OSError` as `open_regular`."""
+    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a folder, `open` itself says what it is
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", name)
+    return descriptor
 
 
 def folder_bytes(folder: Path) -> int:
@@ -67,9 +109,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         OutputError: the file cannot be written. Other errors of the body pass through.
     """
     try:
-        target = Path(os.path.realpath(os.path.expanduser(path)))
-    except ValueError as error:  # a null character, or one that the file system cannot encode
-        raise OutputError(f"cannot write {os.fspath(path)!r}: {error}") from None
+        target = Path(os.path.realpath(expanded(os.fspath(path))))
+    except InputError as error:
+        raise OutputError(f"cannot write: {error}") from None
     if target.exists() and not target.is_file():
         raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
     if not target.parent.is_dir():

@@ -1,7 +1,6 @@
 """Films: frames that are played, as MP4, GIF, animated WebP or APNG."""
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from interpzoo.arguments import LENGTHS, MOST_FRAMES, RATES, one_of, real, whole
-from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
+from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install, warn
 from interpzoo.files import ANIMATIONS, FILMS, atomic_write
 from interpzoo.pictures import Enlarge, Frames, Sheet
 from interpzoo.text import explained, high_and_wide, quoted
@@ -185,10 +184,9 @@ def _write_animation(
             shot.seconds: ms for shot, ms in zip(shots, durations, strict=True) if abs(1e3 * shot.seconds - ms) > 0.5
         }
         for seconds, ms in odd.items():
-            warnings.warn(
+            warn(
                 f"{os.fspath(path)!r}: a GIF shows a frame for whole hundredths of a second, at least 2: "
-                f"{ms / 1000:g} s instead of {seconds:.4g} s",
-                stacklevel=3,
+                f"{ms / 1000:g} s instead of {seconds:.4g} s"
             )
     else:  # whole milliseconds; rounding the times instead of the durations keeps the film's length
         ends = np.cumsum([0.0, *(1000 * shot.seconds for shot in shots)]).round().astype(int)

@@ -3,7 +3,6 @@
 import importlib
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, Literal, get_args
@@ -17,7 +16,7 @@ from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, i
 from interpzoo.arguments import MOST_SIDE
 from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image, size_of, upright_size
-from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
+from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install, warn
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
 from interpzoo.pixels import Size, center_box
 from interpzoo.text import high_and_wide, quoted
@@ -135,13 +134,13 @@ def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.I
 
 
 def _own_shape(image: Any) -> ImageSpec:
-    """The shape of one array or tensor."""
+    """The shape of one array or tensor; photos may be larger than images of models."""
     shape = tuple(image.shape)
     if len(shape) == 2:
-        return ImageSpec(channels=1, height=shape[0], width=shape[1])
+        return ImageSpec.model_construct(channels=1, height=shape[0], width=shape[1])
     first = isinstance(image, Tensor) or shape[0] in (1, 3)
     channels, height, width = shape if first else (shape[2], *shape[:2])
-    return ImageSpec(channels=3 if channels == 4 else channels, height=height, width=width)
+    return ImageSpec.model_construct(channels=3 if channels == 4 else channels, height=height, width=width)
 
 
 def _own_size(found: Tensor, spec: ImageSpec, eyes: tuple[tuple[float, float], ...]) -> Size:
@@ -195,9 +194,7 @@ def found_eyes(name: str, picture: Image.Image) -> Tensor:
         )
     x0, y0, x1, y1 = (round(float(side)) for side in boxes[0])
     if len(boxes) > 1:
-        warnings.warn(
-            f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})", stacklevel=4
-        )
+        warn(f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})")
     # The detector misses the eyes of a face that fills the picture by some per cent. So it looks again at smaller
     # copies of the face: each look misses them in another direction.
     x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2

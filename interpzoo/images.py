@@ -23,7 +23,9 @@ from interpzoo.pixels import Fit, center_box, is_bordered, to_pixels
 from interpzoo.tensors import check_plain
 from interpzoo.text import explained, natural, quoted
 
-ImageLike: TypeAlias = Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str] | bytes | IO[bytes]
+ImageLike: TypeAlias = (
+    Tensor | NDArray[Any] | Image.Image | str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+)
 """A tensor or array (one image or a batch), a PIL image, or an image file: its path, its bytes, or open for reading.
 
 The path of a folder stands for the images in it. See `as_batch`.
@@ -132,12 +134,12 @@ def listed(images: ImageInput) -> ImageInput:
     """
     if isinstance(images, (str, os.PathLike)) and os.path.isdir(images):
         return files_in(images)
-    if _is_file(images):
-        return _read(cast(IO[bytes], images))
+    if _is_file(images) or isinstance(images, (bytearray, memoryview)):
+        return _kept(images)
     if isinstance(images, Iterator):
         return [cast(ImageLike, listed(image)) for image in cast(Iterator[ImageLike], images)]
     if isinstance(images, (list, tuple)):
-        return [_read(cast(IO[bytes], image)) if _is_file(image) else image for image in cast(list[ImageLike], images)]
+        return [_kept(image) for image in cast(list[ImageLike], images)]
     return images
 
 
@@ -146,7 +148,10 @@ def files_in(folder: str | os.PathLike[str]) -> list[str]:
     suffixes = Image.registered_extensions()
     read = formats()
     known = {suffix for suffix, form in suffixes.items() if form in read}
-    names = sorted((entry.name for entry in os.scandir(folder) if entry.is_file()), key=natural)
+    try:  # `isfile` is false of links that lead nowhere or in a circle, which have no picture
+        names = sorted((name for name in os.listdir(folder) if os.path.isfile(os.path.join(folder, name))), key=natural)
+    except OSError as error:
+        raise ImageError(f"{os.fspath(folder)!r}: the folder cannot be read: {error.strerror or error}") from error
     files = [os.path.join(folder, name) for name in names if os.path.splitext(name)[1].lower() in known]
     if not files:
         raise ImageError(f"{os.fspath(folder)!r}: the folder has no images: expected files such as .png or .jpg in it")
@@ -163,7 +168,13 @@ def _is_file(value: object) -> bool:
     return hasattr(value, "read") and not isinstance(value, (Tensor, np.ndarray, Image.Image, str, os.PathLike))
 
 
-def _read(file: IO[bytes]) -> bytes:
+def _kept(image: Any) -> Any:
+    """An open file, or bytes that may change, as bytes; anything else as it is."""
+    if isinstance(image, (bytearray, memoryview)):
+        return bytes(image)
+    if not _is_file(image):
+        return image
+    file: IO[bytes] = image
     try:
         data = file.read(MOST_FILE_BYTES + 1)
     except Exception as error:  # what a closed file, or one open for writing, raises
@@ -180,8 +191,8 @@ def _as_batch(images: ImageInput, spec: ImageSpec, border: int, depth: int) -> T
         return _checked(_channels_first(images, spec), spec, border)
     if isinstance(images, Image.Image):
         return to_tensor(images, spec, _fit(images, spec, border))[None]
-    if isinstance(images, bytes):
-        image = open_image(images)
+    if isinstance(images, (bytes, bytearray, memoryview)):
+        image = open_image(bytes(images))
         return to_tensor(image, spec, _fit(image, spec, border))[None]
     if isinstance(images, (str, os.PathLike)):
         image = open_image(images)
@@ -206,10 +217,12 @@ def is_single(images: ImageInput) -> bool:
         return images.ndim in (2, 3)
     if isinstance(images, (str, os.PathLike)):
         return not os.path.isdir(images)
-    return isinstance(images, (Image.Image, bytes)) or _is_file(images)
+    return isinstance(images, (Image.Image, bytes, bytearray, memoryview)) or _is_file(images)
 
 
 def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
+    if np.ma.is_masked(array):
+        raise ImageError("an array with masked values: fill them, as with array.filled(0)")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
     # A copy: read-only, reversed and byte-swapped arrays cannot be shared with torch.

@@ -1,10 +1,12 @@
 """What there is: models, recipes and components by name; imports no torch."""
 
 from contextlib import suppress
+from typing import Any
 
+from interpzoo.arguments import of_type
 from interpzoo.errors import UnknownNameError
 from interpzoo.plugins import registry
-from interpzoo.registry import PretrainedModel, Registration
+from interpzoo.registry import PretrainedModel, Registration, Table
 
 
 def list_models(
@@ -20,6 +22,9 @@ def list_models(
         pattern: a shell pattern, such as ``acai-*``.
         method, dataset, license: the exact value that a model must have.
 
+    Raises:
+        InputError: an argument is not text.
+
     Example:
         >>> import interpzoo
         >>> interpzoo.list_models("fmvae-*")
@@ -27,31 +32,40 @@ def list_models(
     """
     models = registry().models
     wanted = {"method": method, "dataset": dataset, "license": license, "kind": "interpolator"}
+    for key, value in wanted.items():
+        if value is not None:
+            of_type(key, value, str, f"the exact {key} of a model, as text")
     return [
         name
-        for name in models.names(pattern)
+        for name in _names(models, pattern)
         if all(value is None or getattr(models.find(name).entry, key) == value for key, value in wanted.items())
     ]
 
 
 def list_recipes(pattern: str | None = None) -> list[str]:
     """Names of the recipes that `train` and `create` take, sorted; `pattern` is a shell pattern."""
-    return registry().recipes.names(pattern)
+    return _names(registry().recipes, pattern)
 
 
 def list_interpolators(pattern: str | None = None) -> list[str]:
     """Names of the paths that ``interpolator=`` takes, sorted; `pattern` is a shell pattern."""
-    return registry().components["interpolator"].names(pattern)
+    return _names(registry().components["interpolator"], pattern)
 
 
 def list_metrics(pattern: str | None = None) -> list[str]:
     """Names of the metrics that `evaluate` takes, sorted; `pattern` is a shell pattern."""
-    return registry().components["metric"].names(pattern)
+    return _names(registry().components["metric"], pattern)
 
 
 def list_datasets(pattern: str | None = None) -> list[str]:
     """Names of the data sets that ``dataset=`` takes, sorted; `pattern` is a shell pattern."""
-    return registry().components["dataset"].names(pattern)
+    return _names(registry().components["dataset"], pattern)
+
+
+def _names(table: Table[Any], pattern: str | None) -> list[str]:
+    if pattern is not None:
+        of_type("pattern", pattern, str, "a shell pattern, such as 'acai-*'")
+    return table.names(pattern)
 
 
 def summary_of(row: Registration[PretrainedModel]) -> str:

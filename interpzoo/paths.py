@@ -79,7 +79,7 @@ class Paths(Autoencoder):
         z0, z1 = self._paired(z0, z1)
         measure = measure_of(spacing)
         if measure is None:
-            return _linear(steps).expand(len(z0), -1)
+            return _linear(steps).to(self.device).expand(len(z0), -1)
         path = self._path(interpolator).path(z0, z1, model=self)
         return self._drawn(path, measure, batch_size).positions(len(z0), steps).to(self.device, torch.float32)
 

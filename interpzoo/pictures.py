@@ -227,8 +227,7 @@ class Sheet:
     def strip(self) -> Image.Image:
         """All frames: one path per row, labels at the left."""
         self._check_pixels(self.count)
-        height, width = self._size
-        rows, left = self._rows(), self._margin
+        (height, width), rows, left = self._size, self._rows(), self._margin
         canvas = self._canvas(left + width * self.count, (height + _GAP) * len(rows) - _GAP)
         draw = ImageDraw.Draw(canvas)
         for number, (label, path) in enumerate(rows):
@@ -309,7 +308,9 @@ class Sheet:
 def _paths(frames: Frames) -> Sequence[tuple[str, Tensor]]:
     """Each single path (T, C, H, W) with the subfolder that it is written to."""
     if isinstance(frames, Mapping):
-        named = {_UNSAFE.sub("-", label).strip("-.") or "-": table for label, table in frames.items()}
+        if not frames:
+            raise ImageError("no frames: expected a tensor for each label")
+        named = {_UNSAFE.sub("-", str(label)).strip("-.") or "-": table for label, table in frames.items()}
         if len(named) < len(frames):
             raise InputError(f"labels {quoted([*frames])} give the same folder twice: expected different names")
         return [(f"{name}/{inner}", path) for name, table in named.items() for inner, path in _paths(table)]

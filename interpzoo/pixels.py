@@ -123,7 +123,10 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
             raise ImageError(f"a 32-bit image with values up to {values.max()} has no defined range: give a tensor")
+        key = image.info.get("transparency")
         image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+        if isinstance(key, int):
+            image.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
     elif image.mode == "F":
         raise ImageError("a 32-bit float image has no defined range: give a tensor in [0, 1]")
     try:

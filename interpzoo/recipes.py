@@ -7,7 +7,7 @@ from typing import Any
 
 from interpzoo.config import Recipe, validate, value_of
 from interpzoo.errors import ConfigError, UnknownNameError, suggestions
-from interpzoo.files import expanded, parse_toml
+from interpzoo.files import expanded, open_regular, parse_toml
 from interpzoo.plugins import registry
 from interpzoo.registry import RecipeFile, Registration
 from interpzoo.text import quoted
@@ -38,11 +38,15 @@ def _read(name: str | Path | Recipe) -> tuple[dict[str, Any], str]:
     if isinstance(name, Path) or name.endswith(".toml"):
         path = expanded(name)
         try:
-            return {"name": path.stem, **parse_toml(path.read_text("utf-8"), str(name))}, str(name)
+            with open_regular(path) as file:
+                text = file.read().decode("utf-8")
         except OSError as error:
             raise ConfigError(f"cannot read recipe {str(name)!r}: {error.strerror}") from None
         except UnicodeDecodeError as error:
             raise ConfigError(f"{name} is not TOML: {error}") from None
+        except ValueError as error:  # a null character in the path
+            raise ConfigError(f"cannot read recipe {str(name)!r}: {error}") from None
+        return {"name": path.stem, **parse_toml(text, str(name))}, str(name)
     row = _registered(name)
     where = f"recipe {row.name!r}"
     return {"name": row.name, **parse_toml(row.entry.read(), where)}, where
@@ -71,7 +75,7 @@ def _registered(name: str) -> Registration[RecipeFile]:
         return known.recipes.find(name)
     except UnknownNameError:
         names = [*known.methods.names(), *known.recipes.names()]
-        raise UnknownNameError(f"unknown recipe or method {name!r}.{suggestions(name, names)}") from None
+        raise UnknownNameError(f"unknown recipe or method {quoted(name)}.{suggestions(name, names)}") from None
 
 
 def _apply(value: dict[str, Any], change: str) -> None:

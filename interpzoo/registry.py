@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
+from interpzoo.arguments import one_of
 from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, suggestions
 from interpzoo.files import parse_toml
 from interpzoo.foreign import Waiting, contained
@@ -23,6 +24,7 @@ Kind = Literal[
     "encoder", "decoder", "prior", "space", "regularizer", "interpolator", "dataset", "metric", "features", "source"
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+ModelKind = Literal["interpolator", "features"]
 EntryKind = Kind | Literal["method", "recipe", "model", "former name"]
 FIRST_PARTY: Final = "interpzoo"
 """The distribution whose names of pretrained models cannot be taken over by plugins of others."""
@@ -126,7 +128,7 @@ class PretrainedModel:
     license: str
     summary: str = ""
     """If empty, the summary of the recipe of the same name is used, see `interpzoo.listing.summary_of`."""
-    kind: Literal["interpolator", "features"] = "interpolator"
+    kind: ModelKind = "interpolator"
     package: str | None = None
     """Import package that bundles the folder, or ``None``."""
     repository: str | None = None
@@ -138,6 +140,7 @@ class PretrainedModel:
 
     def __post_init__(self) -> None:
         _check_texts(self)
+        one_of("kind", self.kind, get_args(ModelKind))
         if self.package is not None and not _PACKAGE.fullmatch(self.package):
             raise ValueError(f"package = {quoted(self.package)}: expected the name of an import package")
         # A registered name must load the same files everywhere and for ever.
@@ -198,8 +201,7 @@ class Table(Generic[E]):
 
     def names(self, pattern: str | None = None) -> list[str]:
         """Sorted names that match a shell pattern; ambiguous ones are given as ``plugin:name``."""
-        names = {self.shown(row) for row in self}
-        return sorted(n for n in names if pattern is None or fnmatch.fnmatchcase(n, pattern))
+        return sorted({n for n in map(self.shown, self) if pattern is None or fnmatch.fnmatchcase(n, pattern)})
 
     def shown(self, row: Registration[E]) -> str:
         """The shortest name that resolves to `row`."""
@@ -225,7 +227,7 @@ class Table(Generic[E]):
                 raise AmbiguousNameError(f"{self.kind} {name!r} is registered by {owners}: write {choices}")
         if row is None:
             names = [*self._rows, *(row.qualified for row in self)]
-            raise UnknownNameError(f"unknown {self.kind} {name!r}.{suggestions(name, names)}")
+            raise UnknownNameError(f"unknown {self.kind} {quoted(name)}.{suggestions(name, names)}")
         return row
 
     def _bare(self, name: str) -> Registration[E] | None:

@@ -102,6 +102,8 @@ class Sizes:
 
 def _size_of(images: object, channels: int, depth: int = 0) -> Size:
     """Height and width of the first image, upright."""
+    if isinstance(images, (bytearray, memoryview)):
+        images = bytes(images)
     if isinstance(images, (str, os.PathLike, bytes)):
         images = open_image(images)
     if isinstance(images, Image.Image):

@@ -1,6 +1,5 @@
 """How the frames of a walk are spaced: evenly in t, or at even distances between the images."""
 
-import warnings
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.arguments import MOST_FRAMES
-from interpzoo.errors import InputError, InterpzooError
+from interpzoo.errors import InputError, InterpzooError, warn
 from interpzoo.tensors import as_numbers
 from interpzoo.text import explained, quoted
 
@@ -79,10 +78,9 @@ def warn_if_uneven(frames: Tensor, measure: Measure | None) -> None:
     if bool(uneven.any()):
         ratio = float((longest / shortest)[uneven].max())
         by = "many times" if not torch.tensor(ratio).isfinite() else f"up to {ratio:.3g} times"
-        warnings.warn(
+        warn(
             f"the steps of {int(uneven.sum())} of {len(frames)} walks are not even, the longest {by} the shortest: "
-            "these paths jump or turn too sharply for frames at even distances",
-            stacklevel=3,
+            "these paths jump or turn too sharply for frames at even distances"
         )
 
 

@@ -7,6 +7,7 @@ from functools import wraps
 from itertools import chain
 from typing import Final, ParamSpec, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +91,12 @@ def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
     """`values`, numbers or rows of equal length, as finite float32; raises an `InputError` if they are not."""
     if isinstance(values, Tensor):
         check_plain(name, values)
+    if isinstance(values, (str, bytes, bytearray, memoryview)):
+        raise InputError(f"{name} = {quoted(values)}: expected numbers, as many in each row")
+    if isinstance(values, (Tensor, np.ndarray)) and "complex" in str(values.dtype):  # torch would keep the real parts
+        raise InputError(f"{name} holds complex numbers, of {values.dtype}: expected real numbers")
+    if np.ma.is_masked(values):
+        raise InputError(f"{name} is an array with masked values: fill them, as with array.filled(0)")
     try:
         found = torch.as_tensor(values, dtype=torch.float32, device=device)
     except Exception:  # rows of different lengths, words, numbers beyond a float, or not a list

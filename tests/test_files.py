@@ -7,12 +7,19 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from interpzoo.errors import InputError, OutputError
-from interpzoo.files import atomic_write
+from interpzoo.decoding import open_image
+from interpzoo.errors import InputError, InterpzooError, OutputError
+from interpzoo.files import atomic_write, expanded
+from interpzoo.images import files_in
+from interpzoo.packs.pairs import pairs_of
+from interpzoo.recipes import load_recipe
+from interpzoo.scoring.reading import read_paths
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -116,3 +123,42 @@ def test_new_file_has_the_mode_that_open_gives(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "atomic"):
         pass
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (open_image, "x.png"),
+        (pairs_of, "x.csv"),
+        (load_recipe, "x.toml"),
+        *((lambda name: read_paths("x", name), f"x.{suffix}") for suffix in ("npy", "gif", "mp4")),
+    ],
+)
+def test_a_pipe_without_a_writer_is_not_waited_for(read: Callable[[str], Any], name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InterpzooError, match=f"{name}.*it is not a regular file"):
+        read(os.fspath(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("a\0b", "is not a path: it holds a null character"),
+        ("\ud800", "is not a path: "),
+        (Path("a", "b" * 300), "a name in it has 300 bytes, expected at most 255"),
+        (3, "3 is not a path"),
+    ],
+)
+def test_what_no_file_system_can_name_is_not_a_path(path: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        expanded(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="links of POSIX")
+def test_links_that_lead_nowhere_are_no_images_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "gone.png").symlink_to("not-there.png")
+    assert files_in(tmp_path) == [os.fspath(tmp_path / "a.png")]

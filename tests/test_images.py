@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +43,24 @@ def encoded(image: Image.Image, form: str) -> bytes:
     file = io.BytesIO()
     image.save(file, form)
     return file.getvalue()
+
+
+def key_png(bits: int, channels: int) -> bytes:
+    """A PNG of 8x8: the upper half gray in the color that is its key of transparency, the lower half white."""
+    white = 2**bits - 1
+    key = white // 2
+    rows: list[bytes] = []
+    for value in [key] * 4 + [white] * 4:
+        written = "".join(f"{value:0{bits}b}" for _ in range(8 * channels))
+        rows.append(b"\0" + int(written, 2).to_bytes(len(written) // 8, "big"))
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", 8, 8, bits, 0 if channels == 1 else 2, 0, 0, 0),
+        b"tRNS": struct.pack(f">{channels}H", *[key] * channels),
+        b"IDAT": zlib.compress(b"".join(rows)),
+        b"IEND": b"",
+    }
+    chunks = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts.items())
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 class TestToTensor:
@@ -113,6 +134,15 @@ class TestToTensor:
             file = io.BytesIO()
             image.save(file, "PNG", transparency=transparency)
             assert not to_tensor(open_image(file.getvalue()), COLOR).any()
+
+    @pytest.mark.parametrize(("bits", "channels"), [(2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
+    def test_the_key_color_of_a_png_of_any_depth_turns_black(self, bits: int, channels: int) -> None:
+        image = key_png(bits, channels)
+        for source in (open_image(image), Image.open(io.BytesIO(image))):
+            for _ in range(2):  # an image that was decoded before is the same
+                shown = to_tensor(source, spec(3, 8, 8))
+                assert not shown[:, :4].any()
+                assert torch.equal(shown[:, 4:], torch.ones(3, 4, 8))
 
     @pytest.mark.parametrize("image", [Image.new("F", (4, 4)), Image.new("I", (4, 4), 70_000)])
     def test_modes_without_a_range_are_refused(self, image: Image.Image) -> None:
@@ -310,3 +340,14 @@ class TestAsBatch:
     )
     def test_is_single(self, images: Tensor, single: bool) -> None:
         assert is_single(images) is single
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_of_any_kind_are_an_image(kind: Callable[[bytes], Any]) -> None:
+    data = kind(encoded(Image.fromarray(noise(4, 4)), "PNG"))
+    expected = torch.from_numpy(noise(4, 4))[None, None] / 255
+    every: list[Any] = [data, [data], iter([data]), [[data]]]
+    for images in every:
+        assert torch.equal(as_batch(images, GRAY), expected)
+    assert torch.equal(next(batches([data], GRAY, 2)), expected)
+    assert is_single(data)

@@ -3,7 +3,6 @@
 import math
 import platform
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Record, Score, packed, path_of, read_record, write_record
 from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
-from interpzoo.errors import ConfigError, InterpzooError
+from interpzoo.errors import ConfigError, InterpzooError, warn
 from interpzoo.features import features_named
 from interpzoo.files import expanded
 from interpzoo.metrics.measured import NotApplicable, interval, resampled
@@ -78,7 +77,7 @@ def unmet(evaluation: Evaluation, metric: Metric) -> str:
 
 def warn_of(name: str, error: InterpzooError) -> None:
     """Warn that a model is skipped."""
-    warnings.warn(f"{name} is skipped: {error}", stacklevel=3)
+    warn(f"{name} is skipped: {error}")
 
 
 def benchmark(

@@ -106,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         drop_output()
         return _BROKEN_PIPE
-    except (click.ClickException, InterpzooError, OSError) as error:
+    except (click.ClickException, InterpzooError, OSError, UserWarning) as error:  # a warning that is to be an error
         drop_output()
         with suppress(OSError, ValueError):  # stderr is closed too
             echo(f"Error: {one_line(_explain(error))}", err=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from interpzoo.arguments import MOST_IMAGES
 from interpzoo.cli.console import echo
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from interpzoo.images import ImageInput
     from interpzoo.model import InterpolationModel
 
+_MOST_CHARACTERS: Final = 1 << 16  # of a line on standard input: more than any path has
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -32,11 +35,12 @@ def image_files(arguments: Sequence[str], most: int = MOST_IMAGES) -> list[str]:
 
     Raises:
         ImageError: a folder has no image.
-        InputError: no file matches a pattern, a name is that of a model, or there are more than `most`.
+        InputError: no file matches a pattern, a name is that of a model, there are more than `most`, or the list on
+            standard input is empty or has a line that is too long.
     """
     found: list[str] = []
     for argument in arguments:
-        for name in _lines() if argument == "-" else [argument]:
+        for name in _lines(most) if argument == "-" else [argument]:
             found.extend(_files(os.path.expanduser(name)))
             if len(found) > most:
                 raise InputError(f"{quoted(argument)}: more than {most:,} images: give fewer")
@@ -76,13 +80,26 @@ def model_names(names: str) -> list[str]:
     return [*found]
 
 
-def _lines() -> Iterator[str]:
+def _lines(most: int) -> Iterator[str]:
     from interpzoo.benchmark.processes import agreed, is_alone, is_first
 
-    lines: Iterable[str] = sys.stdin
+    names = _read() if is_first() else iter(())
     if not is_alone():  # what one process reads, the others miss
-        lines = agreed(sys.stdin.read() if is_first() else "").splitlines()
-    for line in lines:
+        names = iter(json.loads(agreed(json.dumps([*islice(names, most + 1)]))))
+    first = next(names, None)
+    if first is None:
+        raise InputError("the list on standard input is empty: expected an image on each line")
+    yield first
+    yield from names
+
+
+def _read() -> Iterator[str]:
+    while line := sys.stdin.readline(_MOST_CHARACTERS + 1):
+        if len(line) > _MOST_CHARACTERS:
+            raise InputError(
+                f"the list on standard input has a line of more than {_MOST_CHARACTERS:,} characters, which begins "
+                f"with {quoted(line)}: expected an image on each line"
+            )
         if name := line.rstrip("\r\n"):
             yield name
 

@@ -9,7 +9,7 @@ _STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def open_all() -> None:
-    """Replace streams that are closed, which services, cron and ``>&-`` do; write any text, in any encoding.
+    """Replace streams that are closed, which services, cron and ``>&-`` do; read and write any text, in any encoding.
 
     A closed one's number would be given to the next file that is opened, and what a library prints be written into it.
     """
@@ -17,6 +17,7 @@ def open_all() -> None:
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # it gets the lowest number, the missing one
             _set(name, stream)
+    sys.stdin.reconfigure(errors="surrogateescape")  # pyright: ignore  # as names of files are read
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore  # only what replaces a stream has none
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from interpzoo.decoding import MOST_FILE_BYTES
 from interpzoo.errors import DataError, MissingDependencyError, how_to_install
-from interpzoo.files import expanded
+from interpzoo.files import expanded, open_regular
 from interpzoo.pretrained.folder import SYSTEM_FILES
 from interpzoo.pretrained.locate import is_path
 
@@ -60,7 +60,7 @@ def _locate(source: str, root: Path | None) -> tuple[Path | None, str]:
     """The folder of `source`, ``None`` if it is on the Hub, and a description of it for messages."""
     name = repr(source)
     if is_path(source):
-        folder = Path(os.path.expanduser(source))
+        folder = expanded(source)
         if folder.is_file():
             raise DataError(
                 f"data set {name}: there is no such folder, only a file: give the folder that it is in, which may hold "
@@ -134,7 +134,7 @@ def encoded(value: Mapping[str, Any]) -> bytes:
         return value["bytes"]
     if "::" in value["path"]:
         return _read_member(value["path"])
-    with Path(value["path"]).open("rb") as file:
+    with open_regular(value["path"]) as file:
         return file.read(MOST_FILE_BYTES + 1)  # enough for `open_image` to see that it is too large
 
 

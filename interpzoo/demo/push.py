@@ -18,7 +18,7 @@ from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.folder import CARD, MOST_BYTES
 from interpzoo.pretrained.locate import is_hub_id
 from interpzoo.pretrained.transfer import receive_text
-from interpzoo.text import one_line
+from interpzoo.text import one_line, quoted
 
 _MARK: Final = "\n<!-- interpzoo replaces this README at the next push, unless it was edited: "
 _HUBS: Final = re.compile(r"---\n(.*?)\n---\s+Check out the configuration reference at https?://\S+\s*", re.DOTALL)
@@ -62,7 +62,9 @@ def push_demo(
     """
     for name in (space, *models):
         if not is_hub_id(name):
-            raise InputError(f"{name!r} is not on the Hub: expected 'user/{'space' if name == space else 'repo'}'")
+            raise InputError(
+                f"{quoted(name)} is not on the Hub: expected 'user/{'space' if name == space else 'repo'}'"
+            )
     folder = expanded(folder)
     contents: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in demo_files(folder)}
     card = _card(read_index(folder), space, models)

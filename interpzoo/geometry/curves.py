@@ -97,7 +97,8 @@ def constant_speed(decoder: Decode, path: Tensor, nodes: int | None = None, *, b
     # A trace of uniform speed keeps arc length increasing over segments that decode to one point.
     lengths = lengths + 1e-9 * lengths.mean(1, keepdim=True) + torch.finfo(lengths.dtype).tiny
     arc = torch.nn.functional.pad(lengths.cumsum(1), (1, 0))
-    wanted = torch.linspace(0, 1, _checked(nodes or path.shape[1]), dtype=arc.dtype, device=arc.device) * arc[:, -1:]
+    count = _checked(path.shape[1] if nodes is None else nodes)
+    wanted = torch.linspace(0, 1, count, dtype=arc.dtype, device=arc.device) * arc[:, -1:]
     segment = torch.searchsorted(arc[:, 1:-1].contiguous(), wanted)
     t = (segment + (wanted - arc.gather(1, segment)) / lengths.gather(1, segment)) / lengths.shape[1]
     return at(path, t.clamp(0, 1))

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 
 import torch
 
-from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, one_of, whole
+from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, of_type, one_of, texts, whole
 from interpzoo.errors import InputError, OutputError
 from interpzoo.files import atomic_write, check_new_folder, expanded
 from interpzoo.framing import Frame
@@ -58,11 +58,13 @@ def settings_of(
     """The arguments of `stimuli`, checked; raises an `InputError` for one that is not valid."""
     positions = None
     if t is not None:
-        positions = [float(value) for value in checked_positions([*t], torch.device("cpu"))]
+        positions = [float(value) for value in checked_positions(t, torch.device("cpu"))]
         steps = len(positions)
     else:
         steps = whole("steps", steps, 2, MOST_FRAMES)
     one_of("spacing", spacing, ("even", "linear"))
+    if features is not None:
+        of_type("features", features, str, "the name of a network of features")
     one_of("format", form, get_args(FrameFormat))
     if frame is not None:
         one_of("frame", frame, get_args(Frame))
@@ -79,13 +81,14 @@ def settings_of(
 def conditions_of(names: Sequence[str | Path], interpolators: Sequence[str]) -> list[tuple[Condition, str | Path]]:
     """Each model with each path, and what to load it from."""
     found: list[tuple[Condition, str | Path]] = []
+    chosen = texts("interpolators", interpolators, "registered names of paths, such as ['linear']")
     for name in names:
         located = locate(name)
         config = located.config()
         paths = registry().components["interpolator"]
-        for path in interpolators or [paths.shown(paths.find(config.interpolator.name))]:
+        for path in chosen or [paths.shown(paths.find(config.interpolator.name))]:
             words = [config.name] if len(names) > 1 else []
-            words += [path] if len(interpolators) > 1 else []
+            words += [path] if len(chosen) > 1 else []
             label = _UNSAFE.sub("-", "-".join(words))
             weights = located.fingerprint()
             found.append((Condition(label, config.name, path, config.method, located.revision, weights), name))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,10 @@ COLUMNS: Final = (
 MANIFEST: Final = "manifest.csv"
 UNFINISHED: Final = "manifest.unfinished.csv"
 
+_STRAY: Final = re.compile("[\ud800-\udfff]")  # bytes that are not text in UTF-8
+_ODD: Final = "backslashreplace"
+"""How a name of a file is written that is not text."""
+
 Row = dict[str, str]
 
 
@@ -58,13 +63,13 @@ class Manifest:
         """
         kept = [row for _, group in zip(range(groups), self.groups(size), strict=False) for row in group]
         with atomic_write(self._path) as temporary:
-            temporary.write_text(_text([COLUMNS, *(row.values() for row in kept)]), "utf-8", newline="")
+            temporary.write_text(_text([COLUMNS, *(row.values() for row in kept)]), "utf-8", _ODD, newline="")
         with _writing(self._final):
             self._final.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write a group; raises an `OutputError` if it cannot be written."""
-        with _writing(self._path), self._path.open("a", encoding="utf-8", newline="") as file:
+        with _writing(self._path), self._path.open("a", encoding="utf-8", errors=_ODD, newline="") as file:
             file.write(_text([[row[column] for column in COLUMNS] for row in rows]))
 
     def finish(self) -> Path:
@@ -95,7 +100,7 @@ class Parts:
         with _writing(self._folder):
             self._folder.mkdir(exist_ok=True)
         with atomic_write(self._file(number)) as temporary:
-            temporary.write_text(_text([COLUMNS, *(row.values() for row in rows)]), "utf-8", newline="")
+            temporary.write_text(_text([COLUMNS, *(row.values() for row in rows)]), "utf-8", _ODD, newline="")
 
     def remove(self) -> None:
         """Remove all files."""
@@ -108,7 +113,8 @@ class Parts:
 def _groups(path: Path, size: int) -> Iterator[list[Row]]:
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="") as file:
+    # What is not a table ends it, as what was cut off does.
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file, suppress(csv.Error):
         group: list[Row] = []
         for row in csv.DictReader(_whole(file)):
             if None in row.values() or None in row or tuple(row) != COLUMNS:  # cut off in the middle
@@ -120,8 +126,8 @@ def _groups(path: Path, size: int) -> Iterator[list[Row]]:
 
 
 def _whole(lines: Iterable[str]) -> Iterator[str]:
-    """The lines before one that was cut off: it may look whole, as "Python 3.1" of "Python 3.12" does."""
-    return takewhile(lambda line: line.endswith("\n"), lines)
+    """The lines before one that is no text or was cut off: it may look whole, as "Python 3.1" of "Python 3.12" does."""
+    return takewhile(lambda line: line.endswith("\n") and not _STRAY.search(line), lines)
 
 
 @contextmanager

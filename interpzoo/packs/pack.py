@@ -13,11 +13,12 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from interpzoo.arguments import called
 from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, turns
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded, is_leftover
+from interpzoo.files import atomic_write, expanded, is_leftover, open_regular
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -28,6 +29,7 @@ from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
 from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
+from interpzoo.text import quoted
 
 FRAMES: Final = "frames"
 METHODS: Final = "methods.md"
@@ -94,6 +96,9 @@ def stimuli(
     """
     settings = settings_of(steps, t, spacing, features, size, frame, format)
     found = pairs_of(pairs)
+    called("progress", progress)
+    if not isinstance(models, (str, Path, Iterable)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"models = {quoted(models)}: expected names or folders of models, one or several")
     names = [models] if isinstance(models, (str, Path)) else [*models]
     if not names:
         raise InputError("models is empty: expected at least one name")
@@ -313,7 +318,8 @@ def _label(row: Row) -> str:
 
 def _hash(file: Path) -> str:
     try:
-        return sha256(file.read_bytes()).hexdigest()
+        with open_regular(file) as content:
+            return sha256(content.read()).hexdigest()
     except OSError as error:
         raise ImageError(f"{str(file)!r}: the image cannot be read: {error.strerror or error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from typing import Final
 
 from interpzoo.arguments import MOST_IMAGES
 from interpzoo.errors import InputError
-from interpzoo.files import expanded
+from interpzoo.files import expanded, open_regular
 from interpzoo.images import files_in
 from interpzoo.text import quoted
 
@@ -20,6 +21,7 @@ MOST_PAIRS: Final = MOST_IMAGES
 """Largest number of pairs of a pack."""
 
 _MOST_BYTES: Final = 2**26
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,99}")
 _COLUMNS: Final = ("first", "second")
 
@@ -89,19 +91,23 @@ def _path(value: object) -> Path:
 
 def _of_table(path: Path) -> list[tuple[str, Path, Path]]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{str(path)!r}: expected a table of at most {_MOST_BYTES:,} bytes")
-        text = path.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        with open_regular(path) as file:
+            content = file.read(_MOST_BYTES + 1)
+        text = content.decode("utf-8-sig") if len(content) <= _MOST_BYTES else None
+    except (OSError, ValueError) as error:  # a ValueError: a null character in the path
+        reason = (
+            "it is not text in UTF-8"
+            if isinstance(error, UnicodeDecodeError)
+            else getattr(error, "strerror", None) or error
+        )
         raise InputError(f"{str(path)!r} cannot be read: {reason}") from error
-    lines = text.splitlines()
-    head = lines[0] if lines else ""
+    if text is None:
+        raise InputError(f"{str(path)!r}: expected a table of at most {_MOST_BYTES:,} bytes")
+    head = _LINE_END.split(text, maxsplit=1)[0]
     delimiter = max(",;\t", key=head.count)  # as spreadsheets of different countries write it
-    try:
-        table = [*csv.DictReader(lines, delimiter=delimiter, strict=True)]
+    try:  # as text with its own ends of lines: those in quotes belong to a name
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        table = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise InputError(f"{str(path)!r} is not a table with commas between columns: {error}") from None
     if not {*_COLUMNS} <= {*next(csv.reader([head], delimiter=delimiter), [])}:
@@ -109,7 +115,7 @@ def _of_table(path: Path) -> list[tuple[str, Path, Path]]:
             f"{str(path)!r} begins with {quoted(head)}: expected the columns first,second or pair,first,second"
         )
     found: list[tuple[str, Path, Path]] = []
-    for number, row in enumerate(table, 2):
+    for number, row in table:
         files = [row.get(column) for column in _COLUMNS]
         if not all(files):
             raise InputError(f"{str(path)!r}, line {number}: expected an image in each of first and second")

@@ -6,20 +6,20 @@ import hashlib
 import json
 import os
 import re
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from interpzoo.config import ModelConfig
-from interpzoo.errors import InputError, UnknownNameError, WeightsError
+from interpzoo.errors import InputError, UnknownNameError, WeightsError, warn
 from interpzoo.files import expanded
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
 from interpzoo.pretrained.download import fetch
 from interpzoo.pretrained.folder import check_links, fingerprint, read_config, read_hashes
 from interpzoo.registry import PretrainedModel, Registration, bundled_folder
+from interpzoo.text import quoted
 
 if TYPE_CHECKING:
     from interpzoo.pretrained.origins import Foreign
@@ -83,9 +83,9 @@ def as_path(folder: Path) -> str:
     return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
 
 
-def is_hub_id(source: str) -> bool:
+def is_hub_id(source: object) -> bool:
     """Whether `source` is written as a repository on the Hub, ``user/name``."""
-    return "/" in source and ":" not in source and not is_path(source)
+    return isinstance(source, str) and "/" in source and ":" not in source and not is_path(source)
 
 
 def scheme_of(source: str | Path) -> tuple[str, str] | None:
@@ -112,7 +112,7 @@ def locate(name: str | Path, revision: str | None = None, access: Access | None 
     """
     access = access or Access()
     if not isinstance(name, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{name!r} is not a name: expected a string, or a pathlib.Path for a folder")
+        raise InputError(f"{quoted(name)} is not a name: expected a string, or a pathlib.Path for a folder")
     if isinstance(name, Path) or is_path(name):
         path = expanded(name)
         if not os.path.isdir(path):  # not Path.is_dir, which raises for a name that is too long
@@ -152,7 +152,7 @@ def _find(name: str) -> Registration[PretrainedModel]:
         with suppress(UnknownNameError):
             alias = known.renamed.find(name)
             found = known.models.find(f"{alias.owner.plugin}:{alias.entry.to}")
-            warnings.warn(f"model {name!r} is now called {known.models.shown(found)!r}", FutureWarning, stacklevel=2)
+            warn(f"model {name!r} is now called {known.models.shown(found)!r}", FutureWarning)
             return found
         absent = [p for p in zoo().plugins if p.status != "loaded" and p.owner.plugin == name.partition("-")[0]]
         if absent:

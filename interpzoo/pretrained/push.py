@@ -29,6 +29,7 @@ from interpzoo.pretrained.locate import is_hub_id
 from interpzoo.pretrained.reading import sha256
 from interpzoo.pretrained.remote import get_file, look_up
 from interpzoo.pretrained.transfer import Receiver
+from interpzoo.text import quoted
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def push(
         UnknownNameError, HubUnreachableError, HubError: as `ask`; nothing is committed then.
     """
     if not is_hub_id(repository):
-        raise InputError(f"{repository!r} is not a repository on the Hub: expected 'user/repo'")
+        raise InputError(f"{quoted(repository)} is not a repository on the Hub: expected 'user/repo'")
     if demo is not None and not is_hub_id(demo):
-        raise InputError(f"{demo!r} is not a Space on the Hub: expected 'user/space'")
+        raise InputError(f"{quoted(demo)} is not a Space on the Hub: expected 'user/space'")
     folder = expanded(folder)
     config = read_config(folder)
     listed, license = _check(folder)

@@ -2,13 +2,13 @@
 
 import hashlib
 import os
-import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from interpzoo.errors import WeightsError
+from interpzoo.files import regular_opener
 
 MOST_FILE_BYTES: Final = 8 << 30
 """Largest file that is read at all."""
@@ -17,8 +17,8 @@ WHOLE_AGAIN: Final = "Copy or download the model again"
 """What to do about a damaged file."""
 
 _PIECE: Final = 1 << 20
-_FLAGS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""A link is not followed, and opening a pipe does not wait for a writer."""
+_FLAGS: Final = getattr(os, "O_NOFOLLOW", 0)
+"""A link is not followed."""
 
 
 @contextmanager
@@ -59,12 +59,7 @@ def followed(path: Path) -> Path:
 
 
 def _open(name: str, flags: int) -> int:
-    path = Path(name)
-    descriptor = os.open(followed(path), flags | _FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise WeightsError(f"{path} is not a regular file")
-    return descriptor
+    return regular_opener(os.fspath(followed(Path(name))), flags | _FLAGS)
 
 
 def read_bytes(path: Path, most: int) -> bytes:

@@ -20,7 +20,7 @@ from interpzoo.arguments import MOST_FRAMES, MOST_IMAGES, MOST_SIDE, MOST_VALUES
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import MOST_IMAGE_BYTES, open_frames
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
-from interpzoo.files import expanded
+from interpzoo.files import expanded, open_regular
 from interpzoo.images import as_batch, from_pixels
 from interpzoo.pixels import to_pixels
 from interpzoo.text import explained, high_and_wide, natural, quoted
@@ -207,7 +207,7 @@ def _decoded(path: Path) -> Iterator[Image.Image]:
             f"videos need PyAV: {how_to_install('film')}; or give a folder of frames"
         ) from None
     try:
-        with av.open(str(path)) as container:
+        with open_regular(path), av.open(str(path)) as container:
             if not container.streams.video:
                 raise ImageError(f"{str(path)!r} has no pictures in it, only sound: expected a video")
             stream = container.streams.video[0]
@@ -258,11 +258,11 @@ def _still(pixels: Tensor) -> int:
 
 def _load(path: Path) -> NDArray[Any]:
     try:
-        array: Any = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+        with open_regular(path):
+            return np.lib.format.open_memmap(path, "r")
+    except Exception as error:  # NumPy's reader raises anything for a damaged header
         reason = error.strerror if isinstance(error, OSError) and error.strerror else explained(error)
         raise ImageError(f"{str(path)!r} cannot be read as an array: {reason}") from error
-    return array
 
 
 def _of_array(name: str, array: Tensor | NDArray[Any], size: tuple[int, int] | None) -> Tensor:
@@ -297,6 +297,8 @@ def _of_array(name: str, array: Tensor | NDArray[Any], size: tuple[int, int] | N
 
 
 def _tensor(name: str, array: NDArray[Any]) -> Tensor:
+    if np.ma.is_masked(array):
+        raise ImageError(f"{name!r}: an array with masked values: fill them, as with array.filled(0)")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"{name!r}: an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
     return torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.arguments import MOST_SIDE, seed_of, whole
+from interpzoo.arguments import MOST_SIDE, called, seed_of, whole
 from interpzoo.benchmark.candidates import controls
 from interpzoo.benchmark.evaluation import Candidate
 from interpzoo.benchmark.metric import NamedMetric, metrics_named
@@ -170,6 +170,7 @@ def score(
         {'acai': {'sharpness': 0.8...}}
     """
     seed = seed_of(seed)
+    called("progress", progress)
     wanted = _size(size)
     chosen = _metrics(metrics)
     component = None if dataset is None else data_named(dataset)

@@ -12,6 +12,7 @@ from interpzoo.build import build_component, component_class
 from interpzoo.config import ImageSpec, ModelConfig, Recipe
 from interpzoo.data.images import Images
 from interpzoo.errors import InputError, InterpzooError, UnknownNameError
+from interpzoo.files import expanded
 from interpzoo.interfaces import Regularizer
 from interpzoo.latent import code_spec
 from interpzoo.plugins import registry
@@ -21,6 +22,7 @@ from interpzoo.pretrained.networks import without_values
 from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Registration
 from interpzoo.sizes import Sizes
+from interpzoo.text import quoted
 
 
 def choose_recipe(
@@ -83,7 +85,7 @@ class Below(NamedTuple):
         config = usable_config(locate(base))
         parts = without_values(config)  # the weights are read when the run's networks are made
         sizes = Sizes.of(config.image, parts.encoder, parts.decoder)
-        name = as_path(Path(os.path.expanduser(base))) if isinstance(base, Path) else base
+        name = as_path(expanded(base)) if isinstance(base, Path) else base
         return cls(name, code_spec(parts.encoder.latent_shape), config.image, sizes.multiple is not None)
 
     @property
@@ -114,9 +116,9 @@ def _on(base: str) -> tuple[str, str]:
 def source_of(dataset: str | Path) -> str:
     """What a recipe calls a data set: a `Path` is always a folder, and written as one."""
     if isinstance(dataset, Path):
-        return as_path(Path(os.path.expanduser(dataset)))
+        return as_path(expanded(dataset))
     if not isinstance(dataset, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"dataset = {dataset!r}: expected a folder or the name of a data set on the Hub")
+        raise InputError(f"dataset = {quoted(dataset)}: expected a folder or the name of a data set on the Hub")
     return dataset
 
 

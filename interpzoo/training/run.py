@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from interpzoo.arguments import of_type, texts
 from interpzoo.build import build_component
 from interpzoo.config import Framing, ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
@@ -22,6 +23,7 @@ from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate, recorded_name
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.tensors import ordinary_mode, own_randomness
+from interpzoo.text import quoted
 from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
 from interpzoo.training.codes import Codes, hash_of, inner_of, put_together
 from interpzoo.training.contexts import ended_like_ctrl_c
@@ -99,7 +101,10 @@ def train(
         (16, 2, 2)
     """
     _check_types(recipe=recipe, output=output, data_root=data_root, start_from=start_from, base=base)
-    changes = [changes] if isinstance(changes, str) else [*changes]
+    changes = texts("changes", changes, "key=value, such as 'training.samples=100000', or a list of these")
+    trackers = texts("trackers", trackers, "names of accelerate's trackers, such as ['tensorboard']")
+    if model is not None:
+        of_type("model", model, InterpolationModel, "a model, see interpzoo.wrap")
     with ended_like_ctrl_c():
         root = None if data_root is None else expanded(data_root)
         chosen, said = choose_recipe(recipe, changes, dataset=dataset, root=root, start_from=start_from, base=base)
@@ -115,7 +120,7 @@ def train(
         with claimed(folder):
             changed = {change.partition("=")[0].strip() for change in changes}
             run = _Run(chosen, folder, root, position, said, changed)
-            return run(model, start_from, [trackers] if isinstance(trackers, str) else trackers)
+            return run(model, start_from, trackers)
 
 
 @dataclass
@@ -206,7 +211,7 @@ class _Run:
 def _check_types(**paths: object) -> None:
     for name, value in paths.items():
         if value is not None and not isinstance(value, str | Path | Recipe):
-            raise InputError(f"{name} = {value!r}: expected a string or a path")
+            raise InputError(f"{name} = {quoted(value)}: expected a string or a path")
 
 
 def _copy_weights(start_from: str | Path, model: InterpolationModel) -> InterpolationModel:

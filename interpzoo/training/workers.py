@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from interpzoo.errors import InputError, MissingDependencyError, how_to_install
+from interpzoo.text import quoted
 
 _CPU_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
 """Instruction sets of x86 and ARM that multiply in bfloat16."""
@@ -34,7 +35,7 @@ class Workers:
         for tracker in trackers:
             # Accelerate would ignore it silently.
             if tracker not in known:
-                raise InputError(f"unknown tracker {tracker!r}: accelerate has {', '.join(known)}")
+                raise InputError(f"unknown tracker {quoted(tracker)}: accelerate has {', '.join(known)}")
             if tracker not in installed:
                 raise MissingDependencyError(f"tracker {tracker!r} is not installed: install its package with pip")
         # Without cpu=True, accelerate leaves processes on the CPU unconnected.

@@ -4,14 +4,13 @@ Source: Chen et al., arXiv 2002.04881, eq. 7, on the constrained VAE of Klushyn 
 official code.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 from torch import Generator, Tensor
 
 from interpzoo.config import ComponentConfig, ImageSpec
-from interpzoo.errors import ConfigError
+from interpzoo.errors import ConfigError, warn
 from interpzoo.geometry import flat_decoder, jacobian
 from interpzoo.interfaces import Batch, LatentModel, Regularizer, Step, Update, parameters_of
 from interpzoo_fmvae.constraint import Constraint, ConstraintConfig
@@ -102,12 +101,11 @@ class FMVAE(Regularizer[FMVAEConfig]):
         constraint = self.constraint
         constraint.observe(step.mean(self._error(step).detach()))
         if constraint.is_initial and step.index + 1 in (step.total // 2, step.total):
-            warnings.warn(
+            warn(
                 f"method 'fmvae': after {step.index + 1} of {step.total} steps the error is "
                 f"{float(constraint.error):g} and has never been below kappa^2 = {constraint.bound:g}: neither the "
                 "prior nor flatness is trained until it is. Raise regularizer.constraint.kappa, lower its "
-                "initial_beta, or train longer",
-                stacklevel=2,
+                "initial_beta, or train longer"
             )
 
     def _error(self, step: Step) -> Tensor:

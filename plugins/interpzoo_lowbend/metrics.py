@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
+from interpzoo.arguments import real
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
 from interpzoo.model import InterpolationModel
@@ -47,11 +48,12 @@ def score_embedding(
     Pairs are at most `epsilon` apart, by default the data's own `epsilon`.
 
     Raises:
-        InputError: `n` is less than 1.
+        InputError: `n` is less than 1, or `epsilon` is not from 10^-6 to 10^6.
     """
     if n < 1:
         raise InputError(f"n = {n}: expected at least 1 pair")
-    p, q = data.manifold.pairs(n, epsilon or data.config.epsilon, Generator().manual_seed(seed))
+    apart = data.config.epsilon if epsilon is None else real("epsilon", epsilon, 1e-6, 1e6)
+    p, q = data.manifold.pairs(n, apart, Generator().manual_seed(seed))
     d = data.manifold.distance(p, q).float()
     x, y, m = model.encode(data.render(torch.cat([p, q, data.manifold.midpoint(p, q)]))).cpu().chunk(3)
     return EmbeddingScores(

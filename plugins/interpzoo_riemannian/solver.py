@@ -1,6 +1,5 @@
 """Geodesics between codes: the curves that are shortest when measured by the decoder's outputs."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.arguments import real, whole
-from interpzoo.errors import InputError
+from interpzoo.errors import InputError, warn
 from interpzoo.geometry import Decode, curve_energy, decode, resample, segment_lengths
 from interpzoo.tensors import check_floats
 from interpzoo.text import quoted
@@ -93,7 +92,7 @@ class NotConvergedWarning(UserWarning):
 def warn_unless_converged(report: Geodesic) -> None:
     """Warn about the pairs that did not converge, if any."""
     if not bool(report.converged.all()):
-        warnings.warn(NotConvergedWarning(report), stacklevel=3)
+        warn(NotConvergedWarning(report))
 
 
 @differentiable

@@ -58,6 +58,24 @@ def test_images_are_files_folders_patterns_and_lines(
         assert json.loads(file.metadata()["images"])[-1] == "photos/10.png"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the list on standard input is empty: expected an image on each line"),
+        ("\n\r\n", "the list on standard input is empty: expected an image on each line"),
+        ("x" * 70_000, "the list on standard input has a line of more than 65,536 characters, which begins with 'xxx"),
+    ],
+)
+@pytest.mark.parametrize("command", ["interpolate", "grid", "mix", "morph", "encode", "edit --direction x"])
+@pytest.mark.usefixtures("model")
+def test_a_list_that_names_no_image_is_said(
+    cli: Cli, command: str, text: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    output = "x.npy" if command == "encode" else "x.png"
+    assert cli.refuses(*command.split(), "./model", "-", "-o", output).startswith(message)
+
+
 @pytest.mark.usefixtures("photos")
 def test_codes_are_refined_in_parts_with_progress(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interpzoo.cli.progress._LINE_SECONDS", 0.0)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from interpzoo import load
 from interpzoo.cli import streamed
+from interpzoo.errors import PictureWarning
 from interpzoo.fitness import FEWEST, measured
 from interpzoo.pictures import save_frames, save_strip
 from tests.cli.conftest import Cli
@@ -108,6 +109,8 @@ def test_a_stream_of_pictures_of_another_kind_has_one_warning(cli: Cli, model: P
     assert re.match(r"Warning: 64 of 64 pictures \('[ab]\.\w+' most\) are unlike the images that", first)
     assert more == "Warning: 3 more such warnings, about other pictures or the same ones, are not shown"
     assert done.returncode == 0
+    warnings.simplefilter("error", PictureWarning)  # as PYTHONWARNINGS=error
+    assert "is unlike the images that" in cli.refuses("interpolate", "./picky", "a.png", "b.jpg", "-o", "x.png")
 
 
 @pytest.mark.slow

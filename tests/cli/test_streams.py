@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from interpzoo.cli.app import COMMANDS
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, message_of
 from tests.tiny import write_distribution
 
 CLOSED = [set(closed) for n in (1, 2, 3) for closed in itertools.combinations(range(3), n)]
@@ -105,6 +105,14 @@ def run_all(cli: Cli, lines: list[tuple[str, set[int]]]) -> None:
             assert (cli.folder / str(n) / "README.md").is_file()
         elif line.startswith("train tiny"):
             assert (cli.folder / str(n) / "model.safetensors").is_file()
+
+
+def test_names_on_standard_input_are_read_in_any_encoding(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "names").write_bytes(b"\xff.png\nb.png\n")
+    told = replace(cli, variables={"PYTHONIOENCODING": "utf-8"})
+    with (tmp_path / "names").open() as names:
+        done = told.process("morph", "ae-tiny", "-", "-o", "x.png", stdin=names)
+    assert message_of(done).startswith(r"'\udcff.png': the image cannot be read: No such file")
 
 
 @pytest.mark.usefixtures("model")

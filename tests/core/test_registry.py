@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from interpzoo.errors import AmbiguousNameError, PluginError, UnknownNameError
+from interpzoo.errors import AmbiguousNameError, InputError, PluginError, UnknownNameError
 from interpzoo.registry import Kind, Method, Owner, PretrainedModel, Registrar, Registration, Registry, Table
 
 OURS = Owner("paper", "interpzoo", "0.1.0")
@@ -150,6 +150,11 @@ def test_invalid_targets(target: str) -> None:
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(PluginError, match=r"'encoders': expected one of encoder, decoder, prior"):
         Registrar(MINE).add("encoders", "x", "json:JSONEncoder")
+
+
+def test_a_model_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(InputError, match="kind = 'interpolater': expected 'interpolator' or 'features'"):
+        PretrainedModel("ae", "lines", "cc0-1.0", kind="interpolater")  # pyright: ignore[reportArgumentType]
 
 
 def test_nothing_is_registered_before_commit() -> None:

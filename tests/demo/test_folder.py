@@ -6,9 +6,14 @@ import base64
 import gzip
 import json
 import re
+import socket
+import struct
 import threading
+import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -192,6 +197,87 @@ def test_a_folder_without_an_index_is_not_a_page(tmp_path: Path) -> None:
     (tmp_path / "index.js").unlink()
     with pytest.raises(InputError, match=r"has no index\.js: expected a folder that interpzoo demo wrote"):
         demo_files(tmp_path)
+
+
+@contextmanager
+def serving(folder: Path) -> Generator[int]:
+    """The port at which a folder is served."""
+    with server(folder) as served:
+        thread = threading.Thread(target=served.serve_forever, daemon=True)
+        thread.start()
+        yield served.server_address[1]
+        served.shutdown()
+        thread.join()
+
+
+def asked(port: int, path: str, host: str = "localhost") -> tuple[int, bytes]:
+    """What the server answers to a path: a status and its content."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Host": host})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_the_server_gives_only_its_files_and_only_to_this_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "page"
+    (folder / "models").mkdir(parents=True)
+    for file in (folder / "index.html", folder / "models" / "a.js", tmp_path / "secret"):
+        file.write_text("x")
+    (folder / "out").symlink_to(tmp_path / "secret")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "loop").symlink_to("loop")
+    with serving(folder) as port:
+        for path in ("/", "/index.html", "/models/a.js"):
+            assert asked(port, path) == (200, b"x")
+        for path in ("/models/", "/models", "/out", "/up/secret", "/loop", "/%00", "/" + "x" * 300, "/../secret"):
+            status, content = asked(port, path)
+            assert status in (301, 404), path
+            assert b"a.js" not in content
+            assert content != b"x"
+        for host in ("localhost:80", f"127.0.0.1:{port}", "[::1]", "LOCALHOST"):
+            assert asked(port, "/", host)[0] == 200
+        for host in ("evil.example", "localhost.evil.example:8000", "[::1"):
+            status, content = asked(port, "/", host)
+            assert (status, f"at http://127.0.0.1:{port}/ only".encode() in content) == (421, True)
+    assert capsys.readouterr().err == ""
+
+
+def test_clients_that_leave_or_say_nothing_do_not_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").write_bytes(bytes(1 << 24))
+    monkeypatch.setattr("interpzoo.demo.serve._Handler.timeout", 0.1)
+    before = threading.active_count()
+    with serving(tmp_path) as port:
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        with socket.create_connection(("127.0.0.1", port)) as gone:
+            gone.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            gone.recv(1)
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed with a reset
+        ended = time.monotonic() + 10
+        while threading.active_count() > before + 1 and time.monotonic() < ended:
+            time.sleep(0.05)
+        assert threading.active_count() <= before + 1
+        for connection in silent:
+            connection.close()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_browser_that_waits_for_the_page_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index.html").write_text("x")
+    served, seen = server(tmp_path), list[bytes]()
+
+    def browser(url: str) -> bool:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            seen.append(answer.read())
+        served.shutdown()
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    interpzoo.demo.serve.show(served)
+    assert seen == [b"x"]
 
 
 def test_the_server_isolates_the_page(tmp_path: Path) -> None:

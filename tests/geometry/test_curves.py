@@ -76,6 +76,8 @@ def test_at_refuses_what_is_not_on_the_path(t: float) -> None:
 
 
 def test_a_path_has_two_nodes() -> None:
+    with pytest.raises(InputError, match="a path of 0 nodes"):
+        constant_speed(lambda z: z, torch.rand(1, 4, 2), 0)
     with pytest.raises(InputError, match="a path of 1 nodes"):
         segment_lengths(squares, torch.zeros(1, 1, 2))
     with pytest.raises(InputError, match="a path of 1 nodes"):

@@ -132,6 +132,8 @@ class TestMeasures:
         model, data = written(1.0)
         near, far = (score_embedding(model, data, epsilon=epsilon).mean_stretch for epsilon in (0.1, 1.0))
         assert far < score_embedding(model, data).mean_stretch < near
+        with pytest.raises(InputError, match=r"epsilon = 0: expected a number"):
+            score_embedding(model, data, epsilon=0)
 
     def test_pairs_are_held_out_and_seeded(self) -> None:
         model, data = written(1.0)

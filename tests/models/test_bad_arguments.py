@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from interpzoo_riemannian import NotConvergedWarning
+from PIL import Image
 from torch import Tensor, nn
 
 import interpzoo
@@ -31,6 +32,9 @@ NESTED.append(NESTED)
 DEEP: list[Any] = []
 for _ in range(3000):
     DEEP = [DEEP]
+
+NO_PATHS = Path("a\0b"), Path("x" * 300)
+"""Paths that no file system has."""
 
 WRONG: Mapping[str, Any] = {
     "none": None,
@@ -66,6 +70,11 @@ WRONG: Mapping[str, Any] = {
     "function": len,
     "array": np.zeros((2, 3)),
     "object array": np.array([None, "x"], dtype=object),
+    "masked array": np.ma.array(np.zeros((2, 3)), mask=True),
+    "complex array": np.zeros((2, 3), dtype=complex),
+    "bytes to change": bytearray(b"9"),
+    "picture without pixels": Image.new("RGB", (0, 5)),
+    "long name": "x" * 300,
     "numpy number": np.float64(2.5),
     "tensor": torch.zeros(2, 3),
     "scalar tensor": torch.tensor(2.5),
@@ -275,3 +284,50 @@ def test_a_wrong_argument_is_one_line_or_works(
         else:
             faults += [f"{where}: not finite" for found in tensors(result) if not bool(found.isfinite().all())]
     assert not faults, "\n" + "\n".join(faults)
+
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    *(("evaluate", {name: value}) for name in ("model", "protocol", "features", "progress") for value in (1, b"x", [])),
+    ("evaluate", {"protocol": {}}),
+    *(("score", {name: value}) for name in ("paths", "features", "progress") for value in (1, b"x")),
+    *(("train", {name: value}) for name in ("recipe", "model", "changes", "trackers") for value in (1, b"x", [1])),
+    *(
+        ("stimuli", {name: value})
+        for name in ("models", "pairs", "output", "t", "interpolators", "features", "progress")
+        for value in (1, b"\0\1")
+    ),
+    *(("push", {"repository": value}) for value in (None, 1, b"a/b")),
+    *(("list_models", {name: value}) for name in ("pattern", "method", "dataset", "license") for value in (1, [])),
+    *((name, {"pattern": []}) for name in ("list_metrics", "list_recipes", "list_interpolators", "list_datasets")),
+    ("save_frames", {"frames": {}}),
+    *((name, {"path": Path("x" * 300 + ".png")}) for name in ("save_image", "save_strip")),
+    *(("train", {name: path}) for name in ("recipe", "output", "data_root", "dataset") for path in NO_PATHS),
+    *(("stimuli", {name: path}) for name in ("pairs", "output") for path in NO_PATHS),
+    *(("score", {"paths": path}) for path in NO_PATHS),
+    *(("load_directions", {"path": path}) for path in NO_PATHS),
+    *((name, {"target": path}) for name in ("export", "save_pretrained") for path in NO_PATHS),
+]
+"""Arguments that are refused before anything is read or trained."""
+
+
+@pytest.mark.parametrize(("name", "wrong"), REFUSED, ids=str)
+def test_a_wrong_argument_is_refused_before_the_work(
+    name: str, wrong: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frames = torch.rand(1, 3, 1, 4, 4)
+    right: dict[str, dict[str, Any]] = {
+        "evaluate": {"model": tiny_model()},
+        "score": {"paths": frames},
+        "train": {"recipe": "ae-lines", "output": "run"},
+        "stimuli": {"models": "ae-lines", "pairs": [("a.png", "b.png")], "output": "pack"},
+        "push": {"folder": "./run"},
+        "save_frames": {"folder": "frames"},
+        "save_image": {"image": frames[0, 0]},
+        "save_strip": {"frames": frames},
+    }
+    public = getattr(interpzoo, name, None) or getattr(tiny_model(), name)
+    with pytest.raises(InterpzooError) as caught:
+        public(**{**right.get(name, {}), **wrong})
+    assert len(str(caught.value)) < 400
+    assert not [*tmp_path.iterdir()]

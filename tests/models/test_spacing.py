@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import interpzoo
 from interpzoo import wrap
 from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
@@ -177,3 +179,15 @@ def test_what_does_not_say_how_to_space_frames(
 ) -> None:
     with pytest.raises(InputError, match=expected), warnings.catch_warnings():
         cubes.interpolate(grey(0), grey(1), **arguments)
+
+
+def test_a_warning_points_at_the_line_of_the_user(tmp_path: Path) -> None:
+    model = wrap(Mean(), Thresholded(), image=(1, 4, 4))
+    calls: dict[str, Callable[[], object]] = {
+        "are not even": lambda: model.interpolate(grey(0), grey(1), spacing="even"),
+        "whole hundredths": lambda: interpzoo.save_gif(tmp_path / "x.gif", torch.rand(3, 1, 4, 4), seconds=0.013),
+    }
+    for message, call in calls.items():
+        with pytest.warns(UserWarning, match=message) as caught:
+            call()
+        assert {(found.filename, found.lineno) for found in caught} == {(__file__, call.__code__.co_firstlineno)}

@@ -142,6 +142,26 @@ def test_a_run_that_was_stopped_goes_on_and_loses_nothing(pairs: Path) -> None:
     assert calls == []
 
 
+@pytest.mark.parametrize("damage", [b"\xff\xfe\n", b"x" * 200_000 + b"\n", b'"' + b"x\n" * 100_000, b"\0\n"], ids=len)
+def test_what_is_damaged_at_the_end_of_a_manifest_is_left_out(pairs: Path, damage: bytes) -> None:
+    whole = interpzoo.stimuli("./model", pairs, "pack", steps=2)
+    text = whole.read_bytes()
+    whole.write_bytes(text + damage)
+    Path("pack/methods.md").unlink()
+    calls: list[int] = []
+    interpzoo.stimuli("./model", pairs, "pack", steps=2, progress=lambda done, _: calls.append(done))
+    assert (calls, whole.read_bytes()) == ([3], text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are not text")
+def test_names_of_images_need_not_be_text(pairs: Path) -> None:
+    odd = Path(os.fsdecode(b"\xff.png"))
+    Path("0.png").rename(odd)
+    for _ in range(2):
+        rows = rows_of(interpzoo.stimuli("./model", [(odd, "1.png")], "pack", steps=2))
+        assert rows[0]["first"] == r"\udcff.png"
+
+
 def test_a_pack_goes_on_only_with_what_it_was_made_of(pairs: Path) -> None:
     interpzoo.stimuli("./model", pairs, "pack", steps=3)
     with pytest.raises(InterpzooError, match="'pack' holds other stimuli: steps was 3, is 4: use the same arguments"):
@@ -241,6 +261,14 @@ def test_pairs_are_tables_and_folders(pairs: Path) -> None:
     Path("b/4.png").write_bytes(b"")
     with pytest.raises(InterpzooError, match="'a' has 2 images and 'b' has 3: expected the same number in each, or "):
         folder_pairs("a", "b")
+
+
+def test_a_name_in_a_table_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    names = ["a\nb.png", *(f"a{end}b.png" for end in "\v\f\x1c\x85\u2028\u2029"), "a\r\nb.png"]
+    for end in ("\n", "\r\n", "\r"):
+        rows = [",".join(f'"{name}"' for name in row) for row in (("first", "second"), *zip(names, names, strict=True))]
+        (tmp_path / "pairs.csv").write_text(end.join(rows), "utf-8", newline="")
+        assert [pair.first.name for pair in pairs_of(tmp_path / "pairs.csv")] == names
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,36 @@ def test_what_are_no_frames_is_one_line(
     Image.new("L", (8, 8)).save("sizes/1.png")
     with pytest.raises(InterpzooError, match=message):
         interpzoo.score({"x": source})
+
+
+def _npy(header: str) -> bytes:
+    """An array file of version 1.0 with this text as its header."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64)
+
+
+DAMAGED = {
+    "archive": b"PK\3\4junk",
+    "open header": _npy("{'descr': '<f4', 'shape': (3,"),
+    "deep header": _npy("(" * 4000),
+    **{
+        f"shape {shape}": _npy(f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}\n")
+        for shape in ("(2**70, 1)", f"({2**70}, 1, 4, 4)", "(-4, 1, 4, 4)", "(True, 1, 4, 4)")
+    },
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_array_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(DAMAGED[name])
+    with pytest.raises(InterpzooError, match=r"x\.npy' cannot be read as an array"):
+        interpzoo.score(tmp_path / "x.npy")
+
+
+def test_an_archive_of_arrays_is_not_an_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", np.zeros((3, 1, 4, 4)))
+    os.rename(tmp_path / "x.npz", tmp_path / "x.npy")
+    with pytest.raises(InterpzooError, match=r"x\.npy' cannot be read as an array"):
+        interpzoo.score(tmp_path / "x.npy")
 
 
 def test_limits_hold_before_the_frames_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,9 @@ class TestPaths:
         ids=repr,
     )
     def test_what_is_no_folder_is_one_clear_error(self, written: Any, tmp_path: Path) -> None:
-        with pytest.raises(InterpzooError, match=r"there is no such folder|dataset = .*: expected a folder"):
+        with pytest.raises(
+            InterpzooError, match=r"there is no such folder|dataset = .*: expected a folder|a user that does not exist"
+        ):
             train(four_steps(samples=8), dataset=written, output=tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
