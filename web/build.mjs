@@ -1,6 +1,6 @@
-// Builds the page: its script, one that makes films, and ONNX Runtime in another.
+// Builds the page: its script, one that makes films, and ONNX Runtime in another; and copies jsPsych for packs.
 import { gunzipSync, gzipSync } from "node:zlib";
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const TARGET = new URL("../interpzoo/demo/site/", import.meta.url);
@@ -36,14 +36,41 @@ if (!existsSync(at("runtime.js")) || !Object.entries(parts).every(isSame)) write
 
 for (const name of ["index.html", "style.css"]) copyFileSync(new URL(`src/${name}`, import.meta.url), at(name));
 
-const licenses = [
-  ["onnxruntime-web", "https://github.com/microsoft/onnxruntime", "licenses/onnxruntime.txt"],
-  ["mediabunny", "https://github.com/Vanilagy/mediabunny", "node_modules/mediabunny/LICENSE"],
-  ["gifenc", "https://github.com/mattdesl/gifenc", "node_modules/gifenc/LICENSE.md"],
-];
 const version = (name) => JSON.parse(readFileSync(module(`${name}/package.json`), "utf8"));
-const text = licenses.map(([name, source, file]) => {
-  const { version: v, license } = version(name);
-  return `${name} ${v} (${license}), source: ${source}\n\n${readFileSync(new URL(file, import.meta.url), "utf8").trim()}\n`;
-});
-writeFileSync(at("licenses.txt"), `This page contains the following software.\n\n${text.join(`\n${"-".repeat(79)}\n\n`)}`);
+/** The licenses of what a folder contains: names, sources, and files or texts. */
+const licensesOf = (what, licenses) => {
+  const text = licenses.map(([name, source, content]) => {
+    const { version: v, license } = version(name);
+    return `${name} ${v} (${license}), source: ${source}\n\n${content.trim()}\n`;
+  });
+  return `${what} contains the following software.\n\n${text.join(`\n${"-".repeat(79)}\n\n`)}`;
+};
+const read = (file) => readFileSync(new URL(file, import.meta.url), "utf8");
+const page = [
+  ["onnxruntime-web", "https://github.com/microsoft/onnxruntime", read("licenses/onnxruntime.txt")],
+  ["mediabunny", "https://github.com/Vanilagy/mediabunny", read("node_modules/mediabunny/LICENSE")],
+  ["gifenc", "https://github.com/mattdesl/gifenc", read("node_modules/gifenc/LICENSE.md")],
+];
+writeFileSync(at("licenses.txt"), licensesOf("This page", page));
+
+// jsPsych, for the page of a pack of stimuli: as it is published, but for its fonts and its addresses on the network.
+const PACKS = new URL("../interpzoo/packs/jspsych/", import.meta.url);
+const plugin = "@jspsych/plugin-image-keyboard-response";
+const local = (text) => `${text.replace(/\/\/# sourceMappingURL=.*/, "").trim()}\n`;
+mkdirSync(PACKS, { recursive: true });
+for (const [name, file] of [["jspsych", "jspsych.js"], [plugin, "image-keyboard-response.js"]]) {
+  writeFileSync(new URL(file, PACKS), local(read(`node_modules/${name}/dist/index.browser.min.js`)));
+}
+const style = read("node_modules/jspsych/css/jspsych.css");
+const fonts = /\/\*!\*[^]*?\*\/\s*|\/\* open-sans-[^*]*\*\/\s*|@font-face\s*\{[^}]*\}\s*/g; // and what the packer says of files
+writeFileSync(new URL("jspsych.css", PACKS), local(style.replace(fonts, "")));
+const alea = read("node_modules/seedrandom/lib/alea.js").match(/^(\/\/.*\n|\n)+/)[0].replace(/^\/\/ ?/gm, "");
+const { 1: seedrandom } = read("node_modules/seedrandom/README.md").match(/LICENSE \(MIT\)\n-+\n([^]*)/);
+const packs = [
+  ["jspsych", "https://github.com/jspsych/jsPsych", read("licenses/jspsych.txt")],
+  [plugin, "https://github.com/jspsych/jsPsych", read("licenses/jspsych.txt")],
+  ["auto-bind", "https://github.com/sindresorhus/auto-bind", read("node_modules/auto-bind/license")],
+  ["random-words", "https://github.com/apostrophecms/random-words", read("node_modules/random-words/LICENSE")],
+  ["seedrandom", "https://github.com/davidbau/seedrandom", `${seedrandom.trim()}\n\n${alea}`],
+];
+writeFileSync(new URL("licenses.txt", PACKS), licensesOf("This folder", packs));

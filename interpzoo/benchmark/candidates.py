@@ -43,7 +43,12 @@ class ControlCandidate(Candidate):
 
 
 def controls(task: Task) -> list[ControlCandidate]:
-    """The controls of a task: ``truth`` only where ground-truth paths are known, ``nearest`` only with real images."""
+    """The controls of a task: ``truth`` only where ground-truth paths are known, ``nearest`` only with real images.
+
+    None for paths that end where they begin: the way from an image to itself is no way.
+    """
+    if not task.ends_differ:
+        return []
     possible = {"truth": task.has_truth, "nearest": task.has_data}
     return [ControlCandidate(name) for name in _PATHS if possible.get(name, True)]
 

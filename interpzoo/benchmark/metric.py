@@ -19,10 +19,11 @@ from interpzoo.text import quoted
 Family = Literal["truth", "representation", "reconstruction", "realism", "motion", "geometry"]
 """The aspect of an interpolation that a metric judges. No family can rank models alone."""
 
-Need = Literal["truth", "label", "data", "ends", "model", "differentiable"]
+Need = Literal["truth", "label", "data", "ends", "apart", "model", "differentiable"]
 """What a metric requires. ``truth``: the data set is a `GroundTruth`. ``label``: a train set of known size with one
 class per image. ``data``: real images to compare with. ``ends``: the images that paths should begin and end with.
-``model``: codes and a decoder, which controls do not have. ``differentiable``: gradients of the decoder too.
+``apart``: paths that do not end where they begin. ``model``: codes and a decoder, which controls do not have.
+``differentiable``: gradients of the decoder too.
 
 In a benchmark there are data and ends; where frames of other tools are scored, only if the user gives them."""
 

@@ -62,6 +62,8 @@ def unmet(evaluation: Evaluation, metric: Metric) -> str:
         return "there are no real images to compare with: name a data set"
     if "ends" in metric.needs and not task.has_ends:
         return "the images that the paths should begin and end with are not given"
+    if "apart" in metric.needs and not task.ends_differ:
+        return "the paths end where they begin"
     if "label" in metric.needs:
         label = task.test.get("label")
         if label is None or label.ndim != 1 or task.data.size is None:

@@ -64,6 +64,8 @@ class Task(Shared):
     """Whether there are real images to compare with."""
     has_ends = True
     """Whether `pairs` are the images that paths should begin and end with, and not frames of a path themselves."""
+    ends_differ = True
+    """Whether paths end elsewhere than they begin."""
 
     def __init__(
         self,

@@ -17,6 +17,8 @@ class PathProgress:
 
     def __init__(self, what: str = "paths") -> None:
         self.total = 0
+        self.before: int | None = None
+        """How many were done at the first call."""
         self._what = what
         self._console = Console(stderr=True)
         self._bar = Progress(
@@ -31,6 +33,7 @@ class PathProgress:
 
     def __call__(self, done: int, total: int) -> None:
         self.total = total
+        self.before = done if self.before is None else self.before
         self._bar.update(self._task, completed=done, total=total)
         if not self._console.is_terminal and time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS

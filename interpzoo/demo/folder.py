@@ -24,11 +24,16 @@ SITE: Final = ("index.html", "style.css", "page.js", "films.js", "runtime.js", "
 _INDEX, _MODELS = "index.js", "models"
 
 Skipped = Callable[[str, InterpzooError], None]
+Progress = Callable[[int, int], None]
 
 
 @torch.no_grad()
 def write_demo(
-    models: Iterable[str | Path | InterpolationModel], target: str | Path, *, skipped: Skipped | None = None
+    models: Iterable[str | Path | InterpolationModel],
+    target: str | Path,
+    *,
+    skipped: Skipped | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> Path:
     """Write a page that walks between pictures with these models: open its ``index.html``, or serve the folder.
 
@@ -40,6 +45,7 @@ def write_demo(
         target: a folder, new or empty or with such a page, which is replaced.
         skipped: called with the name of each model that cannot be exported and the reason; by default the error is
             raised.
+        progress: called before the first model and after each, with how many are done and of how many.
 
     Raises:
         InputError: a model cannot be exported, two have one name, or there are none.
@@ -52,13 +58,16 @@ def write_demo(
         raise InputError(f"models = {quoted(models)}: expected names of models, or models")
     folder, groups = expanded(target), Groups()
     _check(folder)
-    for source in models:
+    sources = [*models]
+    for done, source in enumerate(sources):
+        progress(done, len(sources))
         try:
             groups.add(source if isinstance(source, InterpolationModel) else load(source))
         except InputError as error:
             if skipped is None:
                 raise
             skipped(source.name if isinstance(source, InterpolationModel) else str(source), error)
+    progress(len(sources), len(sources))
     described = groups.described()
     if not described:
         raise InputError("there are no models to show: expected at least one that can be exported")

@@ -105,7 +105,7 @@ class Groups:
         if path not in _LINES:
             shown = "a plain cross-fade" if fades else "a straight line or a great circle"
             warnings.warn(
-                f"the page shows {shown} for {model.name!r}: the model's own path, {path}, needs Python", stacklevel=3
+                f"the page shows {shown} for {model.name!r}: the model's own path, {path}, needs Python", stacklevel=4
             )
         group.cards.append(
             {

@@ -8,6 +8,10 @@ from torch import Tensor
 from interpzoo.errors import InputError
 
 _CHUNK: Final = 1 << 24  # values that are computed with at once
+_LOOP: Final = 8  # frames of a path from which a frame is a small part of it
+_SAME: Final = 0.1  # of the farthest frame's distance from the first: that of a last frame that is as good as the first
+_NEXT: Final = 0.5  # the same of a last frame that the first one follows
+_STEP: Final = 1.25  # longest steps between the last frame and the first of a loop
 _ROUNDING: Final = 1e-6  # distance below which a frame is a mix, up to the rounding of float32
 
 
@@ -36,6 +40,20 @@ def squared_gradient(images: Tensor) -> Tensor:
     return sum((x.diff(dim=side).square().flatten(1).mean(1) for side in (2, 3)), start=x.new_zeros(len(x)))
 
 
+def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """`squared_gradient` of the middle third of each path and of its two ends: (N,) each, of (N, T, C, H, W).
+
+    Raises:
+        InputError: a path has fewer than 3 frames, or images are smaller than 2x2.
+    """
+    if frames.ndim != 5 or frames.shape[1] < 3:
+        raise InputError(f"frames of shape {tuple(frames.shape)}: expected (N, T, C, H, W), T at least 3")
+    found = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+    last = frames.shape[1] - 1
+    middle = found[:, (last + 2) // 3 : last - (last + 2) // 3 + 1]
+    return middle.mean(1), found[:, [0, -1]].mean(1)
+
+
 def fade_distances(frames: Tensor) -> Tensor:
     """(N, T) in float64: the distance of each frame of paths (N, T, C, H, W) from the nearest mix of the path's ends.
 
@@ -59,3 +77,18 @@ def fade_distances(frames: Tensor) -> Tensor:
             rows.append(torch.where(apart < _ROUNDING, 0, apart))
         found.append(torch.cat(rows))
     return torch.stack(found) if found else torch.empty(frames.shape[:2], dtype=torch.float64)
+
+
+def returns(frames: Tensor) -> bool:
+    """Whether a path of (N, T, C, H, W), T at least 2, comes back to where it began, as a film that plays in a loop.
+
+    Its last frame is then as good as the first, or hardly farther from it than frames are from their neighbors.
+    """
+    for path in frames.flatten(2):
+        first = path[:1].double()
+        apart = (path.double() - first).square().mean(1).sqrt()
+        step = float(step_lengths(path[None]).max())
+        near = _NEXT if len(path) >= _LOOP else _SAME
+        if apart[-1] <= near * apart.max() and apart[-1] <= _STEP * step and apart.max() > 0:
+            return True
+    return False

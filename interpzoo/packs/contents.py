@@ -131,7 +131,7 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Path:
         if not other:
             return folder
     else:
-        folder = check_new_folder(output)
+        check_new_folder(output)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -83,7 +83,8 @@ def stimuli(
         size: (height, width), for a model that takes any size.
         format: ``png``, ``png16`` (16 bits a channel) or ``npy`` (float32, not clamped).
         device: where to compute; the CPU by default. Other devices may give other bits on another machine.
-        progress: called after each path; with several processes, in the first one, after each path of its own.
+        progress: called at first, with what is done already, and after each path; with several processes, in the first
+            one, after each path of its own.
 
     Returns:
         The path of the manifest.
@@ -136,7 +137,7 @@ class _Pack:
         total = len(self._pairs) * len(self._conditions)
         done = int(agreed(str(self._done() if is_first() else 0)))
         whole = done == total and (self._folder / MANIFEST).is_file() and (self._folder / METHODS).is_file()
-        if is_first() and not whole:
+        if is_first():
             progress(done, total)
         self._share(done, total, progress)
         if not all_done() or whole:
@@ -147,7 +148,7 @@ class _Pack:
             if number >= done - done % ROWS:
                 self._show(sheets, group)
         for number in range(done, total):
-            rows = self._part(number) or self._make(number)
+            rows = self._part(number) or self._made(number)
             self._manifest.add(rows)
             self._show(sheets, rows)
             if is_alone():
@@ -163,7 +164,7 @@ class _Pack:
             if (number := done + turn) >= total:
                 return
             if self._part(number) is None:
-                self._parts.add(number, self._make(number))
+                self._parts.add(number, self._made(number))
             if is_first():
                 progress(number + 1, total)
 
@@ -197,6 +198,13 @@ class _Pack:
                     "back, or choose another folder"
                 )
         return all(_is_there(row, self._folder) for row in rows)
+
+    def _made(self, number: int) -> list[Row]:
+        """As `_make`; an error of an image says which pair it is of."""
+        try:
+            return self._make(number)
+        except ImageError as error:
+            raise ImageError(f"{self._pairs[number // len(self._conditions)].origin}: {error}") from error
 
     @torch.no_grad()
     def _make(self, number: int) -> list[Row]:

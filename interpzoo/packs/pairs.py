@@ -6,13 +6,15 @@ import csv
 import io
 import os
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 from interpzoo.arguments import MOST_IMAGES
-from interpzoo.errors import InputError
+from interpzoo.errors import ImageError, InputError
 from interpzoo.files import expanded, open_regular
 from interpzoo.images import files_in
 from interpzoo.text import quoted
@@ -33,18 +35,21 @@ class Pair:
     name: str
     first: Path
     second: Path
+    origin: str
+    """Where it is from, in words: the line of a table, or its number."""
 
 
 def pairs_of(source: str | os.PathLike[str] | Iterable[Sequence[str | os.PathLike[str]]]) -> list[Pair]:
     """The pairs of a CSV file, or of paths in twos; see `interpzoo.packs.pack.stimuli`.
 
-    Raises an `InputError` if there are none, more than 100,000, or a name is not fit for a folder or comes twice.
+    Warns of pairs of one file, whose frames are all the same image. Raises an `InputError` if there are none, more than
+    100,000, or a name is not fit for a folder or comes twice, and an `ImageError` if a file is missing.
     """
     if isinstance(source, (str, os.PathLike)):
         rows = _of_table(expanded(os.fspath(source)))
     else:
         try:
-            rows = [("", *map(_path, pair)) for pair in source]
+            rows = [(f"pair {n}", "", *map(_path, pair)) for n, pair in enumerate(source, 1)]
         except TypeError:
             raise InputError(f"pairs = {quoted(source)}: expected a CSV file or pairs of image files") from None
     if not 0 < len(rows) <= MOST_PAIRS:
@@ -52,29 +57,52 @@ def pairs_of(source: str | os.PathLike[str] | Iterable[Sequence[str | os.PathLik
     digits = max(4, len(str(len(rows))))
     found: dict[str, Pair] = {}
     for number, row in enumerate(rows, 1):
-        if len(row) != 3:
-            raise InputError(f"pair {number} has {len(row) - 1} images: expected two")
-        pair = Pair(row[0] or f"{number:0{digits}}", row[1], row[2])
+        if len(row) != 4:
+            raise InputError(f"{row[0]} has {len(row) - 2} images: expected two")
+        pair = Pair(row[1] or f"{number:0{digits}}", row[2], row[3], row[0])
         if _NAME.fullmatch(pair.name) is None:
             raise InputError(
-                f"pair {number} is named {quoted(pair.name)}: expected letters, digits and _.@+- as in a file's name"
+                f"{pair.origin}: the pair is named {quoted(pair.name)}: expected letters, digits and _.@+- as in a "
+                "file's name"
             )
         if pair.name in found:
-            raise InputError(f"two pairs are named {pair.name!r}: expected a name of its own for each")
+            raise InputError(
+                f"{pair.origin}: another pair is named {pair.name!r} too: expected a name of its own for each"
+            )
+        for file in (pair.first, pair.second):
+            if not os.path.exists(file):  # of a name that cannot be one, pathlib's may raise
+                raise ImageError(f"{pair.origin}: {str(file)!r}: No such file or directory")
         found[pair.name] = pair
+    alike = [pair for pair in found.values() if pair.first.samefile(pair.second)]
+    if alike:
+        count = f"{len(alike):,} of {len(found):,} pairs have" if len(found) > 1 else "the pair has"
+        warnings.warn(
+            f"{count} the same image twice, so that all frames are alike ({alike[0].origin}: {str(alike[0].first)!r}): "
+            "give pairs of different images",
+            stacklevel=3,
+        )
     return [*found.values()]
 
 
 def folder_pairs(first: str | Path, second: str | Path, *, every: bool = False) -> list[tuple[Path, Path]]:
     """The images of two folders, in the order of their names, row by row or each of the first with each of the second.
 
-    Raises an `ImageError` for a folder without images, and an `InputError` if rows do not match.
+    With one folder twice, `every` gives each two of its images once.
+
+    Raises an `ImageError` for a folder without images, and an `InputError` if rows do not match or one folder comes
+    twice without `every`.
     """
     a, b = ([Path(file) for file in files_in(expanded(folder))] for folder in (first, second))
+    same = expanded(first).samefile(expanded(second))
     if every:
-        if len(a) * len(b) > MOST_PAIRS:
+        if (len(a) * (len(a) - 1) // 2 if same else len(a) * len(b)) > MOST_PAIRS:
             raise InputError(f"{len(a):,} x {len(b):,} pairs of images: expected at most {MOST_PAIRS:,}")
-        return [(x, y) for x in a for y in b]
+        return [*combinations(a, 2)] if same else [(x, y) for x in a for y in b]
+    if same:
+        raise InputError(
+            f"{str(first)!r} comes twice, and each of its images would be paired with itself: give two folders, or ask "
+            "for every pair (--every-pair, every=True in Python)"
+        )
     if len(a) != len(b):
         raise InputError(
             f"{str(first)!r} has {len(a)} images and {str(second)!r} has {len(b)}: expected the same number in each, "
@@ -89,7 +117,7 @@ def _path(value: object) -> Path:
     return expanded(os.fspath(value))
 
 
-def _of_table(path: Path) -> list[tuple[str, Path, Path]]:
+def _of_table(path: Path) -> list[tuple[str, str, Path, Path]]:
     try:
         with open_regular(path) as file:
             content = file.read(_MOST_BYTES + 1)
@@ -105,20 +133,22 @@ def _of_table(path: Path) -> list[tuple[str, Path, Path]]:
         raise InputError(f"{str(path)!r}: expected a table of at most {_MOST_BYTES:,} bytes")
     head = _LINE_END.split(text, maxsplit=1)[0]
     delimiter = max(",;\t", key=head.count)  # as spreadsheets of different countries write it
-    try:  # as text with its own ends of lines: those in quotes belong to a name
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        table = [(reader.line_num, row) for row in reader]
+    # As text with its own ends of lines: those in quotes belong to a name.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    try:
+        header, *table = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row] or [(1, [])]
     except csv.Error as error:
         raise InputError(f"{str(path)!r} is not a table with commas between columns: {error}") from None
-    if not {*_COLUMNS} <= {*next(csv.reader([head], delimiter=delimiter), [])}:
+    if not {*_COLUMNS} <= {*header[1]}:
         raise InputError(
             f"{str(path)!r} begins with {quoted(head)}: expected the columns first,second or pair,first,second"
         )
-    found: list[tuple[str, Path, Path]] = []
-    for number, row in table:
+    found: list[tuple[str, str, Path, Path]] = []
+    for number, cells in table:
+        row, origin = dict(zip(header[1], cells, strict=False)), f"{str(path)!r}, line {number}"
         files = [row.get(column) for column in _COLUMNS]
         if not all(files):
-            raise InputError(f"{str(path)!r}, line {number}: expected an image in each of first and second")
+            raise InputError(f"{origin}: expected an image in each of first and second")
         first, second = (path.parent / os.path.expanduser(str(file)) for file in files)
-        found.append((row.get("pair") or "", first, second))
+        found.append((origin, row.get("pair") or "", first, second))
     return found

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from interpzoo.errors import InterpzooError
 from interpzoo.plugins import registry
+
+JSPSYCH: Final = "jspsych"
+"""Folder of jsPsych beside the page: the machines of a laboratory are often offline."""
+JSPSYCH_FILES: Final = ("jspsych.js", "image-keyboard-response.js", "jspsych.css", "licenses.txt")
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,11 @@ class Condition:
 
 
 def write_programs(folder: Path) -> None:
-    """A page for jsPsych and a program for PsychoPy that read the manifest and show its pictures."""
+    """A page with jsPsych and a program for PsychoPy that read the manifest and show its pictures."""
     source = files("interpzoo.packs")
+    (folder / JSPSYCH).mkdir(exist_ok=True)
+    for name in JSPSYCH_FILES:
+        (folder / JSPSYCH / name).write_bytes((source / JSPSYCH / name).read_bytes())
     for name, file in (("experiment.html", "experiment.html"), ("experiment.txt", "experiment.py")):
         (folder / file).write_text((source / name).read_text("utf-8"), "utf-8")
 

@@ -28,6 +28,7 @@ from interpzoo.features import features_named
 from interpzoo.files import expanded
 from interpzoo.images import ImageInput, as_batch
 from interpzoo.markdown import markdown_table
+from interpzoo.metrics.along import returns
 from interpzoo.scoring.plot import save_profiles
 from interpzoo.scoring.profile import Profile, profile_of
 from interpzoo.scoring.reading import FramesLike, Paths, read_paths
@@ -41,7 +42,7 @@ Progress = Callable[[str, str], None]
 Layout = Callable[[Sequence[str], Sequence[Sequence[str]]], Iterable[str]]
 """Header and rows of a table to its lines."""
 
-_POSSIBLE: Final = frozenset({"data", "ends"})
+_POSSIBLE: Final = frozenset({"data", "ends", "apart"})
 """Needs of metrics that frames alone may meet."""
 
 
@@ -56,7 +57,8 @@ class FrameScores:
 
     boards: tuple[Leaderboard, ...]
     """One for all tools with the same numbers of paths, frames and pixels: `models` are the tools, `controls` a cut
-    (``jump``) and a cross-fade (``blend``) of the same ends, and ``nearest`` where there is a data set."""
+    (``jump``) and a cross-fade (``blend``) of the same ends, and ``nearest`` where there is a data set. Tools that end
+    where they begin have a table of their own, without controls."""
     profiles: tuple[Mapping[str, Profile], ...]
     """For each board how each tool and control changes along the path, by name."""
     notes: tuple[str, ...]
@@ -175,24 +177,38 @@ def score(
     chosen = _metrics(metrics)
     component = None if dataset is None else data_named(dataset)
     tools = _one_color([read_paths(name, source, wanted) for name, source in _named(paths).items()])
-    groups: dict[tuple[int, ...], list[Paths]] = {}
+    groups: dict[tuple[tuple[int, ...], bool], list[Paths]] = {}
     for tool in tools:
-        groups.setdefault(tuple(tool.frames.shape), []).append(tool)
+        groups.setdefault((tuple(tool.frames.shape), returns(tool.frames)), []).append(tool)
     notes = [note for tool in tools for note in tool.notes]
-    if len(groups) > 1:
+    notes += [
+        f"{tool.name} ends where it begins: scores that compare with a fade are left out"
+        for (_, loops), members in groups.items()
+        for tool in members
+        if loops
+    ]
+    if len({shape for shape, _ in groups}) > 1:
         notes.append(
             "only tools with the same numbers of paths, frames and pixels are compared, in a table for each group"
         )
     boards: list[Leaderboard] = []
     profiles: list[dict[str, Profile]] = []
-    for shape, members in groups.items():
+    for (shape, loops), members in groups.items():
         n, t, _, height, width = shape
         first, last = _ends(ends, members)
         network = None if features is None else features_named(features, _spec(first))
         protocol = EvaluationProtocol(pairs=n, frames=t, motion_pairs=n, slow_pairs=n, seed=seed)
         root = None if data_root is None else expanded(data_root)
         task = FrameTask(
-            first, last, t, protocol, given=ends is not None, dataset=component, root=root, features=network
+            first,
+            last,
+            t,
+            protocol,
+            given=ends is not None,
+            loops=loops,
+            dataset=component,
+            root=root,
+            features=network,
         )
         candidates: list[Candidate] = [FramesCandidate(tool.name, tool.frames) for tool in members]
         candidates += controls(task)

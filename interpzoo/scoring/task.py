@@ -32,6 +32,7 @@ class FrameTask(Task):
         protocol: seed and resamples.
         given: whether `first` and `last` are the images that the paths should begin and end with; otherwise they are
             frames themselves.
+        loops: whether the paths end where they begin.
         dataset: real images to compare with; the ends, which only set the scale of features, if there is none.
         root: folder of local data sets.
         features: what images are compared by, if the user asked for something.
@@ -45,6 +46,7 @@ class FrameTask(Task):
         protocol: EvaluationProtocol,
         *,
         given: bool,
+        loops: bool = False,
         dataset: Component | None = None,
         root: Path | None = None,
         features: Features | None = None,
@@ -57,6 +59,7 @@ class FrameTask(Task):
         self.has_truth = False  # of these paths
         self.has_data = dataset is not None
         self.has_ends = given
+        self.ends_differ = not loops
         self.positions = self.fine_positions = torch.linspace(0, 1, frames)
         none = torch.empty(len(first), 0, dtype=torch.float64)
         self._pairs = Pairs(first, last, none, none)

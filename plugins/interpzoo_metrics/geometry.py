@@ -21,6 +21,7 @@ class FadeDistance(Metric):
     target = "truth"
     ranked = False
     leading = True
+    needs = frozenset({"apart"})
     order = (("truth", "blend"), ("truth", "jump"), ("nearest", "blend"))
 
     @override

@@ -38,6 +38,7 @@ class PathLength(Motion):
     better = "lower"
     target = "truth"
     ranked = False
+    needs = frozenset({"apart"})
     order = (("truth", "jump"), ("nearest", "jump"))
 
     @staticmethod

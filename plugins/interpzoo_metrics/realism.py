@@ -5,8 +5,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.errors import InputError
-from interpzoo.metrics.along import squared_gradient
+from interpzoo.metrics.along import middle_and_end_gradients
 
 
 class Sharpness(Metric):
@@ -62,17 +61,3 @@ def _encode(evaluation: Evaluation, frames: Tensor) -> Tensor:
     flat = frames.clamp(0, 1).flatten(0, 1)
     codes = torch.cat([evaluation.model.encode(part).cpu() for part in flat.split(500)])
     return codes.unflatten(0, frames.shape[:2])
-
-
-def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """`squared_gradient` of the middle third of each path and of its two ends: (N,) each, of (N, T, C, H, W).
-
-    Raises:
-        InputError: a path has fewer than 3 frames, or images are smaller than 2x2.
-    """
-    if frames.ndim != 5 or frames.shape[1] < 3:
-        raise InputError(f"frames of shape {tuple(frames.shape)}: expected (N, T, C, H, W), T at least 3")
-    found = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-    last = frames.shape[1] - 1
-    middle = found[:, (last + 2) // 3 : last - (last + 2) // 3 + 1]
-    return middle.mean(1), found[:, [0, -1]].mean(1)

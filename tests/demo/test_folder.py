@@ -152,6 +152,13 @@ def test_figures_of_the_models_own_images_come_with_its_encoder(tmp_path: Path) 
     assert [card["fitness"] for group in groups for card in group["models"]] == [True, False]
 
 
+def test_it_tells_how_many_models_are_done(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    models = [named("first"), named("odd", size=(20, 20)), named("second", seed=1)]
+    write_demo(models, tmp_path, skipped=lambda *_: None, progress=lambda *call: calls.append(call))
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
 def test_a_page_is_replaced_by_another(tmp_path: Path) -> None:
     write_demo([named("first")], tmp_path)
     write_demo([named("second")], tmp_path)

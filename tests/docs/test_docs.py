@@ -55,7 +55,8 @@ def shortened(code: str) -> str:
 def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the images that the pages name, which is the working directory."""
     generator = torch.Generator().manual_seed(0)
-    (tmp_path / "photos").mkdir()
+    for name in ("photos", "first", "second"):
+        (tmp_path / name).mkdir()
     for name in ("one", "three", "five", "eight"):
         for kind in ("png", "jpg"):
             save_image(tmp_path / f"{name}.{kind}", torch.rand(1, 28, 28, generator=generator))
@@ -64,6 +65,8 @@ def folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch
             save_image(tmp_path / f"{name}.{kind}", torch.rand(3, 40, 32, generator=generator))
     for number in range(40):
         save_image(tmp_path / "photos" / f"{number}.png", torch.rand(3, 24, 30, generator=generator))
+    for name in ("first/1", "first/2", "second/1", "second/2"):
+        save_image(tmp_path / f"{name}.png", torch.rand(3, 24, 30, generator=generator))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
     return tmp_path

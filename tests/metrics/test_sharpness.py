@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from interpzoo_metrics.realism import middle_and_end_gradients
 
 from interpzoo.errors import InputError
-from interpzoo.metrics.along import squared_gradient
+from interpzoo.metrics.along import middle_and_end_gradients, squared_gradient
 
 
 def test_squared_gradient_by_hand() -> None:

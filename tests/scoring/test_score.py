@@ -75,10 +75,41 @@ def test_it_says_what_the_frames_are() -> None:
     assert verdict(fade()[torch.tensor([0, 1, 1, 5, 6])]) == "a cross-fade of its ends"  # at an uneven speed
     assert verdict(cut()) == "a hard cut"
     assert verdict(square()[:1].expand(5, -1, -1, -1)) == "stands still"
-    moving = "neither a cut nor a cross-fade, sharp between the ends (1.00 of their gradients), longest step 1.0 of"
+    moving = "neither a cut nor a cross-fade, sharp between the ends (sharpness 1), longest step 1.0 of"
     assert verdict(square()).startswith(moving)
     both = torch.stack([fade(8), cut(), fade(8)])
     assert verdict(both) == "2 of 3 a cross-fade of its ends, 1 of 3 a hard cut"
+
+
+@pytest.mark.parametrize("closing", [0, 1])
+def test_a_closed_film_is_not_compared_with_a_fade_of_its_ends(closing: int) -> None:
+    """Whether the first frame comes again at the end, or follows the last one."""
+    circle = torch.zeros(48 + closing, 1, 32, 32)
+    for index in range(len(circle)):
+        x, y = (round(12 + 8 * way(index * math.pi / 24)) for way in (math.cos, math.sin))
+        circle[index, :, y : y + 8, x : x + 8] = 1
+    half = circle[torch.linspace(0, 24, len(circle)).round().int()]
+    found = interpzoo.score({"tour": circle, "once": half})
+    closed, once = found.boards
+    assert {*found.values()["tour"]} == {"largest-jump", "speed-variation", "sharpness"}
+    assert {"path-length", "fade-distance"} <= {*found.values()["once"]}
+    assert (len(closed.controls), len(once.controls)) == (0, 2)
+    assert "tour ends where it begins: figures that compare with a fade are left out" in found.notes
+    assert found.profiles[0]["tour"].verdict.startswith("ends where it begins, ")
+    assert max(found.profiles[0]["tour"].fade) == 0
+
+
+def test_a_path_through_other_images_is_not_taken_for_a_loop() -> None:
+    dark = torch.stack([square(3)[0], square(3)[0] / 4, square(3)[0] * 0, square(3)[2] / 4, square(3)[2]])
+    for frames in (fade(), cut(), cut(4), dark, square(5)):
+        assert len(interpzoo.score(frames, metrics=["fade-distance"]).boards[0].controls) == 2
+
+
+def test_words_and_table_have_one_figure_of_sharpness() -> None:
+    frames = fade() * torch.linspace(1, 1.2, 7).view(-1, 1, 1, 1) + 0.1 * square()
+    found = interpzoo.score({"x": frames.clamp(0, 1)}, metrics=["sharpness"])
+    words = found.profiles[0]["x"].verdict
+    assert f"(sharpness {found.values()['x']['sharpness']:.3g})" in words
 
 
 def test_distances_from_a_fade_by_hand() -> None:

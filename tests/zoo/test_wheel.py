@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from interpzoo.demo.folder import SITE
+from interpzoo.packs.texts import JSPSYCH, JSPSYCH_FILES
 from interpzoo.pretrained.folder import read_config
 from tests.tiny import python_json
 from tools.bundle import CARDS, ROOT
@@ -50,6 +51,7 @@ def test_it_holds_models_and_plugins_and_nothing_for_developers(wheel: Path) -> 
     templates = (ROOT / "interpzoo" / "scaffold").rglob("*.in")
     assert {str(path.relative_to(ROOT)) for path in templates} <= {*names}
     assert {f"interpzoo/demo/site/{name}" for name in SITE} <= {*page}
+    assert {f"interpzoo/packs/{JSPSYCH}/{name}" for name in JSPSYCH_FILES} <= {*names}
     assert sum(page.values()) < LARGEST_PAGE
     assert wheel.stat().st_size < LARGEST_WHEEL
 

@@ -38,6 +38,7 @@ def command(names: Sequence[str], *, output: Path, opens: bool) -> None:
     pictures that are given to it stay in the browser. Methods on the same data are shown in rows, on the same pictures.
     A NAME with wildcards leaves out models that cannot be exported.
     """
+    from interpzoo.cli.progress import PathProgress
     from interpzoo.demo import DEFAULT, write_demo
     from interpzoo.demo.folder import read_index
 
@@ -48,7 +49,8 @@ def command(names: Sequence[str], *, output: Path, opens: bool) -> None:
             raise error
         echo(f"{name} is skipped: {error}", err=True)
 
-    folder = write_demo(dict.fromkeys(models), output, skipped=report)
+    with PathProgress("models") as progress:
+        folder = write_demo(dict.fromkeys(models), output, skipped=report, progress=progress)
     total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     shown = [card["name"] for group in read_index(folder)["groups"] for card in group["models"]]
     echo(f"{folder / 'index.html'}: {size(total)} with {', '.join(shown)}")

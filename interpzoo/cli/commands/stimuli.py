@@ -65,7 +65,8 @@ def command(
     """Make the frames between pairs of images with the model NAME, a file each, and a manifest of them.
 
     PAIRS is a CSV file with the columns first and second: image files, relative to it. A column pair, if there is one,
-    names the pairs. Two FOLDERs give their images row by row, in the order of their names.
+    names the pairs. Two FOLDERs give their images row by row, in the order of their names. With one folder twice,
+    --every-pair gives each two of its images once.
 
     The folder gets manifest.csv, contact sheets, the sentences for a methods section, and programs for jsPsych and
     PsychoPy that show the frames. The same arguments give the same files on every run. A run that was stopped continues
@@ -87,4 +88,5 @@ def command(
             model_names(name), pairs, output, interpolators=interpolators, format=form, progress=progress, **how
         )
     if is_first():
-        echo(f"{manifest}: {progress.total} path{'s' * (progress.total != 1)}")
+        already = "complete already: " if progress.before == progress.total else ""
+        echo(f"{manifest}: {already}{progress.total} path{'s' * (progress.total != 1)}")
