@@ -13,7 +13,7 @@ from PIL import Image
 
 from interpzoo.errors import ImageError
 from interpzoo.files import open_regular
-from interpzoo.text import explained, high_and_wide, quoted
+from interpzoo.text import explained, quoted, sized
 
 MOST_FILE_BYTES: Final = 2**28
 """Largest image file, in bytes."""
@@ -169,7 +169,7 @@ def _bound(image: Image.Image) -> None:
     width, height = image.size
     if 0 in image.size:
         raise ImageError(f"an image of {width}x{height} pixels: expected at least one pixel")
-    size, pixels = high_and_wide(height, width), width * height
+    size, pixels = sized(height, width), width * height
     kept = _COEFFICIENT * len(image.getbands()) * pixels if {"progressive", "progression"} & {*image.info} else 0
     if kept + pixels * per_pixel > MOST_IMAGE_BYTES and image.format in ("JPEG", "MPO"):
         for factor in _REDUCED:
@@ -195,7 +195,7 @@ def _check_file(file: IO[bytes]) -> None:
         for width, height in _icon_sizes(file.read()):
             if max(width, height) > MOST_ICON_SIDE:
                 raise ImageError(
-                    f"an icon with an image of {high_and_wide(height, width)}, expected at most {MOST_ICON_SIDE} pixels"
+                    f"an icon with an image of {sized(height, width)}, expected at most {MOST_ICON_SIDE} pixels"
                 )
     file.seek(0)
 

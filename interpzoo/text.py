@@ -43,7 +43,7 @@ def quoted(value: object) -> str:
     return text if len(text) <= _MOST_QUOTED else f"{text[: _MOST_QUOTED - 3]}..."
 
 
-def high_and_wide(height: int, width: int) -> str:
+def sized(height: int, width: int) -> str:
     """A size of images that nobody reads the wrong way round: ``1800 high and 1200 wide``, and of a square ``64x64``."""
     return f"{height}x{width}" if height == width else f"{height} high and {width} wide"
 

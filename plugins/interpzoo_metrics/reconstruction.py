@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
-from interpzoo.text import high_and_wide
+from interpzoo.text import sized
 
 _BATCH: Final = 500
 _WINDOW: Final = 11
@@ -40,7 +40,7 @@ class Reconstruction(Metric):
         image = evaluation.task.image
         if min(image.height, image.width) < self.smallest:
             return NotApplicable(
-                f"images of {high_and_wide(image.height, image.width)} are smaller than {self.smallest} pixels"
+                f"images of {sized(image.height, image.width)} are smaller than {self.smallest} pixels"
             )
         values = self.values(*evaluation.shared("reconstructed", lambda: _reconstructed(evaluation)))
         mean = Measured.mean(values)

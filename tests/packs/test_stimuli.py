@@ -270,7 +270,10 @@ def test_a_name_in_a_table_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -
     for name in names:
         (tmp_path / name).touch()
     for end in ("\n", "\r\n", "\r"):
-        rows = [",".join(f'"{name}"' for name in row) for row in (("first", "second"), *zip(names, names[1:] + names[:1], strict=True))]
+        rows = [
+            ",".join(f'"{name}"' for name in row)
+            for row in (("first", "second"), *zip(names, names[1:] + names[:1], strict=True))
+        ]
         (tmp_path / "pairs.csv").write_text(end.join(rows), "utf-8", newline="")
         assert [pair.first.name for pair in pairs_of(tmp_path / "pairs.csv")] == names
 

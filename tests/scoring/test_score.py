@@ -94,7 +94,7 @@ def test_a_closed_film_is_not_compared_with_a_fade_of_its_ends(closing: int) -> 
     assert {*found.values()["tour"]} == {"largest-jump", "speed-variation", "sharpness"}
     assert {"path-length", "fade-distance"} <= {*found.values()["once"]}
     assert (len(closed.controls), len(once.controls)) == (0, 2)
-    assert "tour ends where it begins: figures that compare with a fade are left out" in found.notes
+    assert "tour ends where it begins: scores that compare with a fade are left out" in found.notes
     assert found.profiles[0]["tour"].verdict.startswith("ends where it begins, ")
     assert max(found.profiles[0]["tour"].fade) == 0
 
