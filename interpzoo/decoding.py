@@ -13,7 +13,7 @@ from typing import IO, Final
 from PIL import Image
 
 from interpzoo.errors import ImageError
-from interpzoo.text import explained, quoted
+from interpzoo.text import explained, quoted, sized
 
 MOST_FILE_BYTES: Final = 2**28
 """Largest image file, in bytes."""
@@ -151,7 +151,7 @@ def _bound(image: Image.Image) -> None:
     """Reduce a JPEG that is too large, which Pillow can before it decodes it; refuse any other."""
     per_pixel = _BUFFERED.get(image.format or "") or _BYTES.get(image.mode, 4) + _CONVERTED
     width, height = image.size
-    size, pixels = f"{width}x{height}", width * height
+    size, pixels = sized(height, width), width * height
     kept = _COEFFICIENT * len(image.getbands()) * pixels if {"progressive", "progression"} & {*image.info} else 0
     if kept + pixels * per_pixel > MOST_IMAGE_BYTES and image.format in ("JPEG", "MPO"):
         for factor in _REDUCED:
@@ -176,7 +176,9 @@ def _check_file(file: IO[bytes]) -> None:
         file.seek(0)
         for width, height in _icon_sizes(file.read()):
             if max(width, height) > MOST_ICON_SIDE:
-                raise ImageError(f"an icon with an image of {width}x{height}, expected at most {MOST_ICON_SIDE} pixels")
+                raise ImageError(
+                    f"an icon with an image of {sized(height, width)}, expected at most {MOST_ICON_SIDE} pixels"
+                )
     file.seek(0)
 
 

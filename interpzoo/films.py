@@ -19,7 +19,7 @@ from interpzoo.arguments import LENGTHS, MOST_FRAMES, RATES, one_of, real, whole
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
 from interpzoo.files import ANIMATIONS, FILMS, atomic_write
 from interpzoo.pictures import Enlarge, Frames, Sheet
-from interpzoo.text import explained, quoted
+from interpzoo.text import explained, quoted, sized
 from interpzoo.writing import suffix_of, write_pictures
 
 Loop = Literal["back-and-forth", "closed", "once"]
@@ -214,8 +214,8 @@ def _write_mp4(path: str | os.PathLike[str], sheet: Sheet, shots: Sequence[_Shot
     width, height = sheet.frame_size
     if max(width, height) > MOST_SIDE:
         raise InputError(
-            f"a film of {width}x{height} pixels, expected sides of at most {MOST_SIDE:,} in an MP4: choose a smaller "
-            "scale or fewer rows, or write a .webp or .apng"
+            f"a film of {sized(height, width)} pixels, expected sides of at most {MOST_SIDE:,} in an MP4: choose a "
+            "smaller scale or fewer rows, or write a .webp or .apng"
         )
     rate = Fraction(1 / period).limit_denominator(1001)
     pictures = chain.from_iterable(repeat(shot.index, max(1, round(shot.seconds / period))) for shot in shots)

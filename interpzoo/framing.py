@@ -20,7 +20,7 @@ from interpzoo.decoding import loaded, open_image, size_of, upright_size
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
 from interpzoo.pixels import Size, center_box
-from interpzoo.text import quoted
+from interpzoo.text import quoted, sized
 
 Frame = Literal["face", "ink"]
 """``face``: the largest face, its eyes where the model's faces have theirs. ``ink``: dark strokes on paper, as bright
@@ -102,8 +102,9 @@ def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | No
             if wide * high < _KEPT * width * height:
                 name = "the picture" if isinstance(image, (bytes, Image.Image)) else quoted(os.path.basename(image))
                 return (
-                    f"{name} has {width}x{height} pixels, of which {model!r} takes the {wide}x{high} in the middle, "
-                    "wherever its face is. To frame the face: model.frame(..., 'face'), --frame face"
+                    f"{name} is {sized(height, width)}, of which {model!r} takes the middle, "
+                    f"{sized(high, wide)}, wherever its face is. To frame the face: "
+                    "model.frame(..., 'face'), --frame face"
                 )
     return ""
 

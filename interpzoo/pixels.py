@@ -10,7 +10,7 @@ from PIL import Image
 from interpzoo.arguments import MOST_SIDE, whole
 from interpzoo.decoding import loaded
 from interpzoo.errors import ImageError, InputError
-from interpzoo.text import explained, quoted
+from interpzoo.text import explained, quoted, sized
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -85,12 +85,14 @@ def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize") -> NDArray[n
     if fit == "pad":
         if min(across, down) < 0 or across % 2 or down % 2:
             raise ImageError(
-                f"an image of {width}x{height} cannot be padded equally to {spec.width}x{spec.height}; use fit 'resize'"
+                f"an image of {sized(height, width)} cannot be padded equally to "
+                f"{sized(spec.height, spec.width)}; use fit 'resize'"
             )
         return np.pad(pixels, ((0, 0), (down // 2, down // 2), (across // 2, across // 2)))
     if fit == "mean" and (width % spec.width or height % spec.height or width * spec.height != height * spec.width):
         raise ImageError(
-            f"an image of {width}x{height} is not a whole multiple of {spec.width}x{spec.height}; use fit 'resize'"
+            f"an image of {sized(height, width)} is not a whole multiple of "
+            f"{sized(spec.height, spec.width)}; use fit 'resize'"
         )
     return pixels
 

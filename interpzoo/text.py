@@ -43,6 +43,11 @@ def quoted(value: object) -> str:
     return text if len(text) <= _MOST_QUOTED else f"{text[: _MOST_QUOTED - 3]}..."
 
 
+def sized(height: int, width: int) -> str:
+    """A size of images that is not read the wrong way round: ``18 high and 12 wide``, and of a square ``64x64``."""
+    return f"{height}x{width}" if height == width else f"{height} high and {width} wide"
+
+
 def explained(error: BaseException) -> str:
     """An error's type and the first line of its message, as `one_line`."""
     try:

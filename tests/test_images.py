@@ -18,6 +18,7 @@ from interpzoo.config import ImageSpec
 from interpzoo.decoding import open_image
 from interpzoo.errors import ImageError
 from interpzoo.images import as_batch, batches, is_single, to_tensor
+from interpzoo.text import sized
 
 GRAY, COLOR = (ImageSpec(channels=channels, height=4, width=4) for channels in (1, 3))
 
@@ -55,7 +56,7 @@ class TestToTensor:
 
     @pytest.mark.parametrize("size", [(29, 28), (28, 34), (40, 40)])
     def test_pad_refuses_an_unequal_border(self, size: tuple[int, int]) -> None:
-        with pytest.raises(ImageError, match=f"{size[1]}x{size[0]} cannot be padded equally to 32x32"):
+        with pytest.raises(ImageError, match=f"{sized(*size)} cannot be padded equally to 32x32"):
             to_tensor(Image.fromarray(noise(*size)), spec(1, 32, 32), "pad")
 
     def test_mean_is_exact(self) -> None:

@@ -14,6 +14,7 @@ from interpzoo.cli.console import echo
 from interpzoo.cli.draw_options import RATE, RATE_OF_STEPS, SECONDS, STEPS, STRIPS
 from interpzoo.errors import InputError
 from interpzoo.files import FILMS
+from interpzoo.text import sized
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,7 +162,7 @@ class Drawing:
 
 def _sizes(frames: Mapping[str, Tensor]) -> str:
     found = {tuple(table.shape[-2:]) for table in frames.values()}
-    return f"of {' and '.join(f'{height}x{width}' for height, width in sorted(found))}"
+    return f"of {', and of '.join(sized(*size) for size in sorted(found))}"
 
 
 def by_model_and_path(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from interpzoo.cli.console import echo
+from interpzoo.text import sized
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,7 @@ def write_shared(
                 break
             frames = part(first, end).cpu()
             write_paths(scratch, first, frames, scale=scale, enlarge=enlarge)
-            what = f" of {frames.shape[1]} frames of {frames.shape[3]}x{frames.shape[4]}"
+            what = f" of {frames.shape[1]} frames of {sized(*frames.shape[3:])}"
             if first_process:
                 progress(end, pairs)
     if first_process:

@@ -15,6 +15,7 @@ from interpzoo.directions import principal_directions
 from interpzoo.errors import InputError, UnknownNameError
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
+from interpzoo.text import sized
 
 _FEWEST: Final = 3  # codes that span a plane
 _LOW, _HIGH, _STRIP = -0.5, 1.5, 9  # the page's positions, and its frames at first: web/src/state.ts
@@ -114,7 +115,7 @@ class Groups:
         key = f"{data} {config.image} {config.framing}"
         if key not in self._found:
             what = "pictures" if config.trained is None else config.trained.data.name
-            name = f"{what}, {config.image.width}x{config.image.height}"
+            name = f"{what}, {sized(config.image.height, config.image.width)}"
             same = sum(group.name.startswith(name) for group in self._found.values())
             pictures = model.decode(_examples(model)).clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
             self._found[key] = Group(f"{name} ({same + 1})" if same else name, config, pictures)

@@ -23,7 +23,7 @@ from interpzoo.errors import ImageError, InputError, MissingDependencyError, how
 from interpzoo.files import expanded
 from interpzoo.images import as_batch, from_pixels
 from interpzoo.pixels import to_pixels
-from interpzoo.text import explained, natural, quoted
+from interpzoo.text import explained, natural, quoted, sized
 
 FramesLike: TypeAlias = Tensor | NDArray[Any] | str | os.PathLike[str]
 """Paths of one tool: a tensor or an array (T, C, H, W) or (N, T, C, H, W), channels last as well, of uint8 or of floats
@@ -86,7 +86,7 @@ def read_paths(name: str, source: FramesLike, size: tuple[int, int] | None = Non
         tables.append(table)
     shapes = {tuple(table.shape[-4:]): part for table, part in zip(tables, parts, strict=True)}
     if len({(shape[0], *shape[2:]) for shape in shapes}) > 1:
-        found = " and ".join(f"{shape[0]} of {shape[2]}x{shape[3]} in {part.name!r}" for shape, part in shapes.items())
+        found = " and ".join(f"{shape[0]} of {sized(*shape[2:])} in {part.name!r}" for shape, part in shapes.items())
         raise ImageError(
             f"{str(path)!r}: paths differ in frames ({found[:300]}): expected as many of one size in each, or score "
             "them apart"
@@ -163,14 +163,14 @@ def _stacked(path: Path, images: Iterator[Image.Image], size: tuple[int, int] | 
             height, width = size or (image.height, image.width)
             if max(height, width) > MOST_SIDE:
                 raise InputError(
-                    f"{str(path)!r}: frames of {width}x{height}, expected sides of at most {MOST_SIDE:,} pixels: give "
-                    "a size"
+                    f"{str(path)!r}: frames of {sized(height, width)}, expected sides of at most {MOST_SIDE:,} pixels: "
+                    "give a size"
                 )
             spec = ImageSpec(channels=3, height=height, width=width)
         if size is None and (image.height, image.width) != (spec.height, spec.width):
             raise ImageError(
-                f"{str(path)!r}: frame {len(found)} has {image.width}x{image.height} pixels and the first "
-                f"{spec.width}x{spec.height}: expected frames of one size, or give a size"
+                f"{str(path)!r}: frame {len(found)} is {sized(image.height, image.width)} and the first "
+                f"{sized(spec.height, spec.width)}: expected frames of one size, or give a size"
             )
         if len(found) >= MOST_FRAMES:
             raise InputError(f"{str(path)!r} has more than {MOST_FRAMES:,} frames: expected at most that many")
@@ -211,7 +211,7 @@ def _decoded(path: Path) -> Iterator[Image.Image]:
             stream = container.streams.video[0]
             if 8 * stream.width * stream.height > MOST_IMAGE_BYTES:
                 raise ImageError(
-                    f"{str(path)!r}: a video of {stream.width}x{stream.height} pixels is too large to read"
+                    f"{str(path)!r}: a video of {sized(stream.height, stream.width)} pixels is too large to read"
                 )
             for frame in container.decode(stream):
                 yield frame.to_image()
@@ -280,7 +280,7 @@ def _of_array(name: str, array: Tensor | NDArray[Any], size: tuple[int, int] | N
     n, t, channels, height, width = frames.shape
     _check_count(name, t)
     if max(height, width) > MOST_SIDE:
-        raise InputError(f"{name!r}: frames of {width}x{height}: expected sides of at most {MOST_SIDE:,} pixels")
+        raise InputError(f"{name!r}: frames of {sized(height, width)}: expected sides of at most {MOST_SIDE:,} pixels")
     own = ImageSpec(channels=channels, height=height, width=width)
     wanted = own if size is None else own.model_copy(update={"height": size[0], "width": size[1]})
     try:

@@ -33,7 +33,7 @@ from interpzoo.scoring.profile import Profile, profile_of
 from interpzoo.scoring.reading import FramesLike, Paths, read_paths
 from interpzoo.scoring.task import FramesCandidate, FrameTask
 from interpzoo.tensors import ordinary_mode
-from interpzoo.text import quoted
+from interpzoo.text import quoted, sized
 
 Progress = Callable[[str, str], None]
 """Called with the names of tool and metric before each measurement."""
@@ -194,7 +194,7 @@ def score(
         candidates: list[Candidate] = [FramesCandidate(tool.name, tool.frames) for tool in members]
         candidates += controls(task)
         records = [score_candidate(task, c, chosen, progress=progress, tolerant=True) for c in candidates]
-        name = f"{n} path{'s' * (n != 1)} of {t} frames of {width}x{height}"
+        name = f"{n} path{'s' * (n != 1)} of {t} frames of {sized(height, width)}"
         tables = tuple(r for r in records if not r.control), tuple(r for r in records if r.control)
         boards.append(Leaderboard(name, *tables, tuple(chosen)))
         profiles.append({c.name: profile_of(c.frames(task, task.pairs, task.positions)) for c in candidates})

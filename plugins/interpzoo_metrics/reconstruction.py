@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
+from interpzoo.text import sized
 
 _BATCH: Final = 500
 _WINDOW: Final = 11
@@ -38,7 +39,9 @@ class Reconstruction(Metric):
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
         image = evaluation.task.image
         if min(image.height, image.width) < self.smallest:
-            return NotApplicable(f"images of {image.width}x{image.height} are smaller than {self.smallest} pixels")
+            return NotApplicable(
+                f"images of {sized(image.height, image.width)} are smaller than {self.smallest} pixels"
+            )
         values = self.values(*evaluation.shared("reconstructed", lambda: _reconstructed(evaluation)))
         mean = Measured.mean(values)
         # In float32, as the values on the cards.

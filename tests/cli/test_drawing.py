@@ -84,6 +84,14 @@ def test_several_models_and_paths_stand_side_by_side(cli: Cli, photos: list[str]
     ]
 
 
+def test_a_size_is_not_read_the_wrong_way_round(cli: Cli, tmp_path: Path) -> None:
+    Image.new("RGB", (12, 18)).save(tmp_path / "a.png")
+    asked = ("interpolate", "pixels", "a.png", "a.png", "--steps", "2", "-o")
+    assert cli(*asked, "x.png").stdout == "x.png: 1 path of 2 frames of 18 high and 12 wide\n"
+    assert cli(*asked, "y.png", "--size", "20x12").stdout == "y.png: 1 path of 2 frames of 20 high and 12 wide\n"
+    assert cli(*asked, "z.png", "--size", "12x12").stdout == "z.png: 1 path of 2 frames of 12x12\n"
+
+
 def test_the_array_holds_the_models_own_numbers(cli: Cli, photos: list[str], tmp_path: Path) -> None:
     model = load(tmp_path / "model")
     assert cli("interpolate", "./model", *photos, "--t", "0,0.5,1.5", "-o", "x.npy").returncode == 0

@@ -229,7 +229,12 @@ def test_a_model_frames_what_it_was_trained_on(how: Any, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "orientation", "warned"),
-    [((40, 30), 1, "40x30"), ((40, 30), 6, "30x40"), ((178, 218), 1, ""), ((32, 32), 1, "")],
+    [
+        ((40, 30), 1, "30 high and 40 wide"),
+        ((40, 30), 6, "40 high and 30 wide"),
+        ((178, 218), 1, ""),
+        ((32, 32), 1, ""),
+    ],
 )
 def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     size: tuple[int, int], orientation: int, warned: str, tmp_path: Path
@@ -244,4 +249,4 @@ def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     texts = [str(one.message) for one in caught]
     assert len(texts) == (1 if warned else 0)
     if warned:
-        assert texts[0].startswith(f"'anna.jpg' has {warned} pixels, of which 'ae-tiny' takes the 30x30 in the middle")
+        assert texts[0].startswith(f"'anna.jpg' is {warned}, of which 'ae-tiny' takes the middle, 30x30, wherever")

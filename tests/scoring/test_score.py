@@ -160,7 +160,7 @@ def test_tools_stand_side_by_side_where_they_can_be_compared(tmp_path: Path) -> 
         ("broken.mp4", "'broken.mp4': the video cannot be read"),
         ("empty", "'empty' has no frames: expected pictures such as 0000.png"),
         ("mixed", "'mixed' has pictures, such as '0.png', beside 'film.gif'"),
-        ("sizes", "'sizes': frame 1 has 8x8 pixels and the first 16x16"),
+        ("sizes", "'sizes': frame 1 is 8x8 and the first 16x16"),
         (7, "7 are not frames: expected a path"),
     ],
 )
