@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from typing_extensions import override
 
 from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, seed_of, whole
-from interpzoo.config import ModelConfig
+from interpzoo.config import ImageSpec, ModelConfig
 from interpzoo.errors import InputError, PictureWarning
 from interpzoo.fitness import Fitness, unlike_message
 from interpzoo.framing import PORTRAIT, Frame, cut_message, framed
@@ -285,9 +285,13 @@ class Autoencoder(nn.Module):
                 distances.append(self._distances(self.fitness, x, codes[-1]))
         if distances and bool(((found := torch.cat(distances)) > 1).any()):
             warnings.warn(unlike_message(found, self.config, first), PictureWarning, stacklevel=2)
-        elif picture and (text := cut_message(listed, spec, self.config.framing, self.name)):
+        elif picture and (text := self._cut_message(listed, spec)):
             warnings.warn(text, PictureWarning, stacklevel=2)
         return torch.cat(codes)
+
+    def _cut_message(self, images: Sequence[object], spec: ImageSpec) -> str:
+        any_size = self.sizes.multiple is not None
+        return cut_message(images, spec, self.config.framing, self.name, any_size=any_size)
 
     @torch.no_grad()
     def _distances(self, fitness: Fitness, x: Tensor, codes: Tensor) -> Tensor:

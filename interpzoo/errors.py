@@ -89,6 +89,10 @@ class PictureWarning(UserWarning):
     """A picture is unlike those that the model was trained on, or much of it is cut away."""
 
 
+class MatchWarning(PictureWarning):
+    """Two pictures have hardly anything that corresponds."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'acai-mnist' or ...?"`` for the closest known names, else an empty string."""
     spelt = {other.lower(): other for other in known}

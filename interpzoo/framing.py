@@ -30,6 +30,7 @@ PORTRAIT: Final = Framing(eyes=((0.336, 0.461), (0.664, 0.461)))
 """How faces are framed for a model of any size: head and shoulders."""
 
 _KEPT: Final = 0.8  # share of a picture that is taken, below which it was hardly framed for the model; CelebA's: 0.82
+_MOSTLY: Final = 0.66  # below which much is lost of a picture of anything; a photo of 3:2 keeps 0.667 of a square
 _ASKED: Final = 100  # pictures of a call whose sizes are looked at
 _SEEN: Final = 640  # pixels that the longer side of a picture has where faces are looked for
 _CLOSE: Final = 160  # and parts around the largest face, that are so many times as large:
@@ -87,26 +88,41 @@ def framed(
     return torch.cat(faces)
 
 
-def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str) -> str:
-    """What to say of paths, bytes and PIL images that lose much to the shape of a model of faces; '' if none does.
+def cut_message(
+    images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str, *, any_size: bool = False
+) -> str:
+    """What to say of paths, bytes and PIL images of which much is cut away; '' if there are none.
 
-    A photo of 4:3 is not framed as the model's faces were, and of such a photo only the middle is seen. The figures of
-    `interpzoo.fitness` do not tell that it has no face there.
+    A photo of 4:3 is not framed as the faces of a model of faces were, and of such a photo only the middle is seen. The
+    figures of `interpzoo.fitness` do not tell that it has no face there. Other models lose a third before it is said.
+
+    Args:
+        images: what was encoded.
+        spec, framing, model: as in `framed`.
+        any_size: whether the model takes any size, and so frames faces.
     """
-    if framing is None or framing.eyes is None:
-        return ""
+    is_face = framing is not None and framing.eyes is not None
+    share = _KEPT if is_face else _MOSTLY
     for image in images[:_ASKED]:
         if isinstance(image, (str, os.PathLike, bytes, Image.Image)):
             width, height = upright_size(image) if isinstance(image, Image.Image) else size_of(image)
             *_, high, wide = center_box(height, width, spec)
-            if wide * high < _KEPT * width * height:
-                name = "the picture" if isinstance(image, (bytes, Image.Image)) else quoted(os.path.basename(image))
+            if wide * high < share * width * height:
+                where = ", wherever its face is" if is_face else ""
+                how = "Crop it to what it shows"
+                if is_face or any_size:
+                    how = "To frame a face: model.frame(..., 'face'), --frame face"
+                elif framing is not None and framing.ink:
+                    how = "To frame ink on paper: model.frame(..., 'ink'), --frame ink"
                 return (
-                    f"{name} is {sized(height, width)}, of which {model!r} takes the middle, "
-                    f"{sized(high, wide)}, wherever its face is. To frame the face: "
-                    "model.frame(..., 'face'), --frame face"
+                    f"{_called(image)} is {sized(height, width)}, of which {model!r} takes the middle, "
+                    f"{sized(high, wide)}{where}. {how}"
                 )
     return ""
+
+
+def _called(image: object) -> str:
+    return quoted(os.path.basename(image)) if isinstance(image, (str, os.PathLike)) else "the picture"
 
 
 def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.Image]]:

@@ -106,7 +106,7 @@ def test_a_stream_of_pictures_of_another_kind_has_one_warning(cli: Cli, model: P
     done = cli("interpolate", "./picky", *["a.png", "b.jpg"] * 70, "--steps", "2", "-o", "walks")
     first, more = done.stderr.splitlines()
     assert re.match(r"Warning: 64 of 64 pictures \('[ab]\.\w+' most\) are unlike the images that", first)
-    assert more == "Warning: 3 more such warnings, of other pictures or of the same again, are not shown"
+    assert more == "Warning: 3 more such warnings are not shown: of other pictures, or of the same one again"
     assert done.returncode == 0
 
 

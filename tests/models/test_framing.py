@@ -250,3 +250,23 @@ def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     assert len(texts) == (1 if warned else 0)
     if warned:
         assert texts[0].startswith(f"'anna.jpg' is {warned}, of which 'ae-tiny' takes the middle, 30x30, wherever")
+
+
+@pytest.mark.parametrize(("size", "lost"), [((60, 40), False), ((64, 40), True)])
+def test_any_model_says_that_over_a_third_of_a_picture_is_cut_away(
+    size: tuple[int, int], lost: bool, tmp_path: Path
+) -> None:
+    Image.new("RGB", size, (90, 80, 70)).save(tmp_path / "wide.png")
+    Image.new("RGB", (20, 20), (90, 80, 70)).save(tmp_path / "square.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load("pixels").interpolate(tmp_path / "square.png", tmp_path / "wide.png")
+        framed_model((16, 16), ink=True).encode(tmp_path / "wide.png")
+        tiny_model(size=(16, 16)).encode(tmp_path / "wide.png")
+    start = f"'wide.png' is 40 high and {size[0]} wide, of which "
+    expected = [
+        f"{start}'pixels' takes the middle, 40x40. To frame a face: model.frame(..., 'face'), --frame face",
+        f"{start}'ae-tiny' takes the middle, 40x40. To frame ink on paper: model.frame(..., 'ink'), --frame ink",
+        f"{start}'ae-tiny' takes the middle, 40x40. Crop it to what it shows",
+    ]
+    assert [str(one.message) for one in caught] == (expected if lost else [])
