@@ -19,7 +19,7 @@ from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image, size_of, upright_size
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
-from interpzoo.pixels import Size, center_box
+from interpzoo.pixels import Size, center_box, opaque
 from interpzoo.text import quoted, sized
 
 Frame = Literal["face", "ink"]
@@ -126,14 +126,14 @@ def _called(image: object) -> str:
 
 
 def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.Image]]:
-    """Each picture, upright, with its name for messages."""
+    """Each picture, upright and on white where it is transparent, with its name for messages."""
     images = listed(images)
     if isinstance(images, (str, os.PathLike)):
-        yield repr(os.fspath(images)), open_image(images)
+        yield repr(os.fspath(images)), opaque(open_image(images), 255)
     elif isinstance(images, bytes):
-        yield "the image", open_image(images)
+        yield "the image", opaque(open_image(images), 255)
     elif isinstance(images, Image.Image):
-        yield "the image", loaded(images)
+        yield "the image", opaque(loaded(images), 255)
     elif isinstance(images, Sequence) and images and depth <= MOST_LISTS:
         for image in images:
             yield from _pictures(image, depth + 1)

@@ -129,6 +129,17 @@ def test_a_model_of_any_size_keeps_the_pixels_of_the_first_face(
 
 
 @pytest.mark.usefixtures("detector")
+def test_a_cut_out_face_lies_on_white() -> None:
+    cut = photo((300, 300), ((120, 150), (180, 150)))
+    cut.putalpha(Image.new("L", (300, 300), 0))
+    cut.paste((255, 0, 0, 255), (110, 140, 130, 160))
+    cut.paste((255, 0, 0, 255), (170, 140, 190, 160))
+    image = framed_model((32, 32), 3, eyes=EYES).frame(cut, "face")[0]
+    assert float(image[:, 0].min()) > 0.99
+    assert float(image[0].min()) > 0.95
+
+
+@pytest.mark.usefixtures("detector")
 def test_pictures_are_given_in_all_the_ways_that_encode_takes(tmp_path: Path) -> None:
     model, path = framed_model((32, 32), 3, eyes=EYES), tmp_path / "a.png"
     picture = photo((300, 300), ((120, 150), (180, 150)))
