@@ -24,6 +24,7 @@ from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.pixels import fitting_size
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
+from interpzoo.told import told
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
@@ -300,7 +301,8 @@ class Autoencoder(nn.Module):
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
         at_once = self._at_once(self.sizes.of_codes(codes).shape, self.decoder, batch_size)
-        return gathered((self._decode(part) for part in codes.split(at_once)), len(codes))
+        parts = told("decoding images", codes.split(at_once), len)
+        return gathered((self._decode(part) for part in parts), len(codes))
 
     def _at_once(self, shape: Sequence[int], network: Encoder | Decoder, batch_size: int | None = None) -> int:
         """How many images of a shape (C, H, W) a network takes or gives at once."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,7 @@ from safetensors import safe_open
 
 from interpzoo import load, save_directions, to_pil
 from interpzoo.cli.app import COMMANDS
-from interpzoo.config import Framing
+from interpzoo.config import Framing, ImageSpec
 from interpzoo.pictures import to_strip
 from tests.cli.conftest import Cli
 from tests.tiny import random_images, tiny_model
@@ -274,3 +278,38 @@ def test_too_many_principal_directions_of_examples_say_how_to_get_more(cli: Cli,
     message = cli.refuses(*ask, "8")
     assert "'ae-tiny' has no training codes, only 8 examples, which vary in 7 directions: expected at most" in message
     assert "principal_directions(model.encode(images))" in message
+
+
+def terminal(arguments: list[str], cli: Cli) -> str:
+    """What a command writes to a terminal."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.chdir(cli.folder)
+        os.execve(sys.executable, [sys.executable, "-c", WAITING, *arguments], {**cli.environment, "TERM": "xterm"})
+    seen = b""
+    with suppress(OSError):  # as Linux tells the end
+        while part := os.read(screen, 4096):
+            seen += part
+    os.close(screen)
+    assert os.waitpid(pid, 0)[1] == 0, seen
+    return seen.decode()
+
+
+WAITING = """
+import sys
+from interpzoo.cli import app, progress
+progress._PATIENCE = 0
+sys.exit(app.run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_long_work_shows_on_a_terminal_how_far_it_is(cli: Cli, tmp_path: Path) -> None:
+    for name, picture in zip("ab", random_images(2, ImageSpec(channels=3, height=40, width=40)), strict=True):
+        to_pil(picture).save(tmp_path / f"{name}.png")  # type: ignore[union-attr]
+    asked = ["interpolate", "metamorphosis", "a.png", "b.png", "--steps", "4", "-o"]
+    shown = terminal([*asked, "film.gif"], cli)
+    for text in ("drawing frames", "0/4", "writing the film", "6/6"):
+        assert text in shown
+    done = cli.python("-c", WAITING, *asked, "x.gif")
+    assert (done.returncode, done.stderr) == (0, "")
