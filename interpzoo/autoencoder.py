@@ -17,7 +17,7 @@ from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, see
 from interpzoo.config import ImageSpec, ModelConfig
 from interpzoo.errors import InputError, PictureWarning
 from interpzoo.fitness import Fitness, unlike_message
-from interpzoo.framing import PORTRAIT, Frame, cut_message, framed
+from interpzoo.framing import PORTRAIT, Frame, cut_message, framed, misplaced_message
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
@@ -292,7 +292,8 @@ class Autoencoder(nn.Module):
 
     def _cut_message(self, images: Sequence[object], spec: ImageSpec) -> str:
         any_size = self.sizes.multiple is not None
-        return cut_message(images, spec, self.config.framing, self.name, any_size=any_size)
+        given = images, spec, self.config.framing, self.name
+        return cut_message(*given, any_size=any_size) or misplaced_message(*given)
 
     @torch.no_grad()
     def _distances(self, fitness: Fitness, x: Tensor, codes: Tensor) -> Tensor:
