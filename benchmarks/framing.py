@@ -32,7 +32,8 @@ from interpzoo.config import Component, ImageSpec
 from interpzoo.data.sources import load_splits
 from interpzoo.decoding import open_image
 from interpzoo.errors import ImageError
-from interpzoo.framing import Frame, found_eyes
+from interpzoo.faces import found_eyes
+from interpzoo.framing import Frame
 from interpzoo.images import as_batch
 from interpzoo.interfaces import DataSet
 from interpzoo.markdown import markdown_table

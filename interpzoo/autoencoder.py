@@ -13,16 +13,17 @@ from torch import Generator, Tensor, nn
 from typing_extensions import override
 
 from interpzoo.arguments import MOST_AT_ONCE, MOST_IMAGES, MOST_REFINEMENTS, seed_of, whole
-from interpzoo.config import ModelConfig
+from interpzoo.config import ImageSpec, ModelConfig
 from interpzoo.errors import InputError, PictureWarning, warn
 from interpzoo.fitness import Fitness, unlike_message
-from interpzoo.framing import PORTRAIT, Frame, cut_message, framed
+from interpzoo.framing import PORTRAIT, Frame, cut_message, framed, misplaced_message
 from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.pixels import fitting_size
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
+from interpzoo.told import told
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
@@ -287,9 +288,14 @@ class Autoencoder(nn.Module):
                 distances.append(self._distances(self.fitness, x, codes[-1]))
         if distances and bool(((found := torch.cat(distances)) > 1).any()):
             warn(unlike_message(found, self.config, first), PictureWarning)
-        elif picture and (text := cut_message(listed, spec, self.config.framing, self.name)):
+        elif picture and (text := self._cut_message(listed, spec)):
             warn(text, PictureWarning)
         return torch.cat(codes)
+
+    def _cut_message(self, images: Sequence[object], spec: ImageSpec) -> str:
+        any_size = self.sizes.multiple is not None
+        given = images, spec, self.config.framing, self.name
+        return cut_message(*given, any_size=any_size) or misplaced_message(*given)
 
     @torch.no_grad()
     def _distances(self, fitness: Fitness, x: Tensor, codes: Tensor) -> Tensor:
@@ -298,7 +304,8 @@ class Autoencoder(nn.Module):
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
         at_once = self._at_once(self.sizes.of_codes(codes).shape, self.decoder, batch_size)
-        return gathered((self._decode(part) for part in codes.split(at_once)), len(codes))
+        parts = told("decoding images", codes.split(at_once), len)
+        return gathered((self._decode(part) for part in parts), len(codes))
 
     def _at_once(self, shape: Sequence[int], network: Encoder | Decoder, batch_size: int | None = None) -> int:
         """How many images of a shape (C, H, W) a network takes or gives at once."""

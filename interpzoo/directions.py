@@ -104,7 +104,8 @@ def principal_directions(codes: Tensor, count: int | None = None) -> list[Direct
     count = max(1, min(_SHOWN, there)) if count is None else whole("count", count, 1, MOST_DIRECTIONS)
     if count > there:
         raise InputError(
-            f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have at most {there} principal directions"
+            f"count = {count}: {len(flat)} codes of {flat.shape[1]} numbers have at most {there} principal "
+            f"direction{'s' * (there != 1)}"
         )
     _, lengths, axes = torch.linalg.svd(flat - flat.mean(0), full_matrices=False)
     axes = axes[:count] * (lengths[:count, None] / (len(flat) - 1) ** 0.5)

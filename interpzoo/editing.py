@@ -125,7 +125,15 @@ class Edited(Paths):
             find = {"principal": principal_directions, "axes": axis_directions}.get(directions)
             if find is None:
                 raise InputError(f"directions = {quoted(directions)}: expected 'principal', 'axes' or a list")
-            rows = find(self._many_codes(), count)
+            codes = self._many_codes()
+            if self.codes is None and directions == "principal" and isinstance(count, int) and count >= len(codes) > 1:
+                raise InputError(
+                    f"count = {count}: {self.name!r} has no training codes, only {len(codes)} examples, which vary in "
+                    f"{len(codes) - 1} direction{'s' * (len(codes) > 2)}: expected at most that many. For more, give "
+                    "directions=principal_directions(model.encode(images)) of many images of your own (from "
+                    "interpzoo.directions), or a file of them that save_directions wrote"
+                )
+            rows = find(codes, count)
         else:
             rows = self._listed("directions", directions)
         if not rows:
@@ -148,7 +156,8 @@ class Edited(Paths):
         if not isinstance(direction, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError(f"direction = {quoted(direction)}: expected a Direction or its name")
         if direction not in self.directions:
-            there = did_you_mean(direction, self.directions) or " Find one with model.direction(positive, negative)."
+            there = f" There are {', '.join(self.directions)}." if self.directions else " It has none."
+            there += did_you_mean(direction, self.directions) or " Find one with model.direction(positive, negative)."
             raise UnknownNameError(f"{self.name!r} has no direction {quoted(direction)}.{there}")
         return self.directions[direction]
 

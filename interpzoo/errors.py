@@ -94,6 +94,10 @@ class PictureWarning(UserWarning):
     """A picture is unlike those that the model was trained on, or much of it is cut away."""
 
 
+class MatchWarning(PictureWarning):
+    """Two pictures have hardly anything that corresponds."""
+
+
 def warn(message: Warning | str, category: type[Warning] = UserWarning) -> None:
     """Warn the user, at the line of the user's own code that called this package, however deep in it the cause is."""
     frame, level = sys._getframe(1), 2  # pyright: ignore[reportPrivateUsage]  # the oldest Python cannot skip by name

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -19,6 +19,7 @@ from interpzoo.errors import InputError, MissingDependencyError, OutputError, ho
 from interpzoo.files import ANIMATIONS, FILMS, atomic_write
 from interpzoo.pictures import Enlarge, Frames, Sheet
 from interpzoo.text import explained, quoted, sized
+from interpzoo.told import told
 from interpzoo.writing import suffix_of, write_pictures
 
 Loop = Literal["back-and-forth", "closed", "once"]
@@ -34,6 +35,7 @@ MOST_SIDE: Final = 4096
 _VISIBLE: Final = 256  # pixels that the longer side of a film is enlarged to
 _HUNDREDTHS: Final = (2, 65_535)  # of one frame of a GIF; browsers slow down what is faster
 _MOST_SECONDS: Final = 655.0  # of one frame of a GIF
+_WRITING: Final = "writing the film"
 _RATE: Final = 25.0
 _BT709: Final = 1  # in the tables of H.264 for primaries, transfer and matrix
 
@@ -199,7 +201,7 @@ def _write_animation(
     pictures: dict[int, Image.Image] = {}
     for shot in shots:
         pictures.setdefault(shot.index, sheet.frame(shot.index))
-    write_pictures(path, ANIMATIONS, (pictures[shot.index] for shot in shots), **options)
+    write_pictures(path, ANIMATIONS, (pictures[shot.index] for shot in told(_WRITING, shots)), **options)
 
 
 def _write_mp4(path: str | os.PathLike[str], sheet: Sheet, shots: Sequence[_Shot], period: float) -> None:
@@ -212,14 +214,14 @@ def _write_mp4(path: str | os.PathLike[str], sheet: Sheet, shots: Sequence[_Shot
     width, height = sheet.frame_size
     if max(width, height) > MOST_SIDE:
         raise InputError(
-            f"a film of {sized(height, width)} pixels, expected sides of at most {MOST_SIDE:,} in an MP4: choose a smaller "
-            "scale or fewer rows, or write a .webp or .apng"
+            f"a film of {sized(height, width)} pixels, expected sides of at most {MOST_SIDE:,} in an MP4: choose a "
+            "smaller scale or fewer rows, or write a .webp or .apng"
         )
     rate = Fraction(1 / period).limit_denominator(1001)
-    pictures = chain.from_iterable(repeat(shot.index, max(1, round(shot.seconds / period))) for shot in shots)
+    pictures = [shot.index for shot in shots for _ in range(max(1, round(shot.seconds / period)))]
     with atomic_write(path) as temporary:
         try:
-            _encode(av, temporary, (_even(sheet.frame(index)) for index in pictures), rate)
+            _encode(av, temporary, (_even(sheet.frame(index)) for index in told(_WRITING, pictures)), rate)
         except av.error.FFmpegError as error:
             if isinstance(error, OSError) and error.strerror:
                 raise

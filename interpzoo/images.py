@@ -19,7 +19,7 @@ from interpzoo.errors import ImageError, InputError
 from interpzoo.films import save_gif as save_gif
 from interpzoo.pictures import save_image as save_image
 from interpzoo.pictures import save_strip as save_strip
-from interpzoo.pixels import Fit, center_box, is_bordered, to_pixels
+from interpzoo.pixels import Fit, background, center_box, is_bordered, to_pixels
 from interpzoo.tensors import check_plain
 from interpzoo.text import explained, natural, quoted
 
@@ -57,7 +57,7 @@ def as_batch(images: ImageInput, spec: ImageSpec, border: int = 0) -> Tensor:
             the images in it in the order of their names (2 before 10); or several of these, which are concatenated.
         spec: the shape of the model's images.
         border: images that are smaller than `spec` by just this many pixels on each side get a black border, instead of
-            being resized.
+            being resized. Transparent pictures then lie on black, too, and without a border on white.
 
     Raises:
         ImageError: values not finite or more than 0.2 outside [0, 1], an unreadable file, a wrong shape or type.
@@ -190,14 +190,13 @@ def _as_batch(images: ImageInput, spec: ImageSpec, border: int, depth: int) -> T
     if isinstance(images, np.ndarray):
         return _checked(_channels_first(images, spec), spec, border)
     if isinstance(images, Image.Image):
-        return to_tensor(images, spec, _fit(images, spec, border))[None]
+        return _picture(images, spec, border)[None]
     if isinstance(images, (bytes, bytearray, memoryview)):
-        image = open_image(bytes(images))
-        return to_tensor(image, spec, _fit(image, spec, border))[None]
+        return _picture(open_image(bytes(images)), spec, border)[None]
     if isinstance(images, (str, os.PathLike)):
         image = open_image(images)
         try:
-            return to_tensor(image, spec, _fit(image, spec, border))[None]
+            return _picture(image, spec, border)[None]
         except ImageError as error:
             raise ImageError(f"{os.fspath(images)!r}: {error}") from error
     if depth > MOST_LISTS:
@@ -247,17 +246,16 @@ def _checked(images: Tensor, spec: ImageSpec, border: int) -> Tensor:
     images = images if images.ndim == 4 else images[None]
     if shape[-3:] == spec.shape:
         return images
-    images = _with_channels(images, spec.channels)
+    images = _with_channels(images, spec.channels, background(border) / 255)
     if is_bordered(shape[-2], shape[-1], spec, border):
         return pad(images, (border,) * 4)
     return _with_size(images, spec)
 
 
-def _fit(image: Image.Image, spec: ImageSpec, border: int) -> Fit:
-    if not border:
-        return "resize"
-    upright = loaded(image)
-    return "pad" if is_bordered(upright.height, upright.width, spec, border) else "resize"
+def _picture(image: Image.Image, spec: ImageSpec, border: int) -> Tensor:
+    image = loaded(image)
+    fit = "pad" if is_bordered(image.height, image.width, spec, border) else "resize"
+    return to_tensor(image, spec, fit, background(border))
 
 
 def _in_range(images: Tensor) -> Tensor:
@@ -273,14 +271,14 @@ def _in_range(images: Tensor) -> Tensor:
     raise ImageError(f"image values lie in [{low:.{digits}f}, {high:.{digits}f}], expected [0, 1]: {fix}")
 
 
-def _with_channels(images: Tensor, channels: int) -> Tensor:
+def _with_channels(images: Tensor, channels: int, gray: float) -> Tensor:
     given = images.shape[1]
     if given == channels:
         return images
     if given not in (1, 3, 4) or channels not in (1, 3):
         raise ImageError(f"images of {given} channels: expected {channels}")
     if given == 4:
-        images = images[:, :3] * images[:, 3:]
+        images = gray + (images[:, :3] - gray) * images[:, 3:]
     if images.shape[1] == 3 and channels == 1:
         return (images * images.new_tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
     return images.expand(-1, channels, -1, -1)
@@ -295,9 +293,9 @@ def _with_size(images: Tensor, spec: ImageSpec) -> Tensor:
     return interpolate(images, (spec.height, spec.width), mode="bicubic", antialias=True).clamp(0, 1)
 
 
-def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize") -> Tensor:
+def to_tensor(image: Image.Image, spec: ImageSpec, fit: Fit = "resize", gray: int = 255) -> Tensor:
     """`image` as a model of `spec` takes it: (C, H, W), float32 in [0, 1]; raises as `to_pixels`."""
-    return from_pixels(torch.from_numpy(to_pixels(image, spec, fit)), spec)
+    return from_pixels(torch.from_numpy(to_pixels(image, spec, fit, gray)), spec)
 
 
 def from_pixels(pixels: Tensor, spec: ImageSpec) -> Tensor:

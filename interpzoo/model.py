@@ -300,7 +300,9 @@ class InterpolationModel(Saved):
         rows = shares if shares.ndim == 2 else shares[None]
         good = (rows >= 0).all(1) & ((rows.sum(1) - 1).abs() <= _NEAR_ONE)
         if not bool(good.all()):
-            raise InputError(f"weights {rows[~good][0].tolist()}: expected shares of at least 0 that sum to 1")
+            row = rows[~good][0].tolist()
+            found = f"[{', '.join(f'{share:g}' for share in row)}], with sum {sum(row):g}"
+            raise InputError(f"weights {found}: expected shares of at least 0 that sum to 1")
         path = self._path(mixer)
         if mixer is not None and not isinstance(path, Mixer):
             kind = type(path).__name__

@@ -60,10 +60,23 @@ def is_bordered(height: int, width: int, spec: Shape, border: int) -> bool:
     return border > 0 and (height + 2 * border, width + 2 * border) == (spec.height, spec.width)
 
 
-def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize") -> NDArray[np.uint8]:
+def background(border: int) -> int:
+    """The gray, 0 or 255, that transparent pictures of a model lie on: the black of its border, or else white."""
+    return 0 if border else 255
+
+
+def opaque(image: Image.Image, gray: int) -> Image.Image:
+    """`image` without transparency: composed over a gray from 0 to 255."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, (gray, gray, gray, 255)), image).convert("RGB")
+
+
+def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize", gray: int = 255) -> NDArray[np.uint8]:
     """`image` as uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``).
 
-    Every mode works: transparency is composed over black, 16-bit grays are scaled to 8 bit, colors become gray by
+    Every mode works: transparency is composed over `gray`, 16-bit grays are scaled to 8 bit, colors become gray by
     ITU-R 601, and gray is repeated in all three channels of a color model.
 
     Raises:
@@ -75,7 +88,7 @@ def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize") -> NDArray[n
         if (height, width) != (image.height, image.width):
             image = image.crop((left, top, left + width, top + height))
     height, width = image.height, image.width
-    image = _convert(image, spec.channels)
+    image = _convert(image, spec.channels, gray)
     if fit == "resize" and (height, width) != (spec.height, spec.width):
         image = image.resize((spec.width, spec.height), Image.Resampling.BICUBIC)
     pixels = np.array(image)
@@ -104,7 +117,7 @@ def center_box(height: int, width: int, spec: Shape) -> tuple[int, int, int, int
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def _convert(image: Image.Image, channels: int) -> Image.Image:
+def _convert(image: Image.Image, channels: int, gray: int) -> Image.Image:
     if channels not in (1, 3):
         raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
     mode = "L" if channels == 1 else "RGB"
@@ -114,7 +127,7 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
         whole = Image.new(mode, image.size)
         for top in range(0, image.height, rows):
             band = image.crop((0, top, image.width, min(top + rows, image.height)))
-            whole.paste(_convert(band, channels), (0, top))
+            whole.paste(_convert(band, channels, gray), (0, top))
         return whole
     if image.mode == mode and "transparency" not in image.info:
         return image
@@ -130,10 +143,7 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
     elif image.mode == "F":
         raise ImageError("a 32-bit float image has no defined range: give a tensor in [0, 1]")
     try:
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-        return image.convert(mode)
+        return opaque(image, gray).convert(mode)
     except Exception as error:  # such as a palette that the file's reader in Pillow forgot
         raise ImageError(
             f"an image of mode {image.mode!r} cannot be converted to {mode!r}: {explained(error)}"

@@ -44,7 +44,7 @@ def quoted(value: object) -> str:
 
 
 def sized(height: int, width: int) -> str:
-    """A size of images that nobody reads the wrong way round: ``1800 high and 1200 wide``, and of a square ``64x64``."""
+    """A size of images that is not read the wrong way round: ``18 high and 12 wide``, and of a square ``64x64``."""
     return f"{height}x{width}" if height == width else f"{height} high and {width} wide"
 
 

@@ -105,8 +105,8 @@ class TestToTensor:
         [
             (Image.new("1", (4, 4), 1), 255),
             (Image.new("L", (4, 4), 7), 7),
-            (Image.new("LA", (4, 4), (200, 51)), 40),
-            (Image.new("RGBA", (4, 4), (200, 200, 200, 51)), 40),
+            (Image.new("LA", (4, 4), (200, 51)), 244),
+            (Image.new("RGBA", (4, 4), (200, 200, 200, 51)), 244),
             (Image.new("RGB", (4, 4), (9, 9, 9)), 9),
             (Image.new("CMYK", (4, 4), (55, 55, 55, 0)), 200),
             (Image.new("YCbCr", (4, 4), (90, 128, 128)), 90),
@@ -126,14 +126,22 @@ class TestToTensor:
         red = to_tensor(Image.new("RGB", (4, 4), (255, 0, 0)), GRAY)
         assert torch.allclose(red, torch.full((1, 4, 4), 0.299), atol=0.5 / 255)
 
-    def test_transparent_palette_and_key_color_turn_black(self) -> None:
+    def test_transparent_palette_and_key_color_lie_on_white_or_for_digits_on_black(self) -> None:
         palette = Image.new("P", (4, 4), 1)
         palette.putpalette([0, 0, 0, 255, 255, 255])
         key = Image.new("RGB", (4, 4), (1, 2, 3))
         for image, transparency in ((palette, 1), (palette, b"\xff\x00"), (key, (1, 2, 3))):
             file = io.BytesIO()
             image.save(file, "PNG", transparency=transparency)
-            assert not to_tensor(open_image(file.getvalue()), COLOR).any()
+            picture = open_image(file.getvalue())
+            assert (as_batch(picture, COLOR) == 1).all()
+            assert (as_batch(picture, ImageSpec(channels=1, height=8, width=8), 2) == 0).all()
+
+    def test_the_edge_of_a_cut_out_has_no_dark_halo(self) -> None:
+        cut = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+        cut.paste((250, 240, 230, 255), (10, 10, 30, 30))
+        for channels in (1, 3):
+            assert float(to_tensor(cut, spec(channels, 11, 11)).min()) > 0.85
 
     @pytest.mark.parametrize(("bits", "channels"), [(2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
     def test_the_key_color_of_a_png_of_any_depth_turns_black(self, bits: int, channels: int) -> None:
@@ -242,10 +250,11 @@ class TestAsBatch:
         assert tensor.min() >= 0
         assert tensor.max() <= 1
 
-    def test_gray_becomes_color_and_alpha_lies_over_black(self) -> None:
+    def test_gray_becomes_color_and_alpha_lies_on_white(self) -> None:
         gray = torch.rand(2, 1, 4, 4)
         assert torch.equal(as_batch(gray, COLOR), gray.repeat(1, 3, 1, 1))
-        assert torch.equal(as_batch(torch.full((4, 4, 4), 0.5), COLOR), torch.full((1, 3, 4, 4), 0.25))
+        assert torch.equal(as_batch(torch.full((4, 4, 4), 0.5), COLOR), torch.full((1, 3, 4, 4), 0.75))
+        assert torch.equal(as_batch(torch.full((4, 4, 4), 0.5), COLOR, 1), torch.full((1, 3, 4, 4), 0.25))
 
     def test_arrays_in_every_layout(self) -> None:
         pixels = noise(4, 4, 3)

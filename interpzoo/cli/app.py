@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -121,22 +122,24 @@ def ignored(what: "sys.UnraisableHookArgs") -> None:
 
 
 class _Pictures:
-    """Prints every warning, but only the first one about pictures: a stream of many pairs has one for each batch."""
+    """Prints every warning, but only the first of each kind about pictures: a stream of pairs has one for each batch."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._counts = Counter[type[Warning]]()
 
     def __enter__(self) -> "_Pictures":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._count > 1:
-            _warn(f"{self._count - 1} more such warnings, about other pictures or the same ones, are not shown")
+        if hidden := self._counts.total() - len(self._counts):
+            more = "1 more such warning is" if hidden == 1 else f"{hidden} more such warnings are"
+            _warn(f"{more} not shown: about other pictures, or the same ones")
 
     def warn(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         """Replaces `warnings.showwarning`."""
-        self._count += issubclass(category, PictureWarning)
-        if self._count <= 1 or not issubclass(category, PictureWarning):
+        if issubclass(category, PictureWarning):
+            self._counts[category] += 1
+        if self._counts[category] <= 1:
             _warn(message)
 
 

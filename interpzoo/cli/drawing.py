@@ -129,6 +129,7 @@ class Drawing:
         echo(f"{self.output}: {count} image{'s' * (count != 1)} {_sizes(images)}")
 
     def _write(self, frames: Mapping[str, Tensor], sections: int) -> None:
+        from interpzoo.cli.progress import Waiting
         from interpzoo.films import save_video
         from interpzoo.pictures import save_frames, save_strip
 
@@ -140,16 +141,17 @@ class Drawing:
         elif suffix == ".npy":
             write_numbers(self.output, frames)
         elif self.is_film:
-            save_video(
-                self.output,
-                shown,
-                **self._rate(),
-                loop=self.loop or "back-and-forth",
-                hold=self.hold or 0,
-                keys=range(0, one.shape[1], max(1, (one.shape[1] - 1) // sections)),
-                scale=self.scale,
-                enlarge=self.enlarge or "smooth",
-            )
+            with Waiting():
+                save_video(
+                    self.output,
+                    shown,
+                    **self._rate(),
+                    loop=self.loop or "back-and-forth",
+                    hold=self.hold or 0,
+                    keys=range(0, one.shape[1], max(1, (one.shape[1] - 1) // sections)),
+                    scale=self.scale,
+                    enlarge=self.enlarge or "smooth",
+                )
         else:
             save_strip(self.output, shown, scale=self.scale, enlarge=self.enlarge or "nearest")
 
@@ -172,6 +174,7 @@ def by_model_and_path(
     draw: Callable[[InterpolationModel, str | None], Tensor],
 ) -> dict[str, Tensor]:
     """What `draw` makes of each model with each interpolator, by a label that tells them apart."""
+    from interpzoo.cli.progress import Waiting
     from interpzoo.pretrained.load import load
 
     found: dict[str, Tensor] = {}
@@ -180,7 +183,8 @@ def by_model_and_path(
         for path in interpolators or (None,):
             words = [name] if len(names) > 1 else []
             words += [path] if path is not None and len(interpolators) > 1 else []
-            found[" ".join(words) or name] = draw(model, path).cpu()
+            with Waiting():
+                found[" ".join(words) or name] = draw(model, path).cpu()
     return found
 
 

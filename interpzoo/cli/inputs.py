@@ -17,10 +17,12 @@ from interpzoo.errors import InputError
 from interpzoo.text import natural, quoted
 
 if TYPE_CHECKING:
+    from interpzoo.directions import Direction
     from interpzoo.framing import Frame
     from interpzoo.images import ImageInput
     from interpzoo.model import InterpolationModel
 
+_DIRECTIONS = ".safetensors"
 _MOST_CHARACTERS: Final = 1 << 16  # of a line on standard input: more than any path has
 _WILD = re.compile(r"[*?\[]")
 
@@ -44,6 +46,17 @@ def image_files(arguments: Sequence[str], most: int = MOST_IMAGES) -> list[str]:
             found.extend(_files(os.path.expanduser(name)))
             if len(found) > most:
                 raise InputError(f"{quoted(argument)}: more than {most:,} images: give fewer")
+    return found
+
+
+def directions_named(names: str) -> list[str | Direction]:
+    """What a model is given for directions with commas between them: names of its own, and all that are in a file."""
+    from interpzoo.directions import load_directions
+
+    found: list[str | Direction] = []
+    for name in names.split(","):
+        is_file = name.lower().endswith(_DIRECTIONS)
+        found += load_directions(os.path.expanduser(name)).values() if is_file else [name]
     return found
 
 

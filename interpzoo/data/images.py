@@ -24,7 +24,7 @@ from interpzoo.data.splits import DamagedError, ImageSplit
 from interpzoo.errors import DataError
 from interpzoo.images import from_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit, spread_over_classes
-from interpzoo.pixels import Fit, to_pixels
+from interpzoo.pixels import Fit, background, to_pixels
 from interpzoo.pretrained.locate import is_hub_id
 
 _LOOKS: Final = 1000  # images whose kind and size are looked at
@@ -229,4 +229,5 @@ class Images(DataSet[ImagesT]):
         return {"image": from_pixels(split.pixels(positions), self.image), **fields}
 
     def _pixels(self, image: Image.Image) -> Tensor:
-        return torch.from_numpy(to_pixels(self.frame(image), self.image, self.config.fit))
+        fit = self.config.fit
+        return torch.from_numpy(to_pixels(self.frame(image), self.image, fit, background(int(fit == "pad"))))

@@ -18,7 +18,7 @@ from interpzoo.files import expanded
 from interpzoo.onnx.arrays import Array, all_finite, as_array
 from interpzoo.onnx.files import DESCRIPTION, read_description, read_examples, session
 from interpzoo.onnx.paths import LINES, even_positions
-from interpzoo.pixels import checked_size, fitting_size, is_bordered, to_pixels
+from interpzoo.pixels import background, checked_size, fitting_size, is_bordered, to_pixels
 from interpzoo.text import explained, quoted
 
 Picture: TypeAlias = NDArray[Any] | Image.Image | str | os.PathLike[str]
@@ -279,7 +279,7 @@ def _as_batch(image: Image.Image | NDArray[Any], shape: ImageShape, border: int)
     if isinstance(image, Image.Image):
         image = loaded(image)
         fit = "pad" if is_bordered(image.height, image.width, shape, border) else "resize"
-        return np.divide(to_pixels(image, shape, fit)[None], 255, dtype=np.float32)
+        return np.divide(to_pixels(image, shape, fit, background(border))[None], 255, dtype=np.float32)
     if not isinstance(image, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ImageError(f"{quoted(image)} is not an image: expected an array, a PIL image or a path")
     if image.ndim not in (3, 4) or image.shape[-3:] != shape or 0 in image.shape:

@@ -163,8 +163,8 @@ def _stacked(path: Path, images: Iterator[Image.Image], size: tuple[int, int] | 
             height, width = size or (image.height, image.width)
             if max(height, width) > MOST_SIDE:
                 raise InputError(
-                    f"{str(path)!r}: frames of {sized(height, width)}, expected sides of at most {MOST_SIDE:,} pixels: give "
-                    "a size"
+                    f"{str(path)!r}: frames of {sized(height, width)}, expected sides of at most {MOST_SIDE:,} pixels: "
+                    "give a size"
                 )
             spec = ImageSpec(channels=3, height=height, width=width)
         if size is None and (image.height, image.width) != (spec.height, spec.width):

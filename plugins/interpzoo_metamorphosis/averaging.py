@@ -4,16 +4,26 @@ The mean is that of Guimond, Meunier and Thirion (2000): match one image with th
 of the fields, blend them, match the blend with each image, and move it to the mean again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError
+from interpzoo.told import told
 from interpzoo_metamorphosis.blending import blend
 from interpzoo_metamorphosis.fields import compose, exponential, joined, resample, warp
 from interpzoo_metamorphosis.matching import find_velocity
-from interpzoo_metamorphosis.morphing import AT_ONCE, at_working_size, checked_images, structure_of, unfolded
+from interpzoo_metamorphosis.morphing import (
+    AT_ONCE,
+    MorphReport,
+    at_working_size,
+    checked_images,
+    report_of,
+    structure_of,
+    unfolded,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +35,8 @@ class Mean:
     velocity: Tensor
     """(k, 2, h, w): stationary velocities with sum 0, pixels of their own grid. Each flow takes pixels of the mean to
     those of an image."""
+    report: Sequence[MorphReport] = ()
+    """How well each image was matched with that of them which is most like all."""
 
     def mix(self, weights: Tensor) -> Tensor:
         """Images (N, C, H, W) whose shapes and colors are mixed under `weights` (N, k) with sum 1.
@@ -74,15 +86,18 @@ def average(images: Tensor) -> Mean:
         return Mean(images, images.new_zeros(1, 2, 8, 8))
     maps = torch.cat([structure_of(part) for part in images.split(AT_ONCE)])
     hub = int((maps - maps.mean(0)).square().mean((1, 2, 3)).argmin())
-    mean = Mean(images, centered(matched(maps, maps[hub : hub + 1])))
+    to_hub = matched(maps, maps[hub : hub + 1])
+    parts = zip(maps.split(AT_ONCE), to_hub.split(AT_ONCE), strict=True)
+    report = [row for part, ways in parts for row in report_of(part, maps[hub].expand_as(part), ways)]
+    mean = Mean(images, centered(to_hub))
     working = Mean(at_working_size(images), mean.velocity)
     blended = working.mix(torch.full((1, len(images)), 1 / len(images)))
-    return Mean(images, unfolded(centered(matched(maps, structure_of(blended)))))
+    return Mean(images, unfolded(centered(matched(maps, structure_of(blended)))), report)
 
 
 def matched(maps: Tensor, reference: Tensor) -> Tensor:
     """The velocities (k, 2, h, w) whose flows take pixels of `reference` to those of each image."""
-    parts = maps.split(AT_ONCE)
+    parts = told("matching images", maps.split(AT_ONCE), len)
     return torch.cat([find_velocity(part, reference.expand(len(part), -1, -1, -1)) for part in parts])
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +16,9 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from interpzoo import load, to_pil
+from interpzoo import load, save_directions, to_pil
 from interpzoo.cli.app import COMMANDS
-from interpzoo.config import Framing
+from interpzoo.config import Framing, ImageSpec
 from interpzoo.pictures import to_strip
 from tests.cli.conftest import Cli
 from tests.tiny import random_images, tiny_model
@@ -229,6 +232,10 @@ def test_options_that_do_not_fit_together_are_one_line(cli: Cli) -> None:
         (("grid", "./model", "--frame", "ink", "-o", "x.png"), "--frame is for your own images: give four."),
         (("traverse", "./model", "--frame", "ink", "-o", "x.png"), "--frame is for your own image: give one."),
         (("morph", "./model", "full", "-o", "x.png"), "'full': the folder has no images"),
+        (
+            ("mix", "./model", "photos/1.png", "photos/2.png", "--weights", "0.7,0.4", "-o", "x.png"),
+            "weights [0.7, 0.4], with sum 1.1: expected shares of at least 0 that sum to 1",
+        ),
         (("mix", "./model", "photos", "--weights", "1,2", "-o", "x.png"), "weights have shape (2,), expected (4,)"),
         (("sample", "./model", "-o", "x.png"), "has no prior to sample from"),
         (("encode", "./model", "photos", "-o", "x.txt"), "ends in '.txt', expected .npy, .safetensors"),
@@ -289,4 +296,63 @@ def test_images_are_moved_along_directions(cli: Cli, photos: list[str], tmp_path
     assert np.allclose(np.load(tmp_path / "axes.npy"), model.traverse(photos[0], "axes", count=3), atol=1e-6)
     assert cli("traverse", "./model", "--directions", "smiling", "-o", "row.gif").returncode == 0
     assert written(tmp_path / "row.gif")[0] == 8  # five frames, there and back
-    assert "Did you mean 'smiling'?" in cli.refuses("edit", "./model", photos[0], "--direction", "smile", "-o", "x.png")
+    ask = ("edit", "./model", photos[0], "-o", "x.png", "--direction")
+    assert "no direction 'smile'. There are smiling. Did you mean 'smiling'?" in cli.refuses(*ask, "smile")
+    assert "has no direction 'x'. There are smiling. Find one with" in cli.refuses(*ask, "x")
+
+
+def test_directions_are_read_from_files(cli: Cli, photos: list[str], tmp_path: Path) -> None:
+    model = load(tmp_path / "model")
+    one, two = (model.direction(photos[i], photos[i + 1], name=f"d{i}") for i in (0, 1))
+    save_directions(tmp_path / "one.safetensors", [one])
+    save_directions(tmp_path / "both.safetensors", [one, two])
+    ask = ("edit", "./model", photos[3], "-o", "x.npy", "--direction")
+    assert cli(*ask, "one.safetensors").returncode == 0
+    assert np.allclose(np.load(tmp_path / "x.npy"), model.edit(photos[3], one), atol=1e-6)
+    assert "'both.safetensors' is 2 directions (d0, d1): give one." in cli.refuses(*ask, "both.safetensors")
+    assert "none.safetensors" in cli.refuses(*ask, "none.safetensors")
+    assert cli("traverse", "./model", "--directions", "both.safetensors", "-o", "y.npy").returncode == 0
+    assert np.allclose(np.load(tmp_path / "y.npy"), model.traverse(directions=[one, two]), atol=1e-6)
+
+
+def test_too_many_principal_directions_of_examples_say_how_to_get_more(cli: Cli, photos: list[str]) -> None:
+    ask = ("traverse", "./model", photos[0], "-o", "x.png", "--count")
+    assert cli(*ask, "7").returncode == 0
+    message = cli.refuses(*ask, "8")
+    assert "'ae-tiny' has no training codes, only 8 examples, which vary in 7 directions: expected at most" in message
+    assert "principal_directions(model.encode(images))" in message
+
+
+def terminal(arguments: list[str], cli: Cli) -> str:
+    """What a command writes to a terminal."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.chdir(cli.folder)
+        os.execve(sys.executable, [sys.executable, "-c", WAITING, *arguments], {**cli.environment, "TERM": "xterm"})
+    seen = b""
+    with suppress(OSError):  # as Linux tells the end
+        while part := os.read(screen, 4096):
+            seen += part
+    os.close(screen)
+    assert os.waitpid(pid, 0)[1] == 0, seen
+    return seen.decode()
+
+
+WAITING = """
+import sys
+from interpzoo.cli import app, progress
+progress._PATIENCE = 0
+sys.exit(app.run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_long_work_shows_on_a_terminal_how_far_it_is(cli: Cli, tmp_path: Path) -> None:
+    for name, picture in zip("ab", random_images(2, ImageSpec(channels=3, height=40, width=40)), strict=True):
+        to_pil(picture).save(tmp_path / f"{name}.png")  # type: ignore[union-attr]
+    asked = ["interpolate", "metamorphosis", "a.png", "b.png", "--steps", "4", "-o"]
+    shown = terminal([*asked, "film.gif"], cli)
+    for text in ("drawing frames", "0/4", "writing the film", "6/6"):
+        assert text in shown
+    done = cli.python("-c", WAITING, *asked, "x.gif")
+    assert (done.returncode, done.stderr) == (0, "")

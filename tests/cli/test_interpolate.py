@@ -107,7 +107,7 @@ def test_a_stream_of_pictures_of_another_kind_has_one_warning(cli: Cli, model: P
     done = cli("interpolate", "./picky", *["a.png", "b.jpg"] * 70, "--steps", "2", "-o", "walks")
     first, more = done.stderr.splitlines()
     assert re.match(r"Warning: 64 of 64 pictures \('[ab]\.\w+' most\) are unlike the images that", first)
-    assert more == "Warning: 3 more such warnings, about other pictures or the same ones, are not shown"
+    assert more == "Warning: 3 more such warnings are not shown: about other pictures, or the same ones"
     assert done.returncode == 0
     warnings.simplefilter("error", PictureWarning)  # as PYTHONWARNINGS=error
     assert "is unlike the images that" in cli.refuses("interpolate", "./picky", "a.png", "b.jpg", "-o", "x.png")

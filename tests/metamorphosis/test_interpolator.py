@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
+import pytest
 import torch
 from interpzoo_metamorphosis import MorphReport, morph
 
 import interpzoo
+from interpzoo.errors import MatchWarning
 from interpzoo.model import InterpolationModel
 from tests.tiny import tiny_model
 
@@ -30,3 +34,24 @@ def test_a_model_of_the_zoo_morphs_its_examples() -> None:
     frames = model.interpolate(*pair, steps=3, interpolator="metamorphosis")
     assert frames.shape == (1, 3, 1, 32, 32)
     torch.testing.assert_close(frames[:, 0], model.decode(codes[0]).detach(), atol=1e-5, rtol=0)
+
+
+def test_one_warning_says_that_faces_are_in_other_places() -> None:
+    model = interpzoo.load("metamorphosis")
+    assert model.examples is not None
+    a, b = model.decode(model.examples).clamp(0, 1)
+    away = torch.cat([b[..., :1].expand(-1, -1, 40), b[..., :-40]], -1)
+    with pytest.warns(MatchWarning, match=r"the two pictures hardly match: \d\d % .* --frame face") as caught:
+        model.interpolate(a, away, steps=3)
+    assert len(caught) == 1
+    with pytest.warns(MatchWarning, match=r"some pictures \(1 of 3\) hardly match"):
+        model.mix([a, b, away])
+    with pytest.warns(MatchWarning, match=r"some pictures \(1 of 3\) hardly match"):
+        model.morph([a, b, away], steps=2)
+    small = [torch.nn.functional.avg_pool2d(image, 2) for image in (a, away)]
+    with warnings.catch_warnings():  # of what matches, and of small images
+        warnings.simplefilter("error")
+        model.interpolate(a, b, steps=3)
+        model.interpolate(a, a, steps=3)
+        model.mix([a, b, a])
+        model.interpolate(*small, steps=3)

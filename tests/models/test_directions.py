@@ -103,7 +103,9 @@ def test_a_direction_of_the_model_is_found_by_name(identity: InterpolationModel)
     assert torch.equal(model.edit(c, "smiling"), model.edit(c, model.directions["smiling"]))
     rest = model.direction(a, c, orthogonal_to=["smiling"])
     assert abs(float((rest.vector * model.directions["smiling"].vector).sum())) < 1e-5
-    with pytest.raises(UnknownNameError, match=r"no direction 'smilling'\. Did you mean 'smiling'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"no direction 'smilling'\. There are smiling\. Did you mean 'smiling'\?"
+    ):
         model.edit(c, "smilling")
     with pytest.raises(UnknownNameError, match=r"model\.direction\(positive, negative\)"):
         identity.edit(c, "smiling")

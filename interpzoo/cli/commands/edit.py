@@ -16,7 +16,7 @@ from interpzoo.cli.draw_options import (
     size_option,
 )
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, image_files, model_names
+from interpzoo.cli.inputs import as_framed, directions_named, image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ Examples:
 )
 @models_argument
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--direction", required=True, metavar="NAME", help="A direction that the model comes with.")
+@click.option(
+    "--direction",
+    required=True,
+    metavar="NAME|FILE",
+    help="A direction that the model comes with, or one in a file of save_directions (.safetensors).",
+)
 @several("--strengths", metavar="S,S,...", help="How far to move; 0 is the reconstruction.", show_default="-2 to 2")
 @output_option(films=True)
 @size_option
@@ -59,15 +64,19 @@ def command(
 ) -> None:
     """Move each IMAGE along a direction of the codes of the model NAME; one row per image.
 
-    The models of CelebA have a direction for each of its 40 labels. With your own images, find one in Python:
-    model.direction(positive, negative).
+    The models of CelebA have a direction for each of its 40 labels. With your own images, find one in Python,
+    model.direction(positive, negative), and save it with interpzoo.save_directions.
     """
     drawing = Drawing(t=strengths, **drawn)
     drawing.check(ctx)
+    along = directions_named(direction)
+    if len(along) != 1:
+        there = ", ".join(one if isinstance(one, str) else one.name for one in along)
+        raise click.UsageError(f"--direction {direction!r} is {len(along)} directions ({there}): give one.", ctx)
     files = image_files(images)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
-        return model.edit(as_framed(model, files, frame, size), direction, size=size, batch_size=batch_size, **far)
+        return model.edit(as_framed(model, files, frame, size), along[0], size=size, batch_size=batch_size, **far)
 
     drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))

@@ -65,7 +65,8 @@ def command(
         raise click.UsageError("--frame is for your own images: give four.", ctx)
 
     def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
-        a, b, c, d = as_framed(model, files, frame, size) if files else _corners(model)
+        corners: Any = as_framed(model, files, frame, size) if files else _corners(model)
+        a, b, c, d = corners
         grid = model.grid(a, b, c, d, rows, cols, size=size, interpolator=interpolator, batch_size=batch_size)
         return grid.flatten(0, 1)
 

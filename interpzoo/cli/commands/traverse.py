@@ -9,7 +9,7 @@ import click
 
 from interpzoo.cli.draw_options import film_options, frame_option, look_options, output_option, several
 from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, model_names
+from interpzoo.cli.inputs import as_framed, directions_named, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ Examples:
     default="principal",
     show_default=True,
     metavar="WHICH",
-    help="principal; axes (single numbers of the code); or names of the model's directions, with commas.",
+    help="principal; axes (single numbers of the code); or, with commas, names of the model's directions and files "
+    "of save_directions (.safetensors).",
 )
 @click.option(
     "--count", type=int, metavar="N", show_default="8, or all that there are", help="Number of directions or axes."
@@ -63,7 +64,7 @@ def command(
     drawing.check(ctx)
     if frame is not None and image is None:
         raise click.UsageError("--frame is for your own image: give one.", ctx)
-    which: Any = directions if directions in ("principal", "axes") else directions.split(",")
+    which: Any = directions if directions in ("principal", "axes") else directions_named(directions)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
