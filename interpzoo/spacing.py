@@ -37,9 +37,11 @@ def measure_of(spacing: Spacing) -> Measure | None:
     return known[spacing]
 
 
-def checked_positions(t: object, device: torch.device, pairs: int | None = None) -> Tensor:
+def checked_positions(
+    t: object, device: torch.device, pairs: int | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """`t` as positions (T,) that all pairs share, or (pairs, T); raises an `InputError` for anything else."""
-    found = as_numbers("t", t, device)
+    found = as_numbers("t", t, device, dtype)
     shapes = "(T,)" if pairs is None else f"(T,) or ({pairs}, T)"
     if found.ndim != 1 and (pairs is None or found.ndim != 2 or len(found) != pairs):
         raise InputError(f"t has shape {tuple(found.shape)}, expected {shapes}")

@@ -33,6 +33,35 @@ def ordinary_mode(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def untracked(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` whose results are constants: it tracks no gradients.
+
+    `torch.func` would take the derivative of a constant for 0, so there it raises an `InputError`.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if in_transform():
+            raise InputError(
+                f"{function.__qualname__} tracks no gradients, so that torch.func would find a derivative of 0: call "
+                "it outside of jacrev, grad and the like"
+            )
+        with torch.no_grad():
+            return function(*args, **kwargs)
+
+    return run
+
+
+def in_transform() -> bool:
+    """Whether a transform of `torch.func` is at work, such as `jacrev`."""
+    with torch.inference_mode(False):
+        try:
+            torch.empty(0).requires_grad_()  # refused there; torch has no public way to ask
+        except RuntimeError:
+            return True
+    return False
+
+
 @contextmanager
 def own_randomness(seed: int | None = None) -> Generator[None]:
     """Draw from the global generators as if from others, seeded with `seed` if given; one thread at a time."""
@@ -86,12 +115,12 @@ def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
     return found
 
 
-def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
-    """`values`, numbers or rows of as many each, as finite float32; raises an `InputError` if they are not."""
+def as_numbers(name: str, values: object, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """`values`, numbers or rows of as many each, as finite `dtype`; raises an `InputError` if they are not."""
     if isinstance(values, Tensor):
         check_plain(name, values)
     try:
-        found = torch.as_tensor(values, dtype=torch.float32, device=device)
+        found = torch.as_tensor(values, dtype=dtype, device=device)
     except Exception:  # rows of different lengths, words, numbers beyond a float, or not a list
         raise InputError(f"{name} = {quoted(values)}: expected numbers, as many in each row") from None
     if not all_finite(found):

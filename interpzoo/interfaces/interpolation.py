@@ -27,6 +27,9 @@ class Interpolator(Configured[ConfigT], ABC):
 
     One with weights is a module as well, ``class Mine(nn.Module, Interpolator[MineConfig])``. They are drawn, saved and
     loaded with the model that it is the path of, and a regularizer trains them as ``model.interpolator``.
+
+    A path with a formula computes it with torch, so that it has derivatives. One that is searched for is marked by
+    `interpzoo.tensors.untracked`, so that nobody takes its derivative for 0.
     """
 
     kind: ClassVar[Kind] = "interpolator"

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from interpzoo.interfaces import LatentModel, Mixer, Solution
+from interpzoo.tensors import untracked
 from interpzoo_metamorphosis.averaging import Mean, average
 from interpzoo_metamorphosis.morphing import Morph, morph
 
@@ -14,7 +15,10 @@ _IMAGES_AT_ONCE = 256
 
 
 class Metamorphosis(Mixer):
-    """The decoded ends are morphed as images, and the frames are encoded: what corresponds moves instead of fading."""
+    """The decoded ends are morphed as images, and the frames are encoded: what corresponds moves instead of fading.
+
+    It tracks no gradients.
+    """
 
     @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
@@ -64,10 +68,12 @@ class Metamorphosis(Mixer):
         return torch.cat(mixed)
 
 
+@untracked
 def _found(z0: Tensor, z1: Tensor, model: LatentModel) -> Morph:
     return morph(*(_in_parts(model.decoder, z) for z in (z0, z1)))
 
 
+@untracked
 def _codes(found: Morph, z0: Tensor, z1: Tensor, t: Tensor, model: LatentModel) -> Tensor:
     t = t.expand(len(z0), -1)
     codes = z0.new_empty(*t.shape, *z0.shape[1:])
