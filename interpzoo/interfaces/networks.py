@@ -83,6 +83,11 @@ class Prior(nn.Module, Configured[ConfigT], ABC):
         self.config = config
         self.latent_shape = latent_shape
 
+    @property
+    def mean(self) -> Tensor | None:
+        """The exact mean (*latent_shape) of the codes, or ``None`` where no formula gives it."""
+        return None
+
     @abstractmethod
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """`n` codes (n, *latent_shape)."""
