@@ -19,7 +19,7 @@ from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Mixe
 from interpzoo.onnx.paths import LINES
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, checked_positions, measure_of, warn_if_uneven
-from interpzoo.tensors import as_numbers
+from interpzoo.tensors import NumberInput, as_numbers
 
 _MOST_PAIRS: Final = 256  # of a part of a stream
 _PART_VALUES: Final = 1 << 22  # of the frames of a part: 16 MiB
@@ -86,7 +86,7 @@ class InterpolationModel(Saved):
         b: ImageInput,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -140,7 +140,7 @@ class InterpolationModel(Saved):
         b: ImageInput,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -183,7 +183,7 @@ class InterpolationModel(Saved):
         images: ImageInput,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -261,7 +261,7 @@ class InterpolationModel(Saved):
     def mix(
         self,
         images: ImageInput,
-        weights: Tensor | Sequence[float] | Sequence[Sequence[float]] | None = None,
+        weights: NumberInput | None = None,
         *,
         size: Sequence[int] | None = None,
         mixer: str | Mixer | None = None,

@@ -1,6 +1,6 @@
 """Paths between codes, and how their frames are spaced."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -14,7 +14,7 @@ from interpzoo.drawn import DrawnPaths
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator, Solution
 from interpzoo.spacing import Measure, Spacing, checked_positions, measure_of
-from interpzoo.tensors import as_numbers
+from interpzoo.tensors import NumberInput, as_numbers
 from interpzoo.text import quoted
 
 _Path = Callable[[Tensor], Tensor]
@@ -29,13 +29,13 @@ class Paths(Autoencoder):
     codes: Tensor | None
 
     def interpolate_codes(
-        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+        self, z0: Tensor, z1: Tensor, t: NumberInput, *, interpolator: str | Interpolator | None = None
     ) -> Tensor:
         """The codes of `solve`, without its report."""
         return self.solve(z0, z1, t, interpolator=interpolator).codes
 
     def solve(
-        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+        self, z0: Tensor, z1: Tensor, t: NumberInput, *, interpolator: str | Interpolator | None = None
     ) -> Solution:
         """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
 
@@ -93,7 +93,7 @@ class Paths(Autoencoder):
         pairs: int = 4,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
@@ -117,7 +117,7 @@ class Paths(Autoencoder):
         z1: Tensor,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
@@ -151,7 +151,7 @@ class Paths(Autoencoder):
         measure: Measure | None,
         interpolator: str | Interpolator | None,
         batch_size: int | None,
-        t: Tensor | Sequence[float] | None,
+        t: NumberInput | None,
     ) -> tuple[Tensor, Tensor]:
         """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured, or at `t`.
 
@@ -174,7 +174,7 @@ class Paths(Autoencoder):
         measure: Measure | None,
         interpolator: str | Interpolator | None,
         batch_size: int | None,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
     ) -> Tensor:
         """Images (B, steps, C, H, W) of the codes of `_placed`; warns where they should be even and are not."""
         if measure is None:

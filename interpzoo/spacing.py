@@ -15,9 +15,11 @@ from interpzoo.text import explained, quoted
 Measure: TypeAlias = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) to what their distances are measured by, (N, ...), such as `features_named` gives."""
 
-Spacing: TypeAlias = Literal["linear", "even"] | Measure
-"""``linear``: even in t. ``even``: at even distances between consecutive images, pixel by pixel. A `Measure`: at even
-distances of what it gives."""
+NamedSpacing: TypeAlias = Literal["linear", "even"]
+"""``linear``: even in t. ``even``: at even distances between consecutive images, pixel by pixel."""
+
+Spacing: TypeAlias = NamedSpacing | Measure
+"""As `NamedSpacing`, or a `Measure`: at even distances of what it gives."""
 
 _UNEVEN: Final = 2.0  # longest step over shortest, from which a walk is reported
 _STILL: Final = 1e-3  # longest step, as a share of the largest norm, of a walk that stands still

@@ -1,13 +1,14 @@
 """Checks of tensors that a user gives, what a device can compute with them, and parts of one put together."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import chain
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from interpzoo.errors import InputError, InterpzooError
@@ -17,6 +18,9 @@ FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """The types that networks compute in."""
 
 _RANDOMNESS: Final = threading.RLock()  # the global generators are one for all threads
+
+NumberInput: TypeAlias = Tensor | NDArray[Any] | Sequence[float] | Sequence[Sequence[float]]
+"""Numbers that a user gives, such as positions or weights: a tensor, an array, a list, or rows of as many each."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
@@ -18,8 +18,9 @@ class Solution:
 
     codes: Tensor
     """(B, T, *latent_shape)."""
-    report: Any = None
-    """How well each of the B paths was found, where paths are searched for; otherwise ``None``."""
+    report: object = None
+    """How well each of the B paths was found, where paths are searched for; otherwise ``None``. Each path
+    has a class of its own for it: test for that with ``isinstance``."""
 
 
 class Interpolator(Configured[ConfigT], ABC):

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry import align
-from interpzoo.tensors import as_numbers, check_floats
+from interpzoo.tensors import NumberInput, as_numbers, check_floats
 
 
-def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tensor:
+def combine(codes: Tensor, weights: Tensor, mean: NumberInput | float = 0.0) -> Tensor:
     """Linear combinations of independent codes of N(m, S), which are codes of N(m, S) again.
 
     With a = sum_i w_i and b = sum_i w_i^2 the sum s = sum_i w_i z_i is of N(a m, b S), and
