@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Generator, Tensor, nn
@@ -101,6 +101,11 @@ class Autoencoder(nn.Module):
     def forward(self, images: ImageInput) -> Tensor:
         """Encode and decode, in the caller's gradient mode."""
         return self._decode_in_chunks(self._encode_in_chunks(images, None, 0, None, gradients=True), None)
+
+    if TYPE_CHECKING:  # torch gives a module's call no types
+
+        @override
+        def __call__(self, images: ImageInput) -> Tensor: ...
 
     def encode(self, images: ImageInput, *, size: Sequence[int] | None = None, refine: int = 0) -> Tensor:
         """Codes (B, *latent_shape) in float32; one image gives B = 1.

@@ -1,10 +1,11 @@
 """Classifiers read off the features of a network, to ask what would have to change."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from typing_extensions import override
 
 from interpzoo.config import ImageSpec
 from interpzoo.errors import InputError
@@ -31,6 +32,11 @@ class FeatureClassifier(nn.Module):
         found = self._features.network(images.to(self._features.device).clamp(0, 1)).float().flatten(1).to(device)
         scaled = (found - self._mean.to(device)) / self._spread.to(device)
         return scaled @ self._weight.to(device) + self._bias.to(device)
+
+    if TYPE_CHECKING:  # torch gives a module's call no types
+
+        @override
+        def __call__(self, images: Tensor) -> Tensor: ...
 
 
 @ordinary_mode

@@ -11,7 +11,7 @@ from interpzoo.directions import Direction, axis_directions, direction_between, 
 from interpzoo.errors import InputError, UnknownNameError, did_you_mean
 from interpzoo.images import ImageInput, is_single
 from interpzoo.paths import Paths
-from interpzoo.tensors import as_numbers
+from interpzoo.tensors import NumberInput, as_numbers
 from interpzoo.text import quoted
 
 STRENGTHS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -58,7 +58,7 @@ class Edited(Paths):
         self,
         images: ImageInput,
         direction: str | Direction,
-        strengths: Tensor | Sequence[float] = STRENGTHS,
+        strengths: NumberInput = STRENGTHS,
         *,
         size: Sequence[int] | None = None,
         refine: int = 0,
@@ -98,7 +98,7 @@ class Edited(Paths):
         self,
         image: ImageInput | None = None,
         directions: Literal["principal", "axes"] | Sequence[str | Direction] = "principal",
-        strengths: Tensor | Sequence[float] = STRENGTHS,
+        strengths: NumberInput = STRENGTHS,
         *,
         count: int | None = None,
         batch_size: int | None = None,
@@ -169,7 +169,7 @@ class Edited(Paths):
             return None
         return spec.height, spec.width
 
-    def _moved(self, codes: Tensor, direction: Direction, strengths: Tensor | Sequence[float]) -> Tensor:
+    def _moved(self, codes: Tensor, direction: Direction, strengths: NumberInput) -> Tensor:
         """Codes (B, S, ...) of codes (B, ...)."""
         if direction.vector.shape != codes.shape[1:]:
             raise InputError(

@@ -18,7 +18,7 @@ from interpzoo.images import ImageInput, in_pairs, is_single, listed
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Mixer, Prior
 from interpzoo.saving import Saved
 from interpzoo.spacing import Spacing, checked_positions, measure_of, warn_if_uneven
-from interpzoo.tensors import as_numbers
+from interpzoo.tensors import NumberInput, as_numbers
 
 _MOST_PAIRS: Final = 256  # of a part of a stream
 _PART_VALUES: Final = 1 << 22  # of the frames of a part: 16 MiB
@@ -85,7 +85,7 @@ class InterpolationModel(Saved):
         b: ImageInput,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -139,7 +139,7 @@ class InterpolationModel(Saved):
         b: ImageInput,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -182,7 +182,7 @@ class InterpolationModel(Saved):
         images: ImageInput,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         size: Sequence[int] | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
@@ -260,7 +260,7 @@ class InterpolationModel(Saved):
     def mix(
         self,
         images: ImageInput,
-        weights: Tensor | Sequence[float] | Sequence[Sequence[float]] | None = None,
+        weights: NumberInput | None = None,
         *,
         size: Sequence[int] | None = None,
         mixer: str | Mixer | None = None,

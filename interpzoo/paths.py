@@ -1,6 +1,6 @@
 """Paths between codes, and how their frames are spaced."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -14,7 +14,7 @@ from interpzoo.drawn import DrawnPaths
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator, Solution
 from interpzoo.spacing import Measure, Spacing, checked_positions, measure_of
-from interpzoo.tensors import as_numbers
+from interpzoo.tensors import NumberInput, as_numbers
 from interpzoo.text import quoted
 
 _Path = Callable[[Tensor], Tensor]
@@ -29,27 +29,32 @@ class Paths(Autoencoder):
     codes: Tensor | None
 
     def interpolate_codes(
-        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+        self, z0: Tensor, z1: Tensor, t: NumberInput, *, interpolator: str | Interpolator | None = None
     ) -> Tensor:
         """The codes of `solve`, without its report."""
         return self.solve(z0, z1, t, interpolator=interpolator).codes
 
-    @torch.no_grad()
     def solve(
-        self, z0: Tensor, z1: Tensor, t: Tensor | Sequence[float], *, interpolator: str | Interpolator | None = None
+        self, z0: Tensor, z1: Tensor, t: NumberInput, *, interpolator: str | Interpolator | None = None
     ) -> Solution:
         """Codes (B, T, *latent_shape) at `t`, (T,) or (B, T), between codes `z0` and `z1` (B, *latent_shape).
 
         They are bit for bit `z0` at 0 and `z1` at 1. Paths that are searched for come with a report on each pair; a
-        geodesic's says whether it converged.
+        geodesic's says whether it converged. `t` is used in float64 if the codes are of it, and in float32 otherwise.
+
+        It tracks gradients only if `z0`, `z1` or `t` require them. Paths with a formula (`linear`, `slerp`, `lol`,
+        `mixup` and `bernoulli`) track them to the codes and, where they are smooth in it, to `t`. Paths that are
+        searched for do not track them to the codes, and raise an `InputError` inside `torch.func`.
 
         Raises:
             InputError: the shapes do not fit, values are not finite, or the path is not defined at some `t`.
         """
         z0, z1 = self._paired(z0, z1)
-        t = checked_positions(t, self.device, len(z0))
+        t = checked_positions(t, self.device, len(z0), _precision(z0))
         self.sizes.check_number(len(z0) * t.shape[-1], self.sizes.of_codes(z0))
-        solution = self._path(interpolator).solve(z0, z1, t, model=self)
+        tracked = z0.requires_grad or z1.requires_grad or t.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and tracked):
+            solution = self._path(interpolator).solve(z0, z1, t, model=self)
         if not bool(solution.codes.isfinite().all()):
             raise InputError(f"codes at t from {t.min():g} to {t.max():g} are not finite: expected t nearer to [0, 1]")
         return solution
@@ -89,7 +94,7 @@ class Paths(Autoencoder):
         pairs: int = 4,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
@@ -113,14 +118,15 @@ class Paths(Autoencoder):
         z1: Tensor,
         steps: int = 9,
         *,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
         spacing: Spacing = "linear",
         interpolator: str | Interpolator | None = None,
         batch_size: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The codes (B, steps, *latent_shape) of the frames that `interpolate` gives, and their `t` (B, steps).
 
-        Arguments are as in `interpolate`, and `z0` and `z1` as in `solve`. Raises as both.
+        Arguments are as in `interpolate`, and `z0` and `z1` as in `solve`. It tracks no gradients; `solve` does. Raises
+        as both.
         """
         codes, where = self._placed(z0, z1, steps, measure_of(spacing), interpolator, batch_size, t)
         return codes, where.expand(len(codes), -1)
@@ -146,7 +152,7 @@ class Paths(Autoencoder):
         measure: Measure | None,
         interpolator: str | Interpolator | None,
         batch_size: int | None,
-        t: Tensor | Sequence[float] | None,
+        t: NumberInput | None,
     ) -> tuple[Tensor, Tensor]:
         """Codes (B, steps, *latent_shape) from `z0` to `z1`, even in t or as images are measured, or at `t`.
 
@@ -154,8 +160,9 @@ class Paths(Autoencoder):
         """
         _refuse_both(t, measure)
         if measure is None:
-            t = as_numbers("t", _linear(steps) if t is None else t, self.device)
-            return self.interpolate_codes(z0, z1, t, interpolator=interpolator), t
+            codes = self.interpolate_codes(z0, z1, _linear(steps) if t is None else t, interpolator=interpolator)
+            t = as_numbers("t", _linear(steps) if t is None else t, self.device, _precision(codes))
+            return codes, t
         path, paths = self._between(z0, z1, interpolator)
         t = self._drawn(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
         return path(t), t
@@ -168,7 +175,7 @@ class Paths(Autoencoder):
         measure: Measure | None,
         interpolator: str | Interpolator | None,
         batch_size: int | None,
-        t: Tensor | Sequence[float] | None = None,
+        t: NumberInput | None = None,
     ) -> Tensor:
         """Images (B, steps, C, H, W) of the codes of `_placed`; warns where they should be even and are not."""
         if measure is None:
@@ -210,6 +217,11 @@ class Paths(Autoencoder):
 
     def _decode_paths(self, codes: Tensor, batch_size: int | None) -> Tensor:
         return self._decode_in_chunks(codes.flatten(0, 1), batch_size).unflatten(0, codes.shape[:2])
+
+
+def _precision(codes: Tensor) -> torch.dtype:
+    """The type of positions between codes: float64 if the codes are of it, and float32 otherwise."""
+    return torch.promote_types(codes.dtype, torch.float32)
 
 
 def _joined(paths: Tensor) -> Tensor:

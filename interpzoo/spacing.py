@@ -14,9 +14,11 @@ from interpzoo.text import explained, quoted
 Measure: TypeAlias = Callable[[Tensor], Tensor]
 """Images (N, C, H, W) to the values (N, ...) that their distances are measured by, such as `features_named` gives."""
 
-Spacing: TypeAlias = Literal["linear", "even"] | Measure
-"""``linear``: even in t. ``even``: at even distances between consecutive images, pixel by pixel. A `Measure`: at even
-distances of what it gives."""
+NamedSpacing: TypeAlias = Literal["linear", "even"]
+"""``linear``: even in t. ``even``: at even distances between consecutive images, pixel by pixel."""
+
+Spacing: TypeAlias = NamedSpacing | Measure
+"""As `NamedSpacing`, or a `Measure`: at even distances of what it gives."""
 
 _UNEVEN: Final = 2.0  # longest step over shortest, from which a walk is reported
 _STILL: Final = 1e-3  # longest step, as a share of the largest norm, of a walk that stands still
@@ -36,9 +38,11 @@ def measure_of(spacing: Spacing) -> Measure | None:
     return known[spacing]
 
 
-def checked_positions(t: object, device: torch.device, pairs: int | None = None) -> Tensor:
+def checked_positions(
+    t: object, device: torch.device, pairs: int | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """`t` as positions (T,) that all pairs share, or (pairs, T); raises an `InputError` for anything else."""
-    found = as_numbers("t", t, device)
+    found = as_numbers("t", t, device, dtype)
     shapes = "(T,)" if pairs is None else f"(T,) or ({pairs}, T)"
     if found.ndim != 1 and (pairs is None or found.ndim != 2 or len(found) != pairs):
         raise InputError(f"t has shape {tuple(found.shape)}, expected {shapes}")

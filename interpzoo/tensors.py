@@ -1,14 +1,15 @@
 """Checks of tensors that a user gives, what a device can compute with them, and parts of one put together."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import chain
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from interpzoo.errors import InputError, InterpzooError
@@ -18,6 +19,9 @@ FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """The types that networks compute in."""
 
 _RANDOMNESS: Final = threading.RLock()  # the global generators are one for all threads
+
+NumberInput: TypeAlias = Tensor | NDArray[Any] | Sequence[float] | Sequence[Sequence[float]]
+"""Numbers that a user gives, such as positions or weights: a tensor, an array, a list, or rows of as many each."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +36,35 @@ def ordinary_mode(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return run
+
+
+def untracked(function: Callable[P, R]) -> Callable[P, R]:
+    """`function` whose results are constants: it tracks no gradients.
+
+    `torch.func` would take the derivative of a constant for 0, so there it raises an `InputError`.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if in_transform():
+            raise InputError(
+                f"{function.__qualname__} tracks no gradients, so that torch.func would find a derivative of 0: call "
+                "it outside of jacrev, grad and the like"
+            )
+        with torch.no_grad():
+            return function(*args, **kwargs)
+
+    return run
+
+
+def in_transform() -> bool:
+    """Whether a transform of `torch.func` is at work, such as `jacrev`."""
+    with torch.inference_mode(False):
+        try:
+            torch.empty(0).requires_grad_()  # refused there; torch has no public way to ask
+        except RuntimeError:
+            return True
+    return False
 
 
 @contextmanager
@@ -87,18 +120,18 @@ def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
     return found
 
 
-def as_numbers(name: str, values: object, device: torch.device) -> Tensor:
-    """`values`, numbers or rows of equal length, as finite float32; raises an `InputError` if they are not."""
+def as_numbers(name: str, values: object, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """`values`, numbers or rows of equal length, as finite `dtype`; raises an `InputError` if they are not."""
     if isinstance(values, Tensor):
         check_plain(name, values)
     if isinstance(values, (str, bytes, bytearray, memoryview)):
-        raise InputError(f"{name} = {quoted(values)}: expected numbers, as many in each row")
+        raise InputError(f"{name} = {quoted(values)}: expected numbers, or rows of equal length")
     if isinstance(values, (Tensor, np.ndarray)) and "complex" in str(values.dtype):  # torch would keep the real parts
         raise InputError(f"{name} holds complex numbers, of {values.dtype}: expected real numbers")
     if np.ma.is_masked(values):
         raise InputError(f"{name} is an array with masked values: fill them, as with array.filled(0)")
     try:
-        found = torch.as_tensor(values, dtype=torch.float32, device=device)
+        found = torch.as_tensor(values, dtype=dtype, device=device)
     except Exception:  # rows of different lengths, words, numbers beyond a float, or not a list
         raise InputError(f"{name} = {quoted(values)}: expected numbers, or rows of equal length") from None
     if not all_finite(found):

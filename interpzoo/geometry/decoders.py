@@ -26,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from interpzoo.errors import InputError
+from interpzoo.tensors import in_transform
 from interpzoo.text import quoted
 
 Decode = Callable[[Tensor], Tensor]
@@ -89,7 +90,7 @@ def jvp(decoder: Decode, z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 def vjp(decoder: Decode, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """g(z) (B, ...) and a function w -> J(z)^T w, (B, ...) to (B, *latent), whose every call is one backward pass."""
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() and not in_transform():
         return _untracked_vjp(decoder, z)
     with _Differentiable():
         y, pull = torch_vjp(decoder, _recordable(z))[:2]

@@ -1,9 +1,10 @@
 """Feature networks, whose features metrics compare images by."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from interpzoo.config import FeatureNetworkConfig, ImageSpec
 from interpzoo.interfaces.component import Configured
@@ -31,3 +32,8 @@ class FeatureNetwork(nn.Module, Configured[FeatureNetworkConfig], ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to features (B, D); each image independently of its batch."""
+
+    if TYPE_CHECKING:  # torch gives a module's call no types
+
+        @override
+        def __call__(self, x: Tensor) -> Tensor: ...

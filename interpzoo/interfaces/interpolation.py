@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
@@ -18,8 +18,9 @@ class Solution:
 
     codes: Tensor
     """(B, T, *latent_shape)."""
-    report: Any = None
-    """How well each of the B paths was found, where paths are searched for; otherwise ``None``."""
+    report: object = None
+    """How well each of the B paths was found, where paths are searched for; otherwise ``None``. Each path
+    has a class of its own for it: test for that with ``isinstance``."""
 
 
 class Interpolator(Configured[ConfigT], ABC):
@@ -27,6 +28,9 @@ class Interpolator(Configured[ConfigT], ABC):
 
     One with weights is a module as well, ``class Mine(nn.Module, Interpolator[MineConfig])``. They are drawn, saved and
     loaded with the model that it is the path of, and a regularizer trains them as ``model.interpolator``.
+
+    A path with a formula computes it with torch, so that it has derivatives. One that is searched for is marked by
+    `interpzoo.tensors.untracked`, so that nobody takes its derivative for 0.
     """
 
     kind: ClassVar[Kind] = "interpolator"

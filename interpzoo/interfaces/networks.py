@@ -1,10 +1,11 @@
 """Encoder, decoder, prior and space, and the model made of them as other components see it."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
+from typing_extensions import override
 
 from interpzoo.config import ImageSpec
 from interpzoo.interfaces.component import ConfigT, Configured
@@ -35,6 +36,11 @@ class Encoder(nn.Module, Configured[ConfigT], ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to point codes (B, *latent_shape); a stochastic encoder's mean."""
 
+    if TYPE_CHECKING:  # torch gives a module's call no types
+
+        @override
+        def __call__(self, x: Tensor) -> Tensor: ...
+
     def posterior(self, x: Tensor) -> Distribution | None:
         """The posterior over (B, *latent_shape), or ``None`` for a deterministic encoder."""
         return None
@@ -64,6 +70,11 @@ class Decoder(nn.Module, Configured[ConfigT], ABC):
     def forward(self, z: Tensor) -> Tensor:
         """Codes (B, *latent_shape) to mean images (B, C, H, W), unclamped around [0, 1]."""
 
+    if TYPE_CHECKING:  # torch gives a module's call no types
+
+        @override
+        def __call__(self, z: Tensor) -> Tensor: ...
+
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor | None:
         """log p(x | z) in nats, (B,), or ``None`` where the decoder defines no likelihood."""
         return None
@@ -82,6 +93,11 @@ class Prior(nn.Module, Configured[ConfigT], ABC):
         super().__init__()
         self.config = config
         self.latent_shape = latent_shape
+
+    @property
+    def mean(self) -> Tensor | None:
+        """The exact mean (*latent_shape) of the codes, or ``None`` where no formula gives it."""
+        return None
 
     @abstractmethod
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:

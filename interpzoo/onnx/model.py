@@ -120,7 +120,7 @@ class ExportedModel:
         b: Picture | Sequence[Picture],
         steps: int = 9,
         *,
-        t: Sequence[float] | Array | None = None,
+        t: Sequence[float] | NDArray[Any] | None = None,
         path: Line | None = None,
         spacing: Spacing = "linear",
         size: Sequence[int] | None = None,
@@ -154,7 +154,7 @@ class ExportedModel:
         z1: Array,
         steps: int = 9,
         *,
-        t: Sequence[float] | Array | None = None,
+        t: Sequence[float] | NDArray[Any] | None = None,
         path: Line | None = None,
         spacing: Spacing = "linear",
     ) -> Array:

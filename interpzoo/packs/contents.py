@@ -24,7 +24,8 @@ from interpzoo.packs.pairs import Pair
 from interpzoo.packs.texts import Condition
 from interpzoo.plugins import registry
 from interpzoo.pretrained.locate import locate
-from interpzoo.spacing import checked_positions
+from interpzoo.spacing import NamedSpacing, checked_positions
+from interpzoo.tensors import NumberInput
 from interpzoo.text import quoted
 
 PACK: Final = "pack.json"
@@ -39,7 +40,7 @@ class Settings:
 
     steps: int
     t: list[float] | None
-    spacing: str
+    spacing: NamedSpacing
     features: str | None
     size: tuple[int, int] | None
     frame: Frame | None
@@ -48,8 +49,8 @@ class Settings:
 
 def settings_of(
     steps: int,
-    t: Sequence[float] | None,
-    spacing: str,
+    t: NumberInput | None,
+    spacing: NamedSpacing,
     features: str | None,
     size: Sequence[int] | None,
     frame: Frame | None,

@@ -28,7 +28,8 @@ from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Parts, Row
 from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
-from interpzoo.spacing import Spacing, measure_of, warn_if_uneven
+from interpzoo.spacing import NamedSpacing, Spacing, measure_of, warn_if_uneven
+from interpzoo.tensors import NumberInput
 from interpzoo.text import quoted
 
 FRAMES: Final = "frames"
@@ -46,8 +47,8 @@ def stimuli(
     output: str | Path,
     *,
     steps: int = 11,
-    t: Sequence[float] | None = None,
-    spacing: str = "even",
+    t: NumberInput | None = None,
+    spacing: NamedSpacing = "even",
     features: str | None = None,
     size: Sequence[int] | None = None,
     interpolators: Sequence[str] = (),

@@ -36,6 +36,8 @@ _MISMATCH = 0.2
 """Largest relative difference between a derivative and the nearest of its finite differences."""
 _FEW = 0.01
 """Share of pixels that may be exactly 0 or 1 by chance."""
+_DRAWS = 1024
+"""Samples of a prior that show its mean."""
 
 
 def check_encoder(encoder: Encoder, image: ImageSpec) -> None:
@@ -100,7 +102,7 @@ def check_decoder(decoder: Decoder, z: Tensor) -> None:
 
 @torch.no_grad()
 def check_prior(prior: Prior) -> None:
-    """Samples come from the generator, and densities are of each code alone."""
+    """Samples come from the generator and have the mean that is given, and densities are of each code alone."""
     n, shape = 16, prior.latent_shape
     prior.eval()
 
@@ -114,6 +116,12 @@ def check_prior(prior: Prior) -> None:
     expect_equal(draw(0), z, "the prior's samples from generators of one seed", f"it ignores its generator: {hint}")
     differs = not torch.equal(draw(1), z)
     expect(differs, f"the prior's samples are the same for every generator: it ignores its generator: {hint}")
+    with blaming("the prior's mean"):
+        if (mean := prior.mean) is not None:
+            expect_float32(mean, shape, "the prior's mean")
+            many = prior.sample(_DRAWS, generator=Generator().manual_seed(0))
+            close = (mean - many.mean(0)).abs() <= 8 * many.std(0) / _DRAWS**0.5
+            expect(bool(close.all()), "the prior's mean is not that of its samples: give None where no formula has it")
     with blaming("the prior's density"), writing_nothing("the prior's density", z=z):
         density = expect_shape(prior.log_prob(z), (n,), "the prior's density")
         same = is_close(prior.log_prob(z[:2]), density[:2])

@@ -11,6 +11,11 @@ from interpzoo.interfaces import Prior
 class StandardNormal(Prior):
     """Independent N(0, 1) in every latent dimension."""
 
+    @property
+    @override
+    def mean(self) -> Tensor:
+        return torch.zeros(self.latent_shape)
+
     @override
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
         return torch.randn(n, *self.latent_shape, generator=generator)

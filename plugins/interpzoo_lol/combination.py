@@ -4,14 +4,15 @@ Source: Bodin et al., arXiv 2408.08558, where the Gaussian case is called COG in
 ones.
 """
 
+import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError
 from interpzoo.geometry import align
-from interpzoo.tensors import as_numbers, check_floats
+from interpzoo.tensors import NumberInput, as_numbers, check_floats
 
 
-def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tensor:
+def combine(codes: Tensor, weights: Tensor, mean: NumberInput | float = 0.0) -> Tensor:
     """Linear combinations of independent codes of N(m, S), which are codes of N(m, S) again.
 
     With a = sum_i w_i and b = sum_i w_i^2 the sum s = sum_i w_i z_i is of N(a m, b S), and
@@ -38,7 +39,7 @@ def combine(codes: Tensor, weights: Tensor, mean: Tensor | float = 0.0) -> Tenso
             f"codes {tuple(codes.shape)} and weights {tuple(weights.shape)}: expected codes (B, k, *latent) and "
             "weights (B, k)"
         )
-    center = as_numbers("mean", mean, codes.device).to(codes)
+    center = as_numbers("mean", mean, codes.device, torch.promote_types(codes.dtype, torch.float32)).to(codes)
     if center.shape not in (codes.shape[2:], ()):
         raise InputError(
             f"mean has shape {tuple(center.shape)}: expected {tuple(codes.shape[2:])}, that of a code, or one number"

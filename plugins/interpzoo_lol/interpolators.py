@@ -9,13 +9,14 @@ from interpzoo.interfaces import LatentModel, Mixer
 from interpzoo_lol.combination import combine
 
 _DRAWS = 4096
-"""Draws of a prior, whose mean is then within 0.02 of its standard deviation."""
+"""Draws of a prior whose exact mean is unknown: the estimate is within about 0.02 standard deviations."""
 
 
 class Lol(Mixer):
     """Mixes of Gaussian codes that are as probable as the codes themselves; see `interpzoo_lol.combine`.
 
-    The codes' mean is that of the model's training codes or, without them, that of its prior. It is for codes of
+    The codes' mean is that of the model's training codes or, without them, that of its prior: exact if the prior gives
+    its `mean`, or else that of 4,096 draws. The path is for codes of
     different images: between two equal codes the path leaves them and comes back, as no independent codes would.
     """
 
@@ -37,7 +38,9 @@ def _mean(model: LatentModel, like: Tensor) -> Tensor:
     if model.codes is not None:
         mean = model.codes.float().mean(0)
     elif model.prior is not None:
-        mean = model.prior.sample(_DRAWS, generator=Generator().manual_seed(0)).mean(0)
+        mean = model.prior.mean
+        if mean is None:
+            mean = model.prior.sample(_DRAWS, generator=Generator().manual_seed(0)).mean(0)
     else:
         raise InputError(
             f"the path 'lol' needs the mean of the codes, and {model.name!r} has neither training codes nor a prior: "

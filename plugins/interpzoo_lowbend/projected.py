@@ -15,6 +15,7 @@ from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError
 from interpzoo.geometry import NeighborGraph, at, constant_speed, nearest_neighbors, resample
 from interpzoo.interfaces import Interpolator, LatentModel
+from interpzoo.tensors import untracked
 
 _LARGEST_TABLE = 2**24
 """Distances computed at once (64 MiB of float32)."""
@@ -89,7 +90,7 @@ class Projected(Interpolator[ProjectedConfig]):
 
     It minimizes the Euclidean energy of a chain of nodes on the manifold. The paper does so by an augmented Lagrangian;
     here rounds of smoothing and projection start at the shortest way through the codes, which leaves no local minimum
-    on the other side of a gap. The model must come with training codes.
+    on the other side of a gap. The model must come with training codes. It tracks gradients to `t` alone.
     """
 
     @override
@@ -110,7 +111,7 @@ class Projected(Interpolator[ProjectedConfig]):
 
         return along
 
-    @torch.no_grad()
+    @untracked
     def _nodes(self, z0: Tensor, z1: Tensor, model: LatentModel) -> Tensor:
         if model.codes is None:
             raise InputError(

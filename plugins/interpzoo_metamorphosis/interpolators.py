@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from interpzoo.errors import MatchWarning
 from interpzoo.interfaces import LatentModel, Mixer, Solution
+from interpzoo.tensors import untracked
 from interpzoo.told import told
 from interpzoo_metamorphosis.averaging import Mean, average
 from interpzoo_metamorphosis.morphing import Morph, MorphReport, morph
@@ -18,7 +19,10 @@ _PHOTO = 96  # pixels that both sides of a photo have at least: of small images 
 
 
 class Metamorphosis(Mixer):
-    """The decoded ends are morphed as images, and the frames are encoded: what corresponds moves instead of fading."""
+    """The decoded ends are morphed as images, and the frames are encoded: what corresponds moves instead of fading.
+
+    It tracks no gradients.
+    """
 
     @override
     def __call__(self, z0: Tensor, z1: Tensor, t: Tensor, *, model: LatentModel) -> Tensor:
@@ -69,6 +73,7 @@ class Metamorphosis(Mixer):
         return torch.cat(mixed)
 
 
+@untracked
 def _found(z0: Tensor, z1: Tensor, model: LatentModel) -> Morph:
     found = morph(*(_in_parts(model.decoder, z) for z in (z0, z1)))
     _warn_if_poor(found.report, found.a)
@@ -94,6 +99,7 @@ def _warn_if_poor(reports: Sequence[MorphReport], images: Tensor) -> None:
         )
 
 
+@untracked
 def _codes(found: Morph, z0: Tensor, z1: Tensor, t: Tensor, model: LatentModel) -> Tensor:
     t = t.expand(len(z0), -1)
     codes = z0.new_empty(*t.shape, *z0.shape[1:])

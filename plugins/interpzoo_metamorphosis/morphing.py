@@ -1,6 +1,5 @@
 """Morphs between images without training: what corresponds moves, and only what does not is blended."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from interpzoo.errors import InputError
+from interpzoo.tensors import NumberInput
 from interpzoo.told import told
 from interpzoo_metamorphosis.blending import blend
 from interpzoo_metamorphosis.fields import at_points, blur, exponential, resample, smallest_determinant, warp
@@ -55,7 +55,7 @@ class Morph:
     """(B, 2, h, w): a stationary velocity, pixels of its own grid; its flow takes pixels of `b` to those of `a`."""
     report: list[MorphReport]
 
-    def frames(self, t: Tensor | Sequence[float]) -> Tensor:
+    def frames(self, t: NumberInput) -> Tensor:
         """Images (B, T, C, H, W) at `t` (T,) or (B, T).
 
         The same bits as `a` at 0 and as `b` at 1, otherwise between the smallest and largest value of the pair. Beyond

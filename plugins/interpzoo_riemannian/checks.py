@@ -10,7 +10,7 @@ from torch import Tensor
 from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
 from interpzoo.errors import InputError, InterpzooError
 from interpzoo.geometry import Decode, flat_decoder, vjp
-from interpzoo.tensors import FLOATS, check_plain
+from interpzoo.tensors import FLOATS, check_plain, untracked
 from interpzoo_riemannian.ensemble import Ensemble, Expected
 
 _VALUES_AT_ONCE = 2**20
@@ -31,12 +31,13 @@ R = TypeVar("R")
 
 
 def differentiable(function: Callable[P, R]) -> Callable[P, R]:
-    """`function` outside the caller's gradient and inference modes: it differentiates by itself, and tracks nothing."""
+    """`function` outside the caller's gradient and inference modes: it differentiates by itself, and is `untracked`."""
+    constant = untracked(function)
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.inference_mode(False), torch.no_grad():
-            return function(*args, **kwargs)
+        with torch.inference_mode(False):
+            return constant(*args, **kwargs)
 
     return run
 

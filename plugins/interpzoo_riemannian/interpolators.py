@@ -44,7 +44,8 @@ CurveT = TypeVar("CurveT", bound=CurveConfig, default=CurveConfig, covariant=Tru
 class Curve(Interpolator[CurveT]):
     """A curve that is solved for with the model's decoder, then followed from t = 0 to 1.
 
-    A `NotConvergedWarning` names the pairs whose curve is not a geodesic; the report is a `Geodesic`.
+    A `NotConvergedWarning` names the pairs whose curve is not a geodesic; the report is a `Geodesic`. It tracks
+    gradients to `t` alone.
     """
 
     @override

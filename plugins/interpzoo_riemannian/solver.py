@@ -124,7 +124,7 @@ def geodesic(
     2,048 numbers it goes from coarse curves to fine, and no matrix is made. A pair whose curve, measured along the
     spline through its nodes, has more energy than the straight line gets the straight line and ``converged=False``.
     That spline is `interpzoo.geometry.resample(path, n, smooth=True)`: with 20 nodes it is as short as straight lines
-    between some 40.
+    between some 40. Of this package only `metric` tracks gradients; inside `torch.func` the rest raise an `InputError`.
 
     Args:
         decoder: a differentiable map of latents (B, *latent) to outputs (B, ...). Its parameters get no gradients, and
@@ -152,9 +152,8 @@ def geodesic(
 
     Raises:
         InputError: shapes that do not fit; a number out of range; ends that are NaN or infinite; Gauss-Newton is asked
-            for between codes of more than 2,048 numbers; a decoder whose
-            outputs or derivatives are NaN or infinite, or whose outputs are random, dependent on their batch, or not
-            differentiable.
+            for between codes of more than 2,048 numbers; a decoder whose outputs or derivatives are NaN or infinite, or
+            whose outputs are random, dependent on their batch, or not differentiable.
     """
     begin = Clock.now()
     check_latents(z0=z0, z1=z1)

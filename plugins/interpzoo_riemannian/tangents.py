@@ -12,7 +12,6 @@ from interpzoo_riemannian.checks import (
     check_finite,
     check_latents,
     checked_decoder,
-    differentiable,
     flat_float,
     linearizable_parts,
 )
@@ -52,11 +51,11 @@ class Tangents:
         return (self.basis @ coordinates[..., None]).squeeze(2)
 
 
-@differentiable
 def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tensor:
     """The metric G = J^T J (B, d, d) that `decoder` pulls back to latents `z` (B, *latent), d numbers each.
 
-    `decoder` and `batch_size` are as in `geodesic`; a metric counts as d + 1 latents.
+    `decoder` and `batch_size` are as in `geodesic`; a metric counts as d + 1 latents. It tracks gradients only if `z`
+    requires them, and the transforms of `torch.func` differentiate it.
 
     Raises:
         InputError: as `geodesic`.
@@ -69,8 +68,10 @@ def metric(decoder: Decode, z: Tensor, *, batch_size: int | None = None) -> Tens
         torch.Size([8, 2, 2])
     """
     check_latents(z=z)
-    flat, batch_size = checked_decoder(decoder, z, batch_size)
-    G = metrics(flat, flat_float(z), batch_size)
+    tracked = torch.is_grad_enabled() and z.requires_grad
+    with torch.inference_mode(False), torch.set_grad_enabled(tracked):
+        flat, batch_size = checked_decoder(decoder, z, batch_size)
+        G = metrics(flat, flat_float(z), batch_size)
     check_finite(G)
     return G.to(z.dtype)
 

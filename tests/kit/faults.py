@@ -396,6 +396,14 @@ class FixedPrior(Standard):
         return torch.randn(n, *self.latent_shape, generator=Generator().manual_seed(0))
 
 
+@faulty("the prior's mean is not that of its samples")
+class ShiftedPrior(Standard):
+    @property
+    @override
+    def mean(self) -> Tensor:
+        return torch.full(self.latent_shape, 0.5)
+
+
 @faulty("the path 'tried:tried-interpolator' keeps tensors in 'bend': a path is built from its config")
 class LearnedPath(Straight):
     def __init__(self, config: Any) -> None:

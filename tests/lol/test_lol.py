@@ -67,6 +67,13 @@ def test_path_and_mix_of_two_agree_and_use_the_mean_of_the_training_codes() -> N
     torch.testing.assert_close(model.mix(images, [0.75, 0.25], mixer="lol"), model.decode(expected)[0])
 
 
+def test_the_mean_of_the_normal_prior_is_exact() -> None:
+    model = tiny_model("vae")
+    z0, z1 = torch.randn(2, 3, *model.latent_shape, generator=Generator().manual_seed(4))
+    found = model.interpolate_codes(z0, z1, [0.3], interpolator="lol")[:, 0]
+    torch.testing.assert_close(found, (0.7 * z0 + 0.3 * z1) / (0.7**2 + 0.3**2) ** 0.5)
+
+
 def test_codes_of_any_size_have_the_mean_of_their_channels() -> None:
     model = tiny_model("ae")
     model.codes = torch.ones(3, *model.latent_shape)

@@ -184,7 +184,6 @@ class TestGradients:
         for frames in (
             model.reconstruct(a),
             model.interpolate(a, b),
-            model.interpolate_codes(codes[:1], codes[1:], [0.5]),
             model.morph([a, b, c]),
             model.grid(a, b, c, d, rows=2, cols=2),
             model.sample(2),
