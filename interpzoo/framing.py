@@ -94,8 +94,8 @@ def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.I
     images = listed(images)
     if isinstance(images, (str, os.PathLike)):
         yield repr(os.fspath(images)), open_image(images)
-    elif isinstance(images, bytes):
-        yield "the image", open_image(images)
+    elif isinstance(images, (bytes, bytearray, memoryview)):
+        yield "the image", open_image(bytes(images))
     elif isinstance(images, Image.Image):
         yield "the image", loaded(images)
     elif isinstance(images, Sequence) and images and depth <= MOST_LISTS:
