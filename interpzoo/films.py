@@ -193,15 +193,30 @@ def _write_animation(
     else:  # whole milliseconds; rounding the times instead of the durations keeps the film's length
         ends = np.cumsum([0.0, *(1000 * shot.seconds for shot in shots)]).round().astype(int)
         durations = [max(1, int(ms)) for ms in np.diff(ends)]
+    pictures: dict[int, Image.Image] = {}
+    for shot in shots:
+        pictures.setdefault(shot.index, sheet.frame(shot.index))
+    if suffix == ".gif" and sum(durations) > 10 * _HUNDREDTHS[1]:
+        _check_joined([pictures[shot.index] for shot in shots], durations)
     options: dict[str, Any] = {"duration": durations if len(durations) > 1 else durations[0]}
     if endless:
         options["loop"] = 0
     elif suffix != ".gif":  # a GIF without the word is played once
         options["loop"] = 1
-    pictures: dict[int, Image.Image] = {}
-    for shot in shots:
-        pictures.setdefault(shot.index, sheet.frame(shot.index))
     write_pictures(path, ANIMATIONS, (pictures[shot.index] for shot in told(_WRITING, shots)), **options)
+
+
+def _check_joined(pictures: Sequence[Image.Image], durations: Sequence[int]) -> None:
+    """Raise an `InputError` if equal frames in a row, which Pillow joins to one, are shown longer than a GIF can."""
+    most, shown, before = 10 * _HUNDREDTHS[1], 0, None
+    for picture, ms in zip(pictures, durations, strict=True):
+        shown = shown + ms if picture == before else ms
+        if shown > most:
+            raise InputError(
+                f"equal frames would stand still for {shown / 1000:g} s, expected at most {most / 1000:g} s in a GIF: "
+                "choose a shorter hold or fewer seconds, or write a .webp or .apng"
+            )
+        before = picture
 
 
 def _write_mp4(path: str | os.PathLike[str], sheet: Sheet, shots: Sequence[_Shot], period: float) -> None:

@@ -164,8 +164,8 @@ def _pictures(images: ImageInput, depth: int = 0) -> Iterator[tuple[str, Image.I
     images = listed(images)
     if isinstance(images, (str, os.PathLike)):
         yield repr(os.fspath(images)), opaque(open_image(images), 255)
-    elif isinstance(images, bytes):
-        yield "the image", opaque(open_image(images), 255)
+    elif isinstance(images, (bytes, bytearray, memoryview)):
+        yield "the image", opaque(open_image(bytes(images)), 255)
     elif isinstance(images, Image.Image):
         yield "the image", opaque(loaded(images), 255)
     elif isinstance(images, Sequence) and images and depth <= MOST_LISTS:

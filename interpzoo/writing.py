@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from PIL import Image
 
@@ -10,16 +10,27 @@ from interpzoo.errors import OutputError
 from interpzoo.files import atomic_write
 from interpzoo.text import quoted
 
+_MOST_SIDE: Final = {"GIF": 65_535, "JPEG": 65_500, "WEBP": 16_383}
+"""Longest side of a picture, in pixels, by Pillow's name of the format."""
+
 
 def write_pictures(
     path: str | os.PathLike[str], formats: Mapping[str, str], pictures: Iterable[Image.Image], **options: Any
 ) -> None:
     """Write one picture, or several as an animation, by Pillow; `formats` has Pillow's names by suffix.
 
-    Raises an `OutputError`: the suffix is not one of `formats`, or the file cannot be written.
+    Raises an `OutputError`: the suffix is not one of `formats`, the format cannot hold a picture of this size, or the
+    file cannot be written.
     """
     form = formats[suffix_of(path, formats)]
     first, *others = pictures
+    size, most = "x".join(map(str, first.size)), _MOST_SIDE.get(form)
+    if most is not None and max(first.size) > most:
+        larger = " or ".join(suffix for suffix, other in formats.items() if _MOST_SIDE.get(other) is None)
+        raise OutputError(
+            f"cannot write {os.fspath(path)!r} at {size}: expected sides of at most {most:,} pixels in a {form}: "
+            f"choose a smaller scale or fewer frames, or write a {larger}"
+        )
     if others:
         options |= {"save_all": True, "append_images": others}
     with atomic_write(path) as temporary:
@@ -28,7 +39,6 @@ def write_pictures(
         except OSError:  # such as a full disk, which `atomic_write` reports
             raise
         except Exception as error:  # Pillow's writers raise anything for sizes that a format cannot hold
-            size = "x".join(map(str, first.size))
             raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {form}: {error}") from error
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from interpzoo.errors import InputError, MissingDependencyError, OutputError
 from interpzoo.films import ease, save_gif, save_video
+from interpzoo.pictures import save_image
 
 GRAYS = (0.0, 0.2, 0.4, 0.6, 1.0)
 
@@ -166,3 +167,32 @@ def test_eased_positions_are_exact_at_the_ends_and_slow_there() -> None:
     assert torch.equal(ease(9, "linear"), torch.linspace(0, 1, 9))
     with pytest.raises(InputError, match="easing = 'bounce': expected 'linear' or 'in-out'"):
         ease(9, "bounce")  # type: ignore[arg-type]
+
+
+def test_equal_frames_stand_still_for_655_seconds_of_a_gif(tmp_path: Path) -> None:
+    gray = torch.full((3, 1, 4, 4), 0.5)
+    with pytest.raises(InputError, match=r"stand still for 800\.12 s, expected at most 655\.35 s in a GIF: choose"):
+        save_video(tmp_path / "x.gif", gray, hold=400)
+    with pytest.raises(InputError, match=r"stand still for 1310 s, expected at most 655\.35 s in a GIF"):
+        save_gif(tmp_path / "x.gif", gray, seconds=655)
+    save_video(tmp_path / "x.webp", gray, hold=400)
+    gray[1] = 0
+    save_video(tmp_path / "x.gif", gray, hold=400)
+    assert {file.name for file in tmp_path.iterdir()} == {"x.gif", "x.webp"}
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "message"),
+    [
+        ("x.gif", 65_536, "65,535 pixels in a GIF: choose a smaller scale or fewer frames, or write a .png$"),
+        ("x.jpg", 65_501, "65,500 pixels in a JPEG: choose .* or write a .png$"),
+        ("x.webp", 16_384, "16,383 pixels in a WEBP: choose .* or write a .png$"),
+    ],
+)
+def test_a_picture_that_its_format_cannot_hold_is_refused(name: str, side: int, message: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=f"{name}' at {side}x1: expected sides of at most {message}"):
+        save_image(tmp_path / name, torch.zeros(1, 1, side))
+    if name != "x.jpg":
+        with pytest.raises(OutputError, match=r"or write a \.apng$"):
+            save_gif(tmp_path / name, torch.zeros(3, 1, 1, side), scale=1)
+    assert not os.listdir(tmp_path)

@@ -122,7 +122,7 @@ def ignored(what: "sys.UnraisableHookArgs") -> None:
 
 
 class _Pictures:
-    """Prints every warning, but only the first of each kind about pictures: a stream of pairs has one for each batch."""
+    """Prints every warning, but only the first of each kind about pictures: each batch of pairs may have one."""
 
     def __init__(self) -> None:
         self._counts = Counter[type[Warning]]()

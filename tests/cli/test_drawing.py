@@ -238,6 +238,7 @@ def test_options_that_do_not_fit_together_are_one_line(cli: Cli) -> None:
         ),
         (("mix", "./model", "photos", "--weights", "1,2", "-o", "x.png"), "weights have shape (2,), expected (4,)"),
         (("sample", "./model", "-o", "x.png"), "has no prior to sample from"),
+        (("sample", "./model", "--count", "0", "-o", "x.png"), "'--count': 0 is not in the range 1<=x<=100000"),
         (("encode", "./model", "photos", "-o", "x.txt"), "ends in '.txt', expected .npy, .safetensors"),
     ):
         assert expected in cli.refuses(*line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.arguments import MOST_SEED
+from interpzoo.arguments import MOST_IMAGES, MOST_SEED
 from interpzoo.cli.draw_options import look_options, output_option
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import model_names
@@ -28,7 +28,14 @@ Examples:
 """,
 )
 @models_argument
-@click.option("--count", default=16, show_default=True, metavar="N", help="Number of images.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, MOST_IMAGES),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Number of images.",
+)
 @click.option(
     "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, metavar="N", help="Seed of the images."
 )
@@ -41,4 +48,4 @@ def command(name: str, *, count: int, seed: int, batch_size: int | None, device:
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         return model.sample(count, seed=seed, batch_size=batch_size)
 
-    drawing.write_images(by_model_and_path(model_names(name), (), device, draw), math.ceil(math.sqrt(max(count, 1))))
+    drawing.write_images(by_model_and_path(model_names(name), (), device, draw), math.ceil(math.sqrt(count)))
