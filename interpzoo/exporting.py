@@ -11,7 +11,7 @@ from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from interpzoo.autoencoder import evaluating
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import atomic_write, expanded, is_leftover
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, session
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.saving import Saved
@@ -33,6 +33,8 @@ CLOSE: Final = 1e-3
 CLOSE_HALF: Final = 1e-2
 """The same where weights are rounded to float16."""
 
+_KINDS: Final = ("encoder", "decoder")
+_OWN: Final = {DESCRIPTION, EXAMPLES, *(f"{kind}.{format}" for kind in _KINDS for format in get_args(Format))}
 _LEAST_HALVED: Final = 64  # numbers in a weight, below which half the size is no gain
 _CHECKED: Final = 5  # images and codes; another number than the network is traced with
 _TRACED: Final = 2
@@ -221,24 +223,35 @@ def _check(name: str, kind: str, network: _Network, run: Run, close: float) -> f
 
 
 def _claimed(folder: Path) -> Path:
-    """Create `folder`; raises an `OutputError` if it cannot, or it holds something else than an exported model."""
+    """Create `folder`; raises an `OutputError` if it cannot, or it holds something else than an exported model.
+
+    Without a description it may hold files of an export only, which a killed one leaves behind.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    if names and DESCRIPTION not in names:
-        raise OutputError(f"{folder} already holds {names[0]!r}: choose an empty or a new folder")
+    others = [name for name in names if name not in _OWN]
+    if others and DESCRIPTION not in names:
+        raise OutputError(f"{folder} already holds {others[0]!r}: choose an empty or a new folder")
     return folder
 
 
 def _replace(folder: Path, files: list[Path], description: str) -> None:
-    """Put the files in the folder, the description last: a folder without one is known to be incomplete."""
+    """Put the files in the folder, and remove those of an older export; other files are kept.
+
+    The description comes last: a folder without one is known to be incomplete.
+    """
+    names = {file.name for file in files}
     try:
         (folder / DESCRIPTION).unlink(missing_ok=True)
         for file in files:
             with atomic_write(folder / file.name) as temporary:
                 shutil.copyfile(file, temporary)
+        for path in [*folder.iterdir()]:
+            if is_leftover(path) or path.name in _OWN - names:
+                path.unlink()
         with atomic_write(folder / DESCRIPTION) as temporary:
             temporary.write_text(description, "utf-8")
     except OutputError:

@@ -321,7 +321,7 @@ class InterpolationModel(Saved):
         and any size that the model takes, in float32. They compute the same as the model, up to 1e-3; this is checked.
 
         Args:
-            target: a folder, new or empty or with an exported model, which is replaced.
+            target: a folder, new or empty or with an exported model, which is replaced; other files there are kept.
             format: ``"onnx"`` or ``"pt2"``.
             half: round all weights of ONNX networks to float16; values may then differ by 1e-2. By default only weights
                 that lose nothing are stored so.

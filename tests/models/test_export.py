@@ -215,6 +215,25 @@ def test_another_folder_is_left_alone(model: InterpolationModel, tmp_path: Path)
         model.export(tmp_path / "new", "tflite")  # pyright: ignore[reportArgumentType]
 
 
+def test_an_older_export_is_replaced_and_other_files_are_kept(copy: Path) -> None:
+    (copy / "notes.txt").write_text("mine")
+    plain = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 8)).eval()  # without examples
+    plain.export(copy, "pt2")
+    assert {path.name for path in copy.iterdir()} == {"encoder.pt2", "decoder.pt2", "model.json", "notes.txt"}
+
+
+def test_an_export_that_was_killed_can_be_repeated(model: InterpolationModel, copy: Path) -> None:
+    before = {path.name for path in copy.iterdir()}
+    (copy / "model.json").unlink()
+    (copy / ".0123456789abcdef.tmp").write_text("a part")
+    model.export(copy)
+    assert {path.name for path in copy.iterdir()} == before
+    (copy / "model.json").unlink()
+    (copy / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"already holds 'notes\.txt'"):
+        model.export(copy)
+
+
 def test_float16_halves_the_size_and_stays_close(model: InterpolationModel, copy: Path) -> None:
     before = (copy / "decoder.onnx").stat().st_size
     assert model.export(copy, half=True) == copy
