@@ -1,11 +1,11 @@
-"""Files: written whole or not at all, measured, parsed as TOML, and the formats of pictures and films."""
+"""Files: written whole or not at all, locked, measured, parsed as TOML, and the formats of pictures and films."""
 
 import os
 import re
 import shutil
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ FILMS: Final = (".mp4", *ANIMATIONS)
 """Suffixes of films."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_RUN, _SAVE = ".run.lock", ".save.lock"
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -92,11 +93,45 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Generator[None, None, None]:
+    """Keep other processes that ask for the same lock out of a folder, which exists; a killed process keeps none out.
+
+    Args:
+        folder: the folder. It has a hidden file while it is locked, which a killed process leaves behind.
+        wait: what happens while another process has the lock: if true this one waits, otherwise it is refused. The two
+            are different locks, so that a run that keeps others out for long can also save its result.
+
+    Raises:
+        OutputError: another process has the lock, or the file cannot be written.
+    """
+    from filelock import FileLock, Timeout  # slow, and seldom needed
+
+    file = folder / (_SAVE if wait else _RUN)
+    lock = FileLock(file, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            f"another process is writing to {str(folder)!r}: wait until it has ended, or choose another folder"
+        ) from None
+    except NotImplementedError:  # a file system without locks
+        pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # systems that remove no open file leave it
+            file.unlink()
+        lock.release()
+
+
 def check_new_folder(folder: str | Path) -> Path:
     """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
     target = expanded(folder)
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        if target.exists() and (not target.is_dir() or any(path.name != _RUN for path in target.iterdir())):
             what = "it has files already" if target.is_dir() else "it is not a folder"
             raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
         if not target.resolve().parent.is_dir():

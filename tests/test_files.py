@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from interpzoo.errors import InputError, OutputError
-from interpzoo.files import atomic_write
+from interpzoo.files import atomic_write, locked
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -116,3 +116,25 @@ def test_new_file_has_the_mode_that_open_gives(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "atomic"):
         pass
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_folder_is_locked_for_one_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path), locked(tmp_path, wait=True):
+        code = "from pathlib import Path; from interpzoo.files import locked\nwith locked(Path()): pass"
+        assert "OutputError: another process is writing to '.': wait until it has ended" in run(code, tmp_path).stderr
+    assert not os.listdir(tmp_path)
+
+
+def test_a_killed_process_keeps_nobody_out(tmp_path: Path) -> None:
+    code = """
+import os, signal
+from pathlib import Path
+from interpzoo.files import locked
+with locked(Path()), locked(Path(), wait=True):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run(code, tmp_path).returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    with locked(tmp_path), locked(tmp_path, wait=True):
+        pass
+    assert not os.listdir(tmp_path)

@@ -87,7 +87,7 @@ def train(
         UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it, is not valid.
         DataError: the data cannot be read, or lacks what the method needs.
         InputError: an argument is of another type, or `base` and `model` are both given.
-        OutputError: `output` already holds something else, or cannot be written.
+        OutputError: `output` already holds something else, another run writes to it, or it cannot be written.
         TrainingError: a loss is not finite, there is nothing to resume, or the recipe is another than that of the run.
         WeightsError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.
