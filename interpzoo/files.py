@@ -26,6 +26,8 @@ FILMS: Final = (".mp4", *ANIMATIONS)
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _RUN, _SAVE = ".run.lock", ".save.lock"
+LOCKS: Final = (_RUN, _SAVE)
+"""Hidden files that `locked` makes in a folder, which a killed process may leave behind."""
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def check_new_folder(folder: str | Path) -> Path:
     """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
     target = expanded(folder)
     try:
-        if target.exists() and (not target.is_dir() or any(path.name != _RUN for path in target.iterdir())):
+        if target.exists() and (not target.is_dir() or any(path.name not in LOCKS for path in target.iterdir())):
             what = "it has files already" if target.is_dir() else "it is not a folder"
             raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
         if not target.resolve().parent.is_dir():
