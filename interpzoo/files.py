@@ -59,6 +59,10 @@ def is_leftover(path: Path) -> bool:
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
+def _is_passing(path: Path) -> bool:
+    return is_leftover(path) or path.name in LOCKS
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Write `path` in one step: the body writes the temporary file that is yielded, which then replaces `path`.
@@ -133,7 +137,7 @@ def check_new_folder(folder: str | Path) -> Path:
     """`folder`, where frames can be written; raises an `OutputError` if it is not new or empty, or has no parent."""
     target = expanded(folder)
     try:
-        if target.exists() and (not target.is_dir() or any(path.name not in LOCKS for path in target.iterdir())):
+        if target.exists() and (not target.is_dir() or not all(_is_passing(path) for path in target.iterdir())):
             what = "it has files already" if target.is_dir() else "it is not a folder"
             raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
         if not target.resolve().parent.is_dir():
