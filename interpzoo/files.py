@@ -63,6 +63,31 @@ def _is_passing(path: Path) -> bool:
     return is_leftover(path) or path.name in LOCKS
 
 
+def file_to_write(path: str | os.PathLike[str]) -> Path:
+    """The file that `path` stands for, new or old: the user's home folder for ``~``, and links followed.
+
+    Raises an `OutputError` if it is no regular file, has no folder, or is one of the process's standard streams.
+    """
+    try:
+        target = Path(os.path.realpath(os.path.expanduser(path)))
+    except ValueError as error:  # a null character, or one that the file system cannot encode
+        raise OutputError(f"cannot write {os.fspath(path)!r}: {error}") from None
+    if target.exists() and not target.is_file():
+        raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
+    if target.exists() and any(os.path.samestat(target.stat(), stream) for stream in _streams()):
+        raise OutputError(f"cannot write {os.fspath(path)!r}: it is standard input, output or error: name another file")
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {os.fspath(path)!r}: there is no folder {str(target.parent)!r}")
+    return target
+
+
+def _streams() -> Generator[os.stat_result, None, None]:
+    """Standard input, output and error: by their numbers, and as Python has them, which may have other numbers."""
+    for stream in (0, 1, 2, sys.stdin, sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or not a file
+            yield os.fstat(stream if isinstance(stream, int) else stream.fileno())
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Write `path` in one step: the body writes the temporary file that is yielded, which then replaces `path`.
@@ -73,14 +98,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     Raises:
         OutputError: the file cannot be written. Other errors of the body pass through.
     """
-    try:
-        target = Path(os.path.realpath(os.path.expanduser(path)))
-    except ValueError as error:  # a null character, or one that the file system cannot encode
-        raise OutputError(f"cannot write {os.fspath(path)!r}: {error}") from None
-    if target.exists() and not target.is_file():
-        raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
-    if not target.parent.is_dir():
-        raise OutputError(f"cannot write {os.fspath(path)!r}: there is no folder {str(target.parent)!r}")
+    target = file_to_write(path)
     temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         temporary.touch(exist_ok=False)

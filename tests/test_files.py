@@ -100,6 +100,28 @@ def test_only_regular_files_are_replaced(path: str) -> None:
     assert not Path(path).is_file()
 
 
+@pytest.mark.parametrize("name", ["/dev/stdout", "out.txt", "link"])
+def test_standard_output_is_not_replaced(tmp_path: Path, name: str) -> None:
+    """Also where it has another number than 1, as in the command line."""
+    (tmp_path / "link").symlink_to("out.txt")
+    code = """
+import os, sys
+from interpzoo.errors import OutputError
+from interpzoo.files import atomic_write
+sys.stdout = open(os.dup(1), "w")
+os.dup2(2, 1)
+try:
+    with atomic_write(sys.argv[1]) as temporary:
+        temporary.write_text("new")
+except OutputError as error:
+    print(error)
+"""
+    with (tmp_path / "out.txt").open("w") as out, (tmp_path / "err.txt").open("w") as err:
+        subprocess.run([sys.executable, "-c", code, name], cwd=tmp_path, stdout=out, stderr=err, timeout=60, check=True)
+    told = f"cannot write {name!r}: it is standard input, output or error: name another file\n"
+    assert ((tmp_path / "out.txt").read_text(), (tmp_path / "err.txt").read_text()) == (told, "")
+
+
 def test_link_is_followed_and_mode_kept(old: Path) -> None:
     old.chmod(0o640)
     link = old.with_name("link")
