@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from interpzoo.cli.options import F, UserPath, device_option, height_and_width
+from interpzoo.cli.options import F, UserPath, device_option, height_and_width, to_write
 from interpzoo.errors import InputError, OutputError
 from interpzoo.files import FILMS, check_new_folder
 from interpzoo.text import quoted
@@ -40,9 +40,7 @@ def output_option(*, films: bool) -> Callable[[F], F]:
             raise click.BadParameter(
                 f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}, or a new folder.", ctx, parameter
             )
-        if not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", ctx, parameter)
-        return path
+        return to_write(ctx, parameter, path)
 
     film = "a film (.mp4, .gif, .webp, .apng), " if films else ""
     text = f"What to write: a picture (.png, .jpg), {film}the numbers (.npy), or a new folder for one file a frame."

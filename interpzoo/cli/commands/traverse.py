@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from interpzoo.cli.draw_options import film_options, look_options, output_option, several
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import model_names
-from interpzoo.cli.options import models_argument
+from interpzoo.cli.options import models_argument, note_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,6 +59,7 @@ def command(
     """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row a direction."""
     drawing = Drawing(t=strengths, **drawn)
     drawing.check(ctx)
+    note_inputs([] if image is None else [os.path.expanduser(image)])
     which: Any = directions if directions in ("principal", "axes") else directions.split(",")
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
