@@ -21,10 +21,10 @@ from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate, recorded_name
 from interpzoo.pretrained.stored import write_tensors
+from interpzoo.signals import ended_like_ctrl_c
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
 from interpzoo.training.codes import Codes, hash_of, inner_of, put_together
-from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
 from interpzoo.training.own_kind import fitness_of

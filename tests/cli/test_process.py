@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +13,10 @@ from resource import RLIMIT_FSIZE, setrlimit
 
 import pytest
 
+import interpzoo
 from interpzoo.cli.app import COMMANDS
-from tests.cli.conftest import Cli, message_of
+from tests.cli.conftest import Cli, message_of, untrained
+from tests.tiny import random_images
 
 
 def test_version(cli: Cli) -> None:
@@ -105,3 +109,19 @@ def test_freed_memory_is_used_again_unless_the_user_chose(cli: Cli, chosen: dict
     code += "faults(); before = faults(); print(faults() - before)"
     done = cli.python("-c", code)
     assert (int(done.stdout) < 2**26 // 4096 // 10) is kept, done.stderr
+
+
+def test_what_asks_a_command_to_end_leaves_nothing_half_written(cli: Cli, tmp_path: Path) -> None:
+    for number, picture in enumerate(random_images(2, untrained().config.image)):
+        interpzoo.save_image(tmp_path / f"{number}.png", picture)
+    (tmp_path / "pairs.txt").write_text("0.png\n1.png\n" * 20_000)
+    before = {*tmp_path.iterdir()}
+    with (tmp_path / "pairs.txt").open() as pairs:
+        process = cli.start("interpolate", "ae-tiny", "-", "-o", "walks", "--steps", "50", stdin=pairs)
+    deadline = time.monotonic() + 60
+    while {*tmp_path.iterdir()} == before and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert {*tmp_path.iterdir()} == before
