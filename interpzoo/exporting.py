@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -67,8 +67,7 @@ def export(
         )
     folder = _claimed(expanded(target))
     examples = _examples(model)
-    with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):
-        made = Path(scratch)
+    with _scratch() as made, torch.no_grad(), evaluating(model):
         frames = model.decode(examples)
         description = _description(model, path, format)
         for kind, network in _networks(model, examples, frames.clamp(0, 1)).items():
@@ -258,6 +257,18 @@ def _replace(folder: Path, files: list[Path], description: str) -> None:
         raise
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _scratch() -> Generator[Path]:
+    """A folder of temporary files; raises an `OutputError` if they cannot be written."""
+    try:
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write temporary files to {gettempdir()}: {error.strerror or error}") from error
 
 
 @contextmanager

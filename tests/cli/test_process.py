@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from resource import RLIMIT_FSIZE, setrlimit
+from tempfile import gettempdir
 
 import pytest
 
@@ -82,12 +83,20 @@ def test_an_error_of_the_users_ends_the_process_with_one_line(cli: Cli, model: P
 
 
 @pytest.mark.usefixtures("model")
-def test_a_full_disk_keeps_the_old_file(cli: Cli) -> None:
-    (cli.folder / "x.png").write_text("the old one")
-    done = cli.process("interpolate", "./model", "-o", "x.png", preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (512, 512)))
-    assert message_of(done) == "cannot write 'x.png': File too large; the old file is unchanged"
-    assert (cli.folder / "x.png").read_text() == "the old one"
+@pytest.mark.parametrize("name", ["x.png", "x.npy"])
+def test_a_full_disk_keeps_the_old_file(cli: Cli, name: str) -> None:
+    (cli.folder / name).write_text("the old one")
+    done = cli.process("interpolate", "./model", "-o", name, preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (512, 512)))
+    assert message_of(done) == f"cannot write '{name}': File too large; the old file is unchanged"
+    assert (cli.folder / name).read_text() == "the old one"
     assert not [*cli.folder.glob(".*")]
+
+
+@pytest.mark.usefixtures("model")
+def test_a_full_disk_for_temporary_files_is_named(cli: Cli) -> None:
+    done = cli.process("demo", "./model", "-o", "page", preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (4096, 4096)))
+    assert message_of(done) == f"cannot write temporary files to {gettempdir()}: File too large"
+    assert not (cli.folder / "page").exists()
 
 
 def test_an_error_of_the_operating_system_is_one_line(cli: Cli) -> None:
