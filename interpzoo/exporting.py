@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from interpzoo.autoencoder import evaluating
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import atomic_write, expanded, is_leftover
+from interpzoo.files import atomic_write, expanded, is_leftover, locked
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, session
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.saving import Saved
@@ -78,7 +78,8 @@ def export(
             write_tensors(made / EXAMPLES, {"codes": examples.cpu(), "frames": frames.cpu()})
         files = sorted(made.iterdir())
         description["files"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-        _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+        with locked(folder, wait=True):
+            _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return folder
 
 

@@ -6,7 +6,8 @@ import base64
 import json
 import os
 import zlib
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
@@ -19,6 +20,7 @@ from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import Component, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
+from interpzoo.files import locked
 from interpzoo.pretrained.folder import write_text
 from interpzoo.text import quoted
 
@@ -157,8 +159,13 @@ def claim_output(folder: Path) -> None:
         raise OutputError(f"cannot write to {str(folder)!r}: permission denied")
 
 
-def check_output(folder: Path) -> None:
-    """Raise an `OutputError` if a folder for records holds something else or cannot be written to; creates none."""
+@contextmanager
+def claimed(folder: Path, *, lock: bool = True) -> Generator[None, None, None]:
+    """Keep a folder for the records of one run; it is removed again if it is new and stays empty.
+
+    Of several processes that share the run one has the `lock`. Raises an `OutputError` if the folder holds something
+    else, another run writes to it, or it cannot be written to.
+    """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         claim_output(folder)
@@ -168,9 +175,11 @@ def check_output(folder: Path) -> None:
                     f"{str(path)!r} is not a file of interpzoo benchmark, which reads every .json below its folder and "
                     f"writes {README} and {HTML}: choose another folder"
                 )
+        with locked(folder) if lock else nullcontext():
+            yield
     finally:
         for path in missing:
-            with suppress(OSError):  # it could not be created, or another process writes into it already
+            with suppress(OSError):  # it could not be created, or is not empty
                 path.rmdir()
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from interpzoo.benchmark import run as running
 from interpzoo.benchmark.html import render_html
 from interpzoo.benchmark.page import render
-from interpzoo.benchmark.results import check_output, read_records
+from interpzoo.benchmark.results import claimed, read_records
 from interpzoo.cli.app import run
 from tests.benchmark.conftest import own_training
 from tests.benchmark.test_run import absent as absent
@@ -121,7 +121,16 @@ def test_its_own_files_are_taken_again(tmp_path: Path) -> None:
     for name, page in (("README.md", render([])), ("index.html", render_html([]))):
         (tmp_path / name).write_text(page)
     shutil.copytree(Path(__file__).parents[2] / "benchmarks" / "results" / "lines-32", tmp_path / "lines-32")
-    check_output(tmp_path)
+    with claimed(tmp_path), claimed(tmp_path, lock=False):  # as two processes that share a run
+        pass
+    assert len([*tmp_path.iterdir()]) == 3
+
+
+def test_a_second_run_in_one_folder_is_refused_at_once(refuses: Callable[..., str], tmp_path: Path) -> None:
+    with claimed(tmp_path / "out"):
+        told = refuses("benchmark", "ae-lines", "--metrics", "largest-jump", "--output", str(tmp_path / "out"))
+        assert f"another process is writing to '{tmp_path / 'out'}': wait until it has ended" in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_plots_without_matplotlib_are_refused_at_once(

@@ -58,11 +58,11 @@ def command(
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
-    from interpzoo.benchmark.processes import all_done
+    from interpzoo.benchmark.processes import all_done, is_first
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
-    from interpzoo.benchmark.results import HTML, README, check_output, claim_output, read_records
+    from interpzoo.benchmark.results import HTML, README, claim_output, claimed, read_records
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
@@ -72,7 +72,7 @@ def command(
     chosen = metrics_named(metrics)
     data = None if dataset is None else data_named(dataset)
     jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
-    check_output(output)
+    click.get_current_context().with_resource(claimed(output, lock=is_first()))
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
 
