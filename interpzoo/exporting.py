@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from interpzoo.autoencoder import evaluating
 from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import ConfigError, InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import atomic_write, expanded, is_leftover
+from interpzoo.files import atomic_write, expanded, is_leftover, locked
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, described, session
 from interpzoo.onnx.paths import LINES
 from interpzoo.plugins import registry
@@ -69,8 +69,7 @@ def export(model: Saved, target: str | Path, format: Format = "onnx", *, half: b
         )
     folder = _claimed(expanded(target))
     examples = _examples(model)
-    with TemporaryDirectory() as scratch, torch.no_grad(), evaluating(model):
-        made = Path(scratch)
+    with _scratch() as made, torch.no_grad(), evaluating(model):
         frames = model.decode(examples)
         description = _description(model, format)
         for kind, network in _networks(model, examples, frames.clamp(0, 1)).items():
@@ -81,7 +80,8 @@ def export(model: Saved, target: str | Path, format: Format = "onnx", *, half: b
             write_tensors(made / EXAMPLES, {"codes": examples.cpu(), "frames": frames.cpu()})
         files = sorted(made.iterdir())
         description["files"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-        _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+        with locked(folder, wait=True):
+            _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
     return folder
 
 
@@ -281,6 +281,18 @@ def _replace(folder: Path, files: list[Path], description: str) -> None:
         raise
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _scratch() -> Generator[Path]:
+    """A folder of temporary files; raises an `OutputError` if they cannot be written."""
+    try:
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write temporary files to {gettempdir()}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, measured, parsed as TOML, and the formats of pictures and films."""
+"""Files: written whole or not at all, locked, measured, parsed as TOML, and the formats of pictures and films."""
 
 import errno
 import os
@@ -33,6 +33,9 @@ MOST_PATH_BYTES: Final = 4095
 """Longest path that Linux takes."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_RUN, _SAVE = ".run.lock", ".save.lock"
+LOCKS: Final = (_RUN, _SAVE)
+"""Hidden files that `locked` makes in a folder, which a killed process may leave behind."""
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
@@ -98,6 +101,35 @@ def is_leftover(path: Path) -> bool:
     return _LEFTOVER.fullmatch(path.name) is not None
 
 
+def _is_passing(path: Path) -> bool:
+    return is_leftover(path) or path.name in LOCKS
+
+
+def file_to_write(path: str | os.PathLike[str]) -> Path:
+    """The file that `path` stands for, new or old: the user's home folder for ``~``, and links followed.
+
+    Raises an `OutputError` if it is no regular file, has no folder, or is one of the process's standard streams.
+    """
+    try:
+        target = Path(os.path.realpath(expanded(os.fspath(path))))
+    except InputError as error:
+        raise OutputError(f"cannot write: {error}") from None
+    if target.exists() and not target.is_file():
+        raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
+    if target.exists() and any(os.path.samestat(target.stat(), stream) for stream in _streams()):
+        raise OutputError(f"cannot write {os.fspath(path)!r}: it is standard input, output or error: name another file")
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {os.fspath(path)!r}: there is no folder {str(target.parent)!r}")
+    return target
+
+
+def _streams() -> Generator[os.stat_result, None, None]:
+    """Standard input, output and error: by their numbers, and as Python has them, which may have other numbers."""
+    for stream in (0, 1, 2, sys.stdin, sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or not a file
+            yield os.fstat(stream if isinstance(stream, int) else stream.fileno())
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Write `path` in one step: the body writes the temporary file that is yielded, which then replaces `path`.
@@ -108,14 +140,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     Raises:
         OutputError: the file cannot be written. Other errors of the body pass through.
     """
-    try:
-        target = Path(os.path.realpath(expanded(os.fspath(path))))
-    except InputError as error:
-        raise OutputError(f"cannot write: {error}") from None
-    if target.exists() and not target.is_file():
-        raise OutputError(f"cannot write {os.fspath(path)!r}: it is not a regular file")
-    if not target.parent.is_dir():
-        raise OutputError(f"cannot write {os.fspath(path)!r}: there is no folder {str(target.parent)!r}")
+    target = file_to_write(path)
     temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         temporary.touch(exist_ok=False)
@@ -144,6 +169,40 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise _CheckedError
 
 
+@contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Generator[None, None, None]:
+    """Keep other processes that ask for the same lock out of a folder, which exists; a killed process keeps none out.
+
+    Args:
+        folder: the folder. It has a hidden file while it is locked, which a killed process leaves behind.
+        wait: what happens while another process has the lock: if true this one waits, otherwise it is refused. The two
+            are different locks, so that a run that keeps others out for long can also save its result.
+
+    Raises:
+        OutputError: another process has the lock, or the file cannot be written.
+    """
+    from filelock import FileLock, Timeout  # slow, and seldom needed
+
+    file = folder / (_SAVE if wait else _RUN)
+    lock = FileLock(file, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            f"another process is writing to {str(folder)!r}: wait until it has ended, or choose another folder"
+        ) from None
+    except NotImplementedError:  # a file system without locks
+        pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # systems that remove no open file leave it
+            file.unlink()
+        lock.release()
+
+
 def check_new_folder(folder: str | Path) -> Path:
     """`folder`, where frames can be written.
 
@@ -151,7 +210,7 @@ def check_new_folder(folder: str | Path) -> Path:
     """
     target = expanded(folder)
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        if target.exists() and (not target.is_dir() or not all(_is_passing(path) for path in target.iterdir())):
             what = "it has files already" if target.is_dir() else "it is not a folder"
             raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
         if not target.resolve().parent.is_dir():

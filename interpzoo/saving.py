@@ -26,7 +26,6 @@ from interpzoo.pretrained.folder import (
     EXAMPLES,
     FITNESS,
     PREVIEW,
-    claim_folder,
     file_of,
     replace_files,
     write_hashes,
@@ -104,7 +103,7 @@ class Saved(Questioned):
                 raise WeightsError(f"cannot save this model: {str(error).replace(f'{made}{os.sep}', '')}") from None
             write_card(made, config, name=public_path(folder))
             write_hashes(made)
-            replace_files(claim_folder(folder), made)
+            replace_files(folder, made)
         return folder
 
     def push_to_hub(

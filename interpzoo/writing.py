@@ -1,9 +1,12 @@
-"""Pictures are written to files by Pillow, whole or not at all. No torch is imported here."""
+"""Pictures are written to files by Pillow, whole or not at all, and arrays by NumPy. No torch is imported here."""
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from interpzoo.errors import OutputError
@@ -40,6 +43,12 @@ def write_pictures(
             raise
         except Exception as error:  # Pillow's writers raise anything for sizes that a format cannot hold
             raise OutputError(f"cannot write {os.fspath(path)!r} at {size} as {form}: {error}") from error
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an ``.npy`` file; raises an `OSError`, after which the file may be incomplete."""
+    with path.open("w+b") as file:  # into a file that is only written NumPy writes by itself, and no error says why
+        np.save(file, array, allow_pickle=False)
 
 
 def suffix_of(path: str | os.PathLike[str], known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from interpzoo.decoding import open_image
 from interpzoo.errors import InputError, InterpzooError, OutputError
-from interpzoo.files import atomic_write, expanded
+from interpzoo.files import atomic_write, expanded, locked
 from interpzoo.images import files_in
 from interpzoo.packs.pairs import pairs_of
 from interpzoo.recipes import load_recipe
@@ -107,6 +107,28 @@ def test_only_regular_files_are_replaced(path: str) -> None:
     assert not Path(path).is_file()
 
 
+@pytest.mark.parametrize("name", ["/dev/stdout", "out.txt", "link"])
+def test_standard_output_is_not_replaced(tmp_path: Path, name: str) -> None:
+    """Also where it has another number than 1, as in the command line."""
+    (tmp_path / "link").symlink_to("out.txt")
+    code = """
+import os, sys
+from interpzoo.errors import OutputError
+from interpzoo.files import atomic_write
+sys.stdout = open(os.dup(1), "w")
+os.dup2(2, 1)
+try:
+    with atomic_write(sys.argv[1]) as temporary:
+        temporary.write_text("new")
+except OutputError as error:
+    print(error)
+"""
+    with (tmp_path / "out.txt").open("w") as out, (tmp_path / "err.txt").open("w") as err:
+        subprocess.run([sys.executable, "-c", code, name], cwd=tmp_path, stdout=out, stderr=err, timeout=60, check=True)
+    told = f"cannot write {name!r}: it is standard input, output or error: name another file\n"
+    assert ((tmp_path / "out.txt").read_text(), (tmp_path / "err.txt").read_text()) == (told, "")
+
+
 def test_link_is_followed_and_mode_kept(old: Path) -> None:
     old.chmod(0o640)
     link = old.with_name("link")
@@ -162,3 +184,25 @@ def test_links_that_lead_nowhere_are_no_images_of_a_folder(tmp_path: Path) -> No
     (tmp_path / "loop.png").symlink_to("loop.png")
     (tmp_path / "gone.png").symlink_to("not-there.png")
     assert files_in(tmp_path) == [os.fspath(tmp_path / "a.png")]
+
+
+def test_a_folder_is_locked_for_one_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path), locked(tmp_path, wait=True):
+        code = "from pathlib import Path; from interpzoo.files import locked\nwith locked(Path()): pass"
+        assert "OutputError: another process is writing to '.': wait until it has ended" in run(code, tmp_path).stderr
+    assert not os.listdir(tmp_path)
+
+
+def test_a_killed_process_keeps_nobody_out(tmp_path: Path) -> None:
+    code = """
+import os, signal
+from pathlib import Path
+from interpzoo.files import locked
+with locked(Path()), locked(Path(), wait=True):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run(code, tmp_path).returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 2
+    with locked(tmp_path), locked(tmp_path, wait=True):
+        pass
+    assert not os.listdir(tmp_path)

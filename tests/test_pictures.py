@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,32 @@ def test_a_folder_of_frames_is_new_and_whole_or_nothing_changes(tmp_path: Path) 
     with pytest.raises(ImageError, match="not finite"):
         save_frames(tmp_path / "broken", frames)
     assert [path.name for path in tmp_path.rglob("*")] == ["there", "notes.txt"]
+
+
+def test_an_empty_folder_is_filled_and_stays_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, frames = tmp_path / "empty", torch.rand(2, 3, 1, 4, 4)
+    folder.mkdir(mode=0o700)
+    monkeypatch.chdir(folder)
+    before = folder.stat()
+    with pytest.raises(ImageError, match="not finite"):
+        save_frames(".", frames * torch.nan)
+    assert not [*folder.iterdir()]
+    (folder / ".0123456789abcdef.tmp").mkdir()  # as a killed process leaves it
+    assert save_frames(".", frames)[0] == folder / "0" / "0000.png"
+    assert {path.name for path in Path().glob("[0-9]*")} == {"0", "1"}
+    assert (folder.stat().st_ino, folder.stat().st_mode) == (before.st_ino, before.st_mode)
+    with pytest.raises(OutputError, match="it has files already"):
+        save_frames(".", frames)
+
+
+def test_a_folder_that_another_process_has_filled_is_kept(tmp_path: Path) -> None:
+    frames = torch.rand(2, 2, 1, 4, 4)
+
+    def parts() -> Iterator[Tensor]:
+        yield frames
+        save_frames(tmp_path / "empty", frames[:1])
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OutputError, match="it has files already"):
+        save_stream(tmp_path / "empty", parts())
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == {"0000.png", "0001.png"}

@@ -6,9 +6,10 @@ import base64
 import json
 import os
 import zlib
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import Component, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
+from interpzoo.files import locked
 from interpzoo.pretrained.folder import write_text
 from interpzoo.text import quoted
 
@@ -27,8 +29,13 @@ FORMAT: Final = 2
 probes of alpha, targets, paired resamples, and no ends of pairs among the images that frames are compared with."""
 CONTROLS: Final = "controls"
 """Folder of the controls' files, next to those of the models."""
-
-
+README, HTML = "README.md", "index.html"
+"""The pages with all scores."""
+_MARKS: Final = {
+    README: "the records of `interpzoo benchmark`",
+    HTML: "the records of <code>interpzoo benchmark</code>",
+}
+"""What is on each page, and on nobody else's."""
 _MOST_NAME: Final = 100
 """Characters of a file's name that tell what is in it."""
 
@@ -152,15 +159,40 @@ def claim_output(folder: Path) -> None:
         raise OutputError(f"cannot write to {str(folder)!r}: permission denied")
 
 
-def check_output(folder: Path) -> None:
-    """Raise an `OutputError` if a folder for records cannot be created or written to; creates none."""
+@contextmanager
+def claimed(folder: Path, *, lock: bool = True) -> Generator[None, None, None]:
+    """Keep a folder for the records of one run; it is removed again if it is new and stays empty.
+
+    Of several processes that share the run one has the `lock`. Raises an `OutputError` if the folder holds something
+    else, another run writes to it, or it cannot be written to.
+    """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         claim_output(folder)
+        for path in (folder / README, folder / HTML, *sorted(folder.glob("**/*.json"))):
+            if path.exists() and not _is_own(path):
+                raise OutputError(
+                    f"{str(path)!r} is not a file of interpzoo benchmark, which reads every .json below its folder and "
+                    f"writes {README} and {HTML}: choose another folder"
+                )
+        with locked(folder) if lock else nullcontext():
+            yield
     finally:
         for path in missing:
-            with suppress(OSError):  # it could not be created, or another process writes into it already
+            with suppress(OSError):  # it could not be created, or is not empty
                 path.rmdir()
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file is a page, or a record of any version."""
+    try:
+        text = path.read_text("utf-8")
+        if path.name in _MARKS:
+            return _MARKS[path.name] in text
+        value: Any = json.loads(text)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and {"subject", "figures"} <= {*cast(dict[str, Any], value)}
 
 
 def write_record(record: Record, folder: Path) -> Path:

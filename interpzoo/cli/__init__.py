@@ -11,16 +11,21 @@ INTERRUPTED = 130
 
 
 def main() -> NoReturn:
-    """Run the command in `sys.argv` and exit: 0 on success, 2 after an error of the user's, 130 after Ctrl-C."""
+    """Run the command in `sys.argv` and exit: 0 on success, 2 after an error of the user's, 130 after Ctrl-C.
+
+    SIGTERM and SIGHUP do the same as Ctrl-C, so that what is half written is removed.
+    """
     try:
         from interpzoo.cli.allocator import keep_freed_memory
         from interpzoo.cli.app import ignored, run
         from interpzoo.cli.streams import keep_output, open_all
+        from interpzoo.signals import ended_like_ctrl_c
 
         keep_freed_memory()
         open_all()
         keep_output()
         sys.unraisablehook = ignored
-        sys.exit(run(sys.argv[1:]))
+        with ended_like_ctrl_c():
+            sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

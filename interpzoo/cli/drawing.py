@@ -193,9 +193,8 @@ def write_numbers(output: Path, frames: Mapping[str, Tensor]) -> None:
 
     Raises an `InputError` if there are several models or interpolators.
     """
-    import numpy as np
-
     from interpzoo.files import atomic_write
+    from interpzoo.writing import write_array
 
     if len(frames) > 1:
         raise InputError(
@@ -203,5 +202,5 @@ def write_numbers(output: Path, frames: Mapping[str, Tensor]) -> None:
             "a folder, such as -o frames"
         )
     (table,) = frames.values()
-    with atomic_write(output) as temporary, temporary.open("wb") as file:
-        np.save(file, (table[0] if len(table) == 1 else table).numpy(), allow_pickle=False)
+    with atomic_write(output) as temporary:
+        write_array(temporary, (table[0] if len(table) == 1 else table).numpy())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from interpzoo.arguments import MOST_IMAGES
 from interpzoo.cli.console import echo
+from interpzoo.cli.options import note_inputs
 from interpzoo.errors import InputError
 from interpzoo.text import natural, quoted
 
@@ -46,6 +47,7 @@ def image_files(arguments: Sequence[str], most: int = MOST_IMAGES) -> list[str]:
             found.extend(_files(os.path.expanduser(name)))
             if len(found) > most:
                 raise InputError(f"{quoted(argument)}: more than {most:,} images: give fewer")
+    note_inputs(found)
     return found
 
 

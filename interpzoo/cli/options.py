@@ -3,7 +3,8 @@
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,14 +40,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 def model_argument(function: F) -> F:
     """The argument NAME of a command; its help gets a paragraph that says what NAME can be."""
     function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{_MODEL}"
-    return click.argument("name")(function)
+    return click.argument("name", callback=_note_model)(function)
 
 
 def models_argument(function: F) -> F:
     """The argument NAME of a command that takes several models; its help gets a paragraph that says what it can be."""
     more = f"{_MODEL} Several names have commas between them, and a name can have wildcards, as in 'acai-*'."
     function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{more}"
-    return click.argument("name")(function)
+    return click.argument("name", callback=_note_model)(function)
 
 
 def height_and_width(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -117,6 +118,44 @@ def scoring_options(function: F) -> F:
     return function
 
 
+def to_write(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
+    """`path`, a file to write; raises a usage error if it cannot be written, or the command also reads it."""
+    try:
+        check_writable(path)
+    except OutputError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+    _note("written", [path])
+    return path
+
+
+def note_inputs(files: Iterable[str | Path]) -> None:
+    """Note which files the command reads; raises a usage error if it is also to write one of them."""
+    _note("read", files)
+
+
+def _note(use: str, files: Iterable[str | Path]) -> None:
+    ctx = click.get_current_context(silent=True)
+    if ctx is None:
+        return
+    noted: dict[str, dict[tuple[int, int], str]] = ctx.meta.setdefault(__name__, {"read": {}, "written": {}})
+    for file in files:
+        with suppress(OSError, ValueError):  # it does not exist, or cannot
+            found = os.stat(file)
+            noted[use][found.st_dev, found.st_ino] = os.fspath(file)
+    for both in noted["read"].keys() & noted["written"].keys():
+        raise click.UsageError(f"{noted['written'][both]!r} is read, and would be replaced: write to another file", ctx)
+
+
+def _note_model(ctx: click.Context, parameter: click.Parameter, names: str) -> str:
+    """A callback for models, whose folders hold files that are read."""
+    for name in names.split(","):
+        if os.path.isdir(folder := os.path.expanduser(name)):
+            from interpzoo.pretrained.folder import FILES
+
+            note_inputs(os.path.join(folder, file) for file in FILES)
+    return names
+
+
 def writable(
     *suffixes: str, folder: bool = False
 ) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
@@ -132,14 +171,11 @@ def writable(
         try:
             if folder and (not path.suffix or path.is_dir()):
                 return check_new_folder(path)
-            if suffixes and path.suffix.lower() not in suffixes:
-                known = ", ".join((*suffixes, "or a new folder") if folder else suffixes)
-                raise click.BadParameter(
-                    f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}.", ctx, parameter
-                )
-            check_writable(path)
         except (InputError, OutputError) as error:
             raise click.BadParameter(str(error), ctx, parameter) from None
-        return path
+        if suffixes and path.suffix.lower() not in suffixes:
+            known = ", ".join((*suffixes, "or a new folder") if folder else suffixes)
+            raise click.BadParameter(f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}.", ctx, parameter)
+        return to_write(ctx, parameter, path)
 
     return check

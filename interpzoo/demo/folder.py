@@ -1,7 +1,10 @@
 """The folder of the page: the files of ``site/``, the models that it shows, and an index of these."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +15,7 @@ import torch
 from interpzoo.demo.groups import Groups
 from interpzoo.demo.parts import content_of, script
 from interpzoo.errors import InputError, InterpzooError, OutputError
-from interpzoo.files import atomic_write, expanded, is_leftover
+from interpzoo.files import LOCKS, expanded, is_leftover, locked
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
 from interpzoo.text import quoted
@@ -22,6 +25,8 @@ DEFAULT: Final = ("acai-mnist", "ae-mnist", "vae-mnist", "acai-lines", "ae-lines
 
 SITE: Final = ("index.html", "style.css", "page.js", "films.js", "runtime.js", "licenses.txt")
 _INDEX, _MODELS = "index.js", "models"
+_MARKS: Final = {".html": b"<title>interpzoo", ".js": b"interpzoo.part("}
+"""What is at the start of the files of every page that no other one has: its own and those that `script` makes."""
 
 Skipped = Callable[[str, InterpzooError], None]
 Progress = Callable[[int, int], None]
@@ -110,29 +115,74 @@ def read_index(folder: Path) -> dict[str, Any]:
 def _check(folder: Path) -> None:
     """Raise an `OutputError` if a folder cannot be read, or holds anything that is not of such a page."""
     try:
-        found = [*folder.iterdir()] if folder.exists() else []
-        found += (folder / _MODELS).iterdir() if (folder / _MODELS).exists() else []
+        found = [path for path in _entries(folder) if not is_leftover(path) and path.name not in LOCKS]
+        linked = [path for path in found if path.is_symlink()]
+        models = [] if linked else _entries(folder / _MODELS)
+        odd = [path for path in found if path.name not in (*SITE, _INDEX, _MODELS)]
+        odd += [path for path in models if not _is_marked(path)]
+        if not any(_is_marked(folder / name) for name in ("index.html", _INDEX)):
+            odd += [path for path in found if path.is_file()]  # a style.css alone may belong to anything
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    for path in found:
-        own = path.suffix == ".js" if path.parent.name == _MODELS else path.name in (*SITE, _INDEX, _MODELS)
-        if not own and not is_leftover(path):
-            name = str(path.relative_to(folder))
-            raise OutputError(f"{folder} already holds {name!r}: choose an empty or a new folder")
+    if linked:
+        name = linked[0].name
+        raise OutputError(f"{folder} holds the link {name!r}, which may lead anywhere: choose an empty or a new folder")
+    if odd:
+        name = str(odd[0].relative_to(folder))
+        raise OutputError(f"{folder} already holds {name!r}: choose an empty or a new folder")
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def _is_marked(path: Path) -> bool:
+    """Whether a file begins as those of a page do."""
+    if path.is_symlink() or not path.is_file() or path.suffix not in _MARKS:
+        return False
+    with path.open("rb") as file:
+        return _MARKS[path.suffix] in file.read(4000)
 
 
 def _write(folder: Path, contents: dict[str, bytes]) -> None:
-    """Put the files in the folder, the index last: a page without one says that it is not complete."""
+    """Put the files in the folder: all of them beside the old ones, which they then replace.
+
+    The index comes last: a page without one says that it is not complete.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        (folder / _MODELS).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, wait=True):
+            _check(folder)
+            for leftover in filter(is_leftover, folder.iterdir()):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            _replace(folder, contents)
+    except BaseException as error:
+        for path in made:
+            with suppress(OSError):  # not empty
+                path.rmdir()
+        if isinstance(error, OutputError) or not isinstance(error, OSError):
+            raise
+        name = folder if error.filename is None else error.filename
+        raise OutputError(f"cannot write to {name}: {error.strerror or error}") from error
+
+
+def _replace(folder: Path, contents: dict[str, bytes]) -> None:
+    scratch = folder / f".{os.urandom(8).hex()}.tmp"
+    try:
+        (scratch / _MODELS).mkdir(parents=True)
+        for name, content in contents.items():
+            try:
+                (scratch / name).write_bytes(content)
+            except OSError as error:
+                kept = "; the old page is unchanged" if (folder / _INDEX).exists() else ""
+                raise OutputError(f"cannot write {str(folder / name)!r}: {error.strerror or error}{kept}") from error
         (folder / _INDEX).unlink(missing_ok=True)
+        (folder / _MODELS).mkdir(exist_ok=True)
         for path in (folder / _MODELS).iterdir():
             if f"{_MODELS}/{path.name}" not in contents:
                 path.unlink()
-        for name, content in contents.items():
-            with atomic_write(folder / name) as temporary:
-                temporary.write_bytes(content)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        for name in contents:
+            os.replace(scratch / name, folder / name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

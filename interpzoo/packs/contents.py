@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,7 +17,7 @@ import torch
 
 from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, of_type, one_of, texts, whole
 from interpzoo.errors import InputError, OutputError
-from interpzoo.files import atomic_write, check_new_folder, expanded
+from interpzoo.files import atomic_write, check_new_folder, expanded, locked
 from interpzoo.framing import Frame
 from interpzoo.packs.frames import FrameFormat
 from interpzoo.packs.manifest import Manifest, Parts
@@ -112,34 +113,44 @@ def about(pairs: Sequence[Pair], conditions: Sequence[Condition], settings: Sett
     }
 
 
-def claimed(output: str | Path, about: dict[str, Any]) -> Path:
-    """The folder of a pack, with what it is made of; raises an `OutputError` if it holds something else."""
+@contextmanager
+def claimed(output: str | Path, about: dict[str, Any]) -> Generator[Path, None, None]:
+    """The folder of a pack, with what it is made of, for this run alone.
+
+    Raises an `OutputError` if it holds something else, another run writes to it, or it cannot be written.
+    """
     folder = expanded(output)
-    file = folder / PACK
-    wanted = json.loads(json.dumps(about))
-    if file.is_file():
-        try:
-            there: dict[str, Any] = json.loads(file.read_text("utf-8"))
-            other = [key for key in wanted if there.get(key) != wanted[key]]
-        except (OSError, ValueError, AttributeError, RecursionError):
-            raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
-        if other and (next(Manifest(folder).groups(1), None) is not None or Parts(folder).are_there()):
-            key = other[0]
-            raise OutputError(
-                f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "
-                "use the same arguments to continue, or choose another folder"
-            )
-        if not other:
-            return folder
-    else:
-        check_new_folder(output)
+    _is_begun(folder, output, about)  # what is not a pack's folder gets not even the file of a lock
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
-    with atomic_write(folder / PACK) as temporary:
-        temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
-    return folder
+    with locked(folder):
+        if not _is_begun(folder, output, about):
+            with atomic_write(folder / PACK) as temporary:
+                temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+        yield folder
+
+
+def _is_begun(folder: Path, output: str | Path, about: dict[str, Any]) -> bool:
+    """Whether a folder holds the same pack; raises an `OutputError` if it holds something else."""
+    file = folder / PACK
+    if not file.is_file():
+        check_new_folder(output)
+        return False
+    wanted = json.loads(json.dumps(about))
+    try:
+        there: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        other = [key for key in wanted if there.get(key) != wanted[key]]
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise OutputError(f"{str(file)!r} cannot be read: choose another folder") from None
+    if other and (next(Manifest(folder).groups(1), None) is not None or Parts(folder).are_there()):
+        key = other[0]
+        raise OutputError(
+            f"{str(output)!r} holds other stimuli: {key} was {quoted(there.get(key))}, is {quoted(wanted[key])}: "
+            "use the same arguments to continue, or choose another folder"
+        )
+    return not other
 
 
 def versions() -> str:

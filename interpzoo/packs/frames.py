@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from interpzoo.decoding import open_image
 from interpzoo.pictures import save_strip, to_pil
+from interpzoo.writing import write_array
 
 FrameFormat = Literal["png", "png16", "npy"]
 """``png``: 8 bits a channel. ``png16``: 16 bits. ``npy``: the model's own float32 (C, H, W), not clamped."""
@@ -29,7 +30,7 @@ ROWS: Final = 20
 def write_frame(path: Path, frame: Tensor, form: FrameFormat) -> None:
     """Write a frame (C, H, W), C 1 or 3; the same frame gives the same bytes."""
     if form == "npy":
-        np.save(path, frame.numpy(), allow_pickle=False)
+        write_array(path, frame.numpy())
     elif form == "png16":
         path.write_bytes(png16(frame))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -93,7 +93,8 @@ def stimuli(
     Raises:
         InputError: an argument or a table is not valid.
         ImageError: an image cannot be read, or has no face; the paths before it are kept, and the next run continues.
-        OutputError: the folder holds something else, or another pack; or it cannot be written.
+        OutputError: the folder holds something else, or another pack; another run writes to it; or it cannot be
+            written.
         UnknownNameError, ConfigError, WeightsError, HubError, PluginError: as `load`.
     """
     settings = settings_of(steps, t, spacing, features, size, frame, format)
@@ -106,9 +107,10 @@ def stimuli(
         raise InputError("models is empty: expected at least one name")
     sources = conditions_of(names, interpolators)
     conditions = [condition for condition, _ in sources]
-    folder = claimed(output, about(found, conditions, settings)) if is_first() else expanded(output)
-    loaded = {condition.model: load(source, device=device) for condition, source in sources}
-    with _one_thread():
+    # Of several processes that share a pack the first one has the lock.
+    mine = claimed(output, about(found, conditions, settings)) if is_first() else nullcontext(expanded(output))
+    with mine as folder, _one_thread():
+        loaded = {condition.model: load(source, device=device) for condition, source in sources}
         return _Pack(folder, found, conditions, loaded, settings).run(progress)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
-from interpzoo.files import atomic_write, is_leftover
+from interpzoo.files import atomic_write, is_leftover, locked
 from interpzoo.pretrained.reading import (
     MOST_FILE_BYTES,
     WHOLE_AGAIN,
@@ -204,38 +204,45 @@ def write_hashes(folder: Path) -> None:
 
 
 def replace_files(folder: Path, made: Path) -> None:
-    """Replace the model in `folder` by the one in the pretrained folder `made`, in one step.
+    """Replace the model in `folder` by the one in the pretrained folder `made`, in one step; the folder may be new.
 
     The new files are written beside the old ones first. The step is to replace ``SHA256SUMS``: from then on `file_of`
     finds the new files where they wait, until each has its name. So a process may be killed at any moment: the folder
-    has the old model or the new one.
+    has the old model or the new one. Of several processes that replace it, one waits for the other.
 
     Raises:
-        OutputError: the files cannot be written. The folder has the old model, or already the new one.
+        OutputError: the folder holds something else, see `claim_folder`, or the files cannot be written. It has the old
+            model, or already the new one.
     """
-    for path in (folder / name for name in FILES):
-        if path.exists() and not path.is_file():
-            raise OutputError(f"cannot write {str(path)!r}: it is not a regular file")
     try:
-        with suppress(WeightsError):  # a damaged list of the old model
-            _give_names(folder, read_hashes(folder))
-        for leftover in [path for path in folder.iterdir() if is_leftover(path)]:
-            leftover.unlink()
-        hashes = read_hashes(made)
-        for name, digest in hashes.items():
-            with atomic_write(folder / _waiting(name, digest)) as temporary:
-                shutil.copyfile(made / name, temporary)
-        with atomic_write(folder / CARD) as card:
-            shutil.copyfile(made / CARD, card)
-            with atomic_write(folder / SUMS) as sums:
-                shutil.copyfile(made / SUMS, sums)
-        _give_names(folder, hashes)
-        for name in {*FILES} - {CARD, SUMS, *hashes}:
-            (folder / name).unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, wait=True):
+            _replace(claim_folder(folder), made)
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def _replace(folder: Path, made: Path) -> None:
+    for path in (folder / name for name in FILES):
+        if path.exists() and not path.is_file():
+            raise OutputError(f"cannot write {str(path)!r}: it is not a regular file")
+    with suppress(WeightsError):  # a damaged list of the old model
+        _give_names(folder, read_hashes(folder))
+    for leftover in [path for path in folder.iterdir() if is_leftover(path)]:
+        leftover.unlink()
+    hashes = read_hashes(made)
+    for name, digest in hashes.items():
+        with atomic_write(folder / _waiting(name, digest)) as temporary:
+            shutil.copyfile(made / name, temporary)
+    with atomic_write(folder / CARD) as card:
+        shutil.copyfile(made / CARD, card)
+        with atomic_write(folder / SUMS) as sums:
+            shutil.copyfile(made / SUMS, sums)
+    _give_names(folder, hashes)
+    for name in {*FILES} - {CARD, SUMS, *hashes}:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _give_names(folder: Path, hashes: Mapping[str, str]) -> None:

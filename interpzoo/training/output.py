@@ -1,11 +1,12 @@
 """The folder of a run: who may write to it, and what is left of it when a run fails."""
 
+import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from interpzoo.errors import OutputError
-from interpzoo.files import is_leftover
+from interpzoo.files import is_leftover, locked
 from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, FORMER, WEIGHTS, claim_folder
 from interpzoo.pretrained.locate import as_path
 from interpzoo.training.checkpoint import Position, find_checkpoint, read_position
@@ -50,7 +51,7 @@ def claimed(folder: Path) -> Generator[None, None, None]:
     """Make the folder, and remove it again if the run fails before it has written anything.
 
     Raises:
-        OutputError: it holds something else, or cannot be written to.
+        OutputError: it holds something else, another run writes to it, or it cannot be written to.
         KeyboardInterrupt: the run was interrupted; the message says how to continue, if there is a checkpoint.
     """
     try:
@@ -59,7 +60,9 @@ def claimed(folder: Path) -> Generator[None, None, None]:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     claim_folder(folder)
     try:
-        yield
+        # Of the processes that share a run the first one has the lock.
+        with locked(folder) if os.environ.get("RANK", "0") == "0" else nullcontext():
+            yield
     except BaseException as error:
         for path in made:
             with suppress(OSError):  # not empty

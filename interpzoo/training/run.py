@@ -22,11 +22,11 @@ from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate, recorded_name
 from interpzoo.pretrained.stored import write_tensors
+from interpzoo.signals import ended_like_ctrl_c
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
 from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
 from interpzoo.training.codes import Codes, hash_of, inner_of, put_together
-from interpzoo.training.contexts import ended_like_ctrl_c
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
 from interpzoo.training.own_kind import fitness_of
@@ -89,7 +89,7 @@ def train(
         UnknownNameError, AmbiguousNameError, ConfigError: the recipe, or a name in it, is not valid.
         DataError: the data cannot be read, or lacks what the method needs.
         InputError: an argument is of another type, or `base` and `model` are both given.
-        OutputError: `output` already holds something else, or cannot be written.
+        OutputError: `output` already holds something else, another run writes to it, or it cannot be written.
         TrainingError: a loss is not finite, there is nothing to resume, or the recipe differs from that of the run.
         WeightsError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C was pressed, or SIGTERM came; the checkpoint holds all steps until then.

@@ -24,9 +24,10 @@ from interpzoo.errors import ConfigError, DataError, InputError, TrainingError
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT
+from interpzoo.signals import deferred
 from interpzoo.training.ahead import computed_ahead
 from interpzoo.training.checkpoint import Position, State, restore_checkpoint, save_checkpoint
-from interpzoo.training.contexts import deferred, exact_float32
+from interpzoo.training.contexts import exact_float32
 from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate, move_average
 from interpzoo.training.settings import settings_of
 from interpzoo.training.workers import Workers

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from interpzoo.benchmark.results import read_records
+from interpzoo.benchmark import run as running
+from interpzoo.benchmark.html import render_html
+from interpzoo.benchmark.page import render
+from interpzoo.benchmark.results import claimed, read_records
 from interpzoo.cli.app import run
 from tests.benchmark.conftest import own_training
 from tests.benchmark.test_run import absent as absent
@@ -87,6 +92,45 @@ def test_mistakes_are_reported_in_one_line(cli: Cli) -> None:
     assert "unknown features 'tim:resnet18'. Did you mean 'timm:resnet18'" in told
     told = cli.refuses("benchmark", "./ae-lines", "--features", "features-celeba")
     assert "are for images of 3x32x32, but the images to be compared are of 1x32x32" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("README.md", "# Leaderboard\n\nof my project"),
+        ("index.html", "<title>Leaderboard</title>"),
+        ("proj/package.json", '{"name": "mine"}'),
+        ("tsconfig.json", "// not JSON"),
+        ("list.json", "[]"),
+    ],
+)
+def test_the_files_of_others_are_refused_at_once(
+    refuses: Callable[..., str], tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "write_record", lambda *_: pytest.fail("it was scored"))
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    told = refuses("benchmark", "ae-lines", "--metrics", "largest-jump", "--output", str(tmp_path / "out"))
+    assert f"'{path}' is not a file of interpzoo benchmark" in told
+    assert "choose another folder" in told
+    assert path.read_text() == text
+
+
+def test_its_own_files_are_taken_again(tmp_path: Path) -> None:
+    for name, page in (("README.md", render([])), ("index.html", render_html([]))):
+        (tmp_path / name).write_text(page)
+    shutil.copytree(Path(__file__).parents[2] / "benchmarks" / "results" / "lines-32", tmp_path / "lines-32")
+    with claimed(tmp_path), claimed(tmp_path, lock=False):  # as two processes that share a run
+        pass
+    assert len([*tmp_path.iterdir()]) == 3
+
+
+def test_a_second_run_in_one_folder_is_refused_at_once(refuses: Callable[..., str], tmp_path: Path) -> None:
+    with claimed(tmp_path / "out"):
+        told = refuses("benchmark", "ae-lines", "--metrics", "largest-jump", "--output", str(tmp_path / "out"))
+        assert f"another process is writing to '{tmp_path / 'out'}': wait until it has ended" in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_plots_without_matplotlib_are_refused_at_once(

@@ -79,6 +79,26 @@ def test_a_list_that_names_no_image_is_said(
     assert cli.refuses(*command.split(), "./model", "-", "-o", output).startswith(message)
 
 
+def test_a_file_that_is_read_is_not_written(cli: Cli, photos: list[str], tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", random_images(2, load(tmp_path / "model").config.image).numpy())
+    (tmp_path / "link.png").symlink_to(photos[0])
+    for arguments, name in (
+        (["encode", "./model", "in.npy", "-o", "./in.npy"], "in.npy"),
+        (["interpolate", "./model", *photos[:2], "-o", "link.png"], "link.png"),
+        (["morph", "./model", "photos", "-o", "photos/10.png"], "photos/10.png"),
+        (["interpolate", "-o", "model/preview.png", "./model"], "model/preview.png"),
+        (["traverse", "./model", photos[0], "-o", photos[0]], photos[0]),
+        (["evaluate", "./model", "--json", "model/config.json"], "model/config.json"),
+        (["score", "photos", "in.npy", "--json", "in.npy"], "in.npy"),
+        (["score", "photos", "--plot", photos[2]], photos[2]),
+        (["score", "in.npy", "--ends", photos[0], "--ends", photos[1], "--json", photos[0]], photos[0]),
+    ):
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        assert f"{name!r} is read, and would be replaced: write to another file" in cli.refuses(*arguments)
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert cli("encode", "./model", "photos", "-o", "photos/codes.npy").returncode == 0
+
+
 @pytest.mark.usefixtures("photos")
 def test_codes_are_refined_in_parts_with_progress(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interpzoo.cli.progress._LINE_SECONDS", 0.0)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from resource import RLIMIT_FSIZE, setrlimit
+from tempfile import gettempdir
 
 import pytest
 
+import interpzoo
 from interpzoo.cli.app import COMMANDS
-from tests.cli.conftest import Cli, message_of
+from tests.cli.conftest import Cli, message_of, untrained
+from tests.tiny import random_images
 
 
 def test_version(cli: Cli) -> None:
@@ -78,12 +83,20 @@ def test_an_error_of_the_users_ends_the_process_with_one_line(cli: Cli, model: P
 
 
 @pytest.mark.usefixtures("model")
-def test_a_full_disk_keeps_the_old_file(cli: Cli) -> None:
-    (cli.folder / "x.png").write_text("the old one")
-    done = cli.process("interpolate", "./model", "-o", "x.png", preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (512, 512)))
-    assert message_of(done) == "cannot write 'x.png': File too large; the old file is unchanged"
-    assert (cli.folder / "x.png").read_text() == "the old one"
+@pytest.mark.parametrize("name", ["x.png", "x.npy"])
+def test_a_full_disk_keeps_the_old_file(cli: Cli, name: str) -> None:
+    (cli.folder / name).write_text("the old one")
+    done = cli.process("interpolate", "./model", "-o", name, preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (512, 512)))
+    assert message_of(done) == f"cannot write '{name}': File too large; the old file is unchanged"
+    assert (cli.folder / name).read_text() == "the old one"
     assert not [*cli.folder.glob(".*")]
+
+
+@pytest.mark.usefixtures("model")
+def test_a_full_disk_for_temporary_files_is_named(cli: Cli) -> None:
+    done = cli.process("demo", "./model", "-o", "page", preexec_fn=partial(setrlimit, RLIMIT_FSIZE, (4096, 4096)))
+    assert message_of(done) == f"cannot write temporary files to {gettempdir()}: File too large"
+    assert not (cli.folder / "page").exists()
 
 
 def test_an_error_of_the_operating_system_is_one_line(cli: Cli) -> None:
@@ -105,3 +118,19 @@ def test_freed_memory_is_used_again_unless_the_user_chose(cli: Cli, chosen: dict
     code += "faults(); before = faults(); print(faults() - before)"
     done = cli.python("-c", code)
     assert (int(done.stdout) < 2**26 // 4096 // 10) is kept, done.stderr
+
+
+def test_what_asks_a_command_to_end_leaves_nothing_half_written(cli: Cli, tmp_path: Path) -> None:
+    for number, picture in enumerate(random_images(2, untrained().config.image)):
+        interpzoo.save_image(tmp_path / f"{number}.png", picture)
+    (tmp_path / "pairs.txt").write_text("0.png\n1.png\n" * 20_000)
+    before = {*tmp_path.iterdir()}
+    with (tmp_path / "pairs.txt").open() as pairs:
+        process = cli.start("interpolate", "ae-tiny", "-", "-o", "walks", "--steps", "50", stdin=pairs)
+    deadline = time.monotonic() + 60
+    while {*tmp_path.iterdir()} == before and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert {*tmp_path.iterdir()} == before

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import json
+import os
 import re
 import socket
 import struct
@@ -180,6 +182,46 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["models", "notes.txt"]
     with pytest.raises(OutputError, match="cannot write to"):
         write_demo([named("first")], tmp_path / "models" / "notes.txt")
+
+
+def test_only_what_is_surely_a_page_is_replaced(tmp_path: Path) -> None:
+    """Its names are those of many pages."""
+    (tmp_path / "site" / "models").mkdir(parents=True)
+    for name in ("index.html", "style.css", "models/app.js"):
+        (tmp_path / "site" / name).write_text(f"my {name}")
+    for gone, named_in_message in (("", "models/app.js"), ("models/app.js", "index.html"), ("index.html", "style.css")):
+        (tmp_path / "site" / gone).unlink() if gone else None
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(OutputError, match=f"already holds '{named_in_message}': choose an empty or a new folder"):
+            write_demo([named("first")], tmp_path / "site")
+        assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "a.js").write_text("mine")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "models").symlink_to(tmp_path / "library")
+    with pytest.raises(OutputError, match="holds the link 'models', which may lead anywhere"):
+        write_demo([named("first")], tmp_path / "page")
+    assert (tmp_path / "library" / "a.js").read_text() == "mine"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_full_disk_leaves_the_old_page_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool) -> None:
+    page = tmp_path / "page"
+    if not is_new:
+        write_demo([named("first")], page)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.name == "runtime.js":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    kept = "$" if is_new else "; the old page is unchanged$"
+    with pytest.raises(OutputError, match=rf"cannot write '{page}/runtime\.js': No space left on device{kept}"):
+        write_demo([named("second")], page)
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
 def test_what_cannot_be_shown_says_why_and_writes_nothing(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from interpzoo.config import ComponentConfig
 from interpzoo.errors import InputError, OutputError
+from interpzoo.interfaces import Regularizer
 from interpzoo.scaffold import new_plugin
 from tests.conftest import build_wheel
 from tests.hubserver import Hub, environment
@@ -137,3 +142,30 @@ def test_taken_names_and_existing_folders(tmp_path: Path) -> None:
     new_plugin("mine", tmp_path)
     with pytest.raises(OutputError, match="interpzoo-mine already exists"):
         new_plugin("mine", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["none", "true", "tensor", "component", "regularizer", "field"])
+def test_a_name_that_python_or_the_template_has_gives_another_class(name: str, tmp_path: Path) -> None:
+    folder = new_plugin(name, tmp_path) / f"interpzoo_{name}"
+    module: dict[str, Any] = {}
+    exec((folder / "method.py").read_text(), module)
+    method = module[f"{name.capitalize()}Method"]
+    assert issubclass(method, Regularizer)
+    assert issubclass(module[f"{method.__name__}Config"], ComponentConfig)
+    assert f'method:{method.__name__}")' in (folder / "__init__.py").read_text()
+
+
+def test_a_project_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Path.write_text
+
+    def full(path: Path, text: str, *arguments: Any, **options: Any) -> int:
+        if path.name == "method.py":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, text, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OutputError, match=r"cannot write .*/interpzoo-mine: No space left on device"):
+            new_plugin("mine", tmp_path)
+    assert not [*tmp_path.iterdir()]
+    assert (new_plugin("mine", tmp_path) / "interpzoo_mine" / "method.py").is_file()

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from interpzoo import wrap
 from interpzoo.cli.app import run
 from interpzoo.config import Component, Framing
 from interpzoo.errors import ConfigError, ImageError, InputError, OutputError, WeightsError
+from interpzoo.files import locked
 from interpzoo.interfaces import Interpolator, LatentModel, Prior
 from interpzoo.model import InterpolationModel
 from interpzoo.onnx import ExportedModel
@@ -305,6 +307,18 @@ def test_an_older_export_is_replaced_and_other_files_are_kept(copy: Path) -> Non
     plain = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 8)).eval()  # without examples
     plain.export(copy, "pt2")
     assert {path.name for path in copy.iterdir()} == {"encoder.pt2", "decoder.pt2", "model.json", "notes.txt"}
+
+
+def test_exports_of_several_processes_to_one_folder_wait_for_each_other(copy: Path) -> None:
+    plain = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 8)).eval()
+    with locked(copy, wait=True):
+        thread = threading.Thread(target=plain.export, args=(copy, "pt2"))
+        thread.start()
+        thread.join(3)
+        assert thread.is_alive()
+        interpzoo.onnx.load(copy)
+    thread.join(60)
+    assert (copy / "encoder.pt2").exists()
 
 
 def test_an_export_that_was_killed_can_be_repeated(model: InterpolationModel, copy: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,28 @@ def test_a_save_that_is_killed_at_any_change_leaves_a_whole_model(tmp_path: Path
     assert len(seen) > 8
     assert seen == sorted(seen, reverse=True)  # old, and from one change on new
     assert {*seen} == {"old", "new"}
+
+
+def test_saves_of_several_processes_to_one_folder_wait_for_each_other(tmp_path: Path) -> None:
+    code = """
+import sys
+import interpzoo
+from tests.tiny import tiny_model
+
+model = tiny_model(seed=int(sys.argv[2]))
+for _ in range(8):
+    model.save_pretrained(sys.argv[1])
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "shared")]
+    processes = [
+        subprocess.Popen([*command, str(seed)], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE)
+        for seed in (1, 2)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    interpzoo.load(tmp_path / "shared")
+    assert not [*(tmp_path / "shared").glob(".*")]
 
 
 def _poison(value: float) -> Any:

@@ -240,6 +240,19 @@ def test_paths_of_a_run_of_several_processes_are_not_made_again(pairs: Path) -> 
     assert not Path("pack/manifest.parts").exists()
 
 
+def test_a_second_run_in_one_folder_is_refused(pairs: Path) -> None:
+    def second(done: int, total: int) -> None:
+        if done == 1:
+            with pytest.raises(InterpzooError, match="another process is writing to 'pack': wait until"):
+                interpzoo.stimuli("./model", pairs, "pack", steps=3)
+
+    manifest = interpzoo.stimuli("./model", pairs, "pack", steps=3, progress=second)
+    assert len(rows_of(manifest)) == 3 * 3
+    Path("pack/.run.lock").touch()  # as a killed run leaves it
+    assert interpzoo.stimuli("./model", pairs, "pack", steps=3) == manifest
+    assert not Path("pack/.run.lock").exists()
+
+
 def test_pairs_are_tables_and_folders(pairs: Path) -> None:
     for number, text in enumerate(
         (

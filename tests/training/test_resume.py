@@ -25,7 +25,7 @@ from interpzoo.config import Recipe
 from interpzoo.errors import TrainingError
 from interpzoo.pretrained.folder import CHECKPOINT, HISTORY, SUMS, read_config, read_hashes
 from interpzoo.recipes import load_recipe
-from interpzoo.training.contexts import ended_like_ctrl_c
+from interpzoo.signals import ended_like_ctrl_c
 from interpzoo.training.trainer import Trainer
 from tests.pixels import trainer_of
 from tests.tiny import Noted, tiny_model, tiny_recipe

@@ -15,6 +15,7 @@ from interpzoo.build import validated_options
 from interpzoo.config import ComponentConfig
 from interpzoo.data.lines import Lines
 from interpzoo.errors import ConfigError, OutputError, TrainingError, UnknownNameError
+from interpzoo.files import locked
 from interpzoo.interfaces import Encoder
 from interpzoo.pretrained.folder import read_config, read_hashes
 from tests.pixels import trainer_of
@@ -247,3 +248,9 @@ class TestOutput:
         (tmp_path / "logs").mkdir()
         train(four_steps(), output=tmp_path)
         assert load(tmp_path).config.trained is not None
+
+    def test_a_second_run_in_one_folder_is_refused(self, tmp_path: Path) -> None:
+        with locked(tmp_path), pytest.raises(OutputError, match=f"another process is writing to '{tmp_path}': wait"):
+            train(four_steps(), output=tmp_path)
+        assert not [*tmp_path.iterdir()]
+        train(four_steps(), output=tmp_path)

@@ -58,11 +58,11 @@ def command(
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
-    from interpzoo.benchmark.processes import all_done
+    from interpzoo.benchmark.processes import all_done, is_first
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
-    from interpzoo.benchmark.results import check_output, claim_output, read_records
+    from interpzoo.benchmark.results import HTML, README, claim_output, claimed, read_records
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
@@ -72,7 +72,7 @@ def command(
     chosen = metrics_named(metrics)
     data = None if dataset is None else data_named(dataset)
     jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
-    check_output(output)
+    click.get_current_context().with_resource(claimed(output, lock=is_first()))
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
 
@@ -104,10 +104,10 @@ def command(
         header, *rows = table(board, board.headlines())
         echo(board.name, *columns(header, rows, wrap=True), "")
     claim_output(output)
-    write_text(output / "README.md", render(found, pictures=plots))
+    write_text(output / README, render(found, pictures=plots))
     if plots:
         save_pictures(output, jobs, found, protocol, data_root=data_root, device=device, features=features)
-    write_text(output / "index.html", render_html(found, output))
+    write_text(output / HTML, render_html(found, output))
     echo(f"{output / 'README.md'} and {output / 'index.html'}: all scores, and which metrics are valid where")
     return int(failed > 0)
 

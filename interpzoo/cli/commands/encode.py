@@ -56,11 +56,12 @@ def command(
     """Encode all IMAGEs with the model NAME: one float32 code for each, in order."""
     files = image_files(images)
     import numpy as np
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     from interpzoo.cli.progress import PathProgress
     from interpzoo.files import atomic_write
     from interpzoo.pretrained.load import load
+    from interpzoo.writing import write_array
 
     model = load(name, device=device)
     fixed = size_of_all(model, files, frame, size)
@@ -75,8 +76,8 @@ def command(
     codes = np.concatenate(found)
     with atomic_write(output) as temporary:
         if output.suffix.lower() == ".npy":
-            with temporary.open("wb") as file:
-                np.save(file, codes, allow_pickle=False)
+            write_array(temporary, codes)
         else:
-            save_file({"codes": codes}, temporary, {"model": model.config.name, "images": json.dumps(files)})
+            about = {"model": model.config.name, "images": json.dumps(files)}
+            temporary.write_bytes(save({"codes": codes}, about))
     echo(f"{output}: {len(codes)} code{'s' * (len(codes) != 1)} of {' x '.join(map(str, codes.shape[1:]))} numbers")

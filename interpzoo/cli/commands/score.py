@@ -11,7 +11,7 @@ import click
 from interpzoo.cli.console import columns, echo
 from interpzoo.cli.draw_options import size_option
 from interpzoo.cli.inputs import image_files
-from interpzoo.cli.options import UserPath, data_root_option, metrics_option, seed_option, writable
+from interpzoo.cli.options import UserPath, data_root_option, metrics_option, note_inputs, seed_option, writable
 
 
 @click.command(
@@ -88,6 +88,8 @@ def command(
     from interpzoo.pretrained.folder import write_text
     from interpzoo.scoring.score import score
 
+    inside = [file for path in paths if path.is_dir() for pattern in ("*", "*/*") for file in path.glob(pattern)]
+    note_inputs([*paths, *(file for file in inside if file.suffix != ".json")])
     files = image_files(ends)
     if len(files) % 2:
         raise click.UsageError(f"--ends are two images for each path, got {len(files)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from interpzoo.cli.draw_options import film_options, frame_option, look_options, output_option, several
 from interpzoo.cli.drawing import Drawing, by_model_and_path
 from interpzoo.cli.inputs import as_framed, directions_named, model_names
-from interpzoo.cli.options import models_argument
+from interpzoo.cli.options import models_argument, note_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +65,7 @@ def command(
     drawing.check(ctx)
     if frame is not None and image is None:
         raise click.UsageError("--frame is for your own image: give one.", ctx)
+    note_inputs([] if image is None else [os.path.expanduser(image)])
     which: Any = directions if directions in ("principal", "axes") else directions_named(directions)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
