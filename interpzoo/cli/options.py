@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 from interpzoo.arguments import MOST_SEED
-from interpzoo.errors import OutputError
 from interpzoo.files import file_to_write
 from interpzoo.text import quoted
 
@@ -119,13 +118,13 @@ def scoring_options(function: F) -> F:
 
 
 def to_write(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
-    """`path`, a file to write; raises a usage error if it cannot be written, or the command also reads it."""
+    """`path`, a file to write.
+
+    Raises a usage error if it has no folder, or the command also reads it, and an `OutputError` if it is no file.
+    """
     if not path.parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", ctx, parameter)
-    try:
-        file_to_write(path)
-    except OutputError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
+    file_to_write(path)
     _note("written", [path])
     return path
 
