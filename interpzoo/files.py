@@ -118,6 +118,30 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
 
 
 @contextmanager
+def scratch_in(folder: Path) -> Generator[Path, None, None]:
+    """A new folder in `folder` for files that are to be moved there; it is removed, with those of killed processes.
+
+    Raises an `OSError` if it cannot be made.
+    """
+    for path in [*filter(is_leftover, folder.iterdir())]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    scratch = folder / f".{os.urandom(8).hex()}.tmp"
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a file and wait until it is on the disk, as only then there surely was room; raises an `OSError`."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Generator[None, None, None]:
     """Keep other processes that ask for the same lock out of a folder, which exists; a killed process keeps none out.
 
