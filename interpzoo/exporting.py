@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-import shutil
+import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from interpzoo.autoencoder import evaluating
 from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import ConfigError, InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import atomic_write, expanded, is_leftover, locked
+from interpzoo.files import expanded, locked, scratch_in, write_flushed
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, described, session
 from interpzoo.onnx.paths import LINES
 from interpzoo.plugins import registry
@@ -264,21 +264,18 @@ def _claimed(folder: Path) -> Path:
 def _replace(folder: Path, files: list[Path], description: str) -> None:
     """Put the files in the folder, and remove those of an older export; other files are kept.
 
-    The description comes last: a folder without one is known to be incomplete.
+    All are written beside the old ones first. The description comes last: a folder without one is known to be
+    incomplete.
     """
-    names = {file.name for file in files}
+    contents = {file.name: file.read_bytes() for file in files} | {DESCRIPTION: description.encode()}
     try:
-        (folder / DESCRIPTION).unlink(missing_ok=True)
-        for file in files:
-            with atomic_write(folder / file.name) as temporary:
-                shutil.copyfile(file, temporary)
-        for path in [*folder.iterdir()]:
-            if is_leftover(path) or path.name in _OWN - names:
-                path.unlink()
-        with atomic_write(folder / DESCRIPTION) as temporary:
-            temporary.write_text(description, "utf-8")
-    except OutputError:
-        raise
+        with scratch_in(folder) as scratch:
+            for name, content in contents.items():
+                write_flushed(scratch / name, content)
+            for path in (folder / name for name in (DESCRIPTION, *(_OWN - contents.keys()))):
+                path.unlink(missing_ok=True)
+            for name in contents:
+                os.replace(scratch / name, folder / name)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 

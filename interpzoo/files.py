@@ -6,7 +6,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -170,6 +170,30 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
+def scratch_in(folder: Path) -> Generator[Path, None, None]:
+    """A new folder in `folder` for files that are to be moved there; it is removed, with those of killed processes.
+
+    Raises an `OSError` if it cannot be made.
+    """
+    for path in [*filter(is_leftover, folder.iterdir())]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    scratch = folder / f".{os.urandom(8).hex()}.tmp"
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a file and wait until it is on the disk, as only then there surely was room; raises an `OSError`."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Generator[None, None, None]:
     """Keep other processes that ask for the same lock out of a folder, which exists; a killed process keeps none out.
 
@@ -225,3 +249,37 @@ def check_new_folder(folder: str | Path) -> Path:
     except ValueError as error:  # a null character
         raise OutputError(f"cannot write {quoted(str(folder))}: {error}") from error
     return target.resolve()
+
+
+@contextmanager
+def filled(
+    folder: str | Path, agreed: Callable[[str], str] = str, all_done: Callable[[], bool] = lambda: True
+) -> Generator[tuple[Path, Path], None, None]:
+    """A new or empty folder, and one to fill, whose files come into it unless there is an error.
+
+    A folder that exists stays: it may be where a shell is, have rights of its own, or be a disk. Several processes fill
+    one: `agreed` gives all of them the name of one, and `all_done` waits for all of them, and says which one is to
+    finish.
+    """
+    target = check_new_folder(folder)
+    beside = target if target.is_dir() else target.parent
+    scratch = Path(agreed(str(beside / f".{os.urandom(8).hex()}.tmp")))
+    moved: list[Path] = []
+    try:
+        scratch.mkdir(exist_ok=True)
+        yield target, scratch
+        if all_done():
+            check_new_folder(target)  # another process may have filled it
+            if scratch.parent == target:
+                for path in [*scratch.iterdir()]:
+                    moved.append(target / path.name)
+                    os.replace(path, moved[-1])
+                scratch.rmdir()
+            else:
+                os.replace(scratch, target)
+    except BaseException as error:
+        for path in (*moved, scratch):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if isinstance(error, OutputError) or not isinstance(error, OSError):
+            raise
+        raise OutputError(f"cannot write {os.fspath(folder)!r}: {error.strerror or error}") from error

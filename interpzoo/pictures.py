@@ -3,9 +3,7 @@
 import math
 import os
 import re
-import shutil
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -15,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from interpzoo.arguments import MOST_AT_ONCE, one_of, whole
-from interpzoo.errors import ImageError, InputError, OutputError
-from interpzoo.files import PICTURES, check_new_folder
+from interpzoo.errors import ImageError, InputError
+from interpzoo.files import PICTURES, filled
 from interpzoo.tensors import check_plain
 from interpzoo.text import printable, quoted
 from interpzoo.writing import write_pictures
@@ -158,40 +156,6 @@ def write_paths(folder: Path, first: int, frames: Tensor, *, scale: int | None =
     """Write paths (rows, T, C, H, W) to the new subfolders `first`, `first` + 1, ...; raises as `save_frames`."""
     for row, path in enumerate(_checked(frames), first):
         _write_path(folder, str(row), path, scale, enlarge)
-
-
-@contextmanager
-def filled(
-    folder: str | Path, agreed: Callable[[str], str] = str, all_done: Callable[[], bool] = lambda: True
-) -> Generator[tuple[Path, Path], None, None]:
-    """A new or empty folder, and one to fill, whose files come into it unless there is an error.
-
-    A folder that exists stays: it may be where a shell is, have rights of its own, or be a disk. Several processes fill
-    one: `agreed` gives all of them the name of one, and `all_done` waits for all of them, and says which one is to
-    finish.
-    """
-    target = check_new_folder(folder)
-    beside = target if target.is_dir() else target.parent
-    scratch = Path(agreed(str(beside / f".{os.urandom(8).hex()}.tmp")))
-    moved: list[Path] = []
-    try:
-        scratch.mkdir(exist_ok=True)
-        yield target, scratch
-        if all_done():
-            check_new_folder(target)  # another process may have filled it
-            if scratch.parent == target:
-                for path in [*scratch.iterdir()]:
-                    moved.append(target / path.name)
-                    os.replace(path, moved[-1])
-                scratch.rmdir()
-            else:
-                os.replace(scratch, target)
-    except BaseException as error:
-        for path in (*moved, scratch):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        if isinstance(error, OutputError) or not isinstance(error, OSError):
-            raise
-        raise OutputError(f"cannot write {os.fspath(folder)!r}: {error.strerror or error}") from error
 
 
 def _write_path(folder: Path, name: str, path: Tensor, scale: int | None, enlarge: Enlarge) -> list[Path]:

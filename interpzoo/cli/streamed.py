@@ -24,7 +24,8 @@ def write_shared(
     """
     from interpzoo.benchmark.processes import agreed, all_done, is_first, turns
     from interpzoo.cli.progress import PathProgress
-    from interpzoo.pictures import filled, write_paths
+    from interpzoo.files import filled
+    from interpzoo.pictures import write_paths
 
     first_process, what = is_first(), ""
     with PathProgress() as progress, filled(folder, agreed, all_done) as (_, scratch):

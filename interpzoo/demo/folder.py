@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.metadata import version
@@ -15,7 +14,7 @@ import torch
 from interpzoo.demo.groups import Groups
 from interpzoo.demo.parts import content_of, script
 from interpzoo.errors import InputError, InterpzooError, OutputError
-from interpzoo.files import LOCKS, expanded, is_leftover, locked
+from interpzoo.files import LOCKS, expanded, is_leftover, locked, scratch_in, write_flushed
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
 from interpzoo.text import quoted
@@ -154,8 +153,6 @@ def _write(folder: Path, contents: dict[str, bytes]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, wait=True):
             _check(folder)
-            for leftover in filter(is_leftover, folder.iterdir()):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             _replace(folder, contents)
     except BaseException as error:
         for path in made:
@@ -168,12 +165,11 @@ def _write(folder: Path, contents: dict[str, bytes]) -> None:
 
 
 def _replace(folder: Path, contents: dict[str, bytes]) -> None:
-    scratch = folder / f".{os.urandom(8).hex()}.tmp"
-    try:
-        (scratch / _MODELS).mkdir(parents=True)
+    with scratch_in(folder) as scratch:
+        (scratch / _MODELS).mkdir()
         for name, content in contents.items():
             try:
-                (scratch / name).write_bytes(content)
+                write_flushed(scratch / name, content)
             except OSError as error:
                 kept = "; the old page is unchanged" if (folder / _INDEX).exists() else ""
                 raise OutputError(f"cannot write {str(folder / name)!r}: {error.strerror or error}{kept}") from error
@@ -184,5 +180,3 @@ def _replace(folder: Path, contents: dict[str, bytes]) -> None:
                 path.unlink()
         for name in contents:
             os.replace(scratch / name, folder / name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

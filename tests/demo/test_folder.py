@@ -123,7 +123,8 @@ def test_a_plugins_path_is_not_taken_for_ours_of_the_same_name(
     model = named("first")
     register_mine("interpolator", name, Bent)
     model.config = model.config.model_copy(update={"interpolator": Component(name=f"mine:{name}")})
-    folder = write_demo([model], tmp_path / "page")
+    with pytest.warns(UserWarning, match="needs Python"):
+        folder = write_demo([model], tmp_path / "page")
     (group,) = json.loads(parts(folder / "index.js")["index"])["groups"]
     assert group["line"] == "linear"
     assert group["models"][0]["path"] == ("bent" if name == "bent" else f"mine:{name}")
@@ -210,14 +211,13 @@ def test_a_full_disk_leaves_the_old_page_or_none(tmp_path: Path, monkeypatch: py
     if not is_new:
         write_demo([named("first")], page)
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
-    write = Path.write_bytes
 
-    def full(path: Path, content: bytes) -> int:
+    def full(path: Path, content: bytes) -> None:
         if path.name == "runtime.js":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(path, content)
+        path.write_bytes(content)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(interpzoo.demo.folder, "write_flushed", full)
     kept = "$" if is_new else "; the old page is unchanged$"
     with pytest.raises(OutputError, match=rf"cannot write '{page}/runtime\.js': No space left on device{kept}"):
         write_demo([named("second")], page)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -319,6 +321,22 @@ def test_exports_of_several_processes_to_one_folder_wait_for_each_other(copy: Pa
         interpzoo.onnx.load(copy)
     thread.join(60)
     assert (copy / "encoder.pt2").exists()
+
+
+def test_a_full_disk_leaves_the_older_export(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.read_bytes() for path in copy.iterdir()}
+    plain = wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 8)).eval()
+    written: list[str] = []
+
+    def full(number: int) -> None:
+        written.append("")
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=f"cannot write to {copy}: No space left on device"):
+        plain.export(copy, "pt2")
+    assert {path: path.read_bytes() for path in copy.iterdir()} == before
 
 
 def test_an_export_that_was_killed_can_be_repeated(model: InterpolationModel, copy: Path) -> None:
