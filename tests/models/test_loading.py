@@ -435,6 +435,7 @@ def test_loading_a_bundled_model_visits_few_modules() -> None:
     assert ours - components == {
         "interpzoo.build",
         "interpzoo.config",
+        "interpzoo.files",
         "interpzoo.fitness",
         "interpzoo.model",
         "interpzoo.plugins",
