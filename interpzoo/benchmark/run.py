@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from interpzoo.arguments import of_type
 from interpzoo.benchmark.candidates import ModelCandidate, controls
 from interpzoo.benchmark.evaluation import Candidate, Evaluation
 from interpzoo.benchmark.metric import Metric, NamedMetric, metrics_named
@@ -114,10 +115,12 @@ def benchmark(
     Raises:
         UnknownNameError, ConfigError, WeightsError: `features` is not available or does not take the images of a job;
             then nothing is measured.
-        InputError: there is no such device.
+        InputError: there is no such device, or `protocol` is none.
         DataError: a data set is missing.
         OutputError: a record cannot be written.
     """
+    if protocol is not None:
+        of_type("protocol", protocol, EvaluationProtocol, "an EvaluationProtocol")
     output = expanded(output)
     on_device(nn.ParameterList([torch.zeros(1)]), device)  # a wrong one is an error now, and not of every model
     images = dict.fromkeys(job.image for job in jobs)
@@ -128,7 +131,8 @@ def benchmark(
         turn = next(mine)
         if turn >= job.candidates:
             continue
-        task = Task(job.data, job.image, protocol or EvaluationProtocol(), data_root, features=networks.get(job.image))
+        chosen = EvaluationProtocol() if protocol is None else protocol
+        task = Task(job.data, job.image, chosen, data_root, features=networks.get(job.image))
         # Models first: their time differs most, and the last candidates should be short.
         for number, (name, source) in enumerate(job.models.items()):
             if number == turn:
