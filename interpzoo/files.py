@@ -92,8 +92,8 @@ def regular_opener(name: str, flags: int) -> int:
 
 def folder_bytes(folder: Path) -> int:
     """Total size of the files in a folder."""
-    with os.scandir(folder) as entries:
-        return sum(entry.stat().st_size for entry in entries if entry.is_file())
+    paths = (os.path.join(folder, name) for name in os.listdir(folder))
+    return sum(os.path.getsize(path) for path in paths if os.path.isfile(path))  # false of a link in a circle
 
 
 def is_leftover(path: Path) -> bool:

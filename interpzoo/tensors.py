@@ -21,7 +21,7 @@ FLOATS: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _RANDOMNESS: Final = threading.RLock()  # the global generators are one for all threads
 
 NumberInput: TypeAlias = Tensor | NDArray[Any] | Sequence[float] | Sequence[Sequence[float]]
-"""Numbers that a user gives, such as positions or weights: a tensor, an array, a list, or rows of as many each."""
+"""Numbers that a user gives, such as positions or weights: a tensor, an array, a list, or rows of equal length."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -15,7 +15,7 @@ import pytest
 
 from interpzoo.decoding import open_image
 from interpzoo.errors import InputError, InterpzooError, OutputError
-from interpzoo.files import atomic_write, expanded, locked
+from interpzoo.files import atomic_write, expanded, folder_bytes, locked
 from interpzoo.images import files_in
 from interpzoo.packs.pairs import pairs_of
 from interpzoo.recipes import load_recipe
@@ -184,6 +184,8 @@ def test_links_that_lead_nowhere_are_no_images_of_a_folder(tmp_path: Path) -> No
     (tmp_path / "loop.png").symlink_to("loop.png")
     (tmp_path / "gone.png").symlink_to("not-there.png")
     assert files_in(tmp_path) == [os.fspath(tmp_path / "a.png")]
+    (tmp_path / "a.png").write_bytes(b"123")
+    assert folder_bytes(tmp_path) == 3
 
 
 def test_a_folder_is_locked_for_one_at_a_time(tmp_path: Path) -> None:

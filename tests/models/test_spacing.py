@@ -89,6 +89,14 @@ def test_the_positions_of_the_frames_are_given_on_request() -> None:
     assert linear.tolist() == [[0, 0.25, 0.5, 0.75, 1]] * 3
 
 
+def test_linear_positions_are_on_the_device_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    monkeypatch.setattr(InterpolationModel, "device", torch.device("meta"))
+    monkeypatch.setattr(model, "_checked_codes", lambda codes: codes)  # the other device has no values to check
+    z = torch.zeros(1, *model.latent_shape)
+    assert model.positions(z, z, 5, spacing="linear").is_meta
+
+
 @pytest.mark.parametrize("interpolator", ["slerp", "mixup", "metamorphosis"])
 def test_every_path_is_walked_in_even_steps(interpolator: str) -> None:
     model = tiny_model()
