@@ -15,7 +15,9 @@ from tests.riemannian.test_geodesics import latents, network
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # of torch's own forward mode
-@pytest.mark.parametrize("how", [torch.autograd.functional.jacobian, "jacrev", "jacfwd"], ids=["backward", "jacrev", "jacfwd"])
+@pytest.mark.parametrize(
+    "how", [torch.autograd.functional.jacobian, "jacrev", "jacfwd"], ids=["backward", "jacrev", "jacfwd"]
+)
 def test_the_metric_of_the_sphere_has_the_derivative_of_its_formula(how: object) -> None:
     """It is 4 / (1 + |z|^2)^2 times the identity."""
     z = latents(1, 3)
