@@ -20,6 +20,7 @@ from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.report import leaderboards
 from interpzoo.benchmark.results import read_records
 from interpzoo.demo.parts import script
+from interpzoo.images import as_batch
 from interpzoo.model import InterpolationModel
 from tests.demo.conftest import Page, picture
 
@@ -134,6 +135,24 @@ def test_a_dropped_picture_is_framed_as_in_torch(page: Page, digits: Interpolati
     expected = digits.interpolate(Image.fromarray(pixels), picture(page, 1, digits), t=[0.0])[0]
     assert near(page.frame(digits), expected)
     assert ("sides were cut" in page["#note"].inner_text()) == (size[0] != size[1])
+
+
+@pytest.mark.filterwarnings("ignore:the picture is unlike the images that")
+@pytest.mark.parametrize(("group", "side", "gray"), [("colors", 16, 1.0), ("digits", 28, 0.0)])
+def test_a_transparent_picture_lies_on_what_it_lies_on_in_torch(
+    page: Page, group: str, side: int, gray: float, request: pytest.FixtureRequest
+) -> None:
+    model = request.getfixturevalue(group)
+    if group == "colors":
+        page["#group"].select_option("pictures, 16x16")
+    cut = np.full((side, side, 4), 90, np.uint8)
+    cut[..., 3] = 255 * (np.arange(side) < side // 2)
+    drop(page.settled(), png(cut))
+    page["[aria-label='A: your picture']"].wait_for(state="attached")
+    found, _ = pair(page.settled(), model)
+    border = 0 if model.config.framing is None else model.config.framing.border
+    assert near(found, as_batch(Image.fromarray(cut), model.config.image, border)[0])
+    assert float(found[0, side // 2, 3 * side // 4]) == gray
 
 
 def strokes_on_paper() -> np.ndarray:

@@ -59,7 +59,7 @@ export class Ends {
 
   private async files(files: File[]): Promise<void> {
     for (const file of files.slice(0, NAMES.length)) {
-      await this.tried(async () => this.pixels(await readPicture(file, file.name || "The picture")));
+      await this.tried(async () => this.pixels(await readPicture(file, file.name || "The picture", this.state().group)));
     }
   }
 

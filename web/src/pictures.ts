@@ -13,8 +13,8 @@ export interface Framed {
 const MOST_BYTES = 64 * 2 ** 20;
 const MOST_PIXELS = 5e7;
 
-/** The pixels of an image file. */
-export async function readPicture(file: Blob, name: string): Promise<ImageData> {
+/** The pixels of an image file; where it is transparent it lies on white, or on black for images with a black border. */
+export async function readPicture(file: Blob, name: string, group: Group): Promise<ImageData> {
   if (file.size > MOST_BYTES) throw new Error(`${name} has ${megabytes(file.size)}: expected at most ${megabytes(MOST_BYTES)}.`);
   let bitmap: ImageBitmap;
   try {
@@ -25,14 +25,14 @@ export async function readPicture(file: Blob, name: string): Promise<ImageData> 
   if (bitmap.width * bitmap.height > MOST_PIXELS) {
     throw new Error(`${name} has ${bitmap.width} × ${bitmap.height} pixels: expected at most ${MOST_PIXELS / 1e6} million.`);
   }
-  return pixelsOf(bitmap, bitmap.width, bitmap.height);
+  return pixelsOf(bitmap, bitmap.width, bitmap.height, group.border > 0 ? "black" : "white");
 }
 
-/** Pixels of what a canvas can draw, over black. */
-export function pixelsOf(source: CanvasImageSource, width: number, height: number): ImageData {
+/** Pixels of what a canvas can draw. */
+export function pixelsOf(source: CanvasImageSource, width: number, height: number, background = "black"): ImageData {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true }) as OffscreenCanvasRenderingContext2D;
-  context.fillStyle = "black";
+  context.fillStyle = background;
   context.fillRect(0, 0, width, height);
   context.drawImage(source, 0, 0, width, height);
   return context.getImageData(0, 0, width, height);
