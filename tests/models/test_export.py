@@ -108,7 +108,7 @@ def test_the_great_circle_between_opposite_equal_and_zero_codes_is_a_line(export
         assert np.allclose(*lines, atol=CLOSE)
 
 
-@pytest.mark.filterwarnings("ignore:the picture is .* of which .* takes the middle")
+@pytest.mark.filterwarnings("ignore:.* is .* of which .* takes the middle")
 def test_pictures_are_fitted_as_in_torch(model: InterpolationModel, exported: ExportedModel, tmp_path: Path) -> None:
     picture = Image.fromarray((random_images(1, model.config.image)[0].permute(1, 2, 0) * 255).byte().numpy())
     picture = picture.resize((40, 24))
