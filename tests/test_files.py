@@ -17,6 +17,7 @@ from interpzoo.decoding import open_image
 from interpzoo.errors import InputError, InterpzooError, OutputError
 from interpzoo.files import atomic_write, expanded, folder_bytes, locked
 from interpzoo.images import files_in
+from interpzoo.onnx.files import read_description, read_file
 from interpzoo.packs.pairs import pairs_of
 from interpzoo.recipes import load_recipe
 from interpzoo.scoring.reading import read_paths
@@ -155,6 +156,8 @@ def test_new_file_has_the_mode_that_open_gives(tmp_path: Path) -> None:
         (open_image, "x.png"),
         (pairs_of, "x.csv"),
         (load_recipe, "x.toml"),
+        (lambda name: read_description(Path(name).parent), "model.json"),
+        (lambda name: read_file(Path(name).parent, "x.onnx", ""), "x.onnx"),
         *((lambda name: read_paths("x", name), f"x.{suffix}") for suffix in ("npy", "gif", "mp4")),
     ],
 )

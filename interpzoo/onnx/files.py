@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from interpzoo.errors import ConfigError, MissingDependencyError, WeightsError, how_to_install
+from interpzoo.files import open_regular
 from interpzoo.onnx.arrays import Array
 from interpzoo.text import explained, quoted
 
@@ -34,7 +35,7 @@ def described(folder: Path) -> dict[str, Any]:
     """The content of ``model.json``; raises a `ConfigError` if it is not one that this version reads."""
     description = folder / DESCRIPTION
     try:
-        with description.open("rb") as file:
+        with open_regular(description) as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(
@@ -114,7 +115,8 @@ def read_file(folder: Path, name: str, digest: str) -> bytes:
         WeightsError: it cannot be read, or its SHA-256 is not `digest`.
     """
     try:
-        content = (folder / name).read_bytes()
+        with open_regular(folder / name) as file:
+            content = file.read()
     except OSError as error:
         raise WeightsError(f"{folder / name} cannot be read ({error.strerror}): export the model again") from None
     if hashlib.sha256(content).hexdigest() != digest:
