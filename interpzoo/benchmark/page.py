@@ -22,7 +22,8 @@ The head of a column says what is better: a *lower* or a *higher* score, one *ne
 *near the truth*, the score of the ground-truth paths. `*` marks the best model and all that the same pairs do not show
 to be worse: the interval of the paired difference includes 0. A column with *no rank* has no `*`, as a cross-fade would
 be best by it; nor has a score of fewer than {FEWEST} pairs. A model that is *worse than the blend* does worse than
-mixing the pixels, by the first valid metric of truth, or of realism where the truth is not known.
+mixing the pixels, by the first valid metric of truth, or of realism where the truth is not known: the interval of the
+paired difference excludes 0.
 
 No family of metrics can rank models alone. *Realism* does not notice a jump between two real images, *motion* does not
 notice a smooth cross-fade, and *truth* is known on drawn data only. *Reconstruction* is the price paid at the ends.

@@ -105,7 +105,7 @@ class Leaderboard:
         return None
 
     def below_blend(self) -> dict[str, Gap]:
-        """The models that are worse than the blend by the `yardstick`, and by how much."""
+        """The models that are worse than the blend by the `yardstick`, and by how much: the interval excludes 0."""
         named = self.yardstick()
         blend = None if named is None else self._control("blend", named)
         if named is None or blend is None:
@@ -113,7 +113,7 @@ class Leaderboard:
         aim = self.aim(named)
         scores = {r.candidate: s for r in self.models if (s := r.scores.get(named.name)) and s.value is not None}
         gaps = {name: aim.gap(score, blend) for name, score in scores.items()}
-        return {name: gap for name, gap in gaps.items() if gap.value > 0}
+        return {name: gap for name, gap in gaps.items() if gap.low > 0}
 
     def _control(self, name: str, named: NamedMetric) -> Score | None:
         """The score of a control, if it has one."""

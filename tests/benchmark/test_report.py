@@ -81,6 +81,8 @@ def test_a_model_that_is_worse_than_the_blend_is_marked() -> None:
     assert "| m0, worse than the blend |" in page
     assert "| m1 |" in page
     assert render_html([found]).count("<small>worse than the blend</small>") == 3  # the summary, and two families
+    near = [record("m", 0.1, 3.05, width=0.06), *found.controls]
+    assert not leaderboards(near, [ERROR, JUMP])[0].below_blend()
 
 
 def test_scores_by_older_measures_say_so_and_are_not_compared() -> None:
