@@ -19,9 +19,9 @@ def lerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
 def slerp(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     """Along the great circle between the directions of two codes, taken as flat vectors; norms change linearly in t.
 
-    With w the angle between the codes and n(t) = (1 - t) |z0| + t |z1|:
+    With w the angle between the codes, n0 and n1 their norms, and n(t) = (1 - t) n0 + t n1:
 
-        n(t) [sin((1 - t) w) z0 / |z0| + sin(t w) z1 / |z1|] / sin w
+        n(t) [sin((1 - t) w) z0 / n0 + sin(t w) z1 / n1] / sin w
 
     Shapes are as in `lerp`; it is exact at 0 and 1. Outside [0, 1] the circle and the norm go on, and beyond the t
     where n(t) is 0 a code points the other way. Where no one circle joins the codes, the path is the straight line:
