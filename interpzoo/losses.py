@@ -32,9 +32,11 @@ def elbo_terms(step: Step, method: str) -> tuple[Tensor, Tensor]:
     posterior = step.posterior
     likelihood = step.model.decoder.log_prob(step.x, step.codes)
     if posterior is None or likelihood is None:
+        lacking = "encoder has no posterior" if posterior is None else "decoder has no likelihood"
         raise ConfigError(
-            f"method {method!r} needs an encoder with a posterior and a decoder with a likelihood: "
-            "for the network 'conv' set encoder.posterior=gaussian"
+            f"method {method!r} needs an encoder with a posterior and a decoder with a likelihood, and this {lacking}: "
+            "for the network 'conv' set encoder.posterior=gaussian; in a wrapped model the encoder returns (mean, "
+            "log-variance) or a distribution, and the decoder a distribution"
         )
     return -likelihood.mean(), standard_divergence(posterior).mean()
 

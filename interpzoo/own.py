@@ -21,7 +21,7 @@ from interpzoo.plugins import registry
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
 from interpzoo.recipes import load_recipe
-from interpzoo.returned import codes_of, images_of, posterior_of
+from interpzoo.returned import codes_of, images_of, log_prob_of, posterior_of
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
 
@@ -130,11 +130,18 @@ class WrappedDecoder(Decoder):
     """Any module from codes (B, *latent_shape) to images (B, C, H, W)."""
 
     def __init__(
-        self, module: nn.Module, image: ImageSpec, latent_shape: tuple[int, ...], size_multiple: int | None = None
+        self,
+        module: nn.Module,
+        image: ImageSpec,
+        latent_shape: tuple[int, ...],
+        size_multiple: int | None = None,
+        *,
+        has_likelihood: bool = False,
     ) -> None:
         super().__init__(ComponentConfig(), image, latent_shape)
         self.module = module
         self.size_multiple = size_multiple
+        self.has_likelihood = has_likelihood
 
     @override
     def forward(self, z: Tensor) -> Tensor:
@@ -142,6 +149,10 @@ class WrappedDecoder(Decoder):
         if images is None:
             raise InputError(f"the decoder {type(self.module).__name__!r} does not return images for these codes")
         return images
+
+    @override
+    def log_prob(self, x: Tensor, z: Tensor) -> Tensor | None:
+        return log_prob_of(self.module(z), x) if self.has_likelihood else None
 
 
 def wrap(
@@ -160,7 +171,8 @@ def wrap(
     Args:
         encoder: images (B, C, H, W) in [0, 1] to codes (B, *latent_shape): a tensor, a pair (mean, log-variance) of one
             shape, a distribution, or an output of diffusers. The code is the mean; training samples the posterior.
-        decoder: codes back to images: a tensor, a distribution, whose mean is taken, or an output of diffusers.
+        decoder: codes back to images: a tensor, a distribution, whose mean is taken, or an output of diffusers. VAEs
+            are trained by the likelihood of a distribution, such as ``Bernoulli(logits=...)``.
         image: (C, H, W).
         interpolator: a registered name.
         size_multiple: if the modules take any height and width that are multiples of a number, that number; `image`
@@ -194,7 +206,9 @@ def wrap(
         found = " and ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds))
         raise InputError(f"the modules have weights in {found}: expected one type on one device")
     dtype, device = next(iter(kinds), (torch.float32, torch.device("cpu")))
-    latent_shape, is_variational = _tried(encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device))
+    latent_shape, is_variational, has_likelihood = _tried(
+        encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device)
+    )
     path = named(interpolator, "interpolator")
     names = _registered(encoder, Encoder), _registered(decoder, Decoder)
     networks: tuple[Encoder, Decoder]
@@ -208,7 +222,7 @@ def wrap(
     else:
         networks = (
             WrappedEncoder(encoder, spec, latent_shape, size_multiple, is_variational=is_variational),
-            WrappedDecoder(decoder, spec, latent_shape, size_multiple),
+            WrappedDecoder(decoder, spec, latent_shape, size_multiple, has_likelihood=has_likelihood),
         )
         names = None, None
     parts = [Component(name=WRAPPED) if name is None else name for name in names]
@@ -222,7 +236,7 @@ def wrap(
         raise InputError(str(error)) from None
     if size_multiple is not None:
         taller = sizes.spec((spec.height + size_multiple, spec.width))
-        code, _ = _tried(encoder, decoder, torch.zeros(1, *taller.shape, dtype=dtype, device=device))
+        code, *_ = _tried(encoder, decoder, torch.zeros(1, *taller.shape, dtype=dtype, device=device))
         if sizes.of_codes(torch.empty(1, *code, device="meta")) != taller:
             raise InputError(
                 f"codes of images of {taller.height}x{taller.width} have shape {code}, and those of "
@@ -241,8 +255,8 @@ def _registered(module: nn.Module, interface: type[Encoder[Any]] | type[Decoder[
     return Component.model_validate({"name": name, **module.config.model_dump(mode="json")})
 
 
-def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple[int, ...], bool]:
-    """The shape of the code of `blank` (1, C, H, W), and whether the encoder gives a distribution of codes.
+def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple[int, ...], bool, bool]:
+    """The shape of the code of `blank` (1, C, H, W), and whether encoder and decoder give distributions.
 
     Raises:
         InputError: the code is not decoded to the same shape.
@@ -253,6 +267,7 @@ def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple
             code = codes_of(found)
             returned = None if code is None else decoder(code)
             images = images_of(returned)
+            likelihood = log_prob_of(returned, blank)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
     if code is None or images is None:
@@ -263,4 +278,4 @@ def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple
         )
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
-    return tuple(code.shape[1:]), posterior_of(found) is not None
+    return tuple(code.shape[1:]), posterior_of(found) is not None, likelihood is not None

@@ -64,7 +64,7 @@ class FMVAE(Regularizer[FMVAEConfig]):
         if model.encoder.posterior(batch["image"]) is None:
             raise ConfigError(
                 "method 'fmvae' needs an encoder with a posterior: for the network 'conv' set "
-                "encoder.posterior=gaussian"
+                "encoder.posterior=gaussian; in a wrapped model the encoder returns (mean, log-variance)"
             )
         require_derivative("fmvae", model)
         _prior(model)

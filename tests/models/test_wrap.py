@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
+from torch.distributions import Bernoulli, Independent, Normal
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from interpzoo import create, load, verify, wrap
+from interpzoo import create, load, train, verify, wrap
 from interpzoo.errors import ConfigError, InputError, UnknownNameError
 from tests.tiny import tiny_recipe
 
@@ -207,6 +209,63 @@ def test_encoders_may_return_what_other_libraries_do(kind: str) -> None:
         assert (posterior.batch_shape, posterior.event_shape) == ((2,), (3,))
         torch.testing.assert_close(posterior.mean, encoder(x))
         torch.testing.assert_close(posterior.stddev, torch.full((2, 3), 0.5))
+
+
+class Variational(nn.Module):
+    """Codes as (mean, log-variance), and images as a distribution."""
+
+    def __init__(self, kind: str, image: tuple[int, int, int] = IMAGE) -> None:
+        super().__init__()
+        self.kind = kind
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image), 6))
+        self.decoder = nn.Sequential(nn.Linear(3, math.prod(image)), nn.Unflatten(1, image))
+
+    def encode(self) -> nn.Module:
+        return Then(self.encoder, lambda y: y.chunk(2, 1))
+
+    def decode(self) -> nn.Module:
+        def found(y: Tensor) -> Any:
+            kinds: dict[str, Any] = {
+                "bernoulli": lambda: Bernoulli(logits=y),
+                "independent": lambda: Independent(Bernoulli(logits=y), 3),
+                "normal": lambda: Normal(y, 1.0),
+                "whole": lambda: Independent(Normal(y, 1.0), 3),
+                "tensor": lambda: y,
+            }
+            return kinds[self.kind]()
+
+        return Then(self.decoder, found)
+
+
+class Then(nn.Module):
+    def __init__(self, layers: nn.Module, then: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.layers, self.then = layers, then
+
+    def forward(self, x: Tensor) -> Any:
+        return self.then(self.layers(x))
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "independent", "normal", "whole"])
+def test_the_likelihood_is_that_of_the_decoders_distribution(kind: str) -> None:
+    parts = Variational(kind)
+    model = wrap(parts.encode(), parts.decode(), image=IMAGE)
+    x, z = torch.rand(4, *IMAGE), torch.randn(4, 3)
+    y = parts.decoder(z)
+    bernoulli = -binary_cross_entropy_with_logits(y, x, reduction="none")
+    pixels = bernoulli if kind in ("bernoulli", "independent") else Normal(y, 1.0).log_prob(x)
+    torch.testing.assert_close(model.decoder.log_prob(x, z), pixels.sum((1, 2, 3)))
+
+
+def test_a_wrapped_vae_is_trained_as_one(tmp_path: Path) -> None:
+    recipe, image = tiny_recipe("vae"), (1, 16, 16)
+    parts = Variational("bernoulli", image)
+    before = parts.decoder[0].weight.detach().clone()
+    train(recipe, model=wrap(parts.encode(), parts.decode(), image=image), output=tmp_path / "run")
+    assert not torch.equal(parts.decoder[0].weight, before)
+    parts = Variational("tensor", image)
+    with pytest.raises(ConfigError, match=r"this decoder has no likelihood: .* in a wrapped model .* a distribution"):
+        train(recipe, model=wrap(parts.encode(), parts.decode(), image=image), output=tmp_path / "no")
 
 
 def test_registered_networks_are_saved(tmp_path: Path) -> None:
