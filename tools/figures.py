@@ -71,6 +71,12 @@ def template(path: Path) -> None:
     save_strip(path, {name: area(frames.clamp(0, 1), (160, 160)) for name, frames in drawn.items()})
 
 
+def smiles(path: Path) -> None:
+    """The same two people, with less and more of a smile."""
+    edited = load("template-portraits256").edit([*portraits(256)], "smiling", [-1, 0, 1])
+    save_strip(path, area(edited.flatten(0, 1).clamp(0, 1), (160, 160)).unflatten(0, edited.shape[:2]))
+
+
 def twins(path: Path) -> None:
     """The same pairs of unseen images by a method and by the same networks without it."""
     rows = {
@@ -92,6 +98,7 @@ FIGURES: Final[dict[str, Callable[[Path], None]]] = {
     "fade.jpg": fade,
     "geodesic.png": geodesics,
     "template.jpg": template,
+    "smiles.jpg": smiles,
     "twins.png": twins,
 }
 
