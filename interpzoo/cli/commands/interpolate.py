@@ -91,20 +91,29 @@ def command(
     if frame is not None and not files:
         raise click.UsageError("--frame is for two images: give them.", ctx)
 
-    def draw(model: InterpolationModel, interpolator: str | None, first: int = 0, end: int | None = None) -> Tensor:
-        where = drawing.positions(model)
+    def draw_files(
+        model: InterpolationModel, interpolator: str | None, part: Sequence[str], fixed: tuple[int, int]
+    ) -> Tensor:
+        how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size, "size": fixed}
+        shown: Any = as_framed(model, part, frame, fixed)
+        return model.interpolate(shown[::2], shown[1::2], **drawing.positions(model), **how)
+
+    def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
+        if files:
+            return draw_files(model, interpolator, files, size_of_all(model, files, frame, size))
         how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size}
-        if not files:
-            return model.example_strip(_EXAMPLES, **where, **how)
-        fixed = size_of_all(model, files, frame, size)
-        shown: Any = as_framed(model, files[2 * first : None if end is None else 2 * end], frame, fixed)
-        return model.interpolate(shown[::2], shown[1::2], size=fixed, **where, **how)
+        return model.example_strip(_EXAMPLES, **drawing.positions(model), **how)
 
     names = model_names(name)
     if drawing.is_folder and len(files) > 2 and len(names) == 1 and len(interpolators) < 2:
         from interpzoo.pretrained.load import load
 
         model, interpolator = load(names[0], device=device), next(iter(interpolators), None)
-        drawing.write_many(len(files) // 2, lambda first, end: draw(model, interpolator, first, end))
+        fixed = size_of_all(model, files, frame, size)  # once, as it may look for a face
+
+        def draw_part(first: int, end: int) -> Tensor:
+            return draw_files(model, interpolator, files[2 * first : 2 * end], fixed)
+
+        drawing.write_many(len(files) // 2, draw_part)
     else:
         drawing.write_paths(by_model_and_path(names, interpolators, device, draw))
