@@ -1,7 +1,6 @@
 """What the page knows of its models: those of the same data stand together and walk between the same pictures."""
 
 import base64
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,7 @@ from torch import Tensor
 from interpzoo.config import ModelConfig
 from interpzoo.demo.parts import script
 from interpzoo.directions import principal_directions
-from interpzoo.errors import InputError, UnknownNameError
+from interpzoo.errors import InputError, UnknownNameError, warn
 from interpzoo.exporting import line_of
 from interpzoo.fitness import Fitness
 from interpzoo.geometry import lerp, slerp
@@ -104,9 +103,7 @@ class Groups:
         path, fades = _path(config), _fades(model, codes)
         if path not in _LINES:
             shown = "a plain cross-fade" if fades else "a straight line or a great circle"
-            warnings.warn(
-                f"the page shows {shown} for {model.name!r}: the model's own path, {path}, needs Python", stacklevel=4
-            )
+            warn(f"the page shows {shown} for {model.name!r}: the model's own path, {path}, needs Python")
         group.cards.append(
             {
                 "name": model.name,

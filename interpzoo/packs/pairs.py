@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from interpzoo.arguments import MOST_IMAGES
-from interpzoo.errors import ImageError, InputError
+from interpzoo.errors import ImageError, InputError, warn
 from interpzoo.files import expanded, open_regular
 from interpzoo.images import files_in
 from interpzoo.text import quoted
@@ -76,10 +75,9 @@ def pairs_of(source: str | os.PathLike[str] | Iterable[Sequence[str | os.PathLik
     alike = [pair for pair in found.values() if pair.first.samefile(pair.second)]
     if alike:
         count = f"{len(alike):,} of {len(found):,} pairs have" if len(found) > 1 else "the pair has"
-        warnings.warn(
+        warn(
             f"{count} the same image twice, so that all frames are alike ({alike[0].origin}: {str(alike[0].first)!r}): "
-            "give pairs of different images",
-            stacklevel=3,
+            "give pairs of different images"
         )
     return [*found.values()]
 

@@ -1,13 +1,12 @@
 """Metamorphosis as a path between the codes of any model."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from interpzoo.errors import MatchWarning
+from interpzoo.errors import MatchWarning, warn
 from interpzoo.interfaces import LatentModel, Mixer, Solution
 from interpzoo.tensors import untracked
 from interpzoo.told import told
@@ -90,12 +89,11 @@ def _warn_if_poor(reports: Sequence[MorphReport], images: Tensor) -> None:
     poor = [report.mismatch_after / report.mismatch_before for report in reports if report.is_poor]
     if poor and min(images.shape[-2:]) >= _PHOTO:
         which = "the two pictures" if len(reports) == 1 else f"some pictures ({len(poor)} of {len(reports)})"
-        warnings.warn(
+        warn(
             f"{which} hardly match: {100 * max(poor):.0f} % of the difference in local structure is left where they "
             "were moved together (of framed portraits of two people at most 66 %), and frames may show both. To frame "
             "faces: model.frame(..., 'face'), --frame face. Crop others so that what corresponds is in the same place",
             MatchWarning,
-            stacklevel=3,
         )
 
 
