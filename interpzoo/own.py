@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Bernoulli, Distribution, Independent
 from typing_extensions import override
 
 from interpzoo.arguments import MOST_SIDE, seed_of, whole
@@ -17,11 +17,12 @@ from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.latent import latent_networks
 from interpzoo.model import InterpolationModel
+from interpzoo.nets import bernoulli_log_prob
 from interpzoo.plugins import registry
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
 from interpzoo.recipes import load_recipe
-from interpzoo.returned import codes_of, images_of, log_prob_of, posterior_of
+from interpzoo.returned import codes_of, images_of, posterior_of
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
 
@@ -152,7 +153,7 @@ class WrappedDecoder(Decoder):
 
     @override
     def log_prob(self, x: Tensor, z: Tensor) -> Tensor | None:
-        return log_prob_of(self.module(z), x) if self.has_likelihood else None
+        return _log_prob_of(self.module(z), x) if self.has_likelihood else None
 
 
 def wrap(
@@ -267,7 +268,7 @@ def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple
             code = codes_of(found)
             returned = None if code is None else decoder(code)
             images = images_of(returned)
-            likelihood = log_prob_of(returned, blank)
+            likelihood = _log_prob_of(returned, blank)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
     if code is None or images is None:
@@ -279,3 +280,19 @@ def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     return tuple(code.shape[1:]), posterior_of(found) is not None, likelihood is not None
+
+
+def _log_prob_of(found: Any, x: Tensor) -> Tensor | None:
+    """log p(x) in nats, (B,), of images (B, C, H, W) by what a decoder returns; ``None`` if that is no distribution."""
+    match found:
+        case (inner,):
+            return _log_prob_of(inner, x)
+        case Independent():
+            return _log_prob_of(found.base_dist, x)
+        case Bernoulli():
+            return bernoulli_log_prob(x, found.logits)
+        case Distribution():
+            values = found.log_prob(x)
+            return values.flatten(1).sum(1) if values.ndim > 1 else values
+        case _:
+            return None

@@ -3,7 +3,7 @@
 from typing import Any
 
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 
 def codes_of(found: Any) -> Tensor | None:
@@ -56,23 +56,3 @@ def images_of(found: Any) -> Tensor | None:
         case _:
             sample = getattr(found, "sample", None)
             return sample if isinstance(sample, Tensor) else None
-
-
-def log_prob_of(found: Any, x: Tensor) -> Tensor | None:
-    """log p(x) in nats, (B,), of images (B, C, H, W) by what a decoder returns; ``None`` if that is no distribution.
-
-    Gray values count under Bernoulli distributions as well: the result is then the expectation over binary images drawn
-    from them.
-    """
-    match found:
-        case (inner,):
-            return log_prob_of(inner, x)
-        case Independent():
-            return log_prob_of(found.base_dist, x)
-        case Bernoulli():
-            values = Bernoulli(logits=found.logits, validate_args=False).log_prob(x)
-        case Distribution():
-            values = found.log_prob(x)
-        case _:
-            return None
-    return values.flatten(1).sum(1) if values.ndim > 1 else values
