@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +71,19 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def site(folder: Path) -> Iterator[str]:
     """The address of a server of the folder."""
-    served = server(folder)
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
-    thread.start()
-    yield address(served)
-    served.shutdown()
-    served.server_close()
-    thread.join()
+    with serving(folder) as served:
+        yield address(served)
+
+
+@contextmanager
+def serving(folder: Path) -> Generator[ThreadingHTTPServer]:
+    """A server of a folder, which answers while the context is open."""
+    with server(folder) as served:
+        thread = threading.Thread(target=served.serve_forever, daemon=True)
+        thread.start()
+        yield served
+        served.shutdown()
+        thread.join()
 
 
 class Page:

@@ -13,8 +13,7 @@ import struct
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.client import HTTPConnection
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -38,6 +37,7 @@ from interpzoo.errors import InputError, OutputError
 from interpzoo.interfaces import Interpolator, LatentModel
 from interpzoo.model import InterpolationModel
 from interpzoo.registry import Kind
+from tests.demo.conftest import serving
 from tests.tiny import random_images, tiny_model
 
 
@@ -248,17 +248,6 @@ def test_a_folder_without_an_index_is_not_a_page(tmp_path: Path) -> None:
         demo_files(tmp_path)
 
 
-@contextmanager
-def serving(folder: Path) -> Generator[int]:
-    """The port at which a folder is served."""
-    with server(folder) as served:
-        thread = threading.Thread(target=served.serve_forever, daemon=True)
-        thread.start()
-        yield served.server_address[1]
-        served.shutdown()
-        thread.join()
-
-
 def asked(port: int, path: str, host: str = "localhost") -> tuple[int, bytes]:
     """What the server answers to a path: a status and its content."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
@@ -277,7 +266,8 @@ def test_the_server_gives_only_its_files_and_only_to_this_machine(
     (folder / "out").symlink_to(tmp_path / "secret")
     (folder / "up").symlink_to(tmp_path)
     (folder / "loop").symlink_to("loop")
-    with serving(folder) as port:
+    with serving(folder) as served:
+        port = served.server_address[1]
         for path in ("/", "/index.html", "/models/a.js"):
             assert asked(port, path) == (200, b"x")
         for path in ("/models/", "/models", "/out", "/up/secret", "/loop", "/%00", "/" + "x" * 300, "/../secret"):
@@ -299,7 +289,8 @@ def test_clients_that_leave_or_say_nothing_do_not_matter(
     (tmp_path / "index.html").write_bytes(bytes(1 << 24))
     monkeypatch.setattr("interpzoo.demo.serve._Handler.timeout", 0.1)
     before = threading.active_count()
-    with serving(tmp_path) as port:
+    with serving(tmp_path) as served:
+        port = served.server_address[1]
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
         with socket.create_connection(("127.0.0.1", port)) as gone:
             gone.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -331,17 +322,13 @@ def test_a_browser_that_waits_for_the_page_gets_it(tmp_path: Path, monkeypatch: 
 
 def test_the_server_isolates_the_page(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("the page")
-    with server(tmp_path) as served:
-        thread = threading.Thread(target=served.serve_forever, daemon=True)
-        thread.start()
+    with serving(tmp_path) as served:
         with urllib.request.urlopen(address(served), timeout=10) as answer:
             assert answer.read() == b"the page"
             assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
             assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
         with pytest.raises(OutputError, match="cannot serve at"):
             server(tmp_path, served.server_address[1])
-        served.shutdown()
-        thread.join()
 
 
 def test_the_command_writes_and_opens_the_page(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from typing import Any
 import pytest
 
 import interpzoo
-from interpzoo.demo.serve import address, server
+from interpzoo.demo.serve import address
 from interpzoo.packs.texts import JSPSYCH, JSPSYCH_FILES
-from tests.demo.conftest import Page
+from tests.demo.conftest import Page, serving
 from tests.demo.conftest import browser as browser
 from tests.tiny import random_images, tiny_model
 
@@ -34,13 +33,8 @@ def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def home(pack: Path) -> Iterator[str]:
     """The address of a server of the pack."""
-    served = server(pack)
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
-    thread.start()
-    yield address(served)
-    served.shutdown()
-    served.server_close()
-    thread.join()
+    with serving(pack) as served:
+        yield address(served)
 
 
 def test_every_frame_is_shown_without_the_internet(browser: Any, home: str) -> None:
