@@ -43,10 +43,7 @@ _UPRIGHT = {
 }
 _SIDEWAYS = range(5, 9)
 _EXIF = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
-_DRAWINGS = (
-    "EPS",
-    "WMF",
-)  # formats that Pillow hands to another program, such as Ghostscript
+_DRAWINGS = ("EPS", "WMF")  # formats that Pillow hands to another program, such as Ghostscript
 _ICO, _CUR, _ICNS = b"\0\0\1\0", b"\0\0\2\0", b"icns"
 _PNG_SIZE = re.compile(rb"\x89PNG\r\n\x1a\n.{4}IHDR(.{4})(.{4})", re.DOTALL)
 _JPEG2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4})", re.DOTALL)

@@ -285,7 +285,7 @@ def _darkest(dark: Tensor) -> float:
     return float(small.topk(min(_SURE_CELLS, len(small))).values[-1])
 
 
-def _within(size: Sequence[int], longer: float) -> list[int]:
+def _within(size: Sequence[int], longer: int) -> list[int]:
     """Height and width of the same shape as `size` with at most `longer` pixels along the longer side."""
     scale = min(1.0, longer / max(size))
     return [max(1, round(side * scale)) for side in size]

@@ -160,9 +160,9 @@ class Paths(Autoencoder):
         """
         _refuse_both(t, measure)
         if measure is None:
-            codes = self.interpolate_codes(z0, z1, _linear(steps) if t is None else t, interpolator=interpolator)
-            t = as_numbers("t", _linear(steps) if t is None else t, self.device, _precision(codes))
-            return codes, t
+            given = _linear(steps) if t is None else t
+            codes = self.interpolate_codes(z0, z1, given, interpolator=interpolator)
+            return codes, as_numbers("t", given, self.device, _precision(codes))
         path, paths = self._between(z0, z1, interpolator)
         t = self._drawn(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
         return path(t), t
