@@ -43,15 +43,27 @@ def squared_gradient(images: Tensor) -> Tensor:
 def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:
     """`squared_gradient` of the middle third of each path and of its two ends: (N,) each, of (N, T, C, H, W).
 
+    Raises as `gradients_along`.
+    """
+    return middle_and_ends(gradients_along(frames))
+
+
+def gradients_along(frames: Tensor) -> Tensor:
+    """`squared_gradient` of each frame, (N, T), of paths (N, T, C, H, W).
+
     Raises:
         InputError: a path has fewer than 3 frames, or images are smaller than 2x2.
     """
     if frames.ndim != 5 or frames.shape[1] < 3:
         raise InputError(f"frames of shape {tuple(frames.shape)}: expected (N, T, C, H, W), T at least 3")
-    found = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-    last = frames.shape[1] - 1
-    middle = found[:, (last + 2) // 3 : last - (last + 2) // 3 + 1]
-    return middle.mean(1), found[:, [0, -1]].mean(1)
+    return squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+
+
+def middle_and_ends(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of the middle third of values (N, T) along paths, and of their two ends: (N,) each."""
+    last = values.shape[1] - 1
+    middle = values[:, (last + 2) // 3 : last - (last + 2) // 3 + 1]
+    return middle.mean(1), values[:, [0, -1]].mean(1)
 
 
 def fade_distances(frames: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from interpzoo.metrics.along import (
     fade_distances,
-    middle_and_end_gradients,
+    gradients_along,
+    middle_and_ends,
     returns,
-    squared_gradient,
     step_lengths,
 )
 
@@ -47,11 +47,12 @@ def profile_of(frames: Tensor) -> Profile:
     steps = step_lengths(frames)
     total = steps.sum(1, keepdim=True)
     shares = (steps / total)[total[:, 0] > 0]
-    gradients = squared_gradient(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).mean(0)
+    each = gradients_along(frames)
+    middle, around = middle_and_ends(each)
+    gradients = each.mean(0)
     ends = gradients[[0, -1]].mean()
     loops = returns(frames)
     fade = torch.full_like(steps[:, :1], torch.nan).expand(frames.shape[:2]) if loops else fade_distances(frames)
-    middle, around = middle_and_end_gradients(frames)
     sharp = gradients / ends if ends > 0 else torch.ones_like(gradients)
     return Profile(
         _verdict(
