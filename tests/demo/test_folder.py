@@ -37,7 +37,7 @@ from interpzoo.errors import InputError, OutputError
 from interpzoo.interfaces import Interpolator, LatentModel
 from interpzoo.model import InterpolationModel
 from interpzoo.registry import Kind
-from tests.demo.conftest import serving
+from tests.browsing import serving
 from tests.tiny import random_images, tiny_model
 
 

@@ -22,7 +22,8 @@ from interpzoo.benchmark.results import read_records
 from interpzoo.demo.parts import script
 from interpzoo.images import as_batch
 from interpzoo.model import InterpolationModel
-from tests.demo.conftest import Page, picture
+from tests.browsing import Page
+from tests.demo.conftest import picture
 
 pytestmark = pytest.mark.slow  # a browser, and models that torch takes seconds to export
 

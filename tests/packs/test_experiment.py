@@ -12,8 +12,7 @@ import pytest
 import interpzoo
 from interpzoo.demo.serve import address
 from interpzoo.packs.texts import JSPSYCH, JSPSYCH_FILES
-from tests.demo.conftest import Page, serving
-from tests.demo.conftest import browser as browser
+from tests.browsing import Page, serving
 from tests.tiny import random_images, tiny_model
 
 pytestmark = pytest.mark.slow  # a browser
