@@ -91,7 +91,7 @@ def _warn_if_poor(reports: Sequence[MorphReport], images: Tensor) -> None:
         which = "the two pictures" if len(reports) == 1 else f"some pictures ({len(poor)} of {len(reports)})"
         warn(
             f"{which} hardly match: {100 * max(poor):.0f} % of the difference in local structure is left where they "
-            "were moved together (of framed portraits of two people at most 66 %), and frames may show both. To frame "
+            "were moved together (of framed portraits of two people at most 72 %), and frames may show both. To frame "
             "faces: model.frame(..., 'face'), --frame face. Crop others so that what corresponds is in the same place",
             MatchWarning,
         )

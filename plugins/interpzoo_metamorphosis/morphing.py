@@ -20,8 +20,8 @@ AT_ONCE = 16
 """Pairs that are matched at once: bounds the memory, at about 50 MB a pair."""
 _LEAST_DETERMINANT = 0.05
 _POOR = 0.75
-"""Share of the mismatch that a poor match leaves. 16 pairs of portraits of two people, with eyes in the same places,
-leave at most 0.66; one of each moved by a fourth of the picture, 0.80 to 0.84; anywhere before scenes, mostly 0.81."""
+"""Share of the mismatch that a poor match leaves. Portraits of two people, with their eyes in the same places, leave at
+most 0.72, and with one of them moved by a quarter of the picture at least 0.76: benchmarks/studies/matches.md."""
 _ALIKE = 0.02
 """Mismatch of pictures that need not be moved; those portraits have 0.032 or more before they are matched."""
 
