@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from interpzoo.errors import ConfigError, InputError, InterpzooError, OutputError
+from interpzoo.processes import is_first
 from interpzoo.text import quoted
 
 if sys.version_info >= (3, 11):
@@ -200,11 +201,15 @@ def locked(folder: Path, *, wait: bool = False) -> Generator[None, None, None]:
     Args:
         folder: the folder. It has a hidden file while it is locked, which a killed process leaves behind.
         wait: what happens while another process has the lock: if true this one waits, otherwise it is refused. The two
-            are different locks, so that a run that keeps others out for long can also save its result.
+            are different locks, so that a run that keeps others out for long can also save its result. Of the processes
+            that share a run the first one has the lock.
 
     Raises:
         OutputError: another process has the lock, or the file cannot be written.
     """
+    if not wait and not is_first():
+        yield
+        return
     from filelock import FileLock, Timeout  # slow, and seldom needed
 
     file = folder / (_SAVE if wait else _RUN)

@@ -7,7 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
@@ -160,11 +160,10 @@ def claim_output(folder: Path) -> None:
 
 
 @contextmanager
-def claimed(folder: Path, *, lock: bool = True) -> Generator[None, None, None]:
+def claimed(folder: Path) -> Generator[None, None, None]:
     """Keep a folder for the records of one run; it is removed again if it is new and stays empty.
 
-    Of several processes that share the run one has the `lock`. Raises an `OutputError` if the folder holds something
-    else, another run writes to it, or it cannot be written to.
+    Raises an `OutputError` if the folder holds something else, another run writes to it, or it cannot be written to.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -175,7 +174,7 @@ def claimed(folder: Path, *, lock: bool = True) -> Generator[None, None, None]:
                     f"{str(path)!r} is not a file of interpzoo benchmark, which reads every .json below its folder and "
                     f"writes {README} and {HTML}: choose another folder"
                 )
-        with locked(folder) if lock else nullcontext():
+        with locked(folder):
             yield
     finally:
         for path in missing:

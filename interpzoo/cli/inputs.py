@@ -96,7 +96,7 @@ def model_names(names: str) -> list[str]:
 
 
 def _lines(most: int) -> Iterator[str]:
-    from interpzoo.benchmark.processes import agreed, is_alone, is_first
+    from interpzoo.processes import agreed, is_alone, is_first
 
     names = _read() if is_first() else iter(())
     if not is_alone():  # what one process reads, the others miss

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from interpzoo.arguments import called
-from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, turns
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
@@ -28,6 +27,7 @@ from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Parts, Row
 from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
+from interpzoo.processes import agreed, all_done, is_alone, is_first, turns
 from interpzoo.spacing import NamedSpacing, Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import NumberInput
 from interpzoo.text import quoted

@@ -1,8 +1,7 @@
 """The folder of a run: who may write to it, and what is left of it when a run fails."""
 
-import os
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interpzoo.errors import OutputError
@@ -60,8 +59,7 @@ def claimed(folder: Path) -> Generator[None, None, None]:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     claim_folder(folder)
     try:
-        # Of the processes that share a run the first one has the lock.
-        with locked(folder) if os.environ.get("RANK", "0") == "0" else nullcontext():
+        with locked(folder):
             yield
     except BaseException as error:
         for path in made:

@@ -58,7 +58,6 @@ def command(
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
-    from interpzoo.benchmark.processes import all_done, is_first
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
@@ -66,13 +65,14 @@ def command(
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
+    from interpzoo.processes import all_done
 
     if plots:
         matplotlib_figure()  # a missing matplotlib is an error now, not after the work
     chosen = metrics_named(metrics)
     data = None if dataset is None else data_named(dataset)
     jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
-    click.get_current_context().with_resource(claimed(output, lock=is_first()))
+    click.get_current_context().with_resource(claimed(output))
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
 
