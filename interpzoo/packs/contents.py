@@ -17,7 +17,7 @@ import torch
 
 from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, of_type, one_of, texts, whole
 from interpzoo.errors import InputError, OutputError
-from interpzoo.files import atomic_write, check_new_folder, expanded, locked
+from interpzoo.files import atomic_write, check_new_folder, expanded, locked, writing
 from interpzoo.framing import Frame
 from interpzoo.packs.frames import FrameFormat
 from interpzoo.packs.manifest import Manifest, Parts
@@ -121,10 +121,8 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Generator[Path, None, 
     """
     folder = expanded(output)
     _is_begun(folder, output, about)  # what is not a pack's folder gets not even the file of a lock
-    try:
+    with writing(output):
         folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
     with locked(folder):
         if not _is_begun(folder, output, about):
             with atomic_write(folder / PACK) as temporary:

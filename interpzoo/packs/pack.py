@@ -17,7 +17,7 @@ from interpzoo.arguments import called
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded, is_leftover, open_regular
+from interpzoo.files import atomic_write, expanded, filled, is_leftover, open_regular, writing
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -253,17 +253,12 @@ class _Pack:
         digits = max(2, len(str(len(frames) - 1)))
         names = [f"{step:0{digits}}.{'npy' if form == 'npy' else 'png'}" for step in range(len(frames))]
         target = self._folder / inside
-        scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
-        try:
-            scratch.mkdir(parents=True)
+        with writing(target):
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with filled(target) as (_, scratch):
             for name, frame in zip(names, frames, strict=True):
                 write_frame(scratch / name, frame, form)
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch, target)
-        except OSError as error:
-            raise OutputError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return [inside / name for name in names]
 
     def _network(self, model: InterpolationModel, frames: Tensor) -> Features:
