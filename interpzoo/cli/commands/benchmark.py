@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import columns, echo
+from interpzoo.cli.inputs import report_absent
 from interpzoo.cli.options import UserPath, scoring_options
 from interpzoo.errors import InterpzooError
 
@@ -71,7 +72,7 @@ def command(
         matplotlib_figure()  # a missing matplotlib is an error now, not after the work
     chosen = metrics_named(metrics)
     data = None if dataset is None else data_named(dataset)
-    jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
+    jobs = jobs_of(models_named(patterns, skipped=report_absent), data)
     click.get_current_context().with_resource(claimed(output))
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
@@ -110,7 +111,3 @@ def command(
     write_text(output / HTML, render_html(found, output))
     echo(f"{output / 'README.md'} and {output / 'index.html'}: all scores, and which metrics are valid where")
     return int(failed > 0)
-
-
-def _report_skipped(name: str) -> None:
-    echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)
