@@ -15,6 +15,7 @@ from interpzoo.errors import InputError, InterpzooError, OutputError
 from interpzoo.files import LOCKS, exchange, expanded, is_leftover, locked, made, writing
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
+from interpzoo.progress import Progress
 from interpzoo.text import quoted
 
 DEFAULT: Final = ("acai-mnist", "ae-mnist", "vae-mnist", "acai-lines", "ae-lines", "vae-lines", "acai-celeba64")
@@ -26,7 +27,6 @@ _MARKS: Final = {".html": b"<title>interpzoo", ".js": b"interpzoo.part("}
 """What is at the start of the files of every page that no other one has: its own and those that `script` makes."""
 
 Skipped = Callable[[str, InterpzooError], None]
-Progress = Callable[[int, int], None]
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -28,15 +28,13 @@ from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
 from interpzoo.processes import agreed, all_done, is_alone, is_first, turns
+from interpzoo.progress import Progress
 from interpzoo.spacing import NamedSpacing, Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import NumberInput
 from interpzoo.text import quoted
 
 FRAMES: Final = "frames"
 METHODS: Final = "methods.md"
-
-Progress = Callable[[int, int], None]
-"""Called with the number of paths that are done and of all."""
 
 _AT_ONCE: Final = 64  # frames that are decoded at once: always as many, for the same bits
 

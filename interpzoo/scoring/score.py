@@ -19,7 +19,7 @@ from interpzoo.benchmark.evaluation import Candidate
 from interpzoo.benchmark.metric import NamedMetric, metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import Leaderboard, table
-from interpzoo.benchmark.run import score_candidate
+from interpzoo.benchmark.run import Progress, score_candidate
 from interpzoo.benchmark.selection import data_named, distinct
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InputError, UnknownNameError
@@ -35,9 +35,6 @@ from interpzoo.scoring.reading import FramesLike, Paths, read_paths
 from interpzoo.scoring.task import FramesCandidate, FrameTask
 from interpzoo.tensors import ordinary_mode
 from interpzoo.text import quoted, sized
-
-Progress = Callable[[str, str], None]
-"""Called with the names of tool and metric before each measurement."""
 
 Layout = Callable[[Sequence[str], Sequence[Sequence[str]]], Iterable[str]]
 """Header and rows of a table to its lines."""
