@@ -157,7 +157,7 @@ def read_text(folder: Path, name: str) -> str:
         WeightsError: it is not a regular file, too large, or cannot be read.
         UnicodeDecodeError: it is not text.
     """
-    return read_bytes(file_of(folder, name, {}), MOST_BYTES[name]).decode("utf-8")
+    return read_bytes(folder / name, MOST_BYTES[name]).decode("utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -176,7 +176,7 @@ def read_hashes(folder: Path, pin: str | None = None) -> dict[str, str]:
     Raises:
         WeightsError: it is damaged, or lists a file that a pretrained folder cannot hold.
     """
-    path = file_of(folder, SUMS, {})
+    path = folder / SUMS
     try:
         content = read_bytes(path, MOST_BYTES[SUMS])
     except FileNotFoundError:
