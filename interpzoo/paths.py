@@ -80,12 +80,11 @@ class Paths(Autoencoder):
         Raises:
             InputError: as `solve`; or `steps` is out of range, or `spacing` is none of the ways to space frames.
         """
-        z0, z1 = self._paired(z0, z1)
         measure = measure_of(spacing)
         if measure is None:
-            return _linear(steps).to(self.device).expand(len(z0), -1)
-        path = self._path(interpolator).path(z0, z1, model=self)
-        return self._measured(path, measure, batch_size).positions(len(z0), steps).to(self.device, torch.float32)
+            return _linear(steps).to(self.device).expand(len(self._paired(z0, z1)[0]), -1)
+        path, paths = self._between(z0, z1, interpolator)
+        return self._measured(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
 
     @torch.no_grad()
     def example_strip(

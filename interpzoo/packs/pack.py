@@ -261,10 +261,9 @@ class _Pack:
 
     def _network(self, model: InterpolationModel, frames: Tensor) -> Features:
         """What distances of frames (T, C, H, W) are measured by."""
-        channels, height, width = frames.shape[1:]
-        key = model.name, (channels, height, width)
+        spec = ImageSpec.of(frames.shape)
+        key = model.name, spec.shape
         if key not in self._networks:
-            spec = ImageSpec(channels=channels, height=height, width=width)
             trained = model.config.trained
             self._networks[key] = (
                 default_features("" if trained is None else trained.data.name, spec)
