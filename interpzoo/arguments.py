@@ -75,9 +75,9 @@ def called(name: str, value: object) -> None:
         raise InputError(f"{name} = {quoted(value)}: expected a function")
 
 
-def seed_of(value: object, name: str = "seed") -> int:
+def seed_of(value: object) -> int:
     """`value` as a seed; raises an `InputError` unless it is a whole number from 0 to `MOST_SEED`."""
-    return whole(name, value, 0, MOST_SEED)
+    return whole("seed", value, 0, MOST_SEED)
 
 
 def real(name: str, value: object, least: float, most: float) -> float:

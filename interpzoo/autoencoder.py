@@ -21,9 +21,9 @@ from interpzoo.geometry import project
 from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.pixels import fitting_size
+from interpzoo.progress import tracked
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
-from interpzoo.told import told
 
 _VALUES_AT_ONCE: Final = 1 << 19
 """Values of images encoded or decoded at once, which bounds the memory."""
@@ -309,7 +309,7 @@ class Autoencoder(nn.Module):
     def _decode_in_chunks(self, codes: Tensor, batch_size: int | None) -> Tensor:
         codes = self._checked_codes(codes)
         at_once = self._at_once(self.sizes.of_codes(codes).shape, self.decoder, batch_size)
-        parts = told("decoding images", codes.split(at_once), len)
+        parts = tracked("decoding images", codes.split(at_once), len)
         return gathered((self._decode(part) for part in parts), len(codes))
 
     def _at_once(self, shape: Sequence[int], network: Encoder | Decoder, batch_size: int | None = None) -> int:

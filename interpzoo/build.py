@@ -16,7 +16,7 @@ from interpzoo.text import explained
 MethodConfigT = TypeVar("MethodConfigT", bound=MethodConfig)
 C = TypeVar("C", bound=Configured[Any])
 
-_INTERFACES: Final = {interface.kind: interface for interface in (Encoder, Decoder, Prior, Interpolator, CodeSpace)}
+INTERFACES: Final = {interface.kind: interface for interface in (Encoder, Decoder, Prior, Interpolator, CodeSpace)}
 """The components of a model by kind, the fields of `Parts`."""
 
 
@@ -131,8 +131,8 @@ def resolved(config: MethodConfigT) -> MethodConfigT:
         options = validated_options(interface, component).model_dump(mode="json")
         return Component.model_validate({"name": row.qualified, **options})
 
-    named = {kind: getattr(config, kind) for kind in _INTERFACES}
-    changes: dict[str, Any] = {kind: whole(_INTERFACES[kind], part) for kind, part in named.items() if part is not None}
+    named = {kind: getattr(config, kind) for kind in INTERFACES}
+    changes: dict[str, Any] = {kind: whole(INTERFACES[kind], part) for kind, part in named.items() if part is not None}
     if isinstance(config, ModelConfig):
         if config.base is not None:
             ends = {"encoder": whole(Encoder, config.base.encoder), "decoder": whole(Decoder, config.base.decoder)}
@@ -157,7 +157,7 @@ def check_registered(config: MethodConfig, parts: Parts) -> None:
     for kind, component, part in rows:
         same = part is None and component is None
         if part is not None and component is not None:
-            interface = _INTERFACES[kind]
+            interface = INTERFACES[kind]
             with suppress(UnknownNameError):
                 same = component_class(interface, component.name) is type(part)
                 same = same and validated_options(interface, component) == part.config

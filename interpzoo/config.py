@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import Self
 
 from interpzoo.arguments import MOST_SEED, MOST_SIDE
 from interpzoo.errors import ConfigError, did_you_mean
@@ -60,6 +61,12 @@ class ImageSpec(Schema):
     channels: int = Field(ge=1, le=16)
     height: int = Field(ge=1, le=MOST_SIDE)
     width: int = Field(ge=1, le=MOST_SIDE)
+
+    @classmethod
+    def of(cls, shape: Sequence[int]) -> Self:
+        """The spec of images of a shape (..., C, H, W)."""
+        channels, height, width = shape[-3:]
+        return cls(channels=channels, height=height, width=width)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from interpzoo.autoencoder import evaluating
 from interpzoo.config import Component, ModelConfig
 from interpzoo.errors import ConfigError, InputError, MissingDependencyError, OutputError, how_to_install
-from interpzoo.files import expanded, locked, scratch_in, write_flushed
+from interpzoo.files import exchange, expanded, locked, writing
 from interpzoo.onnx.files import DESCRIPTION, EXAMPLES, FORMAT, METADATA, described, session
 from interpzoo.onnx.paths import LINES
 from interpzoo.plugins import registry
@@ -78,10 +77,11 @@ def export(model: Saved, target: str | Path, format: Format = "onnx", *, half: b
             description["difference"][kind] = _check(model.name, kind, network, run, CLOSE_HALF if half else CLOSE)
         if model.examples is not None:
             write_tensors(made / EXAMPLES, {"codes": examples.cpu(), "frames": frames.cpu()})
-        files = sorted(made.iterdir())
-        description["files"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        contents = {path.name: path.read_bytes() for path in sorted(made.iterdir())}
+        description["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        contents[DESCRIPTION] = f"{json.dumps(description, indent=2, ensure_ascii=False)}\n".encode()
         with locked(folder, wait=True):
-            _replace(folder, files, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+            exchange(folder, contents, _OWN - contents.keys())
     return folder
 
 
@@ -245,11 +245,9 @@ def _claimed(folder: Path) -> Path:
 
     Without a description it may hold files of an export only, which a killed one leaves behind.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     others = [name for name in names if name not in _OWN]
     if DESCRIPTION in names:
         try:
@@ -259,25 +257,6 @@ def _claimed(folder: Path) -> Path:
     elif others:
         raise OutputError(f"{folder} already holds {others[0]!r}: choose an empty or a new folder")
     return folder
-
-
-def _replace(folder: Path, files: list[Path], description: str) -> None:
-    """Put the files in the folder, and remove those of an older export; other files are kept.
-
-    All are written beside the old ones first. The description comes last: a folder without one is known to be
-    incomplete.
-    """
-    contents = {file.name: file.read_bytes() for file in files} | {DESCRIPTION: description.encode()}
-    try:
-        with scratch_in(folder) as scratch:
-            for name, content in contents.items():
-                write_flushed(scratch / name, content)
-            for path in (folder / name for name in (DESCRIPTION, *(_OWN - contents.keys()))):
-                path.unlink(missing_ok=True)
-            for name in contents:
-                os.replace(scratch / name, folder / name)
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 @contextmanager

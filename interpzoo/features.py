@@ -9,7 +9,6 @@ from typing import Final
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import conv2d
 
 from interpzoo.arguments import of_type
 from interpzoo.build import build_component
@@ -150,18 +149,10 @@ def _random(image: ImageSpec) -> nn.Module:
     layers: list[nn.Module] = []
     channels = image.channels
     for width in _WIDTHS:
+        # On the meta device no weights are drawn from the global random state.
+        layer = nn.Conv2d(channels, width, 3, stride=2, padding=1, device="meta").to_empty(device="cpu")
         weight = torch.randn(width, channels, 3, 3, generator=generator) * math.sqrt(2 / (9 * channels))
-        layers += [_Convolution(weight, torch.randn(width, generator=generator) / 4), nn.ReLU()]
+        layer.load_state_dict({"weight": weight, "bias": torch.randn(width, generator=generator) / 4})
+        layers += [layer, nn.ReLU()]
         channels = width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-
-
-class _Convolution(nn.Module):
-    """A convolution of stride 2 with given weights, so that nothing is drawn from the global random state."""
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.weight, self.bias = weight, bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.weight, self.bias, stride=2, padding=1)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()).requires_grad_(False)

@@ -6,12 +6,13 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from interpzoo.errors import ConfigError, InputError, InterpzooError, OutputError
+from interpzoo.processes import is_first
 from interpzoo.text import quoted
 
 if sys.version_info >= (3, 11):
@@ -131,6 +132,17 @@ def _streams() -> Generator[os.stat_result, None, None]:
 
 
 @contextmanager
+def writing(path: str | os.PathLike[str]) -> Generator[None, None, None]:
+    """Turn an `OSError` of the body into an `OutputError` that names `path`; other errors pass through."""
+    try:
+        yield
+    except InterpzooError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {os.fspath(path)!r}: {error.strerror or error}") from error
+
+
+@contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
     """Write `path` in one step: the body writes the temporary file that is yielded, which then replaces `path`.
 
@@ -170,17 +182,49 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def scratch_in(folder: Path) -> Generator[Path, None, None]:
-    """A new folder in `folder` for files that are to be moved there; it is removed, with those of killed processes.
+def made(folder: Path) -> Generator[None, None, None]:
+    """Make a folder and its parents; those that were new and are empty at the end are removed again.
 
-    Raises an `OSError` if it cannot be made.
+    Raises an `OutputError` if it cannot be made.
     """
-    for path in [*filter(is_leftover, folder.iterdir())]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    scratch = folder / f".{os.urandom(8).hex()}.tmp"
-    scratch.mkdir()
+    new: list[Path] = []
     try:
-        yield scratch
+        with writing(folder):
+            new += [path for path in (folder, *folder.parents) if not path.exists()]
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for path in new:
+            with suppress(OSError):  # it could not be made, or is not empty
+                path.rmdir()
+
+
+def exchange(folder: Path, contents: Mapping[str, bytes], gone: Iterable[str]) -> None:
+    """Put files into a folder and remove those that are `gone`; all are named relative to it, at most one folder deep.
+
+    They are written beside the old ones first, so that a full disk changes nothing. Then the last of `contents` is
+    missing until all others are there: without it the folder is known to be incomplete.
+
+    Raises an `OutputError` if they cannot be written.
+    """
+    scratch, last = folder / f".{os.urandom(8).hex()}.tmp", [*contents][-1]
+    try:
+        with writing(folder):
+            for path in [*filter(is_leftover, folder.iterdir())]:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for name, content in contents.items():
+                (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    write_flushed(scratch / name, content)
+                except OSError as error:
+                    kept = "; the old files are unchanged" if (folder / last).exists() else ""
+                    text = f"cannot write {str(folder / name)!r}: {error.strerror or error}{kept}"
+                    raise OutputError(text) from error
+            for name in (last, *gone):
+                (folder / name).unlink(missing_ok=True)
+            for name in contents:
+                (folder / name).parent.mkdir(exist_ok=True)
+                os.replace(scratch / name, folder / name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -200,11 +244,15 @@ def locked(folder: Path, *, wait: bool = False) -> Generator[None, None, None]:
     Args:
         folder: the folder. It has a hidden file while it is locked, which a killed process leaves behind.
         wait: what happens while another process has the lock: if true this one waits, otherwise it is refused. The two
-            are different locks, so that a run that keeps others out for long can also save its result.
+            are different locks, so that a run that keeps others out for long can also save its result. Of the processes
+            that share a run the first one has the lock.
 
     Raises:
         OutputError: another process has the lock, or the file cannot be written.
     """
+    if not wait and not is_first():
+        yield
+        return
     from filelock import FileLock, Timeout  # slow, and seldom needed
 
     file = folder / (_SAVE if wait else _RUN)
@@ -233,7 +281,7 @@ def check_new_folder(folder: str | Path) -> Path:
     Raises an `OutputError` if it is not new or empty, has no parent, or cannot be created.
     """
     target = expanded(folder)
-    try:
+    with writing(folder):
         if target.exists() and (not target.is_dir() or not all(_is_passing(path) for path in target.iterdir())):
             what = "it has files already" if target.is_dir() else "it is not a folder"
             raise OutputError(f"cannot write {str(folder)!r}: {what}, expected a new or empty folder: choose another")
@@ -242,12 +290,6 @@ def check_new_folder(folder: str | Path) -> Path:
         trial = target.resolve().with_name(f".{os.urandom(8).hex()}.tmp")
         trial.mkdir()
         trial.rmdir()
-    except InterpzooError:
-        raise
-    except OSError as error:  # a name that is too long, or a folder in which nothing can be created
-        raise OutputError(f"cannot write {quoted(str(folder))}: {error.strerror or error}") from error
-    except ValueError as error:  # a null character
-        raise OutputError(f"cannot write {quoted(str(folder))}: {error}") from error
     return target.resolve()
 
 
@@ -266,20 +308,19 @@ def filled(
     scratch = Path(agreed(str(beside / f".{os.urandom(8).hex()}.tmp")))
     moved: list[Path] = []
     try:
-        scratch.mkdir(exist_ok=True)
-        yield target, scratch
-        if all_done():
-            check_new_folder(target)  # another process may have filled it
-            if scratch.parent == target:
-                for path in [*scratch.iterdir()]:
-                    moved.append(target / path.name)
-                    os.replace(path, moved[-1])
-                scratch.rmdir()
-            else:
-                os.replace(scratch, target)
-    except BaseException as error:
+        with writing(folder):
+            scratch.mkdir(exist_ok=True)
+            yield target, scratch
+            if all_done():
+                check_new_folder(target)  # another process may have filled it
+                if scratch.parent == target:
+                    for path in [*scratch.iterdir()]:
+                        moved.append(target / path.name)
+                        os.replace(path, moved[-1])
+                    scratch.rmdir()
+                else:
+                    os.replace(scratch, target)
+    except BaseException:
         for path in (*moved, scratch):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        if isinstance(error, OutputError) or not isinstance(error, OSError):
-            raise
-        raise OutputError(f"cannot write {os.fspath(folder)!r}: {error.strerror or error}") from error
+        raise

@@ -18,8 +18,8 @@ from interpzoo.arguments import LENGTHS, MOST_FRAMES, RATES, one_of, real, whole
 from interpzoo.errors import InputError, MissingDependencyError, OutputError, how_to_install, warn
 from interpzoo.files import ANIMATIONS, FILMS, atomic_write
 from interpzoo.pictures import Enlarge, Frames, Sheet
+from interpzoo.progress import tracked
 from interpzoo.text import explained, quoted, sized
-from interpzoo.told import told
 from interpzoo.writing import suffix_of, write_pictures
 
 Loop = Literal["back-and-forth", "closed", "once"]
@@ -203,7 +203,7 @@ def _write_animation(
         options["loop"] = 0
     elif suffix != ".gif":  # a GIF without the word is played once
         options["loop"] = 1
-    write_pictures(path, ANIMATIONS, (pictures[shot.index] for shot in told(_WRITING, shots)), **options)
+    write_pictures(path, ANIMATIONS, (pictures[shot.index] for shot in tracked(_WRITING, shots)), **options)
 
 
 def _check_joined(pictures: Sequence[Image.Image], durations: Sequence[int]) -> None:
@@ -236,7 +236,7 @@ def _write_mp4(path: str | os.PathLike[str], sheet: Sheet, shots: Sequence[_Shot
     pictures = [shot.index for shot in shots for _ in range(max(1, round(shot.seconds / period)))]
     with atomic_write(path) as temporary:
         try:
-            _encode(av, temporary, (_even(sheet.frame(index)) for index in told(_WRITING, pictures)), rate)
+            _encode(av, temporary, (_even(sheet.frame(index)) for index in tracked(_WRITING, pictures)), rate)
         except av.error.FFmpegError as error:
             if isinstance(error, OSError) and error.strerror:
                 raise

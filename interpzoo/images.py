@@ -16,9 +16,6 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import MOST_FILE_BYTES, formats, loaded, open_image
 from interpzoo.errors import ImageError, InputError
-from interpzoo.films import save_gif as save_gif
-from interpzoo.pictures import save_image as save_image
-from interpzoo.pictures import save_strip as save_strip
 from interpzoo.pixels import Fit, background, center_box, is_bordered, to_pixels
 from interpzoo.tensors import check_plain
 from interpzoo.text import explained, natural, quoted

@@ -34,7 +34,7 @@ def code_spec(latent_shape: tuple[int, ...]) -> CodeSpec:
             f"the base model's codes have shape {latent_shape}: expected maps (c, h, w) of at most {MOST_CHANNELS:,} "
             "channels. Choose another base model"
         )
-    return CodeSpec(channels=latent_shape[0], height=latent_shape[1], width=latent_shape[2])
+    return CodeSpec.of(latent_shape)
 
 
 def base_names(names: Iterable[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ Activation = Literal["leaky_relu", "elu", "silu"]
 
 _SLOPE = 0.2
 _LOG_VARIANCE_BOUND = 20.0
+_STANDARD = 64  # images or codes that weights are drawn for
 
 
 def signed(x: Tensor) -> Tensor:
@@ -75,19 +76,19 @@ def spread_init(network: nn.Module, inputs: Tensor) -> None:
         hook.remove()
 
 
-def standard_images(image: ImageSpec, n: int = 64, seed: int = 0) -> Tensor:
-    """Images (n, C, H, W) of 4 by 4 patches whose gray values are N(0, 1) in the networks' units, [-1, 1] for an image.
+def standard_images(image: ImageSpec, seed: int = 0) -> Tensor:
+    """Images (64, C, H, W) of 4 by 4 patches whose gray values are N(0, 1) in [-1, 1], the networks' units.
 
     Patches and not single pixels, since neighbors in images are alike.
     """
     generator = torch.Generator().manual_seed(seed)
-    patches = torch.randn(n, image.channels, 4, 4, generator=generator, device="cpu")
+    patches = torch.randn(_STANDARD, image.channels, 4, 4, generator=generator, device="cpu")
     return (interpolate(patches, (image.height, image.width)) + 1) / 2
 
 
-def standard_codes(shape: tuple[int, ...], n: int = 64) -> Tensor:
-    """Codes (n, *shape) from N(0, 1), always the same."""
-    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
+def standard_codes(shape: tuple[int, ...]) -> Tensor:
+    """Codes (64, *shape) from N(0, 1), always the same."""
+    return torch.randn(_STANDARD, *shape, generator=torch.Generator().manual_seed(0), device="cpu")
 
 
 def _draw(layer: nn.Conv2d | nn.Linear, divisor: float) -> None:

@@ -10,10 +10,9 @@ from interpzoo.arguments import MOST_AT_ONCE, MOST_FRAMES, whole
 from interpzoo.autoencoder import Autoencoder
 from interpzoo.build import build_path
 from interpzoo.config import named
-from interpzoo.drawn import DrawnPaths
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator, Solution
-from interpzoo.spacing import Measure, Spacing, checked_positions, measure_of
+from interpzoo.spacing import Measure, MeasuredPaths, Spacing, checked_positions, measure_of
 from interpzoo.tensors import NumberInput, as_numbers
 from interpzoo.text import quoted
 
@@ -81,12 +80,11 @@ class Paths(Autoencoder):
         Raises:
             InputError: as `solve`; or `steps` is out of range, or `spacing` is none of the ways to space frames.
         """
-        z0, z1 = self._paired(z0, z1)
         measure = measure_of(spacing)
         if measure is None:
-            return _linear(steps).to(self.device).expand(len(z0), -1)
-        path = self._path(interpolator).path(z0, z1, model=self)
-        return self._drawn(path, measure, batch_size).positions(len(z0), steps).to(self.device, torch.float32)
+            return _linear(steps).to(self.device).expand(len(self._paired(z0, z1)[0]), -1)
+        path, paths = self._between(z0, z1, interpolator)
+        return self._measured(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
 
     @torch.no_grad()
     def example_strip(
@@ -164,7 +162,7 @@ class Paths(Autoencoder):
             codes = self.interpolate_codes(z0, z1, given, interpolator=interpolator)
             return codes, as_numbers("t", given, self.device, _precision(codes))
         path, paths = self._between(z0, z1, interpolator)
-        t = self._drawn(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
+        t = self._measured(path, measure, batch_size).positions(paths, steps).to(self.device, torch.float32)
         return path(t), t
 
     def _frames(
@@ -182,7 +180,7 @@ class Paths(Autoencoder):
             return self._decode_paths(self._placed(z0, z1, steps, None, interpolator, batch_size, t)[0], batch_size)
         _refuse_both(t, measure)
         path, paths = self._between(z0, z1, interpolator)
-        return self._drawn(path, measure, batch_size).frames(paths, steps)
+        return self._measured(path, measure, batch_size).frames(paths, steps)
 
     def _frames_through(
         self,
@@ -197,18 +195,18 @@ class Paths(Autoencoder):
         _refuse_both(t, measure)
         path = self._path(interpolator).through(codes, model=self)
         if measure is not None:
-            return _joined(self._drawn(path, measure, batch_size).frames(len(codes) - 1, steps))
+            return _joined(self._measured(path, measure, batch_size).frames(len(codes) - 1, steps))
         t = (_linear(steps) if t is None else t).to(self.device)
         self.sizes.check_number((len(codes) - 1) * len(t), self.sizes.of_codes(codes))
         return self._decode_in_chunks(_joined(path(t)), batch_size)
 
-    def _drawn(self, path: _Path, measure: Measure, batch_size: int | None) -> DrawnPaths:
+    def _measured(self, path: _Path, measure: Measure, batch_size: int | None) -> MeasuredPaths:
         def codes(t: Tensor) -> Tensor:
             found = path(t.to(self.device, torch.float32))
             self.sizes.check_number(found.shape[0] * found.shape[1], self.sizes.of_codes(found[:, 0]))
             return found
 
-        return DrawnPaths(codes, partial(self._decode_in_chunks, batch_size=batch_size), measure)
+        return MeasuredPaths(codes, partial(self._decode_in_chunks, batch_size=batch_size), measure)
 
     def _paired(self, z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
         z0, z1 = self._checked_codes(z0), self._checked_codes(z1)

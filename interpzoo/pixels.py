@@ -40,12 +40,16 @@ def fitting_size(size: Size, multiple: int) -> Size:
     return height, width
 
 
+def as_size(size: object, name: str = "size") -> Size:
+    """`size` as (height, width); raises an `InputError` unless they are whole numbers from 1 to `MOST_SIDE`."""
+    if not isinstance(size, Sequence) or isinstance(size, str | bytes) or len(size) != 2:
+        raise InputError(f"{name} = {quoted(size)}: expected (height, width) in pixels")
+    return whole(f"height of {name}", size[0], 1, MOST_SIDE), whole(f"width of {name}", size[1], 1, MOST_SIDE)
+
+
 def checked_size(size: object, spec: Shape, multiple: int | None, name: str = "size") -> Size:
     """`size`, if a model takes it: multiples of a number, or the size of `spec` alone; else raises an `InputError`."""
-    if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
-        raise InputError(f"{name} = {quoted(size)}: expected (height, width) in pixels")
-    height = whole(f"height of {name}", size[0], 1, MOST_SIDE)
-    width = whole(f"width of {name}", size[1], 1, MOST_SIDE)
+    height, width = as_size(size, name)
     if multiple is None and (height, width) != (spec.height, spec.width):
         raise InputError(
             f"{name} = {height}x{width}: expected {spec.height}x{spec.width}, the only size that this model takes"

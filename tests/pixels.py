@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor, nn
 
-from interpzoo import create
+from interpzoo import create, wrap
 from interpzoo.build import build_component
-from interpzoo.config import Recipe
+from interpzoo.config import ImageSpec, Recipe
 from interpzoo.interfaces import DataSet, LatentModel, Regularizer, Step
+from interpzoo.model import InterpolationModel
 from interpzoo.training.trainer import Trainer
 from interpzoo.training.workers import Workers
+
+PIXEL = ImageSpec(channels=1, height=1, width=1)
 
 
 def pixelwise(weight: float, bias: float = 0.0) -> nn.Conv2d:
@@ -28,6 +32,28 @@ def pixelwise(weight: float, bias: float = 0.0) -> nn.Conv2d:
 def step_of(model: LatentModel, x: Tensor, *, seed: int = 0, index: int = 0) -> Step:
     """A step on the images `x`."""
     return Step(batch={"image": x}, model=model, generator=Generator().manual_seed(seed), index=index, total=100)
+
+
+@dataclass(frozen=True)
+class TwoPixels:
+    """Two images of one pixel, and networks of one weight: f(x) = a x, g(z) = b z + c, and d and e of a critic."""
+
+    x: tuple[float, float] = (0.2, 0.9)
+    a: float = 2.0
+    b: float = 0.5
+    c: float = 0.1
+    d: float = 0.8
+    e: float = 0.05
+
+    def step(self, seed: int = 0) -> tuple[InterpolationModel, Step]:
+        """The model, and a step on both images."""
+        model = wrap(pixelwise(self.a), pixelwise(self.b, self.c), PIXEL.shape)
+        return model, step_of(model, torch.tensor(self.x).view(2, 1, 1, 1), seed=seed)
+
+    def slope(self, term: str, weight: str) -> float:
+        """The whole derivative of a term, a property, by a weight."""
+        up, down = (replace(self, **{weight: getattr(self, weight) + h}) for h in (1e-5, -1e-5))
+        return (getattr(up, term) - getattr(down, term)) / 2e-5
 
 
 def values(terms: Mapping[str, Tensor]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from interpzoo.config import ComponentConfig, ImageSpec, Recipe
 from interpzoo.fitness import FEWEST, Fitness, measured
 from interpzoo.interfaces import Batch, DataSet
 from interpzoo.model import InterpolationModel
+from interpzoo.testing.samples import random_images as random_images
 
 
 def tiny_recipe(
@@ -60,15 +61,23 @@ def tiny_recipe(
 
 
 def tiny_model(
-    method: str = "ae", *, channels: int = 1, size: tuple[int, int] = (16, 16), seed: int = 0
+    method: str = "ae", *, channels: int = 1, size: tuple[int, int] = (16, 16), seed: int = 0, examples: int = 0
 ) -> InterpolationModel:
-    """An untrained model in eval mode."""
-    return create(tiny_recipe(method, channels=channels, size=size), seed=seed).eval()
+    """An untrained model in eval mode, with so many random codes as its examples."""
+    model = create(tiny_recipe(method, channels=channels, size=size), seed=seed).eval()
+    if examples:
+        model.examples = torch.randn(examples, *model.latent_shape, generator=Generator().manual_seed(seed))
+    return model
 
 
-def random_images(n: int, image: ImageSpec, seed: int = 0) -> Tensor:
-    """(n, C, H, W) of noise in [0, 1)."""
-    return torch.rand(n, *image.shape, generator=Generator().manual_seed(seed))
+def noise(*shape: int) -> Tensor:
+    """Numbers in [0, 1), always the same."""
+    return torch.rand(*shape, generator=Generator().manual_seed(0))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The content of each file in a folder, by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 class Noted(DataSet):

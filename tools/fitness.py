@@ -13,7 +13,7 @@ import click
 from interpzoo.fitness import save_fitness
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import FITNESS
-from interpzoo.training.own_kind import fitness_of
+from interpzoo.training.fitness import fitness_of
 from tools.bundle import change_bundled
 from tools.directions import data_of
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -65,12 +64,10 @@ def _board(board: Leaderboard, folder: Path | None) -> Iterator[str]:
     headlines = board.headlines()
     if headlines:
         yield _table(board, headlines, "The first metric of each family that is fit here", folder)
-    for family, group in groupby(board.metrics, key=lambda named: named.metric.family):
-        metrics = [named for named in group if any(value_of(r, named) is not None for r in board.records)]
-        if metrics:
-            yield f"<details><summary>All metrics of {family}</summary>"
-            yield _table(board, metrics, f"All metrics of {family}", None)
-            yield "<ul>" + "".join(f"<li>{_check(board, named)}</li>" for named in metrics) + "</ul></details>"
+    for family, metrics in board.by_family():
+        yield f"<details><summary>All metrics of {family}</summary>"
+        yield _table(board, metrics, f"All metrics of {family}", None)
+        yield "<ul>" + "".join(f"<li>{_check(board, named)}</li>" for named in metrics) + "</ul></details>"
     yield "</section>"
 
 

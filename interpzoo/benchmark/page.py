@@ -2,11 +2,10 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from interpzoo.benchmark.metric import Metric, NamedMetric
 from interpzoo.benchmark.ranking import FEWEST
-from interpzoo.benchmark.report import Leaderboard, number, table, value_of
+from interpzoo.benchmark.report import Leaderboard, number, table
 from interpzoo.benchmark.results import FORMAT
 from interpzoo.markdown import markdown_table
 
@@ -50,13 +49,11 @@ def _board(board: Leaderboard, pictures: bool) -> Iterator[str]:
     if pictures:
         yield f"![The same pairs by each, in the order of the table]({board.name}/strips.png)\n"
         yield f"![Scores with intervals]({board.name}/bars.png)\n"
-    for family, group in groupby(board.metrics, key=lambda named: named.metric.family):
-        metrics = [n for n in group if any(value_of(r, n) is not None for r in board.records)]
-        if metrics:
-            yield f"<details><summary>All metrics of {family}</summary>\n"
-            yield _table(board, metrics)
-            yield "".join(f"- {_check(board, named)}\n" for named in metrics)
-            yield "</details>\n"
+    for family, metrics in board.by_family():
+        yield f"<details><summary>All metrics of {family}</summary>\n"
+        yield _table(board, metrics)
+        yield "".join(f"- {_check(board, named)}\n" for named in metrics)
+        yield "</details>\n"
 
 
 def _table(board: Leaderboard, metrics: Sequence[NamedMetric]) -> str:

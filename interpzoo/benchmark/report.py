@@ -1,11 +1,11 @@
 """What records say together: which metrics are valid on which task, and which models are best by each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, get_args
+from typing import Final
 
-from interpzoo.benchmark.metric import Control, Family, NamedMetric
+from interpzoo.benchmark.metric import Family, NamedMetric
 from interpzoo.benchmark.ranking import Aim, Gap
 from interpzoo.benchmark.results import Record, Score
 
@@ -51,6 +51,12 @@ class Leaderboard:
     def version(self) -> int:
         """Version of the measures; scores of older ones are shown and not compared."""
         return max(record.format for record in self.records)
+
+    def by_family(self) -> Iterator[tuple[str, list[NamedMetric]]]:
+        """The metrics of each family that give a model or a control a score."""
+        for family, group in groupby(self.metrics, key=lambda named: named.metric.family):
+            if found := [named for named in group if any(value_of(r, named) is not None for r in self.records)]:
+                yield family, found
 
     def aim(self, named: NamedMetric) -> Aim:
         """What a metric's scores should be here."""
@@ -130,18 +136,11 @@ def value_of(record: Record, named: NamedMetric) -> float | None:
 def leaderboards(records: Iterable[Record], metrics: Sequence[NamedMetric]) -> list[Leaderboard]:
     """Group records, sorted as by `read_records`, by task; `metrics` are all registered ones."""
     found: list[Leaderboard] = []
-    rank = {control: number for number, control in enumerate(get_args(Control))}
     for name, group in groupby(records, key=lambda record: record.task):
         rows = list(group)
         known = {metric for record in rows for metric in record.scores}
-        found.append(
-            Leaderboard(
-                name,
-                tuple(record for record in rows if not record.control),
-                tuple(sorted((r for r in rows if r.control), key=lambda r: rank.get(r.candidate, len(rank)))),
-                tuple(named for named in metrics if named.name in known),
-            )
-        )
+        models, controls = (tuple(r for r in rows if r.control == control) for control in (False, True))
+        found.append(Leaderboard(name, models, controls, tuple(named for named in metrics if named.name in known)))
     return found
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import zlib
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
@@ -20,7 +21,7 @@ from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import Component, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
-from interpzoo.files import locked
+from interpzoo.files import locked, made, writing
 from interpzoo.pretrained.folder import write_text
 from interpzoo.text import quoted
 
@@ -150,24 +151,19 @@ def strip_of(record: Record, folder: Path) -> Path:
 
 def claim_output(folder: Path) -> None:
     """Create a folder for records; raises an `OutputError` if it cannot be created or written to."""
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise OutputError(f"cannot write to {str(folder)!r}: {error.strerror or error}") from None
-    if not writable:
-        raise OutputError(f"cannot write to {str(folder)!r}: permission denied")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextmanager
-def claimed(folder: Path, *, lock: bool = True) -> Generator[None, None, None]:
+def claimed(folder: Path) -> Generator[None, None, None]:
     """Keep a folder for the records of one run; it is removed again if it is new and stays empty.
 
-    Of several processes that share the run one has the `lock`. Raises an `OutputError` if the folder holds something
-    else, another run writes to it, or it cannot be written to.
+    Raises an `OutputError` if the folder holds something else, another run writes to it, or it cannot be written to.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
+    with made(folder):
         claim_output(folder)
         for path in (folder / README, folder / HTML, *sorted(folder.glob("**/*.json"))):
             if path.exists() and not _is_own(path):
@@ -175,12 +171,8 @@ def claimed(folder: Path, *, lock: bool = True) -> Generator[None, None, None]:
                     f"{str(path)!r} is not a file of interpzoo benchmark, which reads every .json below its folder and "
                     f"writes {README} and {HTML}: choose another folder"
                 )
-        with locked(folder) if lock else nullcontext():
+        with locked(folder):
             yield
-    finally:
-        for path in missing:
-            with suppress(OSError):  # it could not be created, or is not empty
-                path.rmdir()
 
 
 def _is_own(path: Path) -> bool:

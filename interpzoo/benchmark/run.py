@@ -14,7 +14,6 @@ from interpzoo.arguments import of_type
 from interpzoo.benchmark.candidates import ModelCandidate, controls
 from interpzoo.benchmark.evaluation import Candidate, Evaluation
 from interpzoo.benchmark.metric import Metric, NamedMetric, metrics_named
-from interpzoo.benchmark.processes import from_own_place, turns
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Record, Score, packed, path_of, read_record, write_record
 from interpzoo.benchmark.selection import Job
@@ -25,6 +24,7 @@ from interpzoo.files import expanded
 from interpzoo.metrics.measured import NotApplicable, interval, resampled
 from interpzoo.pretrained.load import load, on_device
 from interpzoo.pretrained.locate import locate
+from interpzoo.processes import from_own_place, turns
 from interpzoo.text import explained
 
 Progress = Callable[[str, str], None]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from interpzoo.cli.options import F, UserPath, device_option, height_and_width, writable
+from interpzoo.cli.options import F, UserPath, device_option, features_option, height_and_width, together, writable
 from interpzoo.files import FILMS
 from interpzoo.text import quoted
 
@@ -84,27 +84,19 @@ frame_option = click.option(
 
 def spacing_options(default: str) -> Callable[[F], F]:
     """What the distances between frames are."""
-    spacing = click.option(
-        "--spacing",
-        type=click.Choice(["linear", "even"]),
-        default=default,
-        show_default=True,
-        help="Frames even in t, or at even distances between images.",
-    )
-    features = click.option(
-        "--features",
-        metavar="NAME",
-        help="Feature network to measure distances by: its name, its folder, or timm:BACKBONE.",
-        show_default="pixels",
+    return together(
+        click.option(
+            "--spacing",
+            type=click.Choice(["linear", "even"]),
+            default=default,
+            show_default=True,
+            help="Frames even in t, or at even distances between images.",
+        ),
+        features_option("measure distances by", "pixels"),
     )
 
-    def add(function: F) -> F:
-        return spacing(features(function))
 
-    return add
-
-
-_LOOK = (
+look_options = together(
     click.option(
         "--batch-size",
         type=int,
@@ -127,18 +119,12 @@ _LOOK = (
     ),
     device_option,
 )
-
-
-def look_options(function: F) -> F:
-    """How pictures are enlarged, and where and how models compute."""
-    for option in reversed(_LOOK):
-        function = option(function)
-    return function
+"""How pictures are enlarged, and where and how models compute."""
 
 
 def film_options(*loops: str) -> Callable[[F], F]:
     """How a film is played; `loops` are the ways in which it can continue at its end."""
-    options = (
+    return together(
         click.option(
             "--fps",
             type=float,
@@ -161,10 +147,3 @@ def film_options(*loops: str) -> Callable[[F], F]:
             show_default=loops[0],
         ),
     )
-
-    def add(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add

@@ -1,4 +1,4 @@
-"""What the commands that draw have in common: where frames lie, and how they are written."""
+"""What the commands that draw have in common: how models draw, where frames lie, and how they are written."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from interpzoo.arguments import LENGTHS, MOST_FRAMES, RATES, real
 from interpzoo.cli.console import echo
 from interpzoo.cli.draw_options import RATE, RATE_OF_STEPS, SECONDS, STEPS, STRIPS
+from interpzoo.cli.inputs import as_framed
 from interpzoo.errors import InputError
 from interpzoo.files import FILMS
 from interpzoo.text import sized
@@ -19,6 +20,8 @@ from interpzoo.text import sized
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from interpzoo.framing import Frame
+    from interpzoo.images import ImageInput
     from interpzoo.model import InterpolationModel
 
 _FILM_OPTIONS: Final = ("fps", "seconds", "hold", "loop")
@@ -31,6 +34,10 @@ class Drawing:
     output: Path
     scale: int | None
     enlarge: Literal["smooth", "nearest"] | None
+    batch_size: int | None
+    device: str
+    size: tuple[int, int] | None = None
+    frame: Frame | None = None
     steps: int | None = None
     easing: Literal["linear", "in-out"] = "linear"
     t: Sequence[float] | None = None
@@ -69,6 +76,30 @@ class Drawing:
             raise click.UsageError("--t says where the frames lie: leave out --steps and --easing.", ctx)
         if None not in (self.fps, self.seconds) and (self.steps is not None or self.t is not None):
             raise click.UsageError("--fps and --seconds say how many frames there are: leave out --steps and --t.", ctx)
+
+    def framed(self, model: InterpolationModel, files: Sequence[str]) -> ImageInput:
+        """What a model is given for files, see `as_framed`."""
+        return as_framed(model, files, self.frame, self.size)
+
+    def by_model_and_path(
+        self,
+        names: Sequence[str],
+        draw: Callable[[InterpolationModel, str | None], Tensor],
+        interpolators: Sequence[str] = (),
+    ) -> dict[str, Tensor]:
+        """What `draw` makes of each model with each interpolator, by a label that tells them apart."""
+        from interpzoo.cli.progress import Waiting
+        from interpzoo.pretrained.load import load
+
+        found: dict[str, Tensor] = {}
+        for name in names:
+            model = load(name, device=self.device)
+            for path in interpolators or (None,):
+                words = [name] if len(names) > 1 else []
+                words += [path] if path is not None and len(interpolators) > 1 else []
+                with Waiting():
+                    found[" ".join(words) or name] = draw(model, path).cpu()
+        return found
 
     def positions(self, model: InterpolationModel, sections: int = 1) -> Mapping[str, Any]:
         """The arguments of `InterpolationModel.interpolate` that say where the frames of each section lie."""
@@ -165,27 +196,6 @@ class Drawing:
 def _sizes(frames: Mapping[str, Tensor]) -> str:
     found = {tuple(table.shape[-2:]) for table in frames.values()}
     return f"of {', and of '.join(sized(*size) for size in sorted(found))}"
-
-
-def by_model_and_path(
-    names: Sequence[str],
-    interpolators: Sequence[str],
-    device: str,
-    draw: Callable[[InterpolationModel, str | None], Tensor],
-) -> dict[str, Tensor]:
-    """What `draw` makes of each model with each interpolator, by a label that tells them apart."""
-    from interpzoo.cli.progress import Waiting
-    from interpzoo.pretrained.load import load
-
-    found: dict[str, Tensor] = {}
-    for name in names:
-        model = load(name, device=device)
-        for path in interpolators or (None,):
-            words = [name] if len(names) > 1 else []
-            words += [path] if path is not None and len(interpolators) > 1 else []
-            with Waiting():
-                found[" ".join(words) or name] = draw(model, path).cpu()
-    return found
 
 
 def write_numbers(output: Path, frames: Mapping[str, Tensor]) -> None:

@@ -88,15 +88,19 @@ def model_names(names: str) -> list[str]:
     found: dict[str, None] = {}
     for name in [names] if is_path(names) and os.path.isdir(os.path.expanduser(names)) else names.split(","):
         if _WILD.search(name) and not is_path(name):
-            matching = models_named([name], skipped=lambda name: echo(f"{name} is skipped: not installed", err=True))
-            found.update((str(model), None) for model in matching)
+            found.update((str(model), None) for model in models_named([name], skipped=report_absent))
         else:
             found[name] = None
     return [*found]
 
 
+def report_absent(name: str) -> None:
+    """Say that a pattern leaves out a model."""
+    echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)
+
+
 def _lines(most: int) -> Iterator[str]:
-    from interpzoo.benchmark.processes import agreed, is_alone, is_first
+    from interpzoo.processes import agreed, is_alone, is_first
 
     names = _read() if is_first() else iter(())
     if not is_alone():  # what one process reads, the others miss

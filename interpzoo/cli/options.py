@@ -16,6 +16,7 @@ from interpzoo.files import check_new_folder, check_writable
 from interpzoo.text import quoted
 
 _MODEL = "NAME is a model of 'interpzoo list', a Hub repository 'user/repo', or a folder that starts with ./, ../ or /."
+_SEVERAL = " Several names have commas between them, and a name can have wildcards, as in 'acai-*'."
 
 
 class UserPath(click.Path):
@@ -37,17 +38,26 @@ class UserPath(click.Path):
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def model_argument(function: F) -> F:
+def model_argument(function: F, *, more: str = "") -> F:
     """The argument NAME of a command; its help gets a paragraph that says what NAME can be."""
-    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{_MODEL}"
+    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{_MODEL}{more}"
     return click.argument("name", callback=_note_model)(function)
 
 
 def models_argument(function: F) -> F:
-    """The argument NAME of a command that takes several models; its help gets a paragraph that says what it can be."""
-    more = f"{_MODEL} Several names have commas between them, and a name can have wildcards, as in 'acai-*'."
-    function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{more}"
-    return click.argument("name", callback=_note_model)(function)
+    """As `model_argument`, for a command that takes several models."""
+    return model_argument(function, more=_SEVERAL)
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator for several options, which help shows in this order."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def height_and_width(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -81,51 +91,35 @@ metrics_option = click.option(
     help="Compute only the metrics or families that match, such as 'truth' or 'frechet-*'. Can be repeated.",
 )
 
-seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, MOST_SEED),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Seed of the image pairs and of all other random choices.",
-)
 
-_SCORING = (
+def seed_option(what: str) -> Callable[[F], F]:
+    """The option ``--seed``, the seed of `what`."""
+    seed = click.IntRange(0, MOST_SEED)
+    return click.option("--seed", type=seed, default=0, show_default=True, metavar="N", help=f"Seed of {what}.")
+
+
+def dataset_option(what: str, default: str | None = None) -> Callable[[F], F]:
+    """The option ``--dataset``, which says `what` the images are for."""
+    text = f"{what}: a data set of 'interpzoo plugins', a folder of images, or a data set on the Hub."
+    return click.option("--dataset", metavar="NAME|FOLDER|ID", help=text, show_default=default)
+
+
+def features_option(purpose: str, default: str) -> Callable[[F], F]:
+    """The option ``--features``, a network to use for a `purpose`."""
+    text = f"Feature network to {purpose}: its name, its folder, or timm:BACKBONE."
+    return click.option("--features", metavar="NAME", help=text, show_default=default)
+
+
+scoring_options = together(
     metrics_option,
-    click.option(
-        "--dataset",
-        metavar="NAME|FOLDER|ID",
-        help="Data to score on: a data set of 'interpzoo plugins', a folder of images, or a data set on the Hub.",
-        show_default="what the model was trained on",
-    ),
+    dataset_option("Data to score on", "what the model was trained on"),
     data_root_option,
-    click.option(
-        "--features",
-        metavar="NAME",
-        help="Feature network to compare images with: its name, its folder, or timm:BACKBONE.",
-        show_default="the one for the data set",
-    ),
+    features_option("compare images with", "the one for the data set"),
     click.option("--full", is_flag=True, help="Use more pairs and images; takes about five times as long."),
-    seed_option,
+    seed_option("the image pairs and of all other random choices"),
     device_option,
 )
-
-
-def scoring_options(function: F) -> F:
-    """What to score by, on which data and how thoroughly."""
-    for option in reversed(_SCORING):
-        function = option(function)
-    return function
-
-
-def to_write(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
-    """`path`, a file to write; raises a usage error if it cannot be written, or the command also reads it."""
-    try:
-        check_writable(path)
-    except OutputError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
-    _note("written", [path])
-    return path
+"""What to score by, on which data and how thoroughly."""
 
 
 def note_inputs(files: Iterable[str | Path]) -> None:
@@ -171,11 +165,23 @@ def writable(
         try:
             if folder and (not path.suffix or path.is_dir()):
                 return check_new_folder(path)
+            if suffixes and path.suffix.lower() not in suffixes:
+                known = ", ".join((*suffixes, "or a new folder") if folder else suffixes)
+                raise InputError(f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}.")
+            check_writable(path)
         except (InputError, OutputError) as error:
             raise click.BadParameter(str(error), ctx, parameter) from None
-        if suffixes and path.suffix.lower() not in suffixes:
-            known = ", ".join((*suffixes, "or a new folder") if folder else suffixes)
-            raise click.BadParameter(f"{quoted(str(path))} ends in {path.suffix!r}, expected {known}.", ctx, parameter)
-        return to_write(ctx, parameter, path)
+        _note("written", [path])
+        return path
 
     return check
+
+
+json_file_option = click.option(
+    "--json",
+    "output",
+    type=UserPath(dir_okay=False),
+    callback=writable(),
+    metavar="FILE",
+    help="Also write the scores to FILE as JSON.",
+)

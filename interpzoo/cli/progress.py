@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from interpzoo.told import listening
+from interpzoo.progress import listening
 
 _LINE_SECONDS: Final = 60.0
 _PATIENCE: Final = 1.0  # seconds after which work is long
@@ -55,7 +55,7 @@ class PathProgress:
 
 
 class Waiting:
-    """A context manager that shows on a terminal, once work takes long, what `interpzoo.told` tells; else nothing."""
+    """A context manager that shows on a terminal, once work takes long, how far `tracked` work is; else nothing."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

@@ -22,10 +22,10 @@ def write_shared(
 
     `part` gives the paths (rows, T, C, H, W) of the pairs from one to before another.
     """
-    from interpzoo.benchmark.processes import agreed, all_done, is_first, turns
     from interpzoo.cli.progress import PathProgress
     from interpzoo.files import filled
     from interpzoo.pictures import write_paths
+    from interpzoo.processes import agreed, all_done, is_first, turns
 
     first_process, what = is_first(), ""
     with PathProgress() as progress, filled(folder, agreed, all_done) as (_, scratch):

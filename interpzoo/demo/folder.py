@@ -1,9 +1,7 @@
 """The folder of the page: the files of ``site/``, the models that it shows, and an index of these."""
 
 import json
-import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -14,9 +12,10 @@ import torch
 from interpzoo.demo.groups import Groups
 from interpzoo.demo.parts import content_of, script
 from interpzoo.errors import InputError, InterpzooError, OutputError
-from interpzoo.files import LOCKS, expanded, is_leftover, locked, scratch_in, write_flushed
+from interpzoo.files import LOCKS, exchange, expanded, is_leftover, locked, made, writing
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
+from interpzoo.progress import Progress
 from interpzoo.text import quoted
 
 DEFAULT: Final = ("acai-mnist", "ae-mnist", "vae-mnist", "acai-lines", "ae-lines", "vae-lines", "acai-celeba64")
@@ -28,7 +27,6 @@ _MARKS: Final = {".html": b"<title>interpzoo", ".js": b"interpzoo.part("}
 """What is at the start of the files of every page that no other one has: its own and those that `script` makes."""
 
 Skipped = Callable[[str, InterpzooError], None]
-Progress = Callable[[int, int], None]
 
 
 @torch.no_grad()
@@ -78,7 +76,10 @@ def write_demo(
     index = {"version": version("interpzoo"), "groups": described}
     contents = {name: site_file(name) for name in SITE} | {name: text.encode() for name, text in groups.files.items()}
     contents[_INDEX] = script({"index": json.dumps(index, ensure_ascii=False).encode()}).encode()
-    _write(folder, contents)
+    with made(folder), locked(folder, wait=True):
+        _check(folder)
+        there = {f"{_MODELS}/{path.name}" for path in _entries(folder / _MODELS)}
+        exchange(folder, contents, there - contents.keys())
     return folder
 
 
@@ -113,7 +114,7 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 def _check(folder: Path) -> None:
     """Raise an `OutputError` if a folder cannot be read, or holds anything that is not of such a page."""
-    try:
+    with writing(folder):
         found = [path for path in _entries(folder) if not is_leftover(path) and path.name not in LOCKS]
         linked = [path for path in found if path.is_symlink()]
         models = [] if linked else _entries(folder / _MODELS)
@@ -121,8 +122,6 @@ def _check(folder: Path) -> None:
         odd += [path for path in models if not _is_marked(path)]
         if not any(_is_marked(folder / name) for name in ("index.html", _INDEX)):
             odd += [path for path in found if path.is_file()]  # a style.css alone may belong to anything
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     if linked:
         name = linked[0].name
         raise OutputError(f"{folder} holds the link {name!r}, which may lead anywhere: choose an empty or a new folder")
@@ -141,42 +140,3 @@ def _is_marked(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return _MARKS[path.suffix] in file.read(4000)
-
-
-def _write(folder: Path, contents: dict[str, bytes]) -> None:
-    """Put the files in the folder: all of them beside the old ones, which they then replace.
-
-    The index comes last: a page without one says that it is not complete.
-    """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder, wait=True):
-            _check(folder)
-            _replace(folder, contents)
-    except BaseException as error:
-        for path in made:
-            with suppress(OSError):  # not empty
-                path.rmdir()
-        if isinstance(error, OutputError) or not isinstance(error, OSError):
-            raise
-        name = folder if error.filename is None else error.filename
-        raise OutputError(f"cannot write to {name}: {error.strerror or error}") from error
-
-
-def _replace(folder: Path, contents: dict[str, bytes]) -> None:
-    with scratch_in(folder) as scratch:
-        (scratch / _MODELS).mkdir()
-        for name, content in contents.items():
-            try:
-                write_flushed(scratch / name, content)
-            except OSError as error:
-                kept = "; the old page is unchanged" if (folder / _INDEX).exists() else ""
-                raise OutputError(f"cannot write {str(folder / name)!r}: {error.strerror or error}{kept}") from error
-        (folder / _INDEX).unlink(missing_ok=True)
-        (folder / _MODELS).mkdir(exist_ok=True)
-        for path in (folder / _MODELS).iterdir():
-            if f"{_MODELS}/{path.name}" not in contents:
-                path.unlink()
-        for name in contents:
-            os.replace(scratch / name, folder / name)

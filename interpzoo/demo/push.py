@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, constants
+from huggingface_hub import constants
 
 from interpzoo.demo.folder import demo_files, read_index
 from interpzoo.demo.serve import HEADERS
@@ -17,6 +17,7 @@ from interpzoo.files import expanded
 from interpzoo.pretrained.client import Access, ask
 from interpzoo.pretrained.folder import CARD, MOST_BYTES
 from interpzoo.pretrained.locate import is_hub_id
+from interpzoo.pretrained.push import operations
 from interpzoo.pretrained.transfer import receive_text
 from interpzoo.text import one_line, quoted
 
@@ -82,10 +83,7 @@ def push_demo(
     commit = ask(
         lambda: api.create_commit(
             space,
-            [
-                *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=found) for name, found in contents.items()),
-                *(CommitOperationDelete(path_in_repo=name) for name in sorted(gone)),
-            ],
+            operations(contents, gone),
             commit_message="Page by interpzoo",
             repo_type="space",
             parent_commit=head.sha,

@@ -33,7 +33,12 @@ class Measured:
     def mean(cls, values: Tensor) -> Measured:
         """The mean of one value for each pair, (n,)."""
         values = values.detach().double().cpu()
-        return cls(float(values.mean()), lambda rows, generator: float(values[rows].mean()), len(values))
+        return cls.of_pairs(lambda rows: float(values[rows].mean()), len(values))
+
+    @classmethod
+    def of_pairs(cls, statistic: Callable[[Tensor], float], n: int) -> Measured:
+        """What `statistic` gives for the rows of pairs, (n,) int64, where nothing but these is drawn."""
+        return cls(statistic(torch.arange(n)), lambda rows, generator: statistic(rows), n)
 
 
 @dataclass(frozen=True)

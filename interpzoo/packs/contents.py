@@ -15,14 +15,15 @@ from typing import Any, Final, get_args
 
 import torch
 
-from interpzoo.arguments import MOST_FRAMES, MOST_SIDE, of_type, one_of, texts, whole
+from interpzoo.arguments import MOST_FRAMES, of_type, one_of, texts, whole
 from interpzoo.errors import InputError, OutputError
-from interpzoo.files import atomic_write, check_new_folder, expanded, locked
+from interpzoo.files import atomic_write, check_new_folder, expanded, locked, writing
 from interpzoo.framing import Frame
 from interpzoo.packs.frames import FrameFormat
 from interpzoo.packs.manifest import Manifest, Parts
 from interpzoo.packs.pairs import Pair
 from interpzoo.packs.texts import Condition
+from interpzoo.pixels import as_size
 from interpzoo.plugins import registry
 from interpzoo.pretrained.locate import locate
 from interpzoo.spacing import NamedSpacing, checked_positions
@@ -70,14 +71,7 @@ def settings_of(
     one_of("format", form, get_args(FrameFormat))
     if frame is not None:
         one_of("frame", frame, get_args(Frame))
-    shape = None
-    if size is not None:
-        try:
-            height, width = size
-        except (TypeError, ValueError):
-            raise InputError(f"size = {quoted(size)}: expected (height, width)") from None
-        shape = whole("height", height, 1, MOST_SIDE), whole("width", width, 1, MOST_SIDE)
-    return Settings(steps, positions, spacing, features, shape, frame, form)
+    return Settings(steps, positions, spacing, features, None if size is None else as_size(size), frame, form)
 
 
 def conditions_of(names: Sequence[str | Path], interpolators: Sequence[str]) -> list[tuple[Condition, str | Path]]:
@@ -121,10 +115,8 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Generator[Path, None, 
     """
     folder = expanded(output)
     _is_begun(folder, output, about)  # what is not a pack's folder gets not even the file of a lock
-    try:
+    with writing(output):
         folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
     with locked(folder):
         if not _is_begun(folder, output, about):
             with atomic_write(folder / PACK) as temporary:

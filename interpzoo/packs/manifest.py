@@ -7,14 +7,13 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from interpzoo.errors import OutputError
-from interpzoo.files import atomic_write
+from interpzoo.files import atomic_write, writing
 
 COLUMNS: Final = (
     "file",
@@ -64,17 +63,17 @@ class Manifest:
         kept = [row for _, group in zip(range(groups), self.groups(size), strict=False) for row in group]
         with atomic_write(self._path) as temporary:
             temporary.write_text(_text([COLUMNS, *(row.values() for row in kept)]), "utf-8", _ODD, newline="")
-        with _writing(self._final):
+        with writing(self._final):
             self._final.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write a group; raises an `OutputError` if it cannot be written."""
-        with _writing(self._path), self._path.open("a", encoding="utf-8", errors=_ODD, newline="") as file:
+        with writing(self._path), self._path.open("a", encoding="utf-8", errors=_ODD, newline="") as file:
             file.write(_text([[row[column] for column in COLUMNS] for row in rows]))
 
     def finish(self) -> Path:
         """Give the file its name; raises an `OutputError` if it cannot be written."""
-        with _writing(self._final):
+        with writing(self._final):
             with self._path.open("rb+") as file:
                 os.fsync(file.fileno())
             os.replace(self._path, self._final)
@@ -97,7 +96,7 @@ class Parts:
 
     def add(self, number: int, rows: Sequence[Row]) -> None:
         """Write the rows of a path; raises an `OutputError` if they cannot be written."""
-        with _writing(self._folder):
+        with writing(self._folder):
             self._folder.mkdir(exist_ok=True)
         with atomic_write(self._file(number)) as temporary:
             temporary.write_text(_text([COLUMNS, *(row.values() for row in rows)]), "utf-8", _ODD, newline="")
@@ -128,14 +127,6 @@ def _groups(path: Path, size: int) -> Iterator[list[Row]]:
 def _whole(lines: Iterable[str]) -> Iterator[str]:
     """The lines before one that is no text or was cut off: it may look whole, as "Python 3.1" of "Python 3.12" does."""
     return takewhile(lambda line: line.endswith("\n") and not _STRAY.search(line), lines)
-
-
-@contextmanager
-def _writing(path: Path) -> Generator[None, None, None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
 def _text(rows: Iterable[Iterable[str]]) -> str:

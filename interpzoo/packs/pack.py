@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from interpzoo.arguments import called
-from interpzoo.benchmark.processes import agreed, all_done, is_alone, is_first, turns
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded, is_leftover, open_regular
+from interpzoo.files import atomic_write, expanded, filled, is_leftover, open_regular, writing
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -28,15 +27,14 @@ from interpzoo.packs.manifest import COLUMNS, MANIFEST, Manifest, Parts, Row
 from interpzoo.packs.pairs import Pair, pairs_of
 from interpzoo.packs.texts import Condition, methods_text, write_programs
 from interpzoo.pretrained.load import load
+from interpzoo.processes import agreed, all_done, is_alone, is_first, turns
+from interpzoo.progress import Progress
 from interpzoo.spacing import NamedSpacing, Spacing, measure_of, warn_if_uneven
 from interpzoo.tensors import NumberInput
 from interpzoo.text import quoted
 
 FRAMES: Final = "frames"
 METHODS: Final = "methods.md"
-
-Progress = Callable[[int, int], None]
-"""Called with the number of paths that are done and of all."""
 
 _AT_ONCE: Final = 64  # frames that are decoded at once: always as many, for the same bits
 
@@ -253,25 +251,19 @@ class _Pack:
         digits = max(2, len(str(len(frames) - 1)))
         names = [f"{step:0{digits}}.{'npy' if form == 'npy' else 'png'}" for step in range(len(frames))]
         target = self._folder / inside
-        scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
-        try:
-            scratch.mkdir(parents=True)
+        with writing(target):
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with filled(target) as (_, scratch):
             for name, frame in zip(names, frames, strict=True):
                 write_frame(scratch / name, frame, form)
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch, target)
-        except OSError as error:
-            raise OutputError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return [inside / name for name in names]
 
     def _network(self, model: InterpolationModel, frames: Tensor) -> Features:
         """What distances of frames (T, C, H, W) are measured by."""
-        channels, height, width = frames.shape[1:]
-        key = model.name, (channels, height, width)
+        spec = ImageSpec.of(frames.shape)
+        key = model.name, spec.shape
         if key not in self._networks:
-            spec = ImageSpec(channels=channels, height=height, width=width)
             trained = model.config.trained
             self._networks[key] = (
                 default_features("" if trained is None else trained.data.name, spec)

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
-from interpzoo.files import atomic_write, is_leftover, locked
+from interpzoo.files import atomic_write, is_leftover, locked, writing
 from interpzoo.pretrained.reading import (
     MOST_FILE_BYTES,
     WHOLE_AGAIN,
@@ -157,7 +157,7 @@ def read_text(folder: Path, name: str) -> str:
         WeightsError: it is not a regular file, too large, or cannot be read.
         UnicodeDecodeError: it is not text.
     """
-    return read_bytes(file_of(folder, name, {}), MOST_BYTES[name]).decode("utf-8")
+    return read_bytes(folder / name, MOST_BYTES[name]).decode("utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -176,7 +176,7 @@ def read_hashes(folder: Path, pin: str | None = None) -> dict[str, str]:
     Raises:
         WeightsError: it is damaged, or lists a file that a pretrained folder cannot hold.
     """
-    path = file_of(folder, SUMS, {})
+    path = folder / SUMS
     try:
         content = read_bytes(path, MOST_BYTES[SUMS])
     except FileNotFoundError:
@@ -214,14 +214,10 @@ def replace_files(folder: Path, made: Path) -> None:
         OutputError: the folder holds something else, see `claim_folder`, or the files cannot be written. It has the old
             model, or already the new one.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, wait=True):
             _replace(claim_folder(folder), made)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def _replace(folder: Path, made: Path) -> None:
@@ -273,7 +269,7 @@ def claim_folder(folder: Path) -> Path:
 
     Files that systems leave anywhere, such as ``.DS_Store``, do not matter; beside a run's checkpoint no file does.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         names = sorted(entry.name for entry in folder.iterdir() if not is_leftover(entry))
         is_run = CHECKPOINT in names or FORMER in names
@@ -284,8 +280,6 @@ def claim_folder(folder: Path) -> Path:
                 read_config(folder)
             except (ConfigError, WeightsError):  # a README.md or config.json alone may belong to anything
                 strangers = [name for name in names if name in FILES]
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
     if strangers:
         raise OutputError(f"{folder} already holds {strangers[0]!r}: choose an empty or a new folder")
     return folder

@@ -1,5 +1,6 @@
 """Uploading a pretrained folder to the Hub in one commit, so that a repository never mixes two models."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,10 +102,7 @@ def push(
     commit = ask(
         lambda: api.create_commit(
             repository,
-            [
-                *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=found) for name, found in contents.items()),
-                *(CommitOperationDelete(path_in_repo=name) for name in sorted(gone)),
-            ],
+            operations(contents, gone),
             commit_message=f"{config.name} by interpzoo",
             revision=revision,
             create_pr=create_pr,
@@ -114,6 +112,14 @@ def push(
         revision,
     )
     return Pushed(repository, commit.oid, sha256(folder / SUMS), commit.pr_url or commit.commit_url, license)
+
+
+def operations(
+    contents: Mapping[str, Path | bytes], gone: Iterable[str]
+) -> list[CommitOperationAdd | CommitOperationDelete]:
+    """What a commit does that puts files into a repository and removes those that are `gone`."""
+    added = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in contents.items()]
+    return [*added, *(CommitOperationDelete(path_in_repo=name) for name in sorted(gone))]
 
 
 def _check(folder: Path) -> tuple[dict[str, str], str]:

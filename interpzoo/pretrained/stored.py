@@ -104,10 +104,10 @@ def read_tensors(
     return found
 
 
-def read_shapes(path: Path, *, most: int = MOST_FILE_BYTES) -> Shapes:
+def read_shapes(path: Path) -> Shapes:
     """The shapes of the tensors of a safetensors file, from its header; raises as `read_tensors`."""
     try:
-        with open_regular(path, most) as (file, size):
+        with open_regular(path, MOST_FILE_BYTES) as (file, size):
             return {entry.name: entry.shape for entry in _read_header(file, path, size)[0]}
     except FileNotFoundError:
         raise WeightsError(f"{path.parent} has no {path.name}. {WHOLE_AGAIN}") from None
@@ -176,7 +176,7 @@ def check_shapes(path: Path, found: Shapes, expected: Shapes) -> None:
         raise WeightsError(f"{path} {'; '.join(problems[:3])}{more}")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file atomically; raises an `InputError` for a tensor that `read_tensors` would refuse."""
     for name, tensor in tensors.items():
         if tensor.dtype not in _TYPES.values() or tensor.layout != torch.strided or tensor.is_meta:
@@ -187,4 +187,4 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     # Copied, because safetensors refuses tensors that share memory, such as tied weights.
     contiguous = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
-        temporary.write_bytes(save(contiguous, metadata))
+        temporary.write_bytes(save(contiguous))

@@ -1,8 +1,9 @@
 """`verify`: check the files of a pretrained folder against their hashes, and its frames against new ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -73,13 +74,15 @@ def _foreign(source: Located) -> Iterator[Finding]:
         return
     if files is None:
         return
-    for name in files.hashes:
-        try:
-            files.check(name)
-        except InterpzooError as error:
-            yield Finding(name, str(error))
-        else:
-            yield Finding(name)
+    yield from (_checked(name, partial(files.check, name)) for name in files.hashes)
+
+
+def _checked(name: str, check: Callable[[], None]) -> Finding:
+    try:
+        check()
+    except InterpzooError as error:
+        return Finding(name, str(error))
+    return Finding(name)
 
 
 def _files(source: Located) -> Iterator[Finding]:
@@ -92,12 +95,8 @@ def _files(source: Located) -> Iterator[Finding]:
         most = most_weight_bytes(usable_config(source))
     for name in FILES:
         if name in source.hashes:
-            try:
-                check_hash(source.path, name, source.hashes, most if name == WEIGHTS else MOST_BYTES[name])
-            except InterpzooError as error:
-                yield Finding(name, str(error))
-            else:
-                yield Finding(name)
+            limit = most if name == WEIGHTS else MOST_BYTES[name]
+            yield _checked(name, partial(check_hash, source.path, name, source.hashes, limit))
         elif (source.path / name).exists() and name not in (CARD, SUMS):
             yield Finding(name, f"is not listed in {SUMS}")
 

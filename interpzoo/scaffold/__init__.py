@@ -4,13 +4,13 @@ import ast
 import keyword
 import os
 import re
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from typing import Final
 
 from interpzoo.errors import InputError, OutputError
+from interpzoo.files import filled
 from interpzoo.plugins import API_VERSION, registry, zoo
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -52,23 +52,14 @@ def new_plugin(name: str, output: Path) -> Path:
         "api": str(API_VERSION),
     }
     project = output / words["distribution"]
-    scratch = output / f".{os.urandom(8).hex()}.tmp"
-    try:
-        if os.path.lexists(project):
-            raise OutputError(f"{project} already exists: choose another name or folder")
-        scratch.mkdir()
+    if os.path.lexists(project):
+        raise OutputError(f"{project} already exists: choose another name or folder")
+    with filled(project) as (_, scratch):
         for template in _TEMPLATES.rglob(f"*{_SUFFIX}"):
             path = str(template.relative_to(_TEMPLATES)).removesuffix(_SUFFIX)
             path = scratch / path.replace("package", words["package"]).replace("NAME", name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(Template(template.read_text("utf-8")).substitute(words), "utf-8")
-        os.replace(scratch, project)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write {project}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return project
 
 

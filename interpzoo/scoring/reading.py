@@ -150,7 +150,7 @@ def _read(path: Path, size: tuple[int, int] | None, room: int, notes: list[str])
         pixels = _forward(path, pixels, notes)
     _check_count(str(path), len(pixels))
     spread = (pixels.amax(1).int() - pixels.amin(1).int()).amax()
-    frames = from_pixels(pixels, ImageSpec(channels=3, height=pixels.shape[2], width=pixels.shape[3]))
+    frames = from_pixels(pixels, ImageSpec.of(pixels.shape))
     return frames if spread > _GRAY else frames.mean(1, keepdim=True) if spread > 0 else frames[:, :1]
 
 
@@ -277,11 +277,11 @@ def _of_array(name: str, array: Tensor | NDArray[Any], size: tuple[int, int] | N
     if frames.dtype == torch.uint8:
         frames = frames.float() / 255
     frames = layout(frames)
-    n, t, channels, height, width = frames.shape
+    n, t, *_, height, width = frames.shape
     _check_count(name, t)
     if max(height, width) > MOST_SIDE:
         raise InputError(f"{name!r}: frames of {sized(height, width)}: expected sides of at most {MOST_SIDE:,} pixels")
-    own = ImageSpec(channels=channels, height=height, width=width)
+    own = ImageSpec.of(frames.shape)
     wanted = own if size is None else own.model_copy(update={"height": size[0], "width": size[1]})
     try:
         checked = as_batch(frames.flatten(0, 1), wanted)

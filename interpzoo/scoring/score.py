@@ -13,13 +13,13 @@ import numpy as np
 from torch import Tensor
 from typing_extensions import override
 
-from interpzoo.arguments import MOST_SIDE, called, seed_of, whole
+from interpzoo.arguments import called, seed_of
 from interpzoo.benchmark.candidates import controls
 from interpzoo.benchmark.evaluation import Candidate
 from interpzoo.benchmark.metric import NamedMetric, metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.report import Leaderboard, table
-from interpzoo.benchmark.run import score_candidate
+from interpzoo.benchmark.run import Progress, score_candidate
 from interpzoo.benchmark.selection import data_named, distinct
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InputError, UnknownNameError
@@ -29,15 +29,13 @@ from interpzoo.files import expanded
 from interpzoo.images import ImageInput, as_batch
 from interpzoo.markdown import markdown_table
 from interpzoo.metrics.along import returns
+from interpzoo.pixels import as_size
 from interpzoo.scoring.plot import save_profiles
 from interpzoo.scoring.profile import Profile, profile_of
 from interpzoo.scoring.reading import FramesLike, Paths, read_paths
 from interpzoo.scoring.task import FramesCandidate, FrameTask
 from interpzoo.tensors import ordinary_mode
 from interpzoo.text import quoted, sized
-
-Progress = Callable[[str, str], None]
-"""Called with the names of tool and metric before each measurement."""
 
 Layout = Callable[[Sequence[str], Sequence[Sequence[str]]], Iterable[str]]
 """Header and rows of a table to its lines."""
@@ -173,7 +171,7 @@ def score(
     """
     seed = seed_of(seed)
     called("progress", progress)
-    wanted = _size(size)
+    wanted = None if size is None else as_size(size)
     chosen = _metrics(metrics)
     component = None if dataset is None else data_named(dataset)
     tools = _one_color([read_paths(name, source, wanted) for name, source in _named(paths).items()])
@@ -196,7 +194,7 @@ def score(
     for (shape, loops), members in groups.items():
         n, t, _, height, width = shape
         first, last = _ends(ends, members)
-        network = None if features is None else features_named(features, _spec(first))
+        network = None if features is None else features_named(features, ImageSpec.of(first.shape))
         protocol = EvaluationProtocol(pairs=n, frames=t, motion_pairs=n, slow_pairs=n, seed=seed)
         root = None if data_root is None else expanded(data_root)
         task = FrameTask(
@@ -253,14 +251,6 @@ def _metrics(patterns: Sequence[str]) -> list[NamedMetric]:
     return found
 
 
-def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    if not isinstance(size, Sequence) or isinstance(size, (str, bytes)) or len(size) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"size = {quoted(size)}: expected (height, width)")
-    return whole("height", size[0], 1, MOST_SIDE), whole("width", size[1], 1, MOST_SIDE)
-
-
 def _one_color(tools: list[Paths]) -> list[Paths]:
     """All gray, or all in color."""
     if len({tool.frames.shape[2] for tool in tools}) == 1:
@@ -274,14 +264,10 @@ def _ends(ends: tuple[ImageInput, ImageInput] | None, members: Sequence[Paths]) 
         return frames[:, 0], frames[:, -1]
     if not isinstance(ends, (tuple, list)) or len(ends) != 2:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"ends = {quoted(ends)}: expected the first images and the last images, as a pair")
-    first, last = (as_batch(images, _spec(frames[:, 0])) for images in ends)
+    first, last = (as_batch(images, ImageSpec.of(frames.shape)) for images in ends)
     if not len(first) == len(last) == len(frames):
         raise InputError(
             f"ends are {len(first)} first and {len(last)} last images for the {len(frames)} paths of "
             f"{members[0].name!r}: expected a pair of images for each path"
         )
     return first.cpu(), last.cpu()
-
-
-def _spec(images: Tensor) -> ImageSpec:
-    return ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3])

@@ -51,7 +51,7 @@ class FrameTask(Task):
         root: Path | None = None,
         features: Features | None = None,
     ) -> None:
-        image = ImageSpec(channels=first.shape[1], height=first.shape[2], width=first.shape[3])
+        image = ImageSpec.of(first.shape)
         ends = torch.cat([first, last])
         component = Component(name=NAME) if dataset is None else dataset
         data = _Ends(ends, image) if dataset is None else build_component(DataSet, dataset, image, root)

@@ -105,7 +105,7 @@ def _uses(dataset: str) -> list[tuple[Component, ImageSpec]]:
                 return [(read.data, read.image)]
         except InterpzooError:  # of a plugin that is not loaded, or invalid, which its own check says
             continue
-    return [(Component(name=dataset), ImageSpec(channels=c, height=h, width=w)) for c, h, w in _SIZES]
+    return [(Component(name=dataset), ImageSpec.of(size)) for size in _SIZES]
 
 
 def _train(data: DataSet, seed: int = _SEED) -> Batch:

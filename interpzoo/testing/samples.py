@@ -78,7 +78,7 @@ def own_data(recipe: Recipe) -> DataSet | None:
 @lru_cache(maxsize=16)
 def _own_data(interface: type[DataSet], component: str, shape: tuple[int, int, int], recipe: str) -> DataSet | None:
     spec = Component.model_validate_json(component)
-    image = ImageSpec(channels=shape[0], height=shape[1], width=shape[2])
+    image = ImageSpec.of(shape)
     size = "x".join(map(str, shape))
     try:
         data = build_component(interface, spec, image, None)

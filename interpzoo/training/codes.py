@@ -20,8 +20,8 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from interpzoo.config import ComponentConfig
-from interpzoo.errors import DataError, OutputError, WeightsError
-from interpzoo.files import atomic_write, is_leftover
+from interpzoo.errors import DataError, WeightsError
+from interpzoo.files import atomic_write, is_leftover, writing
 from interpzoo.interfaces import Batch, DataSet
 from interpzoo.latent import base_names, code_spec, latent_networks
 from interpzoo.model import InterpolationModel
@@ -152,10 +152,8 @@ class Codes(DataSet):
     def _cached(self, name: str, size: int) -> Tensor:
         """Make the files of codes that are missing, this process its share of them; gives the sums of all codes."""
         folder, workers = folder_of_codes(), self._workers
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"cannot write codes to {str(folder)!r}: {error.strerror or error}") from None
         _remove_leftovers(folder)
         parts = torch.arange(size).split(_IN_A_FILE)
         own: dict[int, tuple[Path, Tensor]] = {}

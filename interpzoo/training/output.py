@@ -1,12 +1,11 @@
 """The folder of a run: who may write to it, and what is left of it when a run fails."""
 
-import os
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from interpzoo.errors import OutputError
-from interpzoo.files import is_leftover, locked
+from interpzoo.files import is_leftover, locked, made
 from interpzoo.pretrained.folder import CHECKPOINT, CONFIG, FORMER, WEIGHTS, claim_folder
 from interpzoo.pretrained.locate import as_path
 from interpzoo.training.checkpoint import Position, find_checkpoint, read_position
@@ -55,19 +54,10 @@ def claimed(folder: Path) -> Generator[None, None, None]:
         KeyboardInterrupt: the run was interrupted; the message says how to continue, if there is a checkpoint.
     """
     try:
-        made = [path for path in (folder, *folder.parents) if not path.exists()]
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
-    claim_folder(folder)
-    try:
-        # Of the processes that share a run the first one has the lock.
-        with locked(folder) if os.environ.get("RANK", "0") == "0" else nullcontext():
+        with made(folder), locked(claim_folder(folder)):
             yield
-    except BaseException as error:
-        for path in made:
-            with suppress(OSError):  # not empty
-                path.rmdir()
-        if isinstance(error, KeyboardInterrupt) and not error.args and (folder / CHECKPOINT).is_file():
+    except KeyboardInterrupt as error:
+        if not error.args and (folder / CHECKPOINT).is_file():
             raise KeyboardInterrupt("interrupted after the last checkpoint: continue with --resume") from None
         raise
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from interpzoo.errors import OutputError
+from interpzoo.files import writing
 
 _LINE_SECONDS, _REFRESH_SECONDS = 60.0, 0.5
 """Least time between two lines of progress, and between two updates of its bar on a terminal."""
@@ -105,11 +105,8 @@ class History:
             return []
 
     def _write(self, mode: str, text: str) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise OutputError(f"cannot write {str(self._path)!r}: {error.strerror}") from None
+        with writing(self._path), self._path.open(mode, encoding="utf-8") as file:
+            file.write(text)
 
 
 def _step(line: str) -> float:

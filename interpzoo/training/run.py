@@ -27,9 +27,9 @@ from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
 from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
 from interpzoo.training.codes import Codes, hash_of, inner_of, put_together
+from interpzoo.training.fitness import fitness_of
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
-from interpzoo.training.own_kind import fitness_of
 from interpzoo.training.progress import History, TrainingProgress
 from interpzoo.training.settings import without_path
 from interpzoo.training.terms import FREE_LICENSES, with_terms_of, with_texts_of

@@ -1,28 +1,20 @@
 """The settings of a recipe that a resumed run must share with the run before."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from interpzoo.build import validated_options
+from interpzoo.build import INTERFACES, validated_options
 from interpzoo.config import Component, Recipe
 from interpzoo.errors import InterpzooError
-from interpzoo.interfaces import CodeSpace, DataSet, Decoder, Encoder, Interpolator, Prior, Regularizer
+from interpzoo.interfaces import DataSet, Regularizer
 from interpzoo.interfaces.component import Configured
 from interpzoo.plugins import registry
 from interpzoo.pretrained.locate import is_path, recorded_name
 
-_INTERFACES: Final[Mapping[str, type[Configured[Any]]]] = {
-    "encoder": Encoder,
-    "decoder": Decoder,
-    "prior": Prior,
-    "space": CodeSpace,
-    "interpolator": Interpolator,
-    "regularizer": Regularizer,
-    "data": DataSet,
-}
+_INTERFACES: Final[Mapping[str, type[Configured[Any]]]] = {**INTERFACES, "regularizer": Regularizer, "data": DataSet}
 
 _FREE: Final = {
     "name",
@@ -48,12 +40,8 @@ def without_path(recipe: Recipe) -> Recipe:
     source = recipe.data.options.get("source")
     if not isinstance(source, str) or not is_path(source):
         return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": public_path(source)})})
-
-
-def public_path(folder: str) -> str:
-    """``./photos`` for any path of a folder ``photos``, which tells nothing about the machine."""
-    return f"./{Path(os.path.abspath(os.path.expanduser(folder))).name}"
+    name = Path(os.path.abspath(os.path.expanduser(source))).name
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": f"./{name}"})})
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
@@ -75,7 +63,7 @@ def differences(before: Mapping[str, Any], recipe: Recipe) -> list[str]:
     """
     with suppress(InterpzooError, ValueError):  # from another version, with other settings: compared as it is
         before = settings_of(Recipe.model_validate({**before}))
-    old, new = dict(_flat(before)), dict(_flat(settings_of(recipe)))
+    old, new = flat(before), flat(settings_of(recipe))
     keys = [key for key in (*new, *(key for key in old if key not in new)) if key not in _FREE]
     return [f"{key} was {_said(old, key)}, is {_said(new, key)}" for key in keys if old.get(key) != new.get(key)]
 
@@ -84,9 +72,9 @@ def _said(values: Mapping[str, Any], key: str) -> str:
     return repr(values[key]) if key in values else "not set"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted names."""
+    found: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found

@@ -1,6 +1,6 @@
 """The processes of a run, by accelerate: the device and number of this one, and means over all of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from interpzoo.errors import InputError, MissingDependencyError, how_to_install
 from interpzoo.text import quoted
+from interpzoo.training.settings import flat
 
 _CPU_BFLOAT16: Final = ("avx512_bf16", "amx_bf16", "bf16")
 """Instruction sets of x86 and ARM that multiply in bfloat16."""
@@ -107,7 +108,9 @@ class Workers:
     def start_trackers(self, run: str, config: Mapping[str, Any]) -> None:
         """Open the trackers."""
         if self._accelerator.log_with:
-            self._accelerator.init_trackers(run, config=dict(_flat(config)))
+            # TensorBoard takes nothing but numbers and text.
+            values = {k: v if isinstance(v, int | float | str) else str(v) for k, v in flat(config).items()}
+            self._accelerator.init_trackers(run, config=values)
 
     def track(self, values: Mapping[str, float], step: int) -> None:
         """Log values to the trackers."""
@@ -118,12 +121,3 @@ class Workers:
         """Close the trackers."""
         if self._accelerator.log_with:
             self._accelerator.end_training()
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int | float | str | bool]]:
-    """Nested values by dotted names, as numbers and text, which is all that TensorBoard takes."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value if isinstance(value, int | float | str) else str(value)

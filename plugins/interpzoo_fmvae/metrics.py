@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
@@ -36,7 +36,7 @@ class ConditionNumber(Metric):
         values = condition_numbers(metrics_at(evaluation).flatten(0, 1)).view(-1, len(_POINTS))
         if not bool(values.isfinite().any()):
             return NotApplicable("the decoder ignores a direction at every code: its metric is singular")
-        return _median(values)
+        return Measured.of_pairs(lambda rows: float(values[rows].median()), len(values))
 
 
 class MagnificationRange(Metric):
@@ -59,11 +59,11 @@ class MagnificationRange(Metric):
             return NotApplicable(f"with codes of {dimension} dimensions one volume dominates all others")
         tensors = metrics_at(evaluation)
 
-        def spread(rows: Tensor, generator: Generator) -> float:
+        def spread(rows: Tensor) -> float:
             low, high = magnification(tensors[rows].flatten(0, 1)).quantile(torch.tensor([0.25, 0.75]).double())
             return float(high - low)
 
-        return Measured(spread(torch.arange(len(tensors)), Generator()), spread, len(tensors))
+        return Measured.of_pairs(spread, len(tensors))
 
 
 def metrics_at(evaluation: Evaluation) -> Tensor:
@@ -77,10 +77,3 @@ def _metrics_at(evaluation: Evaluation) -> Tensor:
     points = evaluation.model.interpolate_codes(first, last, _POINTS)
     found = metric_tensors(evaluation.model.decoder, points.flatten(0, 1)).cpu()
     return found.unflatten(0, (n, len(_POINTS)))
-
-
-def _median(values: Tensor) -> Measured:
-    def median(rows: Tensor, generator: Generator) -> float:
-        return float(values[rows].median())
-
-    return Measured(median(torch.arange(len(values)), Generator()), median, len(values))

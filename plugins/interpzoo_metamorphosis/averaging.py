@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from interpzoo.errors import InputError
-from interpzoo.told import told
+from interpzoo.progress import tracked
 from interpzoo_metamorphosis.blending import blend
 from interpzoo_metamorphosis.fields import compose, exponential, joined, resample, warp
 from interpzoo_metamorphosis.matching import find_velocity
@@ -97,7 +97,7 @@ def average(images: Tensor) -> Mean:
 
 def matched(maps: Tensor, reference: Tensor) -> Tensor:
     """The velocities (k, 2, h, w) whose flows take pixels of `reference` to those of each image."""
-    parts = told("matching images", maps.split(AT_ONCE), len)
+    parts = tracked("matching images", maps.split(AT_ONCE), len)
     return torch.cat([find_velocity(part, reference.expand(len(part), -1, -1, -1)) for part in parts])
 
 

@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from interpzoo.errors import MatchWarning, warn
 from interpzoo.interfaces import LatentModel, Mixer, Solution
+from interpzoo.progress import tracked
 from interpzoo.tensors import untracked
-from interpzoo.told import told
 from interpzoo_metamorphosis.averaging import Mean, average
 from interpzoo_metamorphosis.morphing import Morph, MorphReport, morph
 
@@ -50,7 +50,7 @@ class Metamorphosis(Mixer):
             path = codes.new_empty(*t.shape, *codes.shape[1:])
             for i, row in enumerate(t):
                 ends = row.view(-1, *[1] * (codes.ndim - 1))
-                steps = told(f"drawing frames to image {i + 2} of {ways + 1}", row.split(1))
+                steps = tracked(f"drawing frames to image {i + 2} of {ways + 1}", row.split(1))
                 found = torch.cat([model.encoder(mean.through(one + i)) for one in steps])
                 path[i] = torch.where(ends == 0, codes[i], torch.where(ends == 1, codes[i + 1], found))
             return path
@@ -101,7 +101,7 @@ def _warn_if_poor(reports: Sequence[MorphReport], images: Tensor) -> None:
 def _codes(found: Morph, z0: Tensor, z1: Tensor, t: Tensor, model: LatentModel) -> Tensor:
     t = t.expand(len(z0), -1)
     codes = z0.new_empty(*t.shape, *z0.shape[1:])
-    for i, column in enumerate(told("drawing frames", t.unbind(1))):
+    for i, column in enumerate(tracked("drawing frames", t.unbind(1))):
         # A frame at a time: images may be large, and codes are small only where the model makes them so.
         frames = _in_parts(model.encoder, found.frames(column[:, None])[:, 0])
         at = column.view(-1, *[1] * (z0.ndim - 1))

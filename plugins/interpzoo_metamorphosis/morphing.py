@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from interpzoo.errors import InputError
+from interpzoo.progress import tracked
 from interpzoo.tensors import NumberInput
-from interpzoo.told import told
 from interpzoo_metamorphosis.blending import blend
 from interpzoo_metamorphosis.fields import at_points, blur, exponential, resample, smallest_determinant, warp
 from interpzoo_metamorphosis.matching import find_velocity, structure
@@ -127,7 +127,7 @@ def morph(a: Tensor, b: Tensor, *, weight: Tensor | None = None) -> Morph:
     velocities: list[Tensor] = []
     reports: list[MorphReport] = []
     with torch.no_grad():
-        for start in told("matching pairs", range(0, len(a), AT_ONCE), lambda first: min(AT_ONCE, len(a) - first)):
+        for start in tracked("matching pairs", range(0, len(a), AT_ONCE), lambda first: min(AT_ONCE, len(a) - first)):
             part = slice(start, start + AT_ONCE)
             maps_a, maps_b = structure_of(a[part]), structure_of(b[part])
             velocity = unfolded(find_velocity(maps_a, maps_b, None if counts is None else counts[part]))

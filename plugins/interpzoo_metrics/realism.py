@@ -26,9 +26,7 @@ class Sharpness(Metric):
         middle, ends = middle_and_end_gradients(evaluation.frames)
         if not bool(ends.sum() > 0):
             return NotApplicable("the ends are of one color")
-        return Measured(
-            float(middle.sum() / ends.sum()), lambda rows, _: float(middle[rows].sum() / ends[rows].sum()), len(ends)
-        )
+        return Measured.of_pairs(lambda rows: float(middle[rows].sum() / ends[rows].sum()), len(ends))
 
 
 class CycleError(Metric):

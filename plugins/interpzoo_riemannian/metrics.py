@@ -65,11 +65,7 @@ class GeodesicShare(Metric):
             return NotApplicable("the model's own path is not the geodesic")
         alone = Shortest(path.config.model_copy(update={"density": 0.0}))
         shares = evaluation.shared("geodesic shares", lambda: _shares(evaluation, alone))
-        return Measured(
-            float(shares.quantile(self.quantile)),
-            lambda rows, generator: float(shares[rows].quantile(self.quantile)),
-            len(shares),
-        )
+        return Measured.of_pairs(lambda rows: float(shares[rows].quantile(self.quantile)), len(shares))
 
 
 class MedianGeodesicShare(GeodesicShare):

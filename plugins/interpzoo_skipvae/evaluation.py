@@ -34,34 +34,9 @@ class InformationScores:
     """Number of latent dimensions whose posterior mean varies, see `active_units`."""
 
     @property
-    def images(self) -> int:
-        """N: the estimated mutual information is at most its logarithm."""
-        return len(self.divergences)
-
-    @property
     def bounds(self) -> Tensor:
         """The evidence lower bound of each image (N,)."""
         return self.log_likelihoods - self.divergences
-
-    @property
-    def log_likelihood(self) -> float:
-        """Mean of `log_likelihoods`."""
-        return float(self.log_likelihoods.mean())
-
-    @property
-    def kl(self) -> float:
-        """Mean of `divergences`."""
-        return float(self.divergences.mean())
-
-    @property
-    def mutual_information(self) -> float:
-        """Mutual information of image and code under q, see `aggregate_divergence`."""
-        return float(self.information.mean())
-
-    @property
-    def elbo(self) -> float:
-        """Mean of `bounds`."""
-        return float(self.bounds.mean())
 
 
 def binarize(images: Tensor, *, seed: int = 0) -> Tensor:
@@ -113,20 +88,16 @@ def score_information(model: InterpolationModel, images: Tensor, *, seed: int = 
     )
 
 
-def aggregate_divergence(z: Tensor, means: Tensor, deviations: Tensor) -> float:
-    """KL(q(z) || N(0, I)) in nats of the aggregate posterior q(z) = 1/N sum_j N(z; mu_j, sigma_j^2), estimated.
+def aggregate_log_ratios(z: Tensor, means: Tensor, deviations: Tensor) -> Tensor:
+    """log q(z_i) - log N(z_i; 0, I) (N,) in nats, float64.
 
-    mean_i [ log q(z_i) - log N(z_i; 0, I) ], the mixture with all N posteriors, z_i's own among them.
+    Their mean estimates KL(q(z) || N(0, I)) of the aggregate posterior q(z) = 1/N sum_j N(z; mu_j, sigma_j^2), the
+    mixture of all N posteriors, z_i's own among them.
     mean_i KL(q(z | x_i) || N(0, I)) less this is the mutual information. It is at most log N in expectation, however
     informative the codes are: it saturates where N images have distinguishable codes.
 
     `z` has one code of each posterior, whose `means` and standard `deviations` are (N, d) too.
     """
-    return float(aggregate_log_ratios(z, means, deviations).mean())
-
-
-def aggregate_log_ratios(z: Tensor, means: Tensor, deviations: Tensor) -> Tensor:
-    """log q(z_i) - log N(z_i; 0, I) (N,) in nats, float64; `aggregate_divergence` is their mean."""
     z, means, precisions = z.double(), means.double(), deviations.double().square().reciprocal()
     # -2 log N(z; mu, sigma^2) without the constant, as a product of matrices: z^2 / s^2 - 2 z mu / s^2 + ...
     constant = (means.square() * precisions - precisions.log()).sum(1)
@@ -140,9 +111,9 @@ def aggregate_log_ratios(z: Tensor, means: Tensor, deviations: Tensor) -> Tensor
     return torch.cat(ratios)
 
 
-def active_units(means: Tensor, *, threshold: float = ACTIVE) -> int:
-    """Latent dimensions in which posterior means (N, d) have a variance above `threshold` (unbiased, as official).
+def active_units(means: Tensor) -> int:
+    """Latent dimensions in which posterior means (N, d) have a variance above `ACTIVE` (unbiased, as official).
 
     Burda et al., arXiv 1509.00519, who introduced the measure, use a threshold of 0.01.
     """
-    return int((means.var(0) > threshold).sum())
+    return int((means.var(0) > ACTIVE).sum())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,10 +22,9 @@ from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
-from tests.pixels import pixelwise, step_of, values
+from tests.pixels import PIXEL, TwoPixels, pixelwise, step_of, values
 from tests.tiny import random_images
 
-PIXEL = ImageSpec(channels=1, height=1, width=1)
 SMALL = ImageSpec(channels=3, height=16, width=16)
 SEED = 4
 ALPHAS: list[float] = torch.rand(2, generator=Generator().manual_seed(SEED)).tolist()
@@ -42,16 +41,8 @@ def cross_entropy(logit: float, target: int) -> float:
     return -math.log(probability if target else 1 - probability)
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """Both losses of images of one pixel: f(x) = a x, g(z) = b z + c, logit D(y) = d (2 y - 1) + e."""
-
-    x: tuple[float, float] = (0.2, 0.9)
-    a: float = 2.0
-    b: float = 0.5
-    c: float = 0.1
-    d: float = 0.8
-    e: float = 0.05
+class Pixels(TwoPixels):
+    """Both losses, with logit D(y) = d (2 y - 1) + e."""
 
     @property
     def paths(self) -> list[tuple[float, float]]:
@@ -96,13 +87,7 @@ class Pixels:
     def built(self, **options: Any) -> tuple[AEAI, InterpolationModel, Step]:
         found = aeai(**options)
         found.discriminator = nn.Sequential(pixelwise(self.d, self.e))
-        model = wrap(pixelwise(self.a), pixelwise(self.b, self.c), PIXEL.shape)
-        return found, model, step_of(model, torch.tensor(self.x).view(2, 1, 1, 1), seed=SEED)
-
-    def slope(self, term: str, weight: str) -> float:
-        """The whole derivative of a term by a weight."""
-        up, down = (replace(self, **{weight: getattr(self, weight) + h}) for h in (1e-5, -1e-5))
-        return (getattr(up, term) - getattr(down, term)) / 2e-5
+        return found, *self.step(SEED)
 
 
 def test_autoencoder_by_hand() -> None:

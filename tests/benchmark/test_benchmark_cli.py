@@ -117,12 +117,15 @@ def test_the_files_of_others_are_refused_at_once(
     assert path.read_text() == text
 
 
-def test_its_own_files_are_taken_again(tmp_path: Path) -> None:
+def test_its_own_files_are_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, page in (("README.md", render([])), ("index.html", render_html([]))):
         (tmp_path / name).write_text(page)
     shutil.copytree(Path(__file__).parents[2] / "benchmarks" / "results" / "lines-32", tmp_path / "lines-32")
-    with claimed(tmp_path), claimed(tmp_path, lock=False):  # as two processes that share a run
-        pass
+    with claimed(tmp_path):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", "1")
+        with claimed(tmp_path):  # as the second of two processes that share a run
+            pass
     assert len([*tmp_path.iterdir()]) == 3
 
 

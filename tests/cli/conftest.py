@@ -17,7 +17,6 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import torch
 from huggingface_hub import constants
 
 from interpzoo import plugins
@@ -181,11 +180,10 @@ def message_of(done: CompletedProcess[str]) -> str:
 
 def untrained() -> InterpolationModel:
     """A small model with eight random codes as its examples."""
-    model = tiny_model()
+    model = tiny_model(examples=8)
     model.config = model.config.model_copy(
         update={"summary": "A small autoencoder.", "limitations": "It was never trained.", "license": "cc0-1.0"}
     )
-    model.examples = torch.randn(8, *model.latent_shape, generator=torch.Generator().manual_seed(0))
     return model
 
 

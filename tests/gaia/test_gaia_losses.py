@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,10 +22,9 @@ from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Regularizer, Step
 from interpzoo.model import InterpolationModel
-from tests.pixels import pixelwise, step_of, values
+from tests.pixels import PIXEL, TwoPixels, pixelwise, step_of, values
 from tests.tiny import random_images
 
-PIXEL = ImageSpec(channels=1, height=1, width=1)
 SMALL = ImageSpec(channels=3, height=16, width=16)
 SEED = 4
 
@@ -44,16 +43,8 @@ def mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
-@dataclass(frozen=True)
-class Pixels:
-    """Both losses of images of one pixel: f(x) = a x, g(z) = b z + c, D(y) = d y + e, and mixing weights of 1/2."""
-
-    x: tuple[float, float] = (0.2, 0.9)
-    a: float = 2.0
-    b: float = 0.5
-    c: float = 0.1
-    d: float = 0.8
-    e: float = 0.05
+class Pixels(TwoPixels):
+    """Both losses, with D(y) = d y + e and mixing weights of 1/2."""
 
     def discriminator(self, y: float) -> float:
         return self.d * y + self.e
@@ -89,13 +80,7 @@ class Pixels:
     def built(self) -> tuple[GAIA, InterpolationModel, Step]:
         found = gaia(deviation=0)
         found.discriminator = nn.Sequential(pixelwise(self.d, self.e))
-        model = wrap(pixelwise(self.a), pixelwise(self.b, self.c), PIXEL.shape)
-        return found, model, step_of(model, torch.tensor(self.x).view(2, 1, 1, 1))
-
-    def slope(self, loss: str, weight: str) -> float:
-        """The whole derivative of a loss by a weight."""
-        up, down = (replace(self, **{weight: getattr(self, weight) + h}) for h in (1e-6, -1e-6))
-        return (getattr(up, loss) - getattr(down, loss)) / 2e-6
+        return found, *self.step()
 
 
 def test_errors_by_hand() -> None:

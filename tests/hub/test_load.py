@@ -19,24 +19,22 @@ from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CARD, FILES
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
-from tests.tiny import tiny_fitness, tiny_model, tiny_recipe
+from tests.tiny import files_of, tiny_fitness, tiny_model, tiny_recipe
 
 WEIGHTS = "model.safetensors"
 
 
 def untrained(seed: int = 0) -> InterpolationModel:
     """A small model with examples and training codes."""
-    model = tiny_model(seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    model.examples = torch.randn(4, *model.latent_shape, generator=generator)
-    model.codes = torch.randn(9, *model.latent_shape, generator=generator)
+    model = tiny_model(seed=seed, examples=4)
+    model.codes = torch.randn(9, *model.latent_shape, generator=torch.Generator().manual_seed(seed))
     model.fitness = tiny_fitness(model)
     model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
     return model
 
 
 def folder_of(model: InterpolationModel, path: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in model.save_pretrained(path).iterdir()}
+    return files_of(model.save_pretrained(path))
 
 
 def frames_of(model: InterpolationModel) -> list[float]:
@@ -85,7 +83,7 @@ def test_only_the_files_of_a_pretrained_folder_are_fetched(
     fetched = {path.rpartition("/")[2] for path in asked(hub) if "/resolve/" in path}
     assert fetched == set(files) == set(FILES)
     (snapshot,) = Path(cache).rglob(f"snapshots/{commit}")
-    assert {path.name: path.read_bytes() for path in snapshot.iterdir()} == files
+    assert files_of(snapshot) == files
     assert hub.transfers(WEIGHTS) == 1
 
 

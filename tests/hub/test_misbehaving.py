@@ -26,7 +26,7 @@ from interpzoo.pretrained.locate import locate
 from interpzoo.pretrained.reading import sha256
 from interpzoo.pretrained.remote import MOST_LISTING_BYTES
 from tests.hub.misbehaving import COMMIT, ENDLESS, LISTING, Handler, Server, Trick, answer, endless, listing
-from tests.tiny import tiny_model
+from tests.tiny import files_of, tiny_model
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -40,10 +40,7 @@ UNDER_WAY = 8 << 20
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A pretrained folder without training codes."""
-    model = tiny_model(seed=0)
-    model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(0))
-    folder = model.save_pretrained(tmp_path_factory.mktemp("made") / "model")
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return files_of(tiny_model(examples=4).save_pretrained(tmp_path_factory.mktemp("made") / "model"))
 
 
 @pytest.fixture
@@ -87,7 +84,7 @@ def outcome(server: Server, name: str = "user/repo") -> str:
     except InterpzooError as error:
         message = str(error)
     else:
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == server.files
+        assert files_of(folder) == server.files
         return ""
     assert message.isprintable()
     assert SECRET not in message

@@ -15,7 +15,7 @@ from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub
 from tests.origins.test_diffusers import SMALL, Saved, own_codes
 from tests.origins.tiny import write_tae
-from tests.tiny import tiny_recipe
+from tests.tiny import files_of, tiny_recipe
 
 CODES = """
 import torch, interpzoo
@@ -51,7 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A small model of the TAESD family."""
     folder = tmp_path_factory.mktemp("tae")
     write_tae(folder)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return files_of(folder)
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_an_autoencoder_in_a_pipeline_of_diffusers(
     hub: Hub, process: Warm, cache: dict[str, Any], tmp_path: Path
 ) -> None:
     expected = process(f"import torch, interpzoo{DIFFUSERS}", folder=str(tmp_path / "vae"))
-    files = {f"vae/{path.name}": path.read_bytes() for path in (tmp_path / "vae").iterdir()}
+    files = {f"vae/{name}": content for name, content in files_of(tmp_path / "vae").items()}
     hub.add_repo(
         "user/pipeline", {**files, "model_index.json": b"{}", "unet/config.json": b"{}", "vae/mine.py": b"1/0"}
     )
@@ -275,7 +275,7 @@ def test_every_class_of_diffusers_is_fetched_pinned_and_checked(
     """In a sub-folder, as in a pipeline, beside code and pickles that are left alone."""
     process(SHIM)
     saved = Saved(name, tmp_path)
-    content = {f"vae/{path.name}": path.read_bytes() for path in saved.folder.iterdir()}
+    content = {f"vae/{name}": data for name, data in files_of(saved.folder).items()}
     strangers = {"modeling.py": b"raise SystemExit", "vae/diffusion_pytorch_model.bin": b"cos\nsystem\n"}
     commit = hub.add_repo("user/pipeline", {**content, **strangers})
     gray = torch.full((1, 3, 16, 16), 0.5)

@@ -19,7 +19,7 @@ from interpzoo.pretrained.card import Result, write_card
 from interpzoo.pretrained.folder import FILES
 from tests.hub.warm import RefusedError, Warm
 from tests.hubserver import Hub, environment
-from tests.tiny import tiny_fitness, tiny_model, write_distribution
+from tests.tiny import files_of, tiny_fitness, tiny_model, write_distribution
 
 PUSH = """
 import interpzoo
@@ -36,8 +36,7 @@ result = asdict(push(Path(folder), repository, **options))
 
 
 def untrained(seed: int = 0, *, codes: bool = True) -> InterpolationModel:
-    model = tiny_model(seed=seed)
-    model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(seed))
+    model = tiny_model(seed=seed, examples=4)
     model.codes = model.examples if codes else None
     model.fitness = tiny_fitness(model)
     model.directions["up"] = Direction("up", torch.ones(model.latent_shape))
@@ -51,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 def contents(folder: Path, repository: str = "user/repo") -> dict[str, bytes]:
     """The folder's files, with a card that loads the model from the repository."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    found = files_of(folder)
     there = re.sub(rb'interpzoo\.load\("[^"]*"\)', f'interpzoo.load("{repository}")'.encode(), found["README.md"])
     assert there != found["README.md"]
     return {**found, "README.md": there}

@@ -22,8 +22,7 @@ LISTED = sorted({*FILES} - {CARD, SUMS})
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    model = tiny_model()
-    model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    model = tiny_model(examples=4)
     model.codes = model.examples
     model.fitness = tiny_fitness(model)
     model.directions["up"] = Direction("up", torch.ones(model.latent_shape))

@@ -165,7 +165,7 @@ def test_a_project_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Mon
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
-        with pytest.raises(OutputError, match=r"cannot write .*/interpzoo-mine: No space left on device"):
+        with pytest.raises(OutputError, match=r"cannot write '.*/interpzoo-mine': No space left on device"):
             new_plugin("mine", tmp_path)
     assert not [*tmp_path.iterdir()]
     assert (new_plugin("mine", tmp_path) / "interpzoo_mine" / "method.py").is_file()

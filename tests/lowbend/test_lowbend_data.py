@@ -129,7 +129,7 @@ class TestImages:
         with pytest.raises(InputError, match="limit = 0"):
             made(name).test(0)
         for shape in ((channels, 32, 16), (2, 32, 32), (channels, 8, 8), (channels, 256, 256)):
-            image = ImageSpec(channels=shape[0], height=shape[1], width=shape[2])
+            image = ImageSpec.of(shape)
             with pytest.raises(ConfigError, match=f"image = {shape[0]}x{shape[1]}x{shape[2]}: .*channels = {channels}"):
                 build_component(DataSet, Component(name=name), image, None)
         for epsilon in (0, 10):

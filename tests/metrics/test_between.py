@@ -6,9 +6,10 @@ import pytest
 import torch
 from interpzoo_aeai.metrics import predict_alpha
 from interpzoo_metrics.truth import between_errors, path_deviation
-from torch import Generator, Tensor
+from torch import Tensor
 
 from interpzoo.errors import InputError
+from tests.tiny import noise
 
 ALPHAS = torch.linspace(0, 1, 5, dtype=torch.float64)
 
@@ -16,10 +17,6 @@ ALPHAS = torch.linspace(0, 1, 5, dtype=torch.float64)
 def pixels(values: Tensor) -> Tensor:
     """Values (...) as images of one pixel (..., 1, 1, 1)."""
     return values[..., None, None, None]
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=Generator().manual_seed(0))
 
 
 class TestErrors:

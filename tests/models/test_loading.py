@@ -22,7 +22,7 @@ from interpzoo.model import InterpolationModel
 from interpzoo.nets import ConvDecoder, ConvDecoderConfig
 from interpzoo.pretrained.folder import read_config
 from interpzoo.registry import Kind
-from tests.tiny import random_images, tiny_model, tiny_recipe
+from tests.tiny import files_of, random_images, tiny_model, tiny_recipe
 
 Register = Callable[[Kind, str, type], None]
 
@@ -64,11 +64,6 @@ def with_examples(model: InterpolationModel, n: int = 4) -> InterpolationModel:
     return model
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """The files in a folder, by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def hashed(files: dict[str, bytes]) -> dict[str, bytes]:
     """All files but the card, which names the folder."""
     return {name: content for name, content in files.items() if name != "README.md"}
@@ -106,7 +101,7 @@ def test_a_failed_save_leaves_the_old_model_intact(model: InterpolationModel, tm
     with pytest.raises(OutputError, match=r"examples\.safetensors': it is not a regular"):
         with_examples(tiny_model(seed=9)).save_pretrained(tmp_path / "model")
     examples.rmdir()
-    assert contents(tmp_path / "model") == before
+    assert files_of(tmp_path / "model") == before
 
 
 def test_a_folder_written_as_a_name_is_suggested(
@@ -264,8 +259,8 @@ class TestFolder:
     def test_the_same_model_gives_the_same_files(self, tmp_path: Path) -> None:
         for name in ("a", "b"):
             with_examples(tiny_model("vae")).save_pretrained(tmp_path / name)
-        files = contents(tmp_path / "a")
-        assert hashed(files) == hashed(contents(tmp_path / "b"))
+        files = files_of(tmp_path / "a")
+        assert hashed(files) == hashed(files_of(tmp_path / "b"))
         assert sorted(files) == [
             "README.md",
             "SHA256SUMS",
@@ -278,9 +273,9 @@ class TestFolder:
     def test_saving_a_loaded_model_gives_the_same_files(self, tmp_path: Path) -> None:
         with_examples(tiny_model("vae")).save_pretrained(tmp_path / "a")
         load(tmp_path / "a").save_pretrained(tmp_path / "b")
-        assert hashed(contents(tmp_path / "a")) == hashed(contents(tmp_path / "b"))
+        assert hashed(files_of(tmp_path / "a")) == hashed(files_of(tmp_path / "b"))
         load(tmp_path / "a").save_pretrained(tmp_path / "a")
-        assert hashed(contents(tmp_path / "a")) == hashed(contents(tmp_path / "b"))
+        assert hashed(files_of(tmp_path / "a")) == hashed(files_of(tmp_path / "b"))
 
     def test_examples_are_saved_with_their_frames(self, tmp_path: Path) -> None:
         saved = with_examples(tiny_model())
@@ -293,7 +288,7 @@ class TestFolder:
     def test_saving_removes_all_files_of_the_old_model(self, tmp_path: Path) -> None:
         with_examples(tiny_model("vae")).save_pretrained(tmp_path)
         tiny_model("ae").save_pretrained(tmp_path)
-        assert sorted(contents(tmp_path)) == ["README.md", "SHA256SUMS", "config.json", "model.safetensors"]
+        assert sorted(files_of(tmp_path)) == ["README.md", "SHA256SUMS", "config.json", "model.safetensors"]
         loaded = load(tmp_path)
         assert loaded.examples is None
         assert loaded.prior is None
@@ -312,7 +307,7 @@ class TestFolder:
         (tmp_path / "thesis.tex").write_text("mine")
         with pytest.raises(OutputError, match=r"already holds 'thesis\.tex': choose an empty or a new folder"):
             model.save_pretrained(tmp_path)
-        assert contents(tmp_path) == {"thesis.tex": b"mine"}
+        assert files_of(tmp_path) == {"thesis.tex": b"mine"}
 
     def test_an_unregistered_network_cannot_be_saved(self, model: InterpolationModel, tmp_path: Path) -> None:
         class Better(ConvDecoder):

@@ -15,7 +15,7 @@ from torch import nn
 import interpzoo
 from interpzoo.errors import ConfigError, InputError, InterpzooError, WeightsError
 from interpzoo.model import InterpolationModel
-from tests.tiny import run_python, tiny_model
+from tests.tiny import files_of, run_python, tiny_model
 
 KILLED = """
 import json, os, signal, sys
@@ -142,14 +142,14 @@ UNLOADABLE: dict[str, tuple[Any, torch.dtype | None]] = {
 @pytest.mark.parametrize("kind", UNLOADABLE)
 def test_what_load_would_refuse_is_not_saved(kind: str, tmp_path: Path) -> None:
     tiny_model(seed=1).save_pretrained(tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = files_of(tmp_path)
     change, dtype = UNLOADABLE[kind]
     model = tiny_model(seed=2)
     change(model)
     with pytest.raises((ConfigError, WeightsError, InputError)) as refused:
         model.save_pretrained(tmp_path, dtype=dtype)
     assert isinstance(refused.value, InterpzooError)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert files_of(tmp_path) == before
 
 
 def test_a_float64_model_is_saved_in_float32(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from interpzoo import sizes, wrap
 from interpzoo.errors import ImageError, InputError
 from interpzoo.images import ImageInput
 from interpzoo.model import InterpolationModel
-from tests.tiny import tiny_model
+from tests.tiny import noise, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,6 @@ def identity() -> InterpolationModel:
 def halving() -> InterpolationModel:
     """Codes have half the height and width of the images, which are multiples of 4."""
     return wrap(nn.AvgPool2d(2), nn.Upsample(scale_factor=2), image=(3, 8, 12), size_multiple=4).eval()
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_first_image_says_the_size(identity: InterpolationModel, halving: InterpolationModel) -> None:

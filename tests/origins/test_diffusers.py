@@ -18,6 +18,7 @@ import interpzoo
 from interpzoo.errors import ConfigError, InterpzooError, MissingDependencyError, WeightsError
 from interpzoo.model import InterpolationModel
 from interpzoo.testing import check_plugin
+from tests.tiny import noise
 
 _TWO = {"down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2}
 SMALL: dict[str, dict[str, Any]] = {
@@ -92,10 +93,6 @@ class Saved:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, torchvision_shim: object) -> Path:
     return tmp_path_factory.mktemp("diffusers")
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def own_codes(network: Any, x: Tensor) -> Tensor:

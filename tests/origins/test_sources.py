@@ -18,6 +18,7 @@ from interpzoo.pretrained.locate import recorded_name
 from interpzoo.testing import check_plugin
 from tests.origins.tiny import state_of, tae_networks, write_tae
 from tests.site import Site
+from tests.tiny import noise
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tae") / "tiny"
     write_tae(path)
     return path
-
-
-def noise(*shape: int) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def test_a_folder_is_loaded_in_one_line(folder: Path) -> None:

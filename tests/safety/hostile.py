@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load, save
 
-from tests.tiny import tiny_model
+from tests.tiny import files_of, tiny_model
 
 Files = dict[str, bytes]
 CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples.safetensors", "codes.safetensors"
@@ -20,10 +20,9 @@ CONFIG, WEIGHTS, EXAMPLES, CODES = "config.json", "model.safetensors", "examples
 
 def good(folder: Path) -> Files:
     """A folder of a small model, with everything that one can have."""
-    model = tiny_model()
-    model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    model = tiny_model(examples=4)
     model.codes = model.examples
-    return {path.name: path.read_bytes() for path in model.save_pretrained(folder).iterdir()}
+    return files_of(model.save_pretrained(folder))
 
 
 def sealed(files: Files) -> Files:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from interpzoo import create
@@ -101,9 +100,8 @@ def check(line: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A pretrained folder without a list of hashes, with a card that has scores."""
-    model = tiny_model()
+    model = tiny_model(examples=4)
     model.config = config_of(summary="A summary.", limitations="Its limits.", plugins={"baselines": "interpzoo 1.0"})
-    model.examples = torch.randn(4, *model.latent_shape, generator=torch.Generator().manual_seed(0))
     folder = model.save_pretrained(tmp_path / "model")
     write_card(folder, model.config, [Result("MSE", 0.5, "lines"), Result("PSNR", 20, "lines")])
     (folder / "SHA256SUMS").unlink()

@@ -109,7 +109,7 @@ from interpzoo.features import features_named
 
 found = {{}}
 for kind, images in load_file({str(tmp_path / "images.safetensors")!r}).items():
-    image = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3])
+    image = ImageSpec.of(images.shape)
     features = features_named("timm:test_resnet", image)
     found[kind] = features(images)
     print(features.name)

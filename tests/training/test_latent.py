@@ -28,7 +28,7 @@ from interpzoo.training.codes import Codes, hash_of
 from interpzoo.training.own_data import choose_recipe
 from interpzoo.training.workers import Workers
 from tests.origins.tiny import write_tae
-from tests.tiny import Noted, tiny_recipe
+from tests.tiny import Noted, files_of, tiny_recipe
 
 IMAGES = 70  # two files of codes
 
@@ -162,7 +162,7 @@ def test_damaged_and_half_written_codes_are_made_again(place: Path, kept: Path, 
     model = interpzoo.create(recipe(place))
     data = Noted(model.config.image, IMAGES)
     Codes(data, model, Workers(), "x")
-    whole = {path.name: path.read_bytes() for path in kept.iterdir()}
+    whole = files_of(kept)
     cut, flipped = sorted(kept.iterdir())
     cut.write_bytes(cut.read_bytes()[:-3])
     content = bytearray(flipped.read_bytes())
@@ -175,7 +175,7 @@ def test_damaged_and_half_written_codes_are_made_again(place: Path, kept: Path, 
     Codes(data, model, Workers(), "x")
     assert counted == [64, IMAGES - 64] * 2
     new.unlink()  # somebody may still be writing it
-    assert {path.name: path.read_bytes() for path in kept.iterdir()} == whole
+    assert files_of(kept) == whole
 
 
 def test_codes_that_vanish_end_the_run_with_a_way_on(place: Path, kept: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from interpzoo.cli.console import columns, echo
+from interpzoo.cli.inputs import report_absent
 from interpzoo.cli.options import UserPath, scoring_options
 from interpzoo.errors import InterpzooError
 
@@ -58,7 +59,6 @@ def command(
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
-    from interpzoo.benchmark.processes import all_done, is_first
     from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
@@ -66,13 +66,14 @@ def command(
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
     from interpzoo.pretrained.folder import write_text
+    from interpzoo.processes import all_done
 
     if plots:
         matplotlib_figure()  # a missing matplotlib is an error now, not after the work
     chosen = metrics_named(metrics)
     data = None if dataset is None else data_named(dataset)
-    jobs = jobs_of(models_named(patterns, skipped=_report_skipped), data)
-    click.get_current_context().with_resource(claimed(output, lock=is_first()))
+    jobs = jobs_of(models_named(patterns, skipped=report_absent), data)
+    click.get_current_context().with_resource(claimed(output))
     protocol = (FULL if full else EvaluationProtocol()).model_copy(update={"seed": seed})
     failed = 0
 
@@ -110,7 +111,3 @@ def command(
     write_text(output / HTML, render_html(found, output))
     echo(f"{output / 'README.md'} and {output / 'index.html'}: all scores, and which metrics are valid where")
     return int(failed > 0)
-
-
-def _report_skipped(name: str) -> None:
-    echo(f"{name} is skipped: it is registered, but its folder is not installed", err=True)

@@ -15,14 +15,13 @@ from interpzoo.cli.draw_options import (
     several,
     size_option,
 )
-from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, directions_named, image_files, model_names
+from interpzoo.cli.drawing import Drawing
+from interpzoo.cli.inputs import directions_named, image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -56,10 +55,6 @@ def command(
     *,
     direction: str,
     strengths: Sequence[float] | None,
-    size: tuple[int, int] | None,
-    frame: Frame | None,
-    batch_size: int | None,
-    device: str,
     **drawn: Any,
 ) -> None:
     """Move each IMAGE along a direction of the codes of the model NAME; one row per image.
@@ -77,6 +72,7 @@ def command(
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
-        return model.edit(as_framed(model, files, frame, size), along[0], size=size, batch_size=batch_size, **far)
+        how: dict[str, Any] = {"size": drawing.size, "batch_size": drawing.batch_size}
+        return model.edit(drawing.framed(model, files), along[0], **how, **far)
 
-    drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))
+    drawing.write_paths(drawing.by_model_and_path(model_names(name), draw))

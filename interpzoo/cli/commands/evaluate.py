@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from interpzoo.cli.console import columns, echo
-from interpzoo.cli.options import UserPath, model_argument, scoring_options, writable
+from interpzoo.cli.options import json_file_option, model_argument, scoring_options
 from interpzoo.files import check_writable
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ Examples:
 )
 @model_argument
 @scoring_options
-@click.option(
-    "--json",
-    "output",
-    type=UserPath(dir_okay=False),
-    callback=writable(),
-    metavar="FILE",
-    help="Also write the scores to FILE as JSON.",
-)
+@json_file_option
 @click.option("--card", is_flag=True, help="Also write the scores to the card in the model's folder.")
 def command(
     name: str,

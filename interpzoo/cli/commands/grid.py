@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpzoo.cli.draw_options import frame_option, interpolators_option, look_options, output_option, size_option
-from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, image_files, model_names
+from interpzoo.cli.drawing import Drawing
+from interpzoo.cli.inputs import image_files, model_names
 from interpzoo.cli.options import models_argument
 from interpzoo.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -46,10 +45,6 @@ def command(
     rows: int,
     cols: int,
     interpolators: Sequence[str],
-    size: tuple[int, int] | None,
-    frame: Frame | None,
-    batch_size: int | None,
-    device: str,
     **drawn: Any,
 ) -> None:
     """Fill a grid between four corners with the model NAME: top left, top right, bottom left and bottom right IMAGE.
@@ -61,16 +56,15 @@ def command(
     if files and len(files) != 4:
         raise click.UsageError(f"a grid has four corners, got {len(files)} image{'s' * (len(files) != 1)}.", ctx)
 
-    if frame is not None and not files:
+    if drawing.frame is not None and not files:
         raise click.UsageError("--frame is for your own images: give four.", ctx)
 
     def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
-        corners: Any = as_framed(model, files, frame, size) if files else _corners(model)
-        a, b, c, d = corners
-        grid = model.grid(a, b, c, d, rows, cols, size=size, interpolator=interpolator, batch_size=batch_size)
-        return grid.flatten(0, 1)
+        corners: Any = drawing.framed(model, files) if files else _corners(model)
+        how: dict[str, Any] = {"size": drawing.size, "interpolator": interpolator, "batch_size": drawing.batch_size}
+        return model.grid(*corners, rows=rows, cols=cols, **how).flatten(0, 1)
 
-    drawing.write_images(by_model_and_path(model_names(name), interpolators, device, draw), cols)
+    drawing.write_images(drawing.by_model_and_path(model_names(name), draw, interpolators), cols)
 
 
 def _corners(model: InterpolationModel) -> Tensor:

@@ -20,15 +20,15 @@ from interpzoo.cli.draw_options import (
     spacing_options,
     steps_option,
 )
-from interpzoo.cli.drawing import Drawing, by_model_and_path
+from interpzoo.cli.drawing import Drawing
 from interpzoo.cli.inputs import as_framed, image_files, model_names, size_of_all
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
+    from interpzoo.pixels import Size
 
 _EXAMPLES = 4  # pairs of a model's examples
 
@@ -58,16 +58,7 @@ Examples:
 @look_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    name: str,
-    images: Sequence[str],
-    *,
-    interpolators: Sequence[str],
-    size: tuple[int, int] | None,
-    frame: Frame | None,
-    batch_size: int | None,
-    device: str,
-    **drawn: Any,
+    ctx: click.Context, name: str, images: Sequence[str], *, interpolators: Sequence[str], **drawn: Any
 ) -> None:
     """Interpolate from each first IMAGE to the second with the model NAME, or between its examples without images.
 
@@ -86,34 +77,34 @@ def command(
             "all of them.",
             ctx,
         )
-    if size is not None and not files:
-        raise click.UsageError("--size is for two images: give them.", ctx)
-    if frame is not None and not files:
-        raise click.UsageError("--frame is for two images: give them.", ctx)
+    for option in ("size", "frame"):
+        if getattr(drawing, option) is not None and not files:
+            raise click.UsageError(f"--{option} is for two images: give them.", ctx)
 
-    def draw_files(
-        model: InterpolationModel, interpolator: str | None, part: Sequence[str], fixed: tuple[int, int]
-    ) -> Tensor:
-        how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size, "size": fixed}
-        shown: Any = as_framed(model, part, frame, fixed)
+    def draw_files(model: InterpolationModel, interpolator: str | None, part: Sequence[str], size: Size) -> Tensor:
+        how: dict[str, Any] = {"interpolator": interpolator, "batch_size": drawing.batch_size, "size": size}
+        shown: Any = as_framed(model, part, drawing.frame, size)
         return model.interpolate(shown[::2], shown[1::2], **drawing.positions(model), **how)
+
+    def size_of(model: InterpolationModel) -> Size:
+        return size_of_all(model, files, drawing.frame, drawing.size)
 
     def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
         if files:
-            return draw_files(model, interpolator, files, size_of_all(model, files, frame, size))
-        how: dict[str, Any] = {"interpolator": interpolator, "batch_size": batch_size}
+            return draw_files(model, interpolator, files, size_of(model))
+        how: dict[str, Any] = {"interpolator": interpolator, "batch_size": drawing.batch_size}
         return model.example_strip(_EXAMPLES, **drawing.positions(model), **how)
 
     names = model_names(name)
     if drawing.is_folder and len(files) > 2 and len(names) == 1 and len(interpolators) < 2:
         from interpzoo.pretrained.load import load
 
-        model, interpolator = load(names[0], device=device), next(iter(interpolators), None)
-        fixed = size_of_all(model, files, frame, size)  # once, as it may look for a face
+        model, interpolator = load(names[0], device=drawing.device), next(iter(interpolators), None)
+        size = size_of(model)  # once, as it may look for a face
 
         def draw_part(first: int, end: int) -> Tensor:
-            return draw_files(model, interpolator, files[2 * first : 2 * end], fixed)
+            return draw_files(model, interpolator, files[2 * first : 2 * end], size)
 
         drawing.write_many(len(files) // 2, draw_part)
     else:
-        drawing.write_paths(by_model_and_path(names, interpolators, device, draw))
+        drawing.write_paths(drawing.by_model_and_path(names, draw, interpolators))

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpzoo.cli.draw_options import frame_option, look_options, output_option, several, size_option
-from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, image_files, model_names
+from interpzoo.cli.drawing import Drawing
+from interpzoo.cli.inputs import image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -38,23 +37,14 @@ Examples:
 @frame_option
 @look_options
 def command(
-    name: str,
-    images: Sequence[str],
-    *,
-    weights: Sequence[float] | None,
-    mixer: str | None,
-    size: tuple[int, int] | None,
-    frame: Frame | None,
-    batch_size: int | None,
-    device: str,
-    **drawn: Any,
+    name: str, images: Sequence[str], *, weights: Sequence[float] | None, mixer: str | None, **drawn: Any
 ) -> None:
     """Mix the codes of all IMAGEs with the model NAME and draw the one image that they make."""
     drawing = Drawing(**drawn)
     files = image_files(images)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
-        shown = as_framed(model, files, frame, size)
-        return model.mix(shown, weights, size=size, mixer=mixer, batch_size=batch_size)[None]
+        how: dict[str, Any] = {"size": drawing.size, "batch_size": drawing.batch_size}
+        return model.mix(drawing.framed(model, files), weights, mixer=mixer, **how)[None]
 
-    drawing.write_images(by_model_and_path(model_names(name), (), device, draw), 1)
+    drawing.write_images(drawing.by_model_and_path(model_names(name), draw), 1)

@@ -18,14 +18,13 @@ from interpzoo.cli.draw_options import (
     spacing_options,
     steps_option,
 )
-from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, image_files, model_names
+from interpzoo.cli.drawing import Drawing
+from interpzoo.cli.inputs import image_files, model_names
 from interpzoo.cli.options import models_argument
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -52,16 +51,7 @@ Examples:
 @look_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    name: str,
-    images: Sequence[str],
-    *,
-    interpolators: Sequence[str],
-    size: tuple[int, int] | None,
-    frame: Frame | None,
-    batch_size: int | None,
-    device: str,
-    **drawn: Any,
+    ctx: click.Context, name: str, images: Sequence[str], *, interpolators: Sequence[str], **drawn: Any
 ) -> None:
     """Draw the path from each IMAGE to the next with the model NAME. With --loop closed it leads back to the first."""
     drawing = Drawing(**drawn)
@@ -74,7 +64,7 @@ def command(
     sections = len(files) - 1
 
     def draw(model: InterpolationModel, interpolator: str | None) -> Tensor:
-        where, shown = drawing.positions(model, sections), as_framed(model, files, frame, size)
-        return model.morph(shown, size=size, interpolator=interpolator, batch_size=batch_size, **where)[None]
+        how: dict[str, Any] = {"size": drawing.size, "interpolator": interpolator, "batch_size": drawing.batch_size}
+        return model.morph(drawing.framed(model, files), **drawing.positions(model, sections), **how)[None]
 
-    drawing.write_paths(by_model_and_path(model_names(name), interpolators, device, draw), sections)
+    drawing.write_paths(drawing.by_model_and_path(model_names(name), draw, interpolators), sections)

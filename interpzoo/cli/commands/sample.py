@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from interpzoo.arguments import MOST_IMAGES, MOST_SEED
+from interpzoo.arguments import MOST_IMAGES
 from interpzoo.cli.draw_options import look_options, output_option
-from interpzoo.cli.drawing import Drawing, by_model_and_path
+from interpzoo.cli.drawing import Drawing
 from interpzoo.cli.inputs import model_names
-from interpzoo.cli.options import models_argument
+from interpzoo.cli.options import models_argument, seed_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,16 +36,14 @@ Examples:
     metavar="N",
     help="Number of images.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True, metavar="N", help="Seed of the images."
-)
+@seed_option("the images")
 @output_option(films=False)
 @look_options
-def command(name: str, *, count: int, seed: int, batch_size: int | None, device: str, **drawn: Any) -> None:
+def command(name: str, *, count: int, seed: int, **drawn: Any) -> None:
     """Draw images from the prior of the model NAME. A picture shows them in rows, about as many as columns."""
     drawing = Drawing(**drawn)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
-        return model.sample(count, seed=seed, batch_size=batch_size)
+        return model.sample(count, seed=seed, batch_size=drawing.batch_size)
 
-    drawing.write_images(by_model_and_path(model_names(name), (), device, draw), math.ceil(math.sqrt(count)))
+    drawing.write_images(drawing.by_model_and_path(model_names(name), draw), math.ceil(math.sqrt(count)))

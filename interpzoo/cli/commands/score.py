@@ -11,7 +11,17 @@ import click
 from interpzoo.cli.console import columns, echo
 from interpzoo.cli.draw_options import size_option
 from interpzoo.cli.inputs import image_files
-from interpzoo.cli.options import UserPath, data_root_option, metrics_option, note_inputs, seed_option, writable
+from interpzoo.cli.options import (
+    UserPath,
+    data_root_option,
+    dataset_option,
+    features_option,
+    json_file_option,
+    metrics_option,
+    note_inputs,
+    seed_option,
+    writable,
+)
 
 
 @click.command(
@@ -32,27 +42,11 @@ Examples:
 )
 @size_option
 @metrics_option
-@click.option(
-    "--dataset",
-    metavar="NAME|FOLDER|ID",
-    help="What the frames should look like: a data set of 'interpzoo plugins', a folder of images, or one on the Hub.",
-)
+@dataset_option("What the frames should look like")
 @data_root_option
-@click.option(
-    "--features",
-    metavar="NAME",
-    help="Feature network to compare images with: its name, its folder, or timm:BACKBONE.",
-    show_default="the one for the data set, or random convolutions",
-)
-@seed_option
-@click.option(
-    "--json",
-    "output",
-    type=UserPath(dir_okay=False),
-    callback=writable(),
-    metavar="FILE",
-    help="Also write scores and profiles to FILE as JSON.",
-)
+@features_option("compare images with", "the one for the data set, or random convolutions")
+@seed_option("all random choices")
+@json_file_option
 @click.option(
     "--plot",
     type=UserPath(dir_okay=False),

@@ -72,10 +72,10 @@ def command(
     PsychoPy that show the frames. The same arguments give the same files on every run. A run that was stopped continues
     where it was. Processes that torchrun or accelerate has started share the paths.
     """
-    from interpzoo.benchmark.processes import is_first
     from interpzoo.cli.progress import PathProgress
     from interpzoo.packs.pack import stimuli
     from interpzoo.packs.pairs import folder_pairs
+    from interpzoo.processes import is_first
 
     folders = [source for source in sources if source.is_dir()]
     if len(sources) > 2 or (len(sources) == 2) != (len(folders) == 2) or (len(sources) == 1 and folders):

@@ -54,21 +54,15 @@ def command(recipe: str, *, output: Path | None, **options: Any) -> None:
     A training that was stopped or killed can be continued with --resume; the result is the same as without the break.
     """
     from interpzoo.pretrained.locate import as_path
+    from interpzoo.processes import is_first
     from interpzoo.training.run import train
 
     try:
         model = train(recipe, output=output, **options)
     except KeyboardInterrupt as stop:
-        if stop.args:  # raised by the trainer, which has saved a checkpoint
-            _say(str(stop), err=True)
+        if stop.args and is_first():  # raised by the trainer, which has saved a checkpoint
+            echo(str(stop), err=True)
         raise
     folder = Path("runs", model.config.name) if output is None else output
-    _say(f"{folder}: trained; draw its paths with 'interpzoo interpolate {as_path(folder)} -o strip.png'")
-
-
-def _say(message: str, *, err: bool = False) -> None:
-    """Print from the main process only."""
-    from accelerate import PartialState
-
-    if PartialState().is_main_process:
-        echo(message, err=err)
+    if is_first():
+        echo(f"{folder}: trained; draw its paths with 'interpzoo interpolate {as_path(folder)} -o strip.png'")

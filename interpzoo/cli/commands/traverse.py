@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from interpzoo.cli.draw_options import film_options, frame_option, look_options, output_option, several
-from interpzoo.cli.drawing import Drawing, by_model_and_path
-from interpzoo.cli.inputs import as_framed, directions_named, model_names
+from interpzoo.cli.drawing import Drawing
+from interpzoo.cli.inputs import directions_named, model_names
 from interpzoo.cli.options import models_argument, note_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from interpzoo.framing import Frame
     from interpzoo.model import InterpolationModel
 
 
@@ -55,22 +54,19 @@ def command(
     directions: str,
     count: int | None,
     strengths: Sequence[float] | None,
-    frame: Frame | None,
-    batch_size: int | None,
-    device: str,
     **drawn: Any,
 ) -> None:
     """Move IMAGE, or the mean of the example codes, along directions of the model NAME; one row per direction."""
     drawing = Drawing(t=strengths, **drawn)
     drawing.check(ctx)
-    if frame is not None and image is None:
+    if drawing.frame is not None and image is None:
         raise click.UsageError("--frame is for your own image: give one.", ctx)
     note_inputs([] if image is None else [os.path.expanduser(image)])
     which: Any = directions if directions in ("principal", "axes") else directions_named(directions)
 
     def draw(model: InterpolationModel, _: str | None) -> Tensor:
         far: dict[str, Any] = {} if strengths is None else {"strengths": strengths}
-        shown = None if image is None else as_framed(model, [image], frame, None)
-        return model.traverse(shown, which, count=count, batch_size=batch_size, **far)
+        shown = None if image is None else drawing.framed(model, [image])
+        return model.traverse(shown, which, count=count, batch_size=drawing.batch_size, **far)
 
-    drawing.write_paths(by_model_and_path(model_names(name), (), device, draw))
+    drawing.write_paths(drawing.by_model_and_path(model_names(name), draw))

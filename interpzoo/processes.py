@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-import torch
-
 _CALLS: Final = itertools.count()
 """Numbers of the calls: all processes make the same calls in the same order."""
 _PAUSE: Final = 0.2
@@ -22,6 +20,16 @@ class _Store(Protocol):
     def add(self, key: str, amount: int, /) -> int: ...
 
 
+def is_alone() -> bool:
+    """Whether there is a single process."""
+    return _count() == 1
+
+
+def is_first() -> bool:
+    """Whether this process is the first, or the only one."""
+    return _rank() == 0
+
+
 def turns() -> Iterator[int]:
     """Increasing numbers from 0: a process gets the next one that no other has taken, so a faster one does more."""
     store, key = _store(), f"turns {next(_CALLS)}"
@@ -30,18 +38,8 @@ def turns() -> Iterator[int]:
 
 def from_own_place(items: Sequence[T]) -> Sequence[T]:
     """All items; each process begins at another place, so that processes meet only when one has done its share."""
-    first = 0 if _store() is None else len(items) * int(os.environ["RANK"]) // int(os.environ["WORLD_SIZE"])
+    first = len(items) * _rank() // _count()
     return [*items[first:], *items[:first]]
-
-
-def is_alone() -> bool:
-    """Whether there is a single process."""
-    return _store() is None
-
-
-def is_first() -> bool:
-    """Whether this process is the first, or the only one."""
-    return is_alone() or os.environ["RANK"] == "0"
 
 
 def agreed(text: str) -> str:
@@ -64,16 +62,25 @@ def all_done() -> bool:
     if not is_first():
         return False
     # A barrier of torch would time out after half an hour.
-    while store.add(key, 0) < int(os.environ["WORLD_SIZE"]):
+    while store.add(key, 0) < _count():
         time.sleep(_PAUSE)
     return True
+
+
+def _count() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _rank() -> int:
+    return 0 if is_alone() else int(os.environ["RANK"])
 
 
 @functools.cache
 def _store() -> _Store | None:
     """The launcher's key-value store, with an atomic `add`; ``None`` if there is a single process."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if is_alone():
         return None
+    import torch
     from accelerate import PartialState
     from torch import distributed
 

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from interpzoo.benchmark import processes
-from interpzoo.benchmark.processes import all_done, from_own_place, turns
+from interpzoo.processes import all_done, from_own_place, turns
 from tests.processes import TWO
 
 _SCRIPT = """
 import json, os, pathlib, sys, time
-from interpzoo.benchmark import processes
-from interpzoo.benchmark.processes import all_done, from_own_place, turns
+from interpzoo.processes import all_done, from_own_place, turns
 
 folder, rank = pathlib.Path(sys.argv[1]), os.environ["RANK"]
 taken = {"first": [], "second": []}
@@ -52,7 +50,6 @@ def test_one_process_has_every_turn_and_goes_on() -> None:
 
 def test_processes_begin_at_places_of_their_own_and_pass_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert from_own_place("abcde") == [*"abcde"]
-    monkeypatch.setattr(processes, "_store", object)
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank, expected in (("0", "abcde"), ("1", "cdeab")):
         monkeypatch.setenv("RANK", rank)

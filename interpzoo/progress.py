@@ -1,9 +1,12 @@
-"""What long work tells those who wait for it: which of its steps is done. Nobody hears it unless a program listens."""
+"""How far long work is. Nobody hears of it unless a program listens."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
+
+Progress = Callable[[int, int], None]
+"""Called with how many things are done and how many there are."""
 
 Listener = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -14,7 +17,7 @@ _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def listening(listener: Listener) -> Generator[None, None, None]:
-    """Call `listener` before and after each step of `told` in this context, which is a thread's own."""
+    """Call `listener` before and after each step of `tracked` in this context, which is a thread's own."""
     token = _LISTENER.set(listener)
     try:
         yield
@@ -22,7 +25,7 @@ def listening(listener: Listener) -> Generator[None, None, None]:
         _LISTENER.reset(token)
 
 
-def told(what: str, steps: Sequence[T], size: Callable[[T], int] = lambda step: 1) -> Iterator[T]:
+def tracked(what: str, steps: Sequence[T], size: Callable[[T], int] = lambda step: 1) -> Iterator[T]:
     """Each of `steps`, of which a listener hears when one is due and when all are done.
 
     Args:
