@@ -1,11 +1,11 @@
 """What data sets and regularizers give, checked before it is used: no mistake is found after hours, or never."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interpzoo.config import ImageSpec
 from interpzoo.errors import InputError, PluginError
@@ -52,25 +52,27 @@ def check_fields(batch: object, n: int, what: str) -> None:
             raise PluginError(f"{what} has field {field!r} of {rows} rows for {n} images, expected one each")
 
 
-def usable(updates: Iterable[Update], what: str) -> list[Update]:
+def usable(updates: Sequence[Update], model: nn.Module, what: str) -> list[Update]:
     """The updates without frozen weights, and with each weight once even if tied networks list it twice.
 
     Raises:
         InputError: all weights of an update are frozen.
-        PluginError: there is no update, two have one name, or one is no `Update` or is due after less than 1 step.
+        PluginError: there is no update for weights of `model` that can be trained, two have one name, or one is no
+            `Update` or is due after less than 1 step.
     """
-    found: Any = [*updates] if isinstance(updates, Iterable) else [updates]  # pyright: ignore[reportUnnecessaryIsInstance]
-    if not found or not isinstance(updates, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise PluginError(f"'updates' of {what} gives {quoted(updates)}: expected a list of one Update or more")
+    if not isinstance(updates, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PluginError(f"'updates' of {what} gives {quoted(updates)}, expected a list of Updates")
+    if not updates and any(weight.requires_grad for weight in model.parameters()):
+        raise PluginError(f"'updates' of {what} gives {quoted(updates)}, expected an Update, as the model has weights")
     names: set[str] = set()
-    for update in found:
+    for update in cast(Sequence[object], updates):
         if not isinstance(update, Update):
             raise PluginError(f"'updates' of {what} gives {quoted(update)}, expected an Update")
         if update.name in names or update.every < 1:
             why = "another one's name" if update.name in names else f"every = {update.every}, expected 1 or more"
             raise PluginError(f"update {update.name!r} of {what} has {why}")
         names.add(update.name)
-    return [_trainable(update) for update in found]
+    return [_trainable(update) for update in updates]
 
 
 def _trainable(update: Update) -> Update:

@@ -109,7 +109,7 @@ class Trainer:
             regularizer.setup(model, batch, _generator(config.seed, "setup", 0))
         for module in (self.model, self.regularizer):
             workers.share(module)
-        self.updates: Sequence[Update] = usable(regularizer.updates(model), self._regularizer)
+        self.updates: Sequence[Update] = usable(regularizer.updates(model), model, self._regularizer)
         self._check_space(recipe)
         self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
         self.average = None if config.ema_decay is None else AveragedModel(model, multi_avg_fn=self._average)

@@ -168,8 +168,8 @@ def test_a_loss(returned: Any, says: str, register_mine: Register, tmp_path: Pat
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (lambda model: [], "'updates' of WHAT gives []: expected a list of one Update or more"),
-        (lambda model: 3, "'updates' of WHAT gives 3: expected a list of one Update or more"),
+        (lambda model: [], "'updates' of WHAT gives [], expected an Update, as the model has weights"),
+        (lambda model: 3, "'updates' of WHAT gives 3, expected a list of Updates"),
         (lambda model: [3], "'updates' of WHAT gives 3, expected an Update"),
         (encoder_terms, "update 'a' of WHAT has another one's name"),
         (lambda model: [Update("a", [], every=0)], "update 'a' of WHAT has every = 0, expected 1 or more"),
