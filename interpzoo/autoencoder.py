@@ -22,6 +22,7 @@ from interpzoo.images import ImageInput, batches, opened
 from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
 from interpzoo.pixels import fitting_size
 from interpzoo.progress import tracked
+from interpzoo.returned import checked
 from interpzoo.sizes import Sizes
 from interpzoo.tensors import all_finite, check_floats, check_plain, gathered
 
@@ -223,7 +224,9 @@ class Autoencoder(nn.Module):
                 "expected a model with one, such as 'vae-mnist'"
             )
         n = whole("n", n, 0, MOST_IMAGES)
+        name = "" if self.config.prior is None else self.config.prior.name
         codes = self.prior.sample(n, generator=Generator().manual_seed(seed_of(seed)))
+        codes = checked(codes, (n, *self.latent_shape), f"prior {name!r} gives a sample")
         return self._decode_in_chunks(codes.to(self.device), batch_size)
 
     def _checked_codes(self, codes: Tensor) -> Tensor:
@@ -233,7 +236,9 @@ class Autoencoder(nn.Module):
 
     def _encode(self, x: Tensor, refine: int) -> Tensor:
         x = x.to(self.device)
-        codes = self._valid(self.encoder(x.to(self.dtype))).float().contiguous()
+        shape = (len(x), *self.sizes.code_shape((x.shape[2], x.shape[3])))
+        found = checked(self.encoder(x.to(self.dtype)), shape, f"encoder {self.config.encoder.name!r} gives a code")
+        codes = self._valid(found).float().contiguous()
         if refine == 0:
             return codes
         if not self.decoder.differentiable or self.decoder.noise_shape is not None:
@@ -261,7 +266,8 @@ class Autoencoder(nn.Module):
         else:
             noise = torch.rand(noise_shape, generator=Generator().manual_seed(0)).to(z)
             images = self.decoder.sample(z, noise.expand(len(z), *noise_shape))
-        images = images.float().contiguous()
+        shape = (len(z), *self.sizes.of_codes(z).shape)
+        images = checked(images, shape, f"decoder {self.config.decoder.name!r} gives an image").float().contiguous()
         if not all_finite(images):
             raise InputError(
                 f"the decoder's images are not finite, for codes from {codes.min():g} to {codes.max():g}: codes this "

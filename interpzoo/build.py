@@ -11,7 +11,8 @@ from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Interpolator, Prio
 from interpzoo.interfaces.component import Configured
 from interpzoo.latent import LatentDecoder, LatentEncoder, Range, code_spec, latent_networks
 from interpzoo.plugins import registry
-from interpzoo.text import explained
+from interpzoo.registry import Kind
+from interpzoo.text import explained, quoted
 
 MethodConfigT = TypeVar("MethodConfigT", bound=MethodConfig)
 C = TypeVar("C", bound=Configured[Any])
@@ -29,9 +30,16 @@ def component_class(interface: type[C], name: str) -> type[C]:
     """
     found = registry().resolve(interface.kind, name)
     if not (isinstance(found, type) and issubclass(found, interface)):
-        owner = registry().components[interface.kind].find(name).owner
-        raise PluginError(f"{owner}: {interface.kind} {name!r} is {found!r}, expected a class of {interface.__name__}")
+        raise PluginError(f"{attributed(interface.kind, name)} is {found!r}, expected a class of {interface.__name__}")
     return found
+
+
+def attributed(kind: Kind, name: str) -> str:
+    """A component for messages, with the plugin that it comes from if it has one."""
+    what = f"{kind} {name!r}"
+    with suppress(UnknownNameError):  # of networks that were wrapped
+        return f"{registry().components[kind].find(name).owner}: {what}"
+    return what
 
 
 def build_component(interface: type[C], component: Component, *shapes: Any) -> C:
@@ -41,17 +49,21 @@ def build_component(interface: type[C], component: Component, *shapes: Any) -> C
         UnknownNameError, AmbiguousNameError, PluginError: as `component_class`; a `PluginError` also if it fails.
         ConfigError: an option is invalid; the message names component and field.
     """
-    cls, what = component_class(interface, component.name), f"{interface.kind} {component.name!r}"
+    cls = component_class(interface, component.name)
     config = validated_options(interface, component)
-    owner = registry().components[interface.kind].find(component.name).owner
     try:
-        return cls(config, *shapes)
+        built = cls(config, *shapes)
     except ConfigError as error:
-        raise ConfigError(f"{what}: {error}") from error.__cause__
+        raise ConfigError(f"{interface.kind} {component.name!r}: {error}") from error.__cause__
     except InterpzooError:
         raise
     except (Exception, SystemExit) as error:  # a plugin's class may raise anything
-        raise PluginError(f"{owner}: {what} cannot be built: {explained(error)}") from error
+        what = attributed(interface.kind, component.name)
+        raise PluginError(f"{what} cannot be built: {explained(error)}") from error
+    if not hasattr(built, "config"):
+        what = attributed(interface.kind, component.name)
+        raise PluginError(f"{what} has no config after it was built: begin its __init__ with super().__init__(...)")
+    return built
 
 
 def build_path(component: Component, own: Interpolator | None = None) -> Interpolator:
@@ -104,7 +116,10 @@ def build_parts(config: MethodConfig) -> Parts:
 
 def _parts(config: MethodConfig, image: ImageSpec) -> Parts:
     encoder = build_component(Encoder, config.encoder, image)
-    shape = encoder.latent_shape
+    shape: Any = getattr(encoder, "latent_shape", None)
+    if not (isinstance(shape, tuple) and shape and all(isinstance(n, int) and n > 0 for n in shape)):
+        what = attributed("encoder", config.encoder.name)
+        raise PluginError(f"{what} has latent_shape = {quoted(shape)}, expected a tuple of sizes: set it in __init__")
     return Parts(
         encoder=encoder,
         decoder=build_component(Decoder, config.decoder, image, shape),

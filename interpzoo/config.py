@@ -92,6 +92,8 @@ class Framing(Schema):
 class ComponentConfig(Schema):
     """Base of the options of a component: each component class has its own subclass."""
 
+    model_config = ConfigDict(validate_default=True)  # a default out of its own bounds is an error, not a wrong model
+
 
 class FeatureNetworkConfig(ComponentConfig):
     """Options of a network that computes features of images."""

@@ -12,6 +12,7 @@ from interpzoo.build import build_path
 from interpzoo.config import named
 from interpzoo.errors import InputError
 from interpzoo.interfaces import Interpolator, Solution
+from interpzoo.returned import checked
 from interpzoo.spacing import Measure, MeasuredPaths, Spacing, checked_positions, measure_of
 from interpzoo.tensors import NumberInput, as_numbers
 from interpzoo.text import quoted
@@ -53,9 +54,14 @@ class Paths(Autoencoder):
         self.sizes.check_number(len(z0) * t.shape[-1], self.sizes.of_codes(z0))
         tracked = z0.requires_grad or z1.requires_grad or t.requires_grad
         with torch.set_grad_enabled(torch.is_grad_enabled() and tracked):
-            solution = self._path(interpolator).solve(z0, z1, t, model=self)
-        if not bool(solution.codes.isfinite().all()):
-            raise InputError(f"codes at t from {t.min():g} to {t.max():g} are not finite: expected t nearer to [0, 1]")
+            path = self._path(interpolator)
+            solution = path.solve(z0, z1, t, model=self)
+        what = f"the path {type(path).__name__!r}"
+        codes = checked(solution.codes, (len(z0), t.shape[-1], *z0.shape[1:]), f"{what} gives codes")
+        if not bool(codes.isfinite().all()):
+            near = bool(((t >= 0) & (t <= 1)).all())
+            expected = "other codes, or another path" if near else "t nearer to [0, 1]"
+            raise InputError(f"{what} is not finite at t from {t.min():g} to {t.max():g}: expected {expected}")
         return solution
 
     @torch.no_grad()

@@ -146,16 +146,21 @@ def _load(entry: EntryPoint, owner: Owner, manager: pluggy.PluginManager, regist
     others = [plugin for _, plugin in manager.list_name_plugin() if plugin is not module]
     if manager.has_plugin(entry.name):
         raise PluginError("another distribution has a plugin of this name: uninstall one of the two")
-    manager.register(module, name=entry.name)
     registrar = Registrar(owner)
     try:
+        manager.register(module, name=entry.name)
         manager.check_pending()
         if not manager.get_hookcallers(module):
             raise PluginError("it has no hook: decorate its 'register' with @hookimpl")
         manager.subset_hook_caller("register", remove_plugins=others)(registry=registrar)
         registrar.commit(registry)
-    except BaseException:
-        manager.unregister(name=entry.name)
+    except BaseException as error:
+        if manager.has_plugin(entry.name):
+            manager.unregister(name=entry.name)
+        if isinstance(error, pluggy.PluginValidationError):
+            raise PluginError(
+                "its hook is of another form: expected 'def register(registry)' after @hookimpl"
+            ) from error
         raise
 
 

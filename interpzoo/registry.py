@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from interpzoo.arguments import one_of
-from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, suggestions
+from interpzoo.errors import AmbiguousNameError, ConfigError, PluginError, UnknownNameError, did_you_mean, suggestions
 from interpzoo.files import parse_toml
 from interpzoo.foreign import Waiting, contained
 from interpzoo.text import explained, quoted
@@ -37,7 +37,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 def is_name(text: str) -> bool:
     """Whether `text` can name a plugin or what it registers: letters, digits, ``.``, ``_`` and ``-``."""
-    return _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None  # pyright: ignore[reportUnnecessaryIsInstance]
 
 
 @dataclass(frozen=True)
@@ -233,8 +233,7 @@ class Table(Generic[E]):
     def _bare(self, name: str) -> Registration[E] | None:
         rows = self._rows.get(name, [])
         if len(rows) > 1 and self._first_party_wins:
-            ours = [row for row in rows if row.owner.distribution == FIRST_PARTY]
-            rows = ours or rows
+            rows = [row for row in rows if row.owner.distribution == FIRST_PARTY] or rows
         return rows[0] if len(rows) == 1 else None
 
 
@@ -295,9 +294,9 @@ class Registrar:
     def add(self, kind: Kind, name: str, target: str) -> None:
         """Register the component class at `target` (``"package.module:Class"``), imported on first use."""
         if kind not in KINDS:
-            raise PluginError(f"{self._owner} registers {name!r} as {kind!r}: expected one of {', '.join(KINDS)}")
-        if not _TARGET.fullmatch(target):
-            raise PluginError(f"{self._owner} registers {name!r} at {target!r}: expected 'package.module:Class'")
+            raise PluginError(f"it registers {quoted(name)} as {quoted(kind)}: expected one of {', '.join(KINDS)}")
+        if not isinstance(target, str) or not _TARGET.fullmatch(target):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise PluginError(f"it registers {quoted(name)} at {quoted(target)}: expected 'package.module:Class'")
         self._stage(kind, name, ClassReference(target))
 
     def add_package(self, package: str) -> None:
@@ -312,21 +311,16 @@ class Registrar:
                 self._stage("recipe", file.removesuffix(".toml"), RecipeFile(package, file))
         if (file := root.joinpath("zoo.toml")).is_file():
             zoo = parse_toml(file.read_text("utf-8"), "zoo.toml")
-            if unknown := sorted(zoo.keys() - {"methods", "models", "renamed"}):
-                expected = "[methods.NAME], [models.NAME], [renamed]"
-                raise PluginError(f"{self._owner}: zoo.toml has {unknown[0]!r}, expected {expected}")
-            for name, fields in self._table(zoo, "methods").items():
-                self._stage("method", name, self._entry(Method, name, fields))
-            for name, fields in self._table(zoo, "models").items():
-                self._stage("model", name, self._entry(PretrainedModel, name, fields))
-            for name, to in self._table(zoo, "renamed").items():
+            for key, value in zoo.items():
+                if key not in ("methods", "models", "renamed") or not isinstance(value, dict):
+                    expected = "tables [methods.NAME], [models.NAME] and [renamed]"
+                    raise PluginError(f"zoo.toml has {key!r} = {quoted(value)}, expected {expected}")
+            for name, values in zoo.get("methods", {}).items():
+                self._stage("method", name, self._entry(Method, name, values))
+            for name, values in zoo.get("models", {}).items():
+                self._stage("model", name, self._entry(PretrainedModel, name, values))
+            for name, to in zoo.get("renamed", {}).items():
                 self._stage("former name", name, Alias(str(to)))
-
-    def _table(self, zoo: dict[str, Any], key: str) -> dict[str, Any]:
-        value = zoo.get(key, {})
-        if not isinstance(value, dict):
-            raise PluginError(f"{self._owner}: zoo.toml, {key} = {quoted(value)}: expected a table")
-        return value
 
     def commit(self, registry: Registry) -> None:
         """Add everything to `registry`; on an error it is unchanged."""
@@ -334,17 +328,22 @@ class Registrar:
         counts = Counter((kind, row.name) for kind, row in self._staged)
         for kind, row in self._staged:
             if counts[kind, row.name] > 1 or tables[kind].holds(row):
-                raise PluginError(f"{self._owner} registers the {kind} {row.name!r} twice")
+                raise PluginError(f"it registers the {kind} {row.name!r} twice")
         for kind, row in self._staged:
             tables[kind].add(row)
 
-    def _entry(self, entry: type[E], name: str, fields: dict[str, Any]) -> E:
+    def _entry(self, entry: type[E], name: str, values: Any) -> E:
+        known, given = {field.name: field for field in fields(entry)}, values if isinstance(values, dict) else {}
+        wrong = [f"unknown field {key!r}{did_you_mean(key, known)}" for key in given if key not in known]
+        wrong += [f"field {k!r} is missing" for k, one in known.items() if one.default is MISSING and k not in given]
         try:
-            return entry(**fields)
+            if not wrong:
+                return entry(**given)
         except (TypeError, ValueError) as error:
-            raise PluginError(f"{self._owner}: zoo.toml, {name!r}: {error}") from None
+            wrong = [str(error)]
+        raise PluginError(f"zoo.toml, {name!r}: {'; '.join(wrong)}")
 
     def _stage(self, kind: EntryKind, name: str, entry: Any) -> None:
         if not is_name(name):
-            raise PluginError(f"{self._owner} registers the {kind} {name!r}: names are letters, digits, '.', '_', '-'")
+            raise PluginError(f"it registers the {kind} {quoted(name)}: names are letters, digits, '.', '_', '-'")
         self._staged.append((kind, Registration(name, self._owner, entry)))

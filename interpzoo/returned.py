@@ -1,9 +1,22 @@
-"""What networks of other libraries return, as codes, posteriors and images."""
+"""What components of plugins return, checked, and what networks of other libraries return."""
 
 from typing import Any
 
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
+
+from interpzoo.errors import PluginError
+
+
+def checked(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
+    """What a component returned; raises a `PluginError` unless it is a tensor of this shape.
+
+    `what` is the component and what it gives, such as ``decoder 'conv' gives an image``.
+    """
+    if isinstance(value, Tensor) and tuple(value.shape) == shape:
+        return value
+    found = f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"of type {type(value).__name__!r}"
+    raise PluginError(f"{what} {found}, expected a tensor of shape {shape}")
 
 
 def codes_of(found: Any) -> Tensor | None:

@@ -75,6 +75,13 @@ class Sizes:
         """The shape of images of a size."""
         return self.image.model_copy(update={"height": size[0], "width": size[1]})
 
+    def code_shape(self, size: Size) -> tuple[int, ...]:
+        """The shape of the code of an image of a size that the networks take."""
+        if self.multiple is None:
+            return self.latent_shape
+        factor = self.image.height // self.latent_shape[1]
+        return self.latent_shape[0], size[0] // factor, size[1] // factor
+
     def of_codes(self, codes: Tensor) -> ImageSpec:
         """The shape of the images that `codes` are decoded to.
 

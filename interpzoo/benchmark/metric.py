@@ -1,15 +1,16 @@
 """The interface of metrics, and the controls that every metric is checked against."""
 
 import fnmatch
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from interpzoo.benchmark.evaluation import Evaluation
 from interpzoo.build import build_component
 from interpzoo.config import Component
-from interpzoo.errors import InputError, UnknownNameError, suggestions
+from interpzoo.errors import InputError, InterpzooError, PluginError, UnknownNameError, suggestions, warn
 from interpzoo.interfaces.component import ConfigT, Configured
 from interpzoo.metrics.measured import Measured, NotApplicable
 from interpzoo.plugins import registry
@@ -85,17 +86,26 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
 
     They are sorted by family, the leading ones first.
 
+    One that cannot be built is left out with a warning, so that a faulty plugin does not keep others from being used.
+
     Raises:
         InputError: `patterns` is not a list of strings.
         UnknownNameError: a pattern matches none.
-        PluginError: a metric cannot be imported.
+        PluginError: a pattern is the name of a metric that cannot be built.
     """
     given: Any = patterns
     if not isinstance(given, list | tuple) or any(not isinstance(pattern, str) for pattern in given):
         raise InputError(f"metrics = {quoted(patterns)}: expected a list of names, families or shell patterns")
     table = registry().components["metric"]
     names = [table.shown(row) for row in table]
-    every = [NamedMetric(name, build_component(Metric, Component(name=name))) for name in names]
+    every: list[NamedMetric] = []
+    for name in names:
+        try:
+            every.append(NamedMetric(name, build_metric(name)))
+        except InterpzooError as error:
+            if name in patterns:
+                raise
+            warn(f"metric {name!r} is left out: {error}")
     families: list[Family] = list(get_args(Family))
     every.sort(key=lambda named: (families.index(named.metric.family), not named.metric.leading))
     for pattern in patterns:
@@ -103,6 +113,33 @@ def metrics_named(patterns: Sequence[str] = ()) -> list[NamedMetric]:
             known = [*names, *families]
             raise UnknownNameError(f"no metric or family matches {pattern!r}.{suggestions(pattern, known)}")
     return [named for named in every if not patterns or _matches(named, patterns)]
+
+
+def build_metric(name: str) -> Metric:
+    """The registered metric; raises as `build_component`, and a `PluginError` where its attributes are wrong."""
+    metric = build_component(Metric, Component(name=name))
+    target: Any = metric.target
+    wrong = [
+        *_other("title", [getattr(metric, "title", None)], None),
+        *_other("family", [getattr(metric, "family", None)], get_args(Family)),
+        *_other("better", [getattr(metric, "better", None)], ("lower", "higher")),
+        *_other("needs", metric.needs, get_args(Need)),
+        *_other("order", [control for pair in metric.order for control in pair], get_args(Control)),
+    ]
+    if not (target is None or target == "truth" or (isinstance(target, int | float) and math.isfinite(target))):
+        wrong.append(f"target = {quoted(target)}, expected a number, 'truth' or None")
+    if wrong:
+        owner = registry().components["metric"].find(name).owner
+        raise PluginError(f"{owner}: metric {name!r} has {'; '.join(wrong)}: set it in its class")
+    return metric
+
+
+def _other(attribute: str, values: Iterable[object], allowed: Sequence[str] | None) -> Iterator[str]:
+    """What is wrong with the values of an attribute, which are texts, of those allowed if there are some."""
+    for value in values:
+        if not isinstance(value, str) or (allowed is not None and value not in allowed):
+            expected = "a text" if allowed is None else f"one of {', '.join(allowed)}"
+            yield f"{attribute} = {quoted(value)}, expected {expected}"
 
 
 def _matches(named: NamedMetric, patterns: Sequence[str]) -> bool:

@@ -18,14 +18,14 @@ from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Record, Score, packed, path_of, read_record, write_record
 from interpzoo.benchmark.selection import Job
 from interpzoo.benchmark.task import Task
-from interpzoo.errors import ConfigError, InterpzooError, warn
+from interpzoo.errors import ConfigError, InterpzooError, PluginError, warn
 from interpzoo.features import features_named
 from interpzoo.files import expanded
-from interpzoo.metrics.measured import NotApplicable, interval, resampled
+from interpzoo.metrics.measured import Measured, NotApplicable, interval, resampled
 from interpzoo.pretrained.load import load, on_device
 from interpzoo.pretrained.locate import locate
 from interpzoo.processes import from_own_place, turns
-from interpzoo.text import explained
+from interpzoo.text import explained, quoted
 
 Progress = Callable[[str, str], None]
 """Called with the names of candidate and metric before each measurement."""
@@ -40,6 +40,8 @@ def measure(evaluation: Evaluation, named: NamedMetric) -> Score:
     start = time.perf_counter()
     reason = unmet(evaluation, metric)
     found = NotApplicable(reason) if reason else metric.measure(evaluation)
+    if not isinstance(found, Measured | NotApplicable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PluginError(f"metric {named.name!r} gives {quoted(found)}, expected Measured or NotApplicable")
     if not isinstance(found, NotApplicable) and not math.isfinite(found.value):
         found = NotApplicable(f"the score is {found.value}")
     if isinstance(found, NotApplicable):

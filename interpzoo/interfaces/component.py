@@ -34,5 +34,9 @@ class Configured(Generic[ConfigT]):
             if isinstance(origin, type) and issubclass(origin, Configured):
                 for argument in get_args(base):
                     config = getattr(argument, "__bound__", argument)  # a type variable has its bound
-                    if isinstance(config, type) and issubclass(config, ComponentConfig):
-                        cls.Config = config
+                    if not (isinstance(config, type) and issubclass(config, ComponentConfig)):
+                        raise TypeError(
+                            f"the config of {cls.__name__!r} is {config!r}: expected a class that derives from "
+                            "interpzoo.config.ComponentConfig"
+                        )
+                    cls.Config = config

@@ -31,7 +31,9 @@ class Measured:
 
     @classmethod
     def mean(cls, values: Tensor) -> Measured:
-        """The mean of one value for each pair, (n,)."""
+        """The mean of one value for each pair, (n,); raises an `InputError` if they have another shape."""
+        if values.ndim != 1:
+            raise InputError(f"values have shape {tuple(values.shape)}, expected (n,): one value for each pair")
         values = values.detach().double().cpu()
         return cls.of_pairs(lambda rows: float(values[rows].mean()), len(values))
 

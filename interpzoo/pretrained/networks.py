@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from interpzoo.build import Parts, build_parts
 from interpzoo.config import ModelConfig
-from interpzoo.errors import InputError, WeightsError
+from interpzoo.errors import InputError, PluginError, WeightsError
 from interpzoo.latent import base_names
 from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of, write_text
 from interpzoo.pretrained.origins import Foreign
@@ -49,8 +49,7 @@ def read_networks(folder: Path, config: ModelConfig, hashes: Mapping[str, str], 
         WeightsError: a file is damaged or does not fit the config.
     """
     parts = without_values(config)
-    networks = {name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)}
-    _fill(nn.ModuleDict(networks), config, folder, hashes, files)
+    _fill(_modules(parts), config, folder, hashes, files)
     examples, codes = (_read_codes(folder, name, hashes, parts.encoder.latent_shape) for name in (EXAMPLES, CODES))
     return Filled(parts, examples, codes)
 
@@ -96,6 +95,29 @@ def without_values(config: ModelConfig) -> Parts:
         # A component that starts from weights of its own copies them in vain here, and torch warns of each.
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
         return build_parts(config)
+
+
+def check_loadable(config: ModelConfig) -> None:
+    """Raise a `PluginError` if the components keep tensors that no file would fill; otherwise as `build_parts`."""
+    _check_fillable(_modules(without_values(config)))
+
+
+def _modules(parts: Parts) -> nn.ModuleDict:
+    return nn.ModuleDict({name: part for name, part in parts._asdict().items() if isinstance(part, nn.Module)})
+
+
+def _check_fillable(networks: nn.Module) -> None:
+    kept = networks.state_dict()
+    for name, tensor in networks.named_buffers():
+        if tensor.is_meta and name not in kept:
+            raise PluginError(f"cannot fill {name!r}: a component's buffers must be persistent to be loaded")
+    for path, module in networks.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, Tensor) and value.is_meta:
+                raise PluginError(
+                    f"cannot fill {f'{path}.{name}'!r}, a plain attribute: keep it with register_buffer({name!r}, "
+                    "tensor) to have it saved and loaded, or compute it in forward"
+                )
 
 
 def _most_bytes(networks: nn.Module) -> int:
@@ -147,9 +169,7 @@ def _fill(
     for name, first in tied.items():
         (module, _, own_name), (other, _, its_name) = name.rpartition("."), first.rpartition(".")
         setattr(networks.get_submodule(module), own_name, getattr(networks.get_submodule(other), its_name))
-    for name, tensor in (*networks.named_parameters(), *networks.named_buffers()):
-        if tensor.is_meta:
-            raise WeightsError(f"{path} cannot fill {name!r}: a component's buffers must be persistent to be loaded")
+    _check_fillable(networks)
 
 
 def _tied(networks: nn.Module) -> dict[str, str]:

@@ -11,8 +11,9 @@ from interpzoo.errors import DataError, InterpzooError, MissingDependencyError
 from interpzoo.interfaces import Batch, DataSet
 from interpzoo.plugins import registry
 from interpzoo.recipes import load_recipe
-from interpzoo.testing.expect import blaming, drawing_nothing, expect, expect_equal, expect_float32
-from interpzoo.testing.samples import BATCH, check_fields
+from interpzoo.testing.expect import blaming, drawing_nothing, expect, expect_equal
+from interpzoo.testing.samples import BATCH
+from interpzoo.training.given import check_batch
 
 _SIZES = ((1, 32, 32), (3, 64, 64), (3, 32, 32), (1, 64, 64))
 _SEED = 20_260_401
@@ -113,7 +114,4 @@ def _train(data: DataSet, seed: int = _SEED) -> Batch:
 
 
 def _check_images(name: str, batch: Mapping[str, Tensor], spec: ImageSpec, n: int) -> None:
-    check_fields(name, batch, n)
-    images = expect_float32(batch["image"], (n, *spec.shape), f"the images of data set {name!r}")
-    low, high = float(images.min()), float(images.max())
-    expect(low >= 0 and high <= 1, f"data set {name!r} gives images outside [0, 1]: {low:g} to {high:g}: scale them")
+    check_batch(batch, n, spec, f"data set {name!r}")

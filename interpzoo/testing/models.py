@@ -75,9 +75,8 @@ def check_shapes_of(model: InterpolationModel) -> None:
         sizes = model.sizes
     _check_shapes_at(model, image, shape)
     if sizes.multiple is not None:
-        larger = sizes.spec((image.height + 2 * sizes.multiple, image.width + sizes.multiple))
-        factor = image.height // shape[1]
-        _check_shapes_at(model, larger, (shape[0], larger.height // factor, larger.width // factor))
+        size = image.height + 2 * sizes.multiple, image.width + sizes.multiple
+        _check_shapes_at(model, sizes.spec(size), sizes.code_shape(size))
 
 
 def _check_shapes_at(model: InterpolationModel, image: ImageSpec, shape: tuple[int, ...]) -> None:

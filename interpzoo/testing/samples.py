@@ -1,6 +1,5 @@
 """What the checks try a plugin on: its own recipe and data where they are available, otherwise noise."""
 
-from collections import abc
 from functools import lru_cache
 from urllib.error import URLError
 
@@ -15,7 +14,8 @@ from interpzoo.interfaces import Batch, DataSet, Interpolator, LatentModel, Regu
 from interpzoo.model import InterpolationModel
 from interpzoo.nets import ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig
 from interpzoo.own import create
-from interpzoo.testing.expect import ConformanceError, UnavailableError, blaming, expect
+from interpzoo.testing.expect import ConformanceError, UnavailableError, blaming
+from interpzoo.training.given import check_batch
 
 BATCH = 4
 """Images in a batch."""
@@ -101,20 +101,9 @@ def _own_data(interface: type[DataSet], component: str, shape: tuple[int, int, i
 def checked_batch(data: DataSet, indices: Tensor, generator: Generator) -> Batch:
     """A training batch, whose fields are tensors with a row for each image."""
     batch = data.train(indices, generator)
-    check_fields(type(data).__name__, batch, len(indices))
+    with blaming("a batch"):
+        check_batch(batch, len(indices), data.image, f"data set {type(data).__name__!r}")
     return batch
-
-
-def check_fields(name: str, batch: abc.Mapping[str, object], n: int) -> None:
-    """Expect tensors with `n` rows each."""
-    for field, value in batch.items():
-        if not isinstance(value, Tensor):
-            raise ConformanceError(
-                f"field {field!r} of data set {name!r} is of type {type(value).__name__!r}: batches hold only tensors: "
-                "turn words into numbers, such as token ids, or leave the field out"
-            )
-        rows = len(value) if value.ndim else 0
-        expect(rows == n, f"field {field!r} of data set {name!r} has {rows} rows for {n} images, expected one each")
 
 
 def data_for(recipe: Recipe, regularizer: Regularizer) -> DataSet:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -10,10 +9,9 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, NotApplicable, Task
 from interpzoo.benchmark.candidates import ModelCandidate, controls
-from interpzoo.benchmark.metric import Control, Family, Metric, Need, metrics_named
+from interpzoo.benchmark.metric import Metric, build_metric, metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.run import unmet
-from interpzoo.build import build_component, component_class
 from interpzoo.config import Component, ComponentConfig, Recipe
 from interpzoo.data.lines import Lines
 from interpzoo.errors import UnknownNameError
@@ -72,30 +70,12 @@ def check_metric(name: str, recipes: Sequence[Recipe]) -> None:
     It is tried on lines and, where it is not applicable to these, on the data of the plugin's own recipes.
     """
     what = f"metric {name!r}"
-    _check_attributes(component_class(Metric, name), what)
     with blaming(what):
-        metric = build_component(Metric, Component(name=name))
+        metric = build_metric(name)
     for task, model in _tasks(recipes):
         candidates = [ModelCandidate(model), *controls(task)]
         if sum([_check_score(what, metric, Evaluation(task, candidate)) for candidate in candidates]):
             return
-
-
-def _check_attributes(metric: type[Metric], what: str) -> None:
-    for name, known in (("title", None), ("family", get_args(Family)), ("better", ("lower", "higher"))):
-        value = getattr(metric, name, None)
-        allowed = "a text" if known is None else f"one of {', '.join(known)}"
-        fits = isinstance(value, str) and (known is None or value in known)
-        expect(fits, f"{what} has {name} = {value!r}, expected {allowed}: set it in its class")
-    target: Any = metric.target
-    fits = target is None or target == "truth" or (isinstance(target, int | float) and math.isfinite(target))
-    expect(fits, f"{what} has target = {target!r}, expected a number, 'truth' or None")
-    needs, order = (
-        {*metric.needs} - {*get_args(Need)},
-        {c for pair in metric.order for c in pair} - {*get_args(Control)},
-    )
-    expect(not needs, f"{what} has needs {sorted(needs)}, expected some of {', '.join(get_args(Need))}")
-    expect(not order, f"{what} has {sorted(order)} in its order, expected some of {', '.join(get_args(Control))}")
 
 
 def _check_score(what: str, metric: Metric, evaluation: Evaluation) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from interpzoo.arguments import of_type, texts
-from interpzoo.build import build_component
+from interpzoo.build import attributed, build_component
 from interpzoo.config import Framing, ModelConfig, Recipe, TrainedWith, TrainingConfig
 from interpzoo.data.images import Images
 from interpzoo.errors import ConfigError, InputError
@@ -21,6 +21,7 @@ from interpzoo.own import create
 from interpzoo.pretrained.folder import HISTORY, LOGS, WEIGHTS
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import locate, recorded_name
+from interpzoo.pretrained.networks import check_loadable
 from interpzoo.pretrained.stored import write_tensors
 from interpzoo.signals import ended_like_ctrl_c
 from interpzoo.tensors import ordinary_mode, own_randomness
@@ -28,6 +29,7 @@ from interpzoo.text import quoted
 from interpzoo.training.checkpoint import Position, check_recipe, find_checkpoint
 from interpzoo.training.codes import Codes, hash_of, inner_of, put_together
 from interpzoo.training.fitness import fitness_of
+from interpzoo.training.given import check_data
 from interpzoo.training.output import claimed, finish, position_in
 from interpzoo.training.own_data import choose_recipe, described
 from interpzoo.training.progress import History, TrainingProgress
@@ -143,9 +145,12 @@ class _Run:
             self.said.append(described(data))
             data.check()
         recipe = self.recipe
+        check_data(data, attributed("dataset", recipe.data.name))
         if "license" not in recipe.model_fields_set and data.license not in FREE_LICENSES:
             recipe = recipe.model_copy(update={"license": data.license})
         networks = create(recipe) if model is None else model
+        if model is None:
+            check_loadable(networks.config)
         origin = start_from or recipe.start_from
         if position is not None:
             recipe = with_texts_of(position.recipe, recipe, self.changed)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Generator as AbcGenerator
 from contextlib import closing
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,8 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import AveragedModel
 
+from interpzoo.autoencoder import evaluating
+from interpzoo.build import attributed
 from interpzoo.config import OptimizerConfig, Recipe
 from interpzoo.errors import ConfigError, DataError, InputError, TrainingError
 from interpzoo.interfaces import Batch, DataSet, Regularizer, Step, Update
@@ -28,6 +29,7 @@ from interpzoo.signals import deferred
 from interpzoo.training.ahead import computed_ahead
 from interpzoo.training.checkpoint import Position, State, restore_checkpoint, save_checkpoint
 from interpzoo.training.contexts import exact_float32
+from interpzoo.training.given import check_batch, total_of, usable
 from interpzoo.training.optimizers import build_optimizer, laid_out_like, learning_rate, move_average
 from interpzoo.training.settings import settings_of
 from interpzoo.training.workers import Workers
@@ -56,6 +58,7 @@ class Trainer:
 
     Raises:
         ConfigError: the model has a space of codes with weights that no update moves.
+        PluginError: a component does not give what its interface says.
         DataError: the data set lacks a field that the regularizer needs.
         InputError: the batch cannot be shared equally by the processes, or all weights of an update are frozen.
     """
@@ -79,6 +82,8 @@ class Trainer:
                 f"choose a multiple of {workers.count}"
             )
         self.recipe, self.data, self.workers = recipe, data, workers
+        self._dataset = attributed("dataset", recipe.data.name)
+        self._regularizer = attributed("regularizer", recipe.regularizer.name)
         self.total = math.ceil(config.samples / config.batch_size)
         layout = torch.channels_last if config.channels_last else torch.preserve_format
         frozen = [module for module in model.modules() if _is_frozen(module)]
@@ -99,10 +104,12 @@ class Trainer:
         with torch.no_grad(), exact_float32(self._exact):
             self.at_setup = self._count_at_setup(regularizer.setup_images)
             batch = self._batch(0, size=self.at_setup, whole=True)
+            with evaluating(model):
+                model.reconstruct(batch["image"][:2])  # checks what the networks give
             regularizer.setup(model, batch, _generator(config.seed, "setup", 0))
         for module in (self.model, self.regularizer):
             workers.share(module)
-        self.updates: Sequence[Update] = [_trainable(update) for update in regularizer.updates(model)]
+        self.updates: Sequence[Update] = usable(regularizer.updates(model), model, self._regularizer)
         self._check_space(recipe)
         self._optimizers = {u.name: build_optimizer(self._config(u), u.parameters) for u in self.updates}
         self.average = None if config.ema_decay is None else AveragedModel(model, multi_avg_fn=self._average)
@@ -170,7 +177,7 @@ class Trainer:
         due = [u for u in self.updates if index % u.every == 0 and u.active(step)]
         with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=self._autocast):
             terms = {u.name: self.regularizer.loss(step, u.name) for u in due}
-        losses = {name: torch.stack([t.float() for t in parts.values()]).sum() for name, parts in terms.items()}
+        losses = {n: total_of(parts, f"the loss of update {n!r} of {self._regularizer}") for n, parts in terms.items()}
         # First all gradients, then all moves: no update sees what another update did in this step.
         gradients: dict[str, list[Tensor | None]] = {}
         for update in due:
@@ -240,11 +247,12 @@ class Trainer:
         share = slice(None) if whole else slice(self.workers.rank * part, (self.workers.rank + 1) * part)
         positions = torch.arange(index * size, (index + 1) * size)
         generator = _generator(self.recipe.training.seed, "data", index)
-        if self.data.size is None:
-            drawn = {name: value[share] for name, value in self.data.train(positions, generator).items()}
-        else:
-            drawn = self.data.train(self._shuffled(positions[share], self.data.size), generator)
-        batch = {name: value.to(self.workers.device, non_blocking=True) for name, value in drawn.items()}
+        endless = self.data.size is None
+        indices = positions if self.data.size is None else self._shuffled(positions[share], self.data.size)
+        drawn = self.data.train(indices, generator)
+        check_batch(drawn, len(indices), self.model.config.image, self._dataset)
+        mine = {name: value[share] for name, value in drawn.items()} if endless else drawn
+        batch = {name: value.to(self.workers.device, non_blocking=True) for name, value in mine.items()}
         return batch | {"image": batch["image"].contiguous(memory_format=self._layout)}
 
     def _shuffled(self, positions: Tensor, size: int) -> Tensor:
@@ -305,14 +313,3 @@ def _generator(seed: int, purpose: str, index: int, rank: int = 0) -> Generator:
 @lru_cache(maxsize=2)
 def _permutation(size: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(size, generator=_generator(seed, "epoch", epoch))
-
-
-def _trainable(update: Update) -> Update:
-    """The update without frozen weights, and with each weight once even if tied networks list it twice."""
-    parameters = list({id(p): p for p in update.parameters if p.requires_grad}.values())
-    if not parameters:
-        raise InputError(
-            f"update {update.name!r} has nothing to train: all of its weights are frozen. Unfreeze some with "
-            "requires_grad_(True)"
-        )
-    return replace(update, parameters=parameters)

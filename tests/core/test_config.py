@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from interpzoo.build import build_component
 from interpzoo.config import (
@@ -180,3 +180,22 @@ def test_a_recipe_survives_json() -> None:
     again = Recipe.model_validate_json(recipe.model_dump_json())
     assert again == recipe
     assert again.regularizer.options == {"critic": {"width": 2, "scales": 2, "latent_channels": 2}, "gamma": 0.3}
+
+
+def test_a_config_class_that_is_none_is_refused_where_it_is_named() -> None:
+    class Foreign(BaseModel):
+        power: float = 2.0
+
+    with pytest.raises(TypeError, match=r"the config of 'Mine' is <class .*Foreign'>: expected a class that derives"):
+
+        class Mine(Regularizer[Foreign]):  # pyright: ignore[reportInvalidTypeArguments]
+            pass
+
+
+def test_a_default_outside_its_own_bounds_is_an_error() -> None:
+    class Slack(ComponentConfig):
+        width: int = Field(default=9, le=8)
+
+    with pytest.raises(ConfigError, match=r"^here: width = 9: Input should be less than or equal to 8$"):
+        validate(Slack, {}, "here")
+    assert validate(Slack, {"width": 8}, "here").width == 8

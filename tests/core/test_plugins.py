@@ -339,6 +339,32 @@ def test_a_plugin_that_fails_half_way_leaves_nothing(site: Site) -> None:
     assert "still" not in zoo.registry.components["interpolator"].names()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            "(registry)",
+            "(registrar)",
+            "its hook is of another form: expected 'def register(registry)' after",
+        ),
+        ("def register(", "def registers(", "its hook is of another form: expected 'def register(registry)' after"),
+        ("registry.add_package(__name__)", "registry.add('encoder', 'e', dict)", "it registers 'e' at <class "),
+        (
+            "registry.add_package(__name__)",
+            "registry.add('encoder', None, 'a:B')",
+            "it registers the encoder None: names",
+        ),
+    ],
+)
+def test_a_wrong_hook_or_name_is_explained_and_its_plugin_named_once(
+    site: Site, old: str, new: str, reason: str
+) -> None:
+    name = site.install("still", {**STILL, "__init__.py": GOOD.replace(old, new)})
+    (problem,) = discover().problems()
+    assert problem.startswith(f"plugin 'still' ({name} 1.0) is not loaded: {reason}")
+    assert problem.count(name) == 1
+
+
 def test_an_error_in_zoo_toml_undoes_the_whole_registration(site: Site) -> None:
     site.install("still", {**STILL, "zoo.toml": "[models.a]\nmethod = 3\n"})
     zoo = discover()

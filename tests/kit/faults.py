@@ -456,7 +456,7 @@ class OverlappingData(Greys):
         return {"image": self.everything[28:36][:limit]}
 
 
-@faulty("is of type 'list': batches hold only tensors: turn words into numbers")
+@faulty("has field 'caption' of type 'list': batches hold only tensors: turn words into numbers")
 class CaptionedData(Greys):
     fields = frozenset({"image", "caption"})
 
@@ -465,14 +465,14 @@ class CaptionedData(Greys):
         return {**super().train(indices, generator), "caption": ["a photo"] * len(indices)}
 
 
-@faulty("the images of data set 'tried:tried-dataset' is in torch.float64")
+@faulty("data set 'tried:tried-dataset' has field 'image' in torch.float64")
 class DoubleData(Greys):
     @override
     def train(self, indices: Tensor, generator: Generator) -> Batch:
         return {"image": self.everything[indices].double()}
 
 
-@faulty("gives images outside [0, 1]: ")
+@faulty("has field 'image' in [0.7")
 class ByteData(Greys):
     @override
     def test(self, limit: int | None = None) -> Batch:

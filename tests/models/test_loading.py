@@ -16,7 +16,7 @@ from torch import Tensor
 import interpzoo
 from interpzoo import create, load
 from interpzoo.config import Component, ImageSpec
-from interpzoo.errors import ConfigError, InputError, OutputError, UnknownNameError, WeightsError
+from interpzoo.errors import ConfigError, InputError, OutputError, PluginError, UnknownNameError, WeightsError
 from interpzoo.interfaces import Decoder
 from interpzoo.model import InterpolationModel
 from interpzoo.nets import ConvDecoder, ConvDecoderConfig
@@ -165,7 +165,7 @@ def test_buffers_of_every_type_are_loaded(register: Register, tmp_path: Path) ->
 
 def test_a_buffer_that_is_not_in_the_file_is_refused_by_name(register: Register, tmp_path: Path) -> None:
     register("decoder", "forgetful", Forgetful)
-    with pytest.raises(WeightsError, match=r"cannot fill 'decoder\.warmth': a component's buffers must be persistent"):
+    with pytest.raises(PluginError, match=r"cannot fill 'decoder\.warmth': a component's buffers must be persistent"):
         with_decoder("forgetful").save_pretrained(tmp_path / "model")
     assert not (tmp_path / "model").exists()
 

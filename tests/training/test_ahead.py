@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, current_thread
-from typing import Any
 
 import pytest
 from torch import Generator, Tensor
@@ -58,7 +57,7 @@ def test_a_run_draws_the_next_batch_during_a_step(tmp_path: Path) -> None:
         def test(self, limit: int | None = None) -> Batch:
             raise NotImplementedError
 
-    class Waiting(Regularizer[Any]):
+    class Waiting(Regularizer):
         """Takes a step only once the batch of the next one is asked for."""
 
         @override
