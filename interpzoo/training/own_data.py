@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -110,7 +111,8 @@ class Below(NamedTuple):
 def _on(base: str) -> tuple[str, str]:
     """What a base model adds to the name and to the summary of another one."""
     name = recorded_name(base)
-    return f"-on-{_plain(re.split(r'[/:]', name.partition('@')[0])[-1])}"[:48], f", on the codes of {name!r}"
+    short = _plain(re.split(r"[/:]", name.partition("@")[0])[-1]) or "codes"
+    return f"-on-{short}"[:48], f", on the codes of {name!r}"
 
 
 def source_of(dataset: str | Path) -> str:
@@ -175,7 +177,9 @@ def _named_after(own: Images, recipe: Recipe, *, keep_channels: bool) -> Recipe:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "-", text)
+    """`text` in the letters of names: without accents, and empty if no letter of it is Latin."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", letters).strip("-.")
 
 
 def described(data: Images) -> str:

@@ -109,6 +109,13 @@ class TestOwnImages:
         assert loaded.interpolate(a, b, steps=3).shape == (3, channels, 16, 24)
         torch.testing.assert_close(loaded.reconstruct(a), trained.reconstruct(a))
 
+    @pytest.mark.parametrize(
+        ("folder", "name"), [("Zellen für µm  (2)", "ae-Zellen-fur-m-2"), ("клетки", "ae-images"), ("...", "ae-images")]
+    )
+    def test_the_folder_names_the_model_in_latin_letters(self, folder: str, name: str, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / folder, "L", [(16, 16)] * 4)
+        assert choose_recipe("ae-lines", (), dataset=photos, root=None, start_from=None)[0].name == name
+
     def test_a_name_is_looked_up_below_the_data_root(self, tmp_path: Path) -> None:
         write_pictures(tmp_path / "data" / "birds", "L", [(16, 16)] * 4)
         trained = train(four_steps(samples=8), dataset="birds", data_root=tmp_path / "data", output=tmp_path / "run")

@@ -1,6 +1,7 @@
 """``interpzoo train``: train a recipe and write a folder that ``load`` reads."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -63,7 +64,7 @@ def command(recipe: str, *, output: Path | None, **options: Any) -> None:
             _say(str(stop), err=True)
         raise
     folder = Path("runs", model.config.name) if output is None else output
-    _say(f"{folder}: trained; draw its paths with 'interpzoo interpolate {as_path(folder)} -o strip.png'")
+    _say(f"{folder}: trained; draw its paths with: interpzoo interpolate {quote(as_path(folder))} -o strip.png")
 
 
 def _say(message: str, *, err: bool = False) -> None:
