@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from interpzoo.build import build_component, component_class
 from interpzoo.config import ImageSpec, ModelConfig, Recipe
@@ -24,6 +24,9 @@ from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Registration
 from interpzoo.sizes import Sizes
 from interpzoo.text import quoted
+
+_FEW: Final = 100
+"""Fewer training images than this are pointed out."""
 
 
 def choose_recipe(
@@ -188,11 +191,16 @@ def described(data: Images) -> str:
     if 0 < data.gray < 1 and data.channels == 3:
         kind += f", {max(1, round(100 * data.gray))} % of them gray"
     taken = {1: "gray", 3: "in color"}.get(data.image.channels, f"with {data.image.channels} channels")
+    images = "image" if data.size == 1 else "images"
     text = (
-        f"{data.size:,} images to train on and {data.held_out_size:,} held out ({kind}); the model takes them {taken}"
+        f"{data.size:,} {images} to train on and {data.held_out_size:,} held out ({kind}); the model takes them {taken}"
     )
+    if data.size is not None and data.size < _FEW:
+        text += ". A model memorizes so few: use some hundreds"
+    if data.leaves_pictures_out:
+        text += ". Of a file with several pictures, such as an animation or a stack, only the first is taken"
     if data.skipped:
-        text += f"; skipped {', '.join(f'{count} {suffix}' for suffix, count in data.skipped.items())}"
+        text += f". Skipped {', '.join(f'{count} {suffix}' for suffix, count in data.skipped.items())}"
     if data.skipped.keys() & {".heic", ".heif"}:
         text += ". Convert HEIC files to JPEG to use them, for example with the package pillow-heif"
     return text

@@ -78,7 +78,7 @@ def test_own_images_in_a_process_without_messages_of_libraries(cli: Cli, tmp_pat
     assert done.returncode == 0, done.stderr
     found, *steps = done.stderr.splitlines()
     counts = "7 images to train on and 1 held out (in color); the model takes them in color"
-    assert found == f"ae-photos: {counts}"
+    assert found == f"ae-photos: {counts}. A model memorizes so few: use some hundreds"
     assert all(line.startswith("ae-photos step ") for line in steps)
     model = load(tmp_path / "runs" / "ae-photos")
     assert model.config.image.shape == (3, 16, 16)
