@@ -9,7 +9,7 @@ from PIL import Image
 
 from interpzoo.arguments import MOST_SIDE, whole
 from interpzoo.decoding import loaded
-from interpzoo.errors import ImageError, InputError
+from interpzoo.errors import ImageError, InputError, PictureWarning, warn
 from interpzoo.text import explained, quoted, sized
 
 Size = tuple[int, int]
@@ -20,6 +20,8 @@ Fit = Literal["resize", "pad", "mean"]
 ``pad``: an equal black border. ``mean``: exact means of k x k pixels, of an image k times as large."""
 
 _BAND = 1 << 20  # pixels that are converted at once
+_DEFINED = "save it with 8 or 16 bits a channel, or give an array in [0, 1]"
+_DARK = 4096  # 16-bit values below it become the darkest 17 of 256 grays: all that a camera of 12 bits gives
 
 
 class Shape(Protocol):
@@ -81,12 +83,19 @@ def to_pixels(image: Image.Image, spec: Shape, fit: Fit = "resize", gray: int = 
     """`image` as uint8 (C, H, W), or (C, kH, kW) where blocks remain to be averaged (``mean``).
 
     Every mode works: transparency is composed over `gray`, 16-bit grays are scaled to 8 bit, colors become gray by
-    ITU-R 601, and gray is repeated in all three channels of a color model.
+    ITU-R 601, and gray is repeated in all three channels of a color model. A `PictureWarning` says so where a 16-bit
+    picture has only the darkest grays, such as one of a camera of 12 bits.
 
     Raises:
         ImageError: `fit` cannot give the size of `spec`, its channels are not 1 or 3, or the 32-bit mode has no range.
     """
     image = loaded(image)
+    if _is_deep(image) and 0 < _peak(image) < _DARK:
+        warn(
+            "a picture of 16 bits has no value above 4,095 of 65,535, and is read as nearly black. If its camera has "
+            "12 bits, multiply its values by 16 first (10 bits: by 64), the same for all pictures",
+            PictureWarning,
+        )
     if fit == "resize":
         top, left, height, width = center_box(image.height, image.width, spec)
         if (height, width) != (image.height, image.width):
@@ -121,6 +130,18 @@ def center_box(height: int, width: int, spec: Shape) -> tuple[int, int, int, int
     return (height - h) // 2, (width - w) // 2, h, w
 
 
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode == "I" or image.mode.startswith("I;16")
+
+
+def _peak(image: Image.Image) -> int:
+    """The largest value of a picture in one of the deep modes, of which Pillow knows it for some only."""
+    rows = max(1, _BAND // image.width)
+    tops = range(0, image.height, rows)
+    bands = (image.crop((0, top, image.width, min(top + rows, image.height))) for top in tops)
+    return max(int(np.asarray(band).max()) for band in bands)
+
+
 def _convert(image: Image.Image, channels: int, gray: int) -> Image.Image:
     if channels not in (1, 3):
         raise ImageError(f"the model takes {channels} channels; pictures have 1 or 3: give a tensor instead")
@@ -135,17 +156,19 @@ def _convert(image: Image.Image, channels: int, gray: int) -> Image.Image:
         return whole
     if image.mode == mode and "transparency" not in image.info:
         return image
-    if image.mode == "I" or image.mode.startswith("I;16"):
+    if _is_deep(image):
         # Pillow would cut 16 bit at 255.
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
-            raise ImageError(f"a 32-bit image with values up to {values.max()} has no defined range: give a tensor")
+            raise ImageError(
+                f"a 32-bit image with values from {values.min()} to {values.max()} has no defined range: {_DEFINED}"
+            )
         key = image.info.get("transparency")
         image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
         if isinstance(key, int):
             image.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
     elif image.mode == "F":
-        raise ImageError("a 32-bit float image has no defined range: give a tensor in [0, 1]")
+        raise ImageError(f"a 32-bit float image has no defined range: {_DEFINED}")
     try:
         return opaque(image, gray).convert(mode)
     except Exception as error:  # such as a palette that the file's reader in Pillow forgot

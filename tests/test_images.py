@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import subprocess
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from interpzoo.config import ImageSpec
 from interpzoo.decoding import open_image
-from interpzoo.errors import ImageError
+from interpzoo.errors import ImageError, PictureWarning
 from interpzoo.images import as_batch, batches, is_single, to_tensor
 from interpzoo.text import sized
 
@@ -113,7 +114,7 @@ class TestToTensor:
             (Image.new("HSV", (4, 4), (0, 0, 90)), 90),
             (Image.new("I;16", (4, 4), 65535), 255),
             (Image.new("I;16", (4, 4), 128 * 257), 128),
-            (Image.new("I", (4, 4), 300), 1),
+            (Image.new("I", (4, 4), 77 * 257), 77),
             (Image.new("L", (4, 4), 80).convert("P"), 80),
         ],
         ids=lambda value: value.mode if isinstance(value, Image.Image) else str(value),
@@ -121,6 +122,20 @@ class TestToTensor:
     def test_every_mode(self, image: Image.Image, gray: int) -> None:
         for target in (GRAY, COLOR):
             assert torch.equal(to_tensor(image, target), torch.full(target.shape, gray / 255))
+
+    @pytest.mark.parametrize("order", ["<", ">"])
+    @pytest.mark.parametrize(("peak", "is_dark"), [(4095, True), (4096, False), (0, False)])
+    def test_a_camera_of_12_bits_is_said_to_be_dark(self, peak: int, is_dark: bool, order: str) -> None:
+        """Also below the first of the bands in which large pictures are read."""
+        values = np.zeros((1100, 1000), f"{order}u2")
+        values[-1, -1] = peak
+        picture = Image.frombytes("I;16B" if order == ">" else "I;16", (1000, 1100), values.tobytes())
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            to_tensor(picture, GRAY)
+        said = [str(one.message) for one in found if one.category is PictureWarning]
+        assert len(said) == len(found) == is_dark
+        assert all("nearly black. If its camera has 12 bits, multiply its values by 16" in text for text in said)
 
     def test_colors_become_gray_by_luma(self) -> None:
         red = to_tensor(Image.new("RGB", (4, 4), (255, 0, 0)), GRAY)
@@ -154,7 +169,7 @@ class TestToTensor:
 
     @pytest.mark.parametrize("image", [Image.new("F", (4, 4)), Image.new("I", (4, 4), 70_000)])
     def test_modes_without_a_range_are_refused(self, image: Image.Image) -> None:
-        with pytest.raises(ImageError, match="no defined range"):
+        with pytest.raises(ImageError, match="no defined range: save it with 8 or 16 bits a channel, or give an array"):
             to_tensor(image, COLOR)
 
     def test_only_1_or_3_channels(self) -> None:

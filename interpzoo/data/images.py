@@ -20,7 +20,7 @@ from typing_extensions import TypeVar, override
 from interpzoo.arguments import MOST_SEED
 from interpzoo.config import UNKNOWN_LICENSE, ComponentConfig, ImageSpec
 from interpzoo.data.sources import TEST_SPLITS, load_splits, skipped_files
-from interpzoo.data.splits import DamagedError, ImageSplit
+from interpzoo.data.splits import DamagedError, ImageSplit, Look
 from interpzoo.errors import DataError
 from interpzoo.images import from_pixels
 from interpzoo.interfaces import Batch, DataSet, check_limit, spread_over_classes
@@ -119,12 +119,12 @@ class Images(DataSet[ImagesT]):
     @property
     def gray(self) -> float:
         """Fraction of the training images that are stored in gray; for a large set, of an evenly spread part."""
-        return sum(gray for gray, _ in self._looks) / len(self._looks) if self._looks else 0.0
+        return sum(look.is_gray for look in self._looks) / len(self._looks) if self._looks else 0.0
 
     @property
     def side(self) -> int:
         """The shorter side of most training images, in pixels: the median."""
-        sides = sorted(side for _, side in self._looks)
+        sides = sorted(look.side for look in self._looks)
         return sides[len(sides) // 2] if sides else 1
 
     @property
@@ -132,13 +132,18 @@ class Images(DataSet[ImagesT]):
         """Number of held-out images."""
         return len(self._test)
 
+    @property
+    def leaves_pictures_out(self) -> bool:
+        """Whether a file holds several pictures, such as an animation or a stack, of which the first is the image."""
+        return any(look.has_several for look in self._looks)
+
     @cached_property
     def skipped(self) -> Mapping[str, int]:
         """How many files of a folder are not images that can be read, by the ends of their names."""
         return skipped_files(self.config.source, self.root)
 
     @cached_property
-    def _looks(self) -> Sequence[tuple[bool, int]]:
+    def _looks(self) -> Sequence[Look]:
         return self._train.look(_LOOKS)
 
     def frame(self, image: Image.Image) -> Image.Image:

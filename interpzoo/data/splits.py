@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from PIL import Image
@@ -24,7 +24,20 @@ MEMORY: Final = 2 * 1024**3
 
 _CHUNK: Final = 128
 """Images that a thread decodes at a time, and that are kept together."""
+_PHOTO_AND_MORE: Final = "MPO"
+"""The format of phones and cameras for a photo with a preview of it or a map of depths."""
 _MOST_ERRORS: Final = 5  # damaged images that a message names
+
+
+class Look(NamedTuple):
+    """What the header of an image says."""
+
+    is_gray: bool
+    """Whether it is stored in gray."""
+    side: int
+    """Its shorter side, in pixels."""
+    has_several: bool
+    """Whether it is the first of several pictures in one file, such as an animation or a stack."""
 
 
 class DamagedError(DataError):
@@ -77,15 +90,16 @@ class ImageSplit:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def look(self, most: int) -> list[tuple[bool, int]]:
-        """Whether an image is gray, and its shorter side, of at most so many; damaged ones are left out."""
-        looks: list[tuple[bool, int]] = []
+    def look(self, most: int) -> list[Look]:
+        """What the headers of at most so many images say; damaged ones are left out."""
+        looks: list[Look] = []
         for row in self._rows[:: math.ceil(len(self) / most)].tolist():
             value = self._table[row][self._column]
             with suppress(Exception):  # whatever Pillow's readers raise; decoding reports it
                 local = value["bytes"] is None and "::" not in value["path"]
                 with opened(value["path"] if local else io.BytesIO(encoded(value))) as image:
-                    looks.append((image.mode.startswith(("1", "L", "I", "F")), min(image.size)))
+                    several = bool(getattr(image, "is_animated", False)) and image.format != _PHOTO_AND_MORE
+                    looks.append(Look(image.mode.startswith(("1", "L", "I", "F")), min(image.size), several))
         return looks
 
     def pixels(self, positions: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ def _of_table(path: Path) -> list[tuple[str, str, Path, Path]]:
         text = content.decode("utf-8-sig") if len(content) <= _MOST_BYTES else None
     except (OSError, ValueError) as error:  # a ValueError: a null character in the path
         reason = (
-            "it is not text in UTF-8"
+            "it is not text in UTF-8: save it as 'CSV UTF-8'"
             if isinstance(error, UnicodeDecodeError)
             else getattr(error, "strerror", None) or error
         )

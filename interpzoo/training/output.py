@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from interpzoo.errors import OutputError
 from interpzoo.files import is_leftover, locked, made
@@ -42,7 +43,7 @@ def _trained_already(folder: Path, samples: int | None) -> str:
     if (folder / FORMER).exists():
         seen = "" if samples is None else f" (it has seen {samples})"
         text += f", extend it with --resume --set training.samples=N{seen}"
-    return f"{text}, or fine-tune it with --from {as_path(folder)} (start_from in Python)"
+    return f"{text}, or fine-tune it with --from {quote(as_path(folder))} (start_from in Python)"
 
 
 @contextmanager

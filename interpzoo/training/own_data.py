@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from interpzoo.build import build_component, component_class
 from interpzoo.config import ImageSpec, ModelConfig, Recipe
@@ -23,6 +24,9 @@ from interpzoo.recipes import load_recipe
 from interpzoo.registry import Method, Registration
 from interpzoo.sizes import Sizes
 from interpzoo.text import quoted
+
+_FEW: Final = 100
+"""Fewer training images than this are pointed out."""
 
 
 def choose_recipe(
@@ -110,7 +114,8 @@ class Below(NamedTuple):
 def _on(base: str) -> tuple[str, str]:
     """What a base model adds to the name and to the summary of another one."""
     name = recorded_name(base)
-    return f"-on-{_plain(re.split(r'[/:]', name.partition('@')[0])[-1])}"[:48], f", on the codes of {name!r}"
+    short = _plain(re.split(r"[/:]", name.partition("@")[0])[-1]) or "codes"
+    return f"-on-{short}"[:48], f", on the codes of {name!r}"
 
 
 def source_of(dataset: str | Path) -> str:
@@ -175,7 +180,9 @@ def _named_after(own: Images, recipe: Recipe, *, keep_channels: bool) -> Recipe:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "-", text)
+    """`text` in the letters of names: without accents, and empty if no letter of it is Latin."""
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", letters).strip("-.")
 
 
 def described(data: Images) -> str:
@@ -184,11 +191,16 @@ def described(data: Images) -> str:
     if 0 < data.gray < 1 and data.channels == 3:
         kind += f", {max(1, round(100 * data.gray))} % of them gray"
     taken = {1: "gray", 3: "in color"}.get(data.image.channels, f"with {data.image.channels} channels")
+    images = "image" if data.size == 1 else "images"
     text = (
-        f"{data.size:,} images to train on and {data.held_out_size:,} held out ({kind}); the model takes them {taken}"
+        f"{data.size:,} {images} to train on and {data.held_out_size:,} held out ({kind}); the model takes them {taken}"
     )
+    if data.size is not None and data.size < _FEW:
+        text += ". A model memorizes so few: use some hundreds"
+    if data.leaves_pictures_out:
+        text += ". Of a file with several pictures, such as an animation or a stack, only the first is taken"
     if data.skipped:
-        text += f"; skipped {', '.join(f'{count} {suffix}' for suffix, count in data.skipped.items())}"
+        text += f". Skipped {', '.join(f'{count} {suffix}' for suffix, count in data.skipped.items())}"
     if data.skipped.keys() & {".heic", ".heif"}:
         text += ". Convert HEIC files to JPEG to use them, for example with the package pillow-heif"
     return text

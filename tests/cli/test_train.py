@@ -6,6 +6,7 @@ import os
 import pty
 import random
 import re
+import shlex
 import shutil
 import signal
 import time
@@ -32,9 +33,16 @@ def test_the_default_folder_is_named_after_the_recipe_and_loads(trained: Path) -
 
 def test_stdout_says_only_what_to_do_next(cli: Cli) -> None:
     done = cli("train", "tiny", "--output", "mine")
-    assert done.stdout == "mine: trained; draw its paths with 'interpzoo interpolate ./mine -o strip.png'\n"
+    assert done.stdout == "mine: trained; draw its paths with: interpzoo interpolate ./mine -o strip.png\n"
     assert all(line.startswith("tiny step ") for line in done.stderr.splitlines())
     assert cli("interpolate", "./mine", "-o", "strip.png").returncode == 0
+
+
+def test_what_to_do_next_can_be_pasted_whatever_the_folder_is_called(cli: Cli, trained: Path) -> None:
+    run = ("train", "tiny", "--set", "training.samples=8", "--output", "my cells µm")
+    _, command = cli(*run).stdout.strip().split(": trained; draw its paths with: interpzoo ")
+    assert shlex.split(command) == ["interpolate", "./my cells µm", "-o", "strip.png"]
+    assert "fine-tune it with --from './my cells µm' (" in cli.refuses(*run)
 
 
 def test_set_changes_a_recipe_in_a_file(cli: Cli, tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ def test_own_images_in_a_process_without_messages_of_libraries(cli: Cli, tmp_pat
     assert done.returncode == 0, done.stderr
     found, *steps = done.stderr.splitlines()
     counts = "7 images to train on and 1 held out (in color); the model takes them in color"
-    assert found == f"ae-photos: {counts}"
+    assert found == f"ae-photos: {counts}. A model memorizes so few: use some hundreds"
     assert all(line.startswith("ae-photos step ") for line in steps)
     model = load(tmp_path / "runs" / "ae-photos")
     assert model.config.image.shape == (3, 16, 16)

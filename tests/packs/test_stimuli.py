@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import interpzoo
-from interpzoo.errors import InterpzooError
+from interpzoo.errors import InputError, InterpzooError
 from interpzoo.packs import pairs as pairs_module
 from interpzoo.packs.frames import png16
 from interpzoo.packs.pairs import folder_pairs, pairs_of
@@ -276,6 +276,13 @@ def test_pairs_are_tables_and_folders(pairs: Path) -> None:
     Path("b/4.png").write_bytes(b"")
     with pytest.raises(InterpzooError, match="'a' has 2 images and 'b' has 3: expected the same number in each, or "):
         folder_pairs("a", "b")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_in_another_encoding_says_how_to_save_it(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("first,second\nµ.png,b.png\n", encoding)
+    with pytest.raises(InputError, match=r"cannot be read: it is not text in UTF-8: save it as 'CSV UTF-8'$"):
+        pairs_of(tmp_path / "pairs.csv")
 
 
 def test_a_name_in_a_table_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
 import interpzoo
 from interpzoo import evaluate, load, train, wrap
+from interpzoo.config import ImageSpec
+from interpzoo.data.images import Images, ImagesConfig
 from interpzoo.errors import ConfigError, DataError, InterpzooError
 from interpzoo.recipes import load_recipe
-from interpzoo.training.own_data import choose_recipe
+from interpzoo.training.own_data import choose_recipe, described
 from tests.pixels import copied
 from tests.tiny import random_images, tiny_model, tiny_recipe
 from tests.training.runs import four_steps, write_pictures
@@ -109,6 +112,13 @@ class TestOwnImages:
         assert loaded.interpolate(a, b, steps=3).shape == (3, channels, 16, 24)
         torch.testing.assert_close(loaded.reconstruct(a), trained.reconstruct(a))
 
+    @pytest.mark.parametrize(
+        ("folder", "name"), [("Zellen für µm  (2)", "ae-Zellen-fur-m-2"), ("клетки", "ae-images"), ("...", "ae-images")]
+    )
+    def test_the_folder_names_the_model_in_latin_letters(self, folder: str, name: str, tmp_path: Path) -> None:
+        photos = write_pictures(tmp_path / folder, "L", [(16, 16)] * 4)
+        assert choose_recipe("ae-lines", (), dataset=photos, root=None, start_from=None)[0].name == name
+
     def test_a_name_is_looked_up_below_the_data_root(self, tmp_path: Path) -> None:
         write_pictures(tmp_path / "data" / "birds", "L", [(16, 16)] * 4)
         trained = train(four_steps(samples=8), dataset="birds", data_root=tmp_path / "data", output=tmp_path / "run")
@@ -152,6 +162,28 @@ class TestOwnImages:
         photos = write_pictures(tmp_path / "photos", "L", [(16, 16)] * 4)
         train(four_steps(samples=8), dataset=photos, output=tmp_path / "run", changes=["method=baselines:ae"])
         assert load(tmp_path / "run").config.name == "baselines-ae-photos"
+
+    def test_few_images_and_files_with_several_are_said(self, tmp_path: Path) -> None:
+        """The second picture of a photo in the format MPO is a preview."""
+        photos = write_pictures(tmp_path / "photos", "L", [(16, 16)] * 4)
+        pages = [Image.new("L", (16, 16), value) for value in (0, 99)]
+        pages[0].save(photos / "photo.jpg", "MPO", save_all=True, append_images=pages[1:])
+        found = "4 images to train on and 1 held out (gray); the model takes them gray"
+        few = f"{found}. A model memorizes so few: use some hundreds"
+
+        def said() -> str:
+            return described(Images(ImagesConfig(source=str(photos)), ImageSpec(channels=1, height=16, width=16)))
+
+        assert said() == few
+        (photos / "photo.jpg").unlink()
+        for number in range(5):  # one of them is held out
+            pages[0].save(photos / f"{number}.png", save_all=True, append_images=pages[1:])
+        only = "Of a file with several pictures, such as an animation or a stack, only the first is taken"
+        assert said() == f"{few}. {only}"
+        for number in range(5, 112):
+            (photos / f"{number}.png").write_bytes((photos / "0.png").read_bytes())
+        (photos / "notes.txt").touch()
+        assert said().endswith(f"the model takes them gray. {only}. Skipped 1 .txt")
 
     def test_a_folder_without_images(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

@@ -1,6 +1,7 @@
 """``interpzoo train``: train a recipe and write a folder that ``load`` reads."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -65,4 +66,4 @@ def command(recipe: str, *, output: Path | None, **options: Any) -> None:
         raise
     folder = Path("runs", model.config.name) if output is None else output
     if is_first():
-        echo(f"{folder}: trained; draw its paths with 'interpzoo interpolate {as_path(folder)} -o strip.png'")
+        echo(f"{folder}: trained; draw its paths with: interpzoo interpolate {quote(as_path(folder))} -o strip.png")
