@@ -288,8 +288,11 @@ def check_new_folder(folder: str | Path) -> Path:
         if not target.resolve().parent.is_dir():
             raise OutputError(f"cannot write {str(folder)!r}: there is no folder {str(target.resolve().parent)!r}")
         trial = target.resolve().with_name(f".{os.urandom(8).hex()}.tmp")
-        trial.mkdir()
-        trial.rmdir()
+        try:
+            trial.mkdir()
+        finally:
+            with suppress(FileNotFoundError):  # it could not be made
+                trial.rmdir()
     return target.resolve()
 
 

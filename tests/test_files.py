@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from interpzoo.decoding import open_image
 from interpzoo.errors import InputError, InterpzooError, OutputError
-from interpzoo.files import atomic_write, expanded, folder_bytes, locked
+from interpzoo.files import atomic_write, exchange, expanded, filled, folder_bytes, locked, made
 from interpzoo.images import files_in
 from interpzoo.onnx.files import read_description, read_file
 from interpzoo.packs.pairs import pairs_of
@@ -179,6 +180,30 @@ def test_a_pipe_without_a_writer_is_not_waited_for(read: Callable[[str], Any], n
 def test_what_no_file_system_can_name_is_not_a_path(path: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         expanded(path)
+
+
+@pytest.mark.parametrize("n", range(3))
+@pytest.mark.parametrize(
+    "work",
+    [filled, made, lambda path: nullcontext(exchange(path.parent, {"name": b""}, ()))],
+    ids=["filled", "made", "exchange"],
+)
+def test_an_interruption_as_a_folder_is_made_leaves_none(
+    work: Callable[[Path], AbstractContextManager[Any]], n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is interrupted when the n-th folder has just been made."""
+    mkdir, left = os.mkdir, [None] * n
+
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        mkdir(*args, **kwargs)
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with suppress(KeyboardInterrupt), work(tmp_path / "new"):
+        raise KeyboardInterrupt
+    assert not any(path.is_dir() for path in tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="links of POSIX")
