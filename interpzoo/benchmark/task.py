@@ -152,23 +152,25 @@ class Task(Shared):
     def reference(self) -> Tensor:
         """Real images (M, C, H, W): held-out ones, and training images as well where there are fewer than 1,000.
 
+        Where there are more than are taken, they are spread evenly over the set, which may be in the order of classes.
+
         The ends of `pairs` are left out: a path that shows its ends would score well for them. Only where nearly all
         images are ends, training images are taken all the same.
         """
         ends = {_key(image) for image in torch.cat([self.pairs.first, self.pairs.last])}
-        images = _without(ends, self.test["image"])[: self.protocol.reference]
+        images = _spread(_without(ends, self.test["image"]), self.protocol.reference)
         if len(images) >= _FEW:
             return images
         others = _without(ends, self.training_images)
         more = others if len(images) + len(others) >= _FEWEST else self.training_images
-        return torch.cat([images, more])[: max(_FEW, len(images))]
+        return torch.cat([images, _spread(more, _FEW - len(images))])
 
     @cached_property
     def training_images(self) -> Tensor:
-        """Training images (M, C, H, W): the first ones, or M fresh ones from an endless stream."""
-        size = self.protocol.training if self.data.size is None else min(self.data.size, self.protocol.training)
-        generator = self.generator("training")
-        return torch.cat([self.data.train(rows, generator)["image"] for rows in torch.arange(size).split(_BATCH)])
+        """Training images (M, C, H, W), spread evenly over the train set, or M fresh ones from an endless stream."""
+        most, generator = self.protocol.training, self.generator("training")
+        rows = torch.arange(most) if self.data.size is None else _spread(torch.arange(self.data.size), most)
+        return torch.cat([self.data.train(part, generator)["image"] for part in rows.split(_BATCH)])
 
     def features(self, images: Tensor) -> Tensor:
         """Features (..., D) of images (..., C, H, W), normalized to mean 0 and mean variance 1 over `reference`.
@@ -201,6 +203,11 @@ class Task(Shared):
 
 def _key(values: Tensor) -> bytes:
     return values.contiguous().numpy().tobytes()
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows, evenly from all of them."""
+    return rows if len(rows) <= most else rows[torch.arange(most) * len(rows) // most]
 
 
 def _without(known: set[bytes], images: Tensor) -> Tensor:

@@ -95,6 +95,27 @@ def test_of_a_finite_number_of_images_nothing_scored_is_learned_from_or_compared
     assert known(task.reference) == known(task.truth.render(task.truth.reference_grid()).float()) - ends
 
 
+def test_images_of_all_classes_join_those_that_frames_are_compared_with() -> None:
+    """Of 3,000 images in the order of their classes, some of the last class are taken, too."""
+    shades = torch.linspace(0, 1, 3000).view(-1, 1, 1, 1).expand(-1, 1, 16, 16).contiguous()
+    protocol = TINY.model_copy(update={"training": 3000, "reference": 2000})
+    held_out = tiny_task().data.test(40)["image"]
+    task = Task(Component(name="mine"), first_image(), protocol, data=Mine(held_out, shades))
+    found = task.reference[:, 0, 0, 0]
+    joined = found[torch.isin(found, shades[:, 0, 0, 0])]
+    assert len(task.reference) == 1000
+    assert joined.max() > 0.99
+    assert joined.diff().max() < 0.01
+    found = Task(Component(name="mine"), first_image(), protocol, data=Mine(shades, held_out)).reference[:, 0, 0, 0]
+    assert len(found) == 2000
+    assert found.max() > 0.99
+    assert found.diff().max() < 0.01
+    few = protocol.model_copy(update={"training": 100})
+    chosen = Task(Component(name="mine"), first_image(), few, data=Mine(held_out, shades)).training_images[:, 0, 0, 0]
+    assert len(chosen) == 100
+    assert chosen.max() > 0.98
+
+
 def test_where_nearly_all_images_are_ends_frames_are_compared_with_training_images() -> None:
     images = tiny_task().training_images[:8]
     task = Task(Component(name="mine"), first_image(), TINY, data=Mine(images[:1], images[1:]))
