@@ -170,6 +170,7 @@ class Coverage(SetMetric):
             float(hit.any(0).double().mean()),
             lambda rows, generator: float(hit[rows].any(0).double().mean()),
             len(frames),
+            bounds=(0.0, 1.0),
         )
 
 

@@ -116,6 +116,18 @@ def test_images_of_all_classes_join_those_that_frames_are_compared_with() -> Non
     assert chosen.max() > 0.98
 
 
+def test_the_interval_of_a_share_ends_at_1() -> None:
+    """Resamples of a full coverage are smaller, and the interval is shifted up by as much."""
+    [coverage] = metrics_named(["coverage"])
+    task = tiny_task(pairs=256, reference=1000, resamples=20)
+    score = measure(Evaluation(task, ControlCandidate("truth")), coverage)
+    assert score.value is not None
+    assert score.value > 0.99
+    assert score.low is not None
+    assert score.low < score.value
+    assert score.high == 1
+
+
 def test_where_nearly_all_images_are_ends_frames_are_compared_with_training_images() -> None:
     images = tiny_task().training_images[:8]
     task = Task(Component(name="mine"), first_image(), TINY, data=Mine(images[:1], images[1:]))
