@@ -1,4 +1,4 @@
-"""What else changes along a direction: ``python benchmarks/directions.py acai-celeba --attribute Smiling``.
+"""What else changes along a direction: ``python -m benchmarks.directions acai-celeba --attribute Smiling``.
 
 Held-out faces without the attribute are edited until a classifier finds it more probable by 0.5 in the mean. Compared
 are the difference of the mean codes, the probe (`direction_between`), and the difference of the mean images, added to
@@ -6,6 +6,7 @@ the pixels. For each:
 
 - strength: how far the images were moved, in lengths of the direction;
 - others: the mean change of the other attributes' probabilities;
+- beside mean codes: how much more that is than with the difference of the mean codes, of the same faces;
 - features: the distance of the features of the edited image from those of the image edited by 0.
 
 The classifier is a logistic regression on the features of ``--features``, fitted to the labels of the training images;
@@ -66,8 +67,8 @@ def classifier(features: Features, images: Tensor, labels: Tensor) -> Probabilit
     return probabilities
 
 
-def row(edit: Edit, probabilities: Probabilities, attribute: int) -> list[str]:
-    """Strength, rise, others and features of an edit."""
+def moved_by(edit: Edit, probabilities: Probabilities, attribute: int) -> tuple[float, Tensor, Tensor, Tensor]:
+    """Strength, and the rise, the change of others and that of features, (faces,) each, of an edit."""
     before, first = probabilities(edit(0.0))
 
     def rise(strength: float) -> Tensor:
@@ -80,8 +81,7 @@ def row(edit: Edit, probabilities: Probabilities, attribute: int) -> list[str]:
     after, last = probabilities(edit(high))
     moved = (last - first).abs()
     others = (moved.sum(1) - moved[:, attribute]) / (moved.shape[1] - 1)
-    values = (rise(high), others, (after - before).norm(dim=1))
-    return [f"{high:.2f}", *(interval(value, digits=4) for value in values)]
+    return high, rise(high), others, (after - before).norm(dim=1)
 
 
 def _small(images: Tensor, features: Features) -> Tensor:
@@ -114,10 +114,15 @@ def main() -> None:
         step = images[has].mean(0) - images[~has].mean(0)
         edits: dict[str, Edit] = {"mean images": lambda far, faces=faces, step=step: (faces + far * step).clamp(0, 1)}
         for kind, probe in (("mean codes", False), ("probe", True)):
-            found = direction_between(codes[has], codes[~has], probe=probe)
-            edits[kind] = lambda far, faces=faces, found=found: model.edit(faces, found, [far])[:, 0].clamp(0, 1)
-        rows += [[name, kind, *row(edit, probabilities, attribute)] for kind, edit in edits.items()]
-    table = markdown_table(["attribute", "direction", "strength", "rise", "others", "features"], rows)
+            along = direction_between(codes[has], codes[~has], probe=probe)
+            edits[kind] = lambda far, faces=faces, along=along: model.edit(faces, along, [far])[:, 0].clamp(0, 1)
+        found = {kind: moved_by(edit, probabilities, attribute) for kind, edit in edits.items()}
+        for kind, (strength, rise, others, features) in found.items():
+            more = "-" if kind == "mean codes" else interval(others - found["mean codes"][2])
+            row = (interval(rise, digits=4), interval(others, digits=4), more, interval(features, digits=4))
+            rows.append([name, kind, f"{strength:.2f}", *row])
+    header = ["attribute", "direction", "strength", "rise", "others", "beside mean codes", "features"]
+    table = markdown_table(header, rows)
     print(f"{options.model}, {options.faces} held-out faces\n\n{table}")  # noqa: T201
 
 

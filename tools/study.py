@@ -143,7 +143,7 @@ def page(study: Study, done: dict[str, Scored]) -> str:
         + (f"{study.answer}\n\n" if study.answer else "")
         + f"Changes to every recipe: {common}. Samples seen: {', '.join(f'{n:,}' for n in samples)}. Brackets are "
         f"95 % intervals over at most {study.protocol.pairs} pairs; they do not cover other seeds. "
-        f"Versions: {'; '.join(made)}.\n"
+        f"Scored with {'; '.join(made)}.\n"
     )
 
 

@@ -12,7 +12,8 @@ class EvaluationProtocol(Schema):
     model_config = ConfigDict(populate_by_name=True)
 
     pairs: int = Field(default=256, ge=1, le=100_000)
-    """Number of pairs of held-out images, the same for every model on a data set; 256 as in the ACAI paper."""
+    """Number of pairs of held-out images, or of those of `GroundTruth.pairs`, the same for every model on a data set;
+    256 as in the ACAI paper."""
     frames: int = Field(default=9, ge=3, le=MOST_FRAMES)
     """Frames of a path, both ends counted, where the data set has no number of its own (`GroundTruth.frames`)."""
     training_pairs: int = Field(

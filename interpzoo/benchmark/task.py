@@ -22,6 +22,8 @@ from interpzoo.shared import Shared
 _BATCH: Final = 500
 _FEW: Final = 1000
 """With fewer held-out images than this, training images are added to the reference images."""
+_FEWEST: Final = 10
+"""Reference images that there are at least, if need be ends of pairs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,10 +131,13 @@ class Task(Shared):
 
     @cached_property
     def training_pairs(self) -> Pairs:
-        """Other pairs, `EvaluationProtocol.training_pairs` of training images, for metrics that learn something."""
+        """Other pairs, up to `EvaluationProtocol.training_pairs` of training images, for metrics that learn something.
+
+        Where a data set has few pairs, those that are scored are left out, in either direction.
+        """
         generator, n = self.generator("practice"), self.protocol.training_pairs
         if self.has_truth:
-            return self._truth_pairs(n, generator)
+            return self._unscored(self._truth_pairs(n, generator))
         return _random_pairs(self.training_images, min(n, len(self.training_images) // 2), generator)
 
     def truth_frames(self, pairs: Pairs, positions: Tensor) -> Tensor:
@@ -147,22 +152,25 @@ class Task(Shared):
     def reference(self) -> Tensor:
         """Real images (M, C, H, W): held-out ones, and training images as well where there are fewer than 1,000.
 
-        The ends of `pairs` are left out: a path that shows its ends would score well for them.
+        Where there are more than are taken, they are spread evenly over the set, which may be in the order of classes.
+
+        The ends of `pairs` are left out: a path that shows its ends would score well for them. Only where nearly all
+        images are ends, training images are taken all the same.
         """
         ends = {_key(image) for image in torch.cat([self.pairs.first, self.pairs.last])}
-        images = self.test["image"]
-        kept = [row for row, image in enumerate(images) if _key(image) not in ends]
-        images = images[kept][: self.protocol.reference]
+        images = _spread(_without(ends, self.test["image"]), self.protocol.reference)
         if len(images) >= _FEW:
             return images
-        return torch.cat([images, self.training_images])[: max(_FEW, len(images))]
+        others = _without(ends, self.training_images)
+        more = others if len(images) + len(others) >= _FEWEST else self.training_images
+        return torch.cat([images, _spread(more, _FEW - len(images))])
 
     @cached_property
     def training_images(self) -> Tensor:
-        """Training images (M, C, H, W): the first ones, or M fresh ones from an endless stream."""
-        size = self.protocol.training if self.data.size is None else min(self.data.size, self.protocol.training)
-        generator = self.generator("training")
-        return torch.cat([self.data.train(rows, generator)["image"] for rows in torch.arange(size).split(_BATCH)])
+        """Training images (M, C, H, W), spread evenly over the train set, or M fresh ones from an endless stream."""
+        most, generator = self.protocol.training, self.generator("training")
+        rows = torch.arange(most) if self.data.size is None else _spread(torch.arange(self.data.size), most)
+        return torch.cat([self.data.train(part, generator)["image"] for part in rows.split(_BATCH)])
 
     def features(self, images: Tensor) -> Tensor:
         """Features (..., D) of images (..., C, H, W), normalized to mean 0 and mean variance 1 over `reference`.
@@ -182,13 +190,28 @@ class Task(Shared):
         found = self.network(self.reference)
         return found.mean(0), found.var(0).mean().sqrt().clamp(min=1e-6)
 
+    def _unscored(self, pairs: Pairs) -> Pairs:
+        scored = {frozenset((_key(a), _key(b))) for a, b in zip(self.pairs.starts, self.pairs.ends, strict=True)}
+        ways = (frozenset((_key(a), _key(b))) for a, b in zip(pairs.starts, pairs.ends, strict=True))
+        kept = torch.tensor([way not in scored for way in ways], dtype=torch.bool)
+        return Pairs(pairs.first[kept], pairs.last[kept], pairs.starts[kept], pairs.ends[kept])
+
     def _truth_pairs(self, n: int, generator: Generator) -> Pairs:
         starts, ends = self.truth.pairs(n, generator)
         return Pairs(self.truth.render(starts).float(), self.truth.render(ends).float(), starts, ends)
 
 
-def _key(image: Tensor) -> bytes:
-    return image.contiguous().numpy().tobytes()
+def _key(values: Tensor) -> bytes:
+    return values.contiguous().numpy().tobytes()
+
+
+def _spread(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows, evenly from all of them."""
+    return rows if len(rows) <= most else rows[torch.arange(most) * len(rows) // most]
+
+
+def _without(known: set[bytes], images: Tensor) -> Tensor:
+    return images[[row for row, image in enumerate(images) if _key(image) not in known]]
 
 
 def _random_pairs(images: Tensor, n: int, generator: Generator) -> Pairs:

@@ -76,7 +76,10 @@ class GroundTruth(ABC):
 
     @abstractmethod
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Parameters (n, P) of `n` starts and ends: far enough apart to be a task, with one shortest path each."""
+        """Parameters (n, P) of `n` starts and ends: far enough apart to be a task, with one shortest path each.
+
+        Where there are few images, the ends may be training images; say so in the data set's docstring.
+        """
 
     @abstractmethod
     def render(self, parameters: Tensor) -> Tensor:

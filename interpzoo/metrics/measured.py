@@ -14,6 +14,7 @@ from interpzoo.errors import InputError
 
 LEVEL: Final = 0.95
 """Confidence level of an interval."""
+_UNBOUNDED: Final = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Measured:
     ``None``: there is no interval, as the metric is not per pair."""
     n: int = 0
     """Number of pairs; 0 if the metric is not per pair."""
-    bounds: tuple[float, float] = (-math.inf, math.inf)
+    bounds: tuple[float, float] = _UNBOUNDED
     """Least and largest value that the metric can have; an interval does not go beyond them."""
 
     @classmethod
@@ -38,9 +39,11 @@ class Measured:
         return cls.of_pairs(lambda rows: float(values[rows].mean()), len(values))
 
     @classmethod
-    def of_pairs(cls, statistic: Callable[[Tensor], float], n: int) -> Measured:
+    def of_pairs(
+        cls, statistic: Callable[[Tensor], float], n: int, bounds: tuple[float, float] = _UNBOUNDED
+    ) -> Measured:
         """What `statistic` gives for the rows of pairs, (n,) int64, where nothing but these is drawn."""
-        return cls(statistic(torch.arange(n)), lambda rows, generator: statistic(rows), n)
+        return cls(statistic(torch.arange(n)), lambda rows, generator: statistic(rows), n, bounds)
 
 
 @dataclass(frozen=True)

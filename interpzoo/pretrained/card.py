@@ -303,7 +303,11 @@ def _results(results: Sequence[Result]) -> str:
         rows = [(*row, r.better) for row, r in zip(rows, results, strict=True)]
         told = " The last column says which values are better; `no rank` is for what a cross-fade would be best by."
     table = markdown_table(header, rows)
-    return f"## Results\n\nMeasured by `interpzoo evaluate` on held-out data.{told}\n\n{table.rstrip()}"
+    about = (
+        "Measured by `interpzoo evaluate` on held-out images. Paths join pairs of these or, where the data set knows "
+        f"the true path, of any of its images.{told}"
+    )
+    return f"## Results\n\n{about}\n\n{table.rstrip()}"
 
 
 def _better(told: Any) -> str:

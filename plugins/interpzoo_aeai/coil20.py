@@ -101,6 +101,8 @@ class COIL20(Images[COIL20Config], GroundTruth):
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """`n` views of objects, (n, 2), and those 80 degrees further on, as in the paper: all once, then again.
 
+        Three of four are training images, as are most of the views between them.
+
         Raises:
             InputError: `n` is less than 1.
         """

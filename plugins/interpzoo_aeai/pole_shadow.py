@@ -110,7 +110,8 @@ class PoleShadow(Drawn):
     def pairs(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Lights (n, 2) of starts and ends: azimuths 15 to 80 degrees apart in steps of 5, and any two altitudes.
 
-        The paper does not say which intervals it averages over.
+        The paper does not say which intervals it averages over. Four of five ends are training images; the images
+        between them mostly are new ones.
 
         Raises:
             InputError: `n` is less than 1.

@@ -166,7 +166,7 @@ class Coverage(SetMetric):
         """Share of the real images that have a frame in their neighborhood, in [0, 1]; see `Density`."""
         _check(frames, real, least=NEIGHBORS + 1)
         hit = _inside(frames, real).any(1)
-        return Measured.of_pairs(lambda rows: float(hit[rows].any(0).double().mean()), len(frames))
+        return Measured.of_pairs(lambda rows: float(hit[rows].any(0).double().mean()), len(frames), bounds=(0.0, 1.0))
 
 
 def gaussian_distance(means: tuple[Tensor, Tensor], covariances: tuple[Tensor, Tensor]) -> float:

@@ -61,18 +61,78 @@ def test_pairs_depend_on_the_seed_only() -> None:
     assert not torch.equal(first.pairs.first, tiny_task(seed=1).pairs.first)
 
 
+def known(rows: Tensor) -> set[bytes]:
+    return {row.numpy().tobytes() for row in rows}
+
+
 def test_training_pairs_are_not_scored() -> None:
     task = tiny_task(training_pairs=12)
     training = task.training_pairs
     assert [len(part) for part in (training.first, training.last, training.starts, training.ends)] == [12] * 4
     assert len(task.pairs) == 8
-    scored = {image.numpy().tobytes() for image in torch.cat([task.pairs.first, task.pairs.last])}
-    assert not scored & {image.numpy().tobytes() for image in torch.cat([training.first, training.last])}
+    scored = known(torch.cat([task.pairs.first, task.pairs.last]))
+    assert not scored & known(torch.cat([training.first, training.last]))
     # Ground-truth paths run between the ends of the training pairs.
     frames = ControlCandidate("truth").frames(task, training, torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(frames[:, 0], training.first)
     torch.testing.assert_close(frames[:, 1], training.last)
     assert torch.equal(training.first, tiny_task(training_pairs=12, seed=0).training_pairs.first)
+
+
+def test_of_a_finite_number_of_images_nothing_scored_is_learned_from_or_compared_with() -> None:
+    """The 576 lights of `pole-shadow`: most pairs are of training images, and some are drawn twice."""
+    task = tiny_task("pole-shadow", pairs=200, training_pairs=3000, reference=1000, training=1000)
+    ends = known(torch.cat([task.pairs.first, task.pairs.last]))
+    assert ends & known(task.training_images)
+
+    def ways(starts: Tensor, ends: Tensor) -> set[frozenset[bytes]]:
+        return {frozenset(known(torch.stack(pair))) for pair in zip(starts, ends, strict=True)}
+
+    training, scored = task.training_pairs, ways(task.pairs.starts, task.pairs.ends)
+    assert scored & ways(*task.truth.pairs(3000, task.generator("practice")))
+    assert not scored & ways(training.starts, training.ends)
+    assert 2900 < len(training) < 3000
+    assert known(task.reference) == known(task.truth.render(task.truth.reference_grid()).float()) - ends
+
+
+def test_images_of_all_classes_join_those_that_frames_are_compared_with() -> None:
+    """Of 3,000 images in the order of their classes, some of the last class are taken, too."""
+    shades = torch.linspace(0, 1, 3000).view(-1, 1, 1, 1).expand(-1, 1, 16, 16).contiguous()
+    protocol = TINY.model_copy(update={"training": 3000, "reference": 2000})
+    held_out = tiny_task().data.test(40)["image"]
+    task = Task(Component(name="mine"), first_image(), protocol, data=Mine(held_out, shades))
+    found = task.reference[:, 0, 0, 0]
+    joined = found[torch.isin(found, shades[:, 0, 0, 0])]
+    assert len(task.reference) == 1000
+    assert joined.max() > 0.99
+    assert joined.diff().max() < 0.01
+    found = Task(Component(name="mine"), first_image(), protocol, data=Mine(shades, held_out)).reference[:, 0, 0, 0]
+    assert len(found) == 2000
+    assert found.max() > 0.99
+    assert found.diff().max() < 0.01
+    few = protocol.model_copy(update={"training": 100})
+    chosen = Task(Component(name="mine"), first_image(), few, data=Mine(held_out, shades)).training_images[:, 0, 0, 0]
+    assert len(chosen) == 100
+    assert chosen.max() > 0.98
+
+
+def test_the_interval_of_a_share_ends_at_1() -> None:
+    """Resamples of a full coverage are smaller, and the interval is shifted up by as much."""
+    [coverage] = metrics_named(["coverage"])
+    task = tiny_task(pairs=256, reference=1000, resamples=20)
+    score = measure(Evaluation(task, ControlCandidate("truth")), coverage)
+    assert score.value is not None
+    assert score.value > 0.99
+    assert score.low is not None
+    assert score.low < score.value
+    assert score.high == 1
+
+
+def test_where_nearly_all_images_are_ends_frames_are_compared_with_training_images() -> None:
+    images = tiny_task().training_images[:8]
+    task = Task(Component(name="mine"), first_image(), TINY, data=Mine(images[:1], images[1:]))
+    assert len(task.pairs) == 4
+    assert torch.equal(task.reference, images[1:])
 
 
 def test_slow_decoders_have_no_training_frames(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +148,9 @@ def test_no_end_of_a_pair_is_among_the_images_that_frames_are_compared_with() ->
     data = tiny_task().data
     held_out = data.test(20)["image"]
     task = Task(Component(name="mine"), first_image(), TINY, data=Mine(held_out, tiny_task().training_images))
-    ends = {image.numpy().tobytes() for image in torch.cat([task.pairs.first, task.pairs.last])}
+    ends = known(torch.cat([task.pairs.first, task.pairs.last]))
     assert len(ends) == 16
-    assert not ends & {image.numpy().tobytes() for image in task.reference}
+    assert not ends & known(task.reference)
     assert sum(torch.equal(image, other) for image in held_out for other in task.reference) == 4
     assert len(task.reference) == 54  # and all of the training images
 

@@ -65,6 +65,28 @@ def test_the_metric_is_the_mean_of_the_members() -> None:
     torch.testing.assert_close(ensemble(z), torch.stack([member(z) for member in ensemble.members]).mean(0))
 
 
+def test_a_mean_beside_a_deviation_has_the_expected_metric() -> None:
+    """Of outputs mean + deviation * noise, over the noise (Arvanitidis et al. 2018)."""
+    generator = torch.Generator().manual_seed(0)
+    A, B = torch.randn(2, 2, 5, generator=generator, dtype=torch.float64)
+
+    def mean(z: Tensor) -> Tensor:
+        return torch.sin(z @ A)
+
+    def deviation(z: Tensor) -> Tensor:
+        return torch.exp(0.5 * z @ B)
+
+    z = torch.randn(3, 2, generator=generator, dtype=torch.float64)
+    expected = torch.zeros(3, 2, 2, dtype=torch.float64)
+    draws = 4000
+    for noise in torch.randn(draws, 5, generator=generator, dtype=torch.float64):
+        J = jacobian(lambda z, noise=noise: mean(z) + deviation(z) * noise, z)[1]
+        expected += J.mT @ J / draws
+    found = metric(lambda z: torch.cat([mean(z), deviation(z)], 1), z)
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0.1)
+    assert not torch.allclose(metric(mean, z), expected, rtol=0.1, atol=0.1)
+
+
 def test_members_that_agree_are_one_decoder() -> None:
     one, three = across(planes(1.0, 1.0)), across(planes(1.0, 1.0, 1.0))
     torch.testing.assert_close(one.path, three.path, atol=1e-4, rtol=0)
