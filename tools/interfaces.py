@@ -1,4 +1,4 @@
-"""The generated reference of the plugin page: the attributes and methods of every interface, with their docstrings.
+"""The generated part of docs/reference/interfaces.md: attributes and methods of all interfaces, with their docstrings.
 
 Python keeps no docstrings of attributes, so that ``help()`` does not show them; they are read from the source.
 """
@@ -30,7 +30,7 @@ from interpzoo.interfaces import (
     Update,
 )
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "plugins.md"
+PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "interfaces.md"
 
 _INTERFACES: Final[tuple[type[Any], ...]] = (
     Regularizer,

@@ -1,7 +1,7 @@
 """All generated pages: ``python -m tools.pages`` rewrites them, ``--check`` reports those that are stale.
 
 LEADERBOARD.md, the cards and the scores in docs/ are made from the committed records, the tables of the README and of
-docs/ from what this distribution registers, the reference of docs/plugins.md from the source of the interfaces. What
+docs/ from what this distribution registers, docs/reference/interfaces.md from the source of the interfaces. What
 the site alone shows is made when it is built (tools.site).
 """
 
@@ -21,7 +21,7 @@ from tools import interfaces, leaderboard, scores, tables
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a page is stale.")
 def main(*, check: bool) -> None:
-    """Rewrite LEADERBOARD.md, the cards, the tables of the documentation and the reference of docs/plugins.md."""
+    """Rewrite LEADERBOARD.md, the cards, the tables of the documentation and docs/reference/interfaces.md."""
     try:
         records = read_records(leaderboard.RECORDS)
         stale = _update(leaderboard.pages(records), check=check)

@@ -8,7 +8,7 @@ from torch import nn
 
 from interpzoo.build import build_path
 from interpzoo.config import ModelConfig, named
-from interpzoo.errors import ConfigError, InputError, PluginError
+from interpzoo.errors import ConfigError, InputError, PluginError, UnknownNameError
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry, zoo
 from interpzoo.pretrained.client import Access
@@ -108,7 +108,17 @@ def read_model(found: Located) -> InterpolationModel:
 
 
 def _read(found: Located, config: ModelConfig) -> InterpolationModel:
-    return InterpolationModel.read(found.path, config, found.hashes, found.files(config))
+    try:
+        return InterpolationModel.read(found.path, config, found.hashes, found.files(config))
+    except (ConfigError, UnknownNameError) as error:
+        others: dict[str, str] = {}
+        for name, made in config.plugins.items():
+            if (plugin := zoo().plugin(name)) and made != f"{plugin.owner.distribution} {plugin.owner.version}":
+                others[made] = f"{made} (here is {plugin.owner.version})"
+        if not others:
+            raise
+        was = f"{config.name!r} was made with {' and '.join(others.values())}, which can read it"
+        raise type(error)(f"{error}. {was}") from error
 
 
 def usable_config(found: Located) -> ModelConfig:

@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 from interpzoo.build import C, build_component
 from interpzoo.config import Component, ImageSpec
 from interpzoo.errors import InterpzooError
-from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, FeatureNetwork, Prior
 from interpzoo.registry import Kind
 from interpzoo.testing.expect import ConformanceError, blaming
-from interpzoo.testing.networks import check_decoder, check_encoder, check_prior, check_space
+from interpzoo.testing.networks import check_decoder, check_encoder, check_features, check_prior, check_space
 from interpzoo.testing.samples import BATCH, random_images
 
 _IMAGES: Final = tuple(ImageSpec(channels=c, height=n, width=n) for n in (32, 16, 28, 64) for c in (1, 3))
@@ -36,6 +36,11 @@ def check_alone(kind: Kind, name: str, encoders: Sequence[str] = ()) -> None:
             Decoder, component, [*own, *product(_IMAGES, _CODES)], lambda d: d(_codes(d.latent_shape))
         ):
             check_decoder(decoder, _codes(decoder.latent_shape))
+    images = [(image,) for image in _IMAGES]
+    if kind == "features" and (
+        features := _first(FeatureNetwork, component, images, lambda f: f.eval()(random_images(BATCH, f.image)))
+    ):
+        check_features(features)
     shapes = [(code,) for code in _CODES]
     if kind == "prior" and (prior := _first(Prior, component, shapes, lambda p: p.sample(1))):
         check_prior(prior)

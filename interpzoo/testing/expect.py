@@ -18,7 +18,7 @@ _FOREIGN: Final = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 
 
 class ConformanceError(InterpzooError, AssertionError):
-    """A plugin violates a rule of docs/plugins.md; the message names the component and says what mends it."""
+    """A plugin violates a rule of docs/reference/interfaces.md; the message names the component and what mends it."""
 
 
 class UnavailableError(Exception):

@@ -109,7 +109,7 @@ def _checks(plugin: str, changes: Sequence[str], folders: Mapping[str, Path]) ->
         yield Check("a new process", lambda: check_new_process([*_readable([*tried.values()], changes)]))
     used = {(kind, name) for recipe in tried.values() for kind, name in _components(known, recipe)}
     encoders = _own(known.components["encoder"], plugin)
-    for kind in ("encoder", "decoder", "prior", "space"):
+    for kind in ("encoder", "decoder", "prior", "space", "features"):
         for name in _own(known.components[kind], plugin):
             if (kind, name) not in used:
                 yield Check(f"{kind} {name}: alone", partial(check_alone, kind, name, encoders))

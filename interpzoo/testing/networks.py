@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from interpzoo.config import ImageSpec
 from interpzoo.geometry import flat_decoder, jvp
-from interpzoo.interfaces import CodeSpace, Decoder, Encoder, Prior
+from interpzoo.interfaces import CodeSpace, Decoder, Encoder, FeatureNetwork, Prior
 from interpzoo.testing.expect import (
     blaming,
     drawing_nothing,
@@ -147,6 +147,17 @@ def check_space(space: CodeSpace, z: Tensor) -> None:
     with blaming(f"{what} in bfloat16", _HALF):
         found = half.project(z.bfloat16())
     expect_shape(found, (len(z), *space.latent_shape), f"{what} in bfloat16")
+
+
+def check_features(features: FeatureNetwork) -> None:
+    """Features are (B, D) in float32, each of its own image alone."""
+    what, x = "the feature network", random_images(BATCH, features.image)
+    features.eval()
+    found = _call(features, what, x=x)
+    expect(found.ndim == 2, f"{what} gives a tensor of shape {tuple(found.shape)}, expected (B, D)")
+    expect_float32(found, (BATCH, found.shape[1]), f"the result of {what}")
+    expect_equal(_call(features, what, x=x), found, "the features of the same images twice")
+    _check_alone(features, what, "eval", x, torch.cat([x[:2], 1 - x[2:]]))
 
 
 @torch.no_grad()

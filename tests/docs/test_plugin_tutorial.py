@@ -48,8 +48,8 @@ def test_the_method_is_short_besides_its_loss(project: Path) -> None:
     written = [*lines[: loss.lineno - 1], *lines[loss.end_lineno :]]
     hook = (package / "__init__.py").read_text("utf-8").splitlines()
     written += [line for line in hook if "registry.add(" not in line or ".midpoint:" in line]
-    for path in (project / "pyproject.toml", package / "recipes" / "midpoint-lines.toml"):
-        written += path.read_text("utf-8").splitlines()
+    written += (project / "pyproject.toml").read_text("utf-8").partition("[tool.")[0].splitlines()
+    written += (package / "recipes" / "midpoint-lines.toml").read_text("utf-8").splitlines()
     written += (package / "zoo.toml").read_text("utf-8").partition("[models.")[0].splitlines()
     assert len([line for line in written if line.strip()]) <= LONGEST_METHOD
 

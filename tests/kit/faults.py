@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Generator, Tensor, nn
@@ -16,7 +16,7 @@ from interpzoo.benchmark import Evaluation, Measured, NotApplicable
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ConfigError
 from interpzoo.geometry import lerp
-from interpzoo.interfaces import Batch, Interpolator, LatentModel, Step, Update, parameters_of
+from interpzoo.interfaces import Batch, FeatureNetwork, Interpolator, LatentModel, Step, Update, parameters_of
 from tests.kit.cases import faulty
 from tests.kit.plugin import (
     LENGTH,
@@ -30,6 +30,9 @@ from tests.kit.plugin import (
     Standard,
     Straight,
 )
+
+ALL: Final = ("encoder", "decoder", "prior", "regularizer", "interpolator", "dataset", "metric")
+"""Kinds to leave out where nothing but the component itself is tried."""
 
 # Encoders and decoders whose result depends on the batch.
 
@@ -572,6 +575,31 @@ class WritingSpace(Codebook):
 @faulty("method 'tried' does not train the space 'tried-space', whose weights would stay random")
 class UntrainedSpace(Codebook):
     pass
+
+
+# Feature networks.
+
+
+class Means(FeatureNetwork):
+    """The mean of each channel."""
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+@faulty("the feature network's result for one row depends on the others of its batch in eval mode", without=ALL)
+class CentredFeatures(Means):
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(0))
+
+
+@faulty("the feature network gives a tensor of shape (4, 1, 1, 1), expected (B, D)", without=ALL)
+class MapFeatures(Means):
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[..., None, None]
 
 
 # Without a recipe: networks and pretrained models alone.

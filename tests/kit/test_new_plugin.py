@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -79,7 +80,10 @@ def test_it_trains_pushes_and_loads_and_is_named_where_it_is_missing(
     online = environment(hub, tmp_path / "home")
     installed("interpzoo", "train", "my-method", "--output", folder, *TINY, folder=tmp_path)
     installed("interpzoo", "push", folder, "user/mine", folder=tmp_path, **online)
-    installed.install(build_wheel(project, tmp_path_factory.mktemp("trained")))  # with the model in it
+    trained = build_wheel(project, tmp_path_factory.mktemp("trained"))  # with the model in it
+    packed = {Path(name).name for name in ZipFile(trained).namelist() if "model_cards" in name}
+    assert packed == {path.name for path in folder.iterdir()} - {"checkpoint.former.safetensors", "history.jsonl"}
+    installed.install(trained)
     value = installed("python", "-c", LOAD, "my-method-lines", folder=tmp_path)
     assert float(value)
     assert installed("python", "-c", LOAD, "user/mine", folder=tmp_path, **online) == value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 
@@ -383,6 +384,18 @@ class TestDamage:
         (folder / "SHA256SUMS").unlink()
         with pytest.raises(WeightsError, match=r"has '.*' of shape \(2, .*, the config says \(3, "):
             load(folder)
+
+    @pytest.mark.parametrize("name", ["baselines:conv", "baselines:gone"])
+    def test_a_config_that_another_version_wrote_names_that_version(self, name: str, folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        config["encoder"] = {"name": name, "girth": 2}
+        (folder / "SHA256SUMS").unlink()
+        for made in (config["plugins"]["baselines"], "interpzoo 0.0.1"):
+            (folder / "config.json").write_text(json.dumps({**config, "plugins": {"baselines": made}}))
+            with pytest.raises((ConfigError, UnknownNameError), match=r"unknown (field|encoder)") as refusal:
+                load(folder)
+            said = f". 'ae-tiny' was made with interpzoo 0.0.1 (here is {version('interpzoo')}), which can read it"
+            assert str(refusal.value).endswith(said) == (made == "interpzoo 0.0.1")
 
     def test_a_config_of_a_megabyte_is_not_read(self, folder: Path) -> None:
         with (folder / "config.json").open("a") as file:
