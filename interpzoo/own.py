@@ -1,23 +1,20 @@
 """Models of one's own: the untrained one of a recipe, and any encoder and decoder, without writing a plugin."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent
-from typing_extensions import override
 
-from interpzoo.arguments import MOST_SIDE, seed_of, whole
+from interpzoo.arguments import MOST_SIDE, real, seed_of, whole
 from interpzoo.autoencoder import evaluating
 from interpzoo.build import build_component, build_parts, resolved
-from interpzoo.config import Base, Component, ComponentConfig, ImageSpec, ModelConfig, Recipe, named, validate
+from interpzoo.config import Base, Component, ImageSpec, ModelConfig, Recipe, named, validate
 from interpzoo.errors import ConfigError, InputError
 from interpzoo.interfaces import Decoder, Encoder, Interpolator
 from interpzoo.latent import latent_networks
 from interpzoo.model import InterpolationModel
-from interpzoo.nets import bernoulli_log_prob
 from interpzoo.plugins import registry
 from interpzoo.pretrained.load import load
 from interpzoo.pretrained.locate import recorded_name
@@ -25,9 +22,12 @@ from interpzoo.recipes import load_recipe
 from interpzoo.returned import codes_of, images_of, posterior_of
 from interpzoo.tensors import ordinary_mode, own_randomness
 from interpzoo.text import quoted
+from interpzoo.wrapped import WrappedDecoder, WrappedEncoder, as_module, log_prob_of
 
 WRAPPED = "wrapped"
 """The name of a wrapped model, its method and its networks, which no plugin registered."""
+
+_MOST_VALUE: Final = 65535.0
 
 
 @ordinary_mode
@@ -96,92 +96,37 @@ def _copy_base(base: InterpolationModel, model: InterpolationModel) -> None:
     model.files = base.files
 
 
-class WrappedEncoder(Encoder):
-    """Any module from images (B, C, H, W) in [0, 1] to codes (B, *latent_shape)."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        image: ImageSpec,
-        latent_shape: tuple[int, ...],
-        size_multiple: int | None = None,
-        *,
-        is_variational: bool = False,
-    ) -> None:
-        super().__init__(ComponentConfig(), image)
-        self.module = module
-        self.latent_shape = latent_shape
-        self.size_multiple = size_multiple
-        self.is_variational = is_variational
-
-    @override
-    def forward(self, x: Tensor) -> Tensor:
-        codes = codes_of(self.module(x))
-        if codes is None:
-            raise InputError(f"the encoder {type(self.module).__name__!r} does not return codes for these images")
-        return codes
-
-    @override
-    def posterior(self, x: Tensor) -> Distribution | None:
-        # Asked first: running the module to see that there is none would train running statistics twice.
-        return posterior_of(self.module(x)) if self.is_variational else None
-
-
-class WrappedDecoder(Decoder):
-    """Any module from codes (B, *latent_shape) to images (B, C, H, W)."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        image: ImageSpec,
-        latent_shape: tuple[int, ...],
-        size_multiple: int | None = None,
-        *,
-        has_likelihood: bool = False,
-    ) -> None:
-        super().__init__(ComponentConfig(), image, latent_shape)
-        self.module = module
-        self.size_multiple = size_multiple
-        self.has_likelihood = has_likelihood
-
-    @override
-    def forward(self, z: Tensor) -> Tensor:
-        images = images_of(self.module(z))
-        if images is None:
-            raise InputError(f"the decoder {type(self.module).__name__!r} does not return images for these codes")
-        return images
-
-    @override
-    def log_prob(self, x: Tensor, z: Tensor) -> Tensor | None:
-        return _log_prob_of(self.module(z), x) if self.has_likelihood else None
-
-
 def wrap(
-    encoder: nn.Module,
-    decoder: nn.Module,
+    encoder: nn.Module | Callable[[Tensor], Any],
+    decoder: nn.Module | Callable[[Tensor], Any],
     image: tuple[int, int, int],
     *,
+    values: tuple[float, float] = (0.0, 1.0),
     interpolator: str = "linear",
     size_multiple: int | None = None,
 ) -> InterpolationModel:
-    """A model made of any two modules, to interpolate with and to train (``train(..., model=...)``).
+    """A model made of any two modules, or of two methods of one, to interpolate with and to train.
 
-    It can be saved as a folder that `load` reads if both modules are components that a plugin has registered, because a
-    config names nothing else. Layers that are frozen stay frozen in training.
+    ``train(..., model=...)`` trains it. It can be saved as a folder that `load` reads if both modules are components
+    that a plugin has registered, because a config names nothing else. Layers that are frozen stay frozen in training.
 
     Args:
-        encoder: images (B, C, H, W) in [0, 1] to codes (B, *latent_shape): a tensor, a pair (mean, log-variance) of one
-            shape, a distribution, or an output of diffusers. The code is the mean; training samples the posterior.
+        encoder: images (B, C, H, W) to codes (B, *latent_shape): a tensor, a pair (mean, log-variance) of one shape, a
+            distribution, or an output of diffusers. The code is the mean; training samples the posterior. It is a
+            module, or a method of one, such as ``vae.encode``.
         decoder: codes back to images: a tensor, a distribution, whose mean is taken, or an output of diffusers. VAEs
             are trained by the likelihood of a distribution, such as ``Bernoulli(logits=...)``.
         image: (C, H, W).
+        values: what the modules take and give for black and white: (0, 1), or for many autoencoders (-1, 1). The model
+            takes and gives images in [0, 1] in any case.
         interpolator: a registered name.
         size_multiple: if the modules take any height and width that are multiples of a number, that number; `image`
             then has the default size. See `interpzoo.interfaces.Encoder.size_multiple`.
 
     Raises:
-        InputError: `image` does not have three sizes, or the modules do not map such images to codes and back; or
-            `size_multiple` is not a number from 1 to 2,048, or they do not take such sizes.
+        InputError: `image` does not have three sizes, `values` are not two different numbers, the modules do not map
+            such images to codes and back, `size_multiple` is not a number from 1 to 2,048, or they do not take such
+            sizes.
         ConfigError: a size is out of range.
         UnknownNameError, AmbiguousNameError: `interpolator` is not a registered name.
 
@@ -193,9 +138,8 @@ def wrap(
         >>> interpzoo.wrap(encoder, decoder, image=(1, 28, 28)).latent_shape
         (16,)
     """
-    for what, module in (("encoder", encoder), ("decoder", decoder)):
-        if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"{what} = {quoted(module)}: expected a torch.nn.Module")
+    encoder, decoder = as_module("encoder", encoder), as_module("decoder", decoder)
+    values = _checked_values(values)
     if not isinstance(image, Sequence) or len(image) != 3:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"image = {quoted(image)}: expected (C, H, W)")
     spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), "image")
@@ -208,12 +152,12 @@ def wrap(
         raise InputError(f"the modules have weights in {found}: expected one type on one device")
     dtype, device = next(iter(kinds), (torch.float32, torch.device("cpu")))
     latent_shape, is_variational, has_likelihood = _tried(
-        encoder, decoder, torch.zeros(1, *spec.shape, dtype=dtype, device=device)
+        encoder, decoder, torch.full((1, *spec.shape), values[0], dtype=dtype, device=device)
     )
     path = named(interpolator, "interpolator")
     names = _registered(encoder, Encoder), _registered(decoder, Decoder)
     networks: tuple[Encoder, Decoder]
-    if isinstance(encoder, Encoder) and isinstance(decoder, Decoder) and None not in names:
+    if isinstance(encoder, Encoder) and isinstance(decoder, Decoder) and None not in names and values == (0, 1):
         networks = encoder, decoder
         for what, network in (("encoder", encoder), ("decoder", decoder)):
             if network.image != spec:
@@ -222,8 +166,8 @@ def wrap(
         size_multiple = None  # the networks say it themselves
     else:
         networks = (
-            WrappedEncoder(encoder, spec, latent_shape, size_multiple, is_variational=is_variational),
-            WrappedDecoder(decoder, spec, latent_shape, size_multiple, has_likelihood=has_likelihood),
+            WrappedEncoder(encoder, spec, latent_shape, size_multiple, values=values, is_variational=is_variational),
+            WrappedDecoder(decoder, spec, latent_shape, size_multiple, values=values, has_likelihood=has_likelihood),
         )
         names = None, None
     parts = [Component(name=WRAPPED) if name is None else name for name in names]
@@ -237,13 +181,22 @@ def wrap(
         raise InputError(str(error)) from None
     if size_multiple is not None:
         taller = sizes.spec((spec.height + size_multiple, spec.width))
-        code, *_ = _tried(encoder, decoder, torch.zeros(1, *taller.shape, dtype=dtype, device=device))
+        code, *_ = _tried(encoder, decoder, torch.full((1, *taller.shape), values[0], dtype=dtype, device=device))
         if sizes.of_codes(torch.empty(1, *code, device="meta")) != taller:
             raise InputError(
                 f"codes of images of {taller.height}x{taller.width} have shape {code}, and those of "
                 f"{spec.height}x{spec.width} {latent_shape}: expected one factor between images and codes"
             )
     return model
+
+
+def _checked_values(values: object) -> tuple[float, float]:
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 2:
+        raise InputError(f"values = {quoted(values)}: expected what black and white are, such as (-1, 1)")
+    black, white = (real("values", value, -_MOST_VALUE, _MOST_VALUE) for value in values)
+    if black == white:
+        raise InputError(f"values = {quoted(values)}: expected two different numbers, such as (-1, 1)")
+    return black, white
 
 
 def _registered(module: nn.Module, interface: type[Encoder[Any]] | type[Decoder[Any]]) -> Component | None:
@@ -268,7 +221,7 @@ def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple
             code = codes_of(found)
             returned = None if code is None else decoder(code)
             images = images_of(returned)
-            likelihood = _log_prob_of(returned, blank)
+            likelihood = log_prob_of(returned, blank)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what modules raise on a wrong shape
         raise InputError(f"the modules do not accept images of shape {tuple(blank.shape)}: {error}") from error
     if code is None or images is None:
@@ -280,19 +233,3 @@ def _tried(encoder: nn.Module, decoder: nn.Module, blank: Tensor) -> tuple[tuple
     if images.shape != blank.shape:
         raise InputError(f"the decoder returns images of shape {tuple(images.shape)}, expected {tuple(blank.shape)}")
     return tuple(code.shape[1:]), posterior_of(found) is not None, likelihood is not None
-
-
-def _log_prob_of(found: Any, x: Tensor) -> Tensor | None:
-    """log p(x) in nats, (B,), of images (B, C, H, W) by what a decoder returns; ``None`` if that is no distribution."""
-    match found:
-        case (inner,):
-            return _log_prob_of(inner, x)
-        case Independent():
-            return _log_prob_of(found.base_dist, x)
-        case Bernoulli():
-            return bernoulli_log_prob(x, found.logits)
-        case Distribution():
-            values = found.log_prob(x)
-            return values.flatten(1).sum(1) if values.ndim > 1 else values
-        case _:
-            return None

@@ -120,12 +120,20 @@ class Drawing:
         if self.steps is not None or not self.is_film:
             return STEPS if self.steps is None else self.steps
         rate = RATE if self.fps is None else self.fps
-        each = SECONDS
-        if self.seconds is not None:
-            back = self.loop in (None, "back-and-forth")
-            stops = 2 * sections if back else sections + (self.loop == "once")
-            each = (self.seconds - stops * (self.hold or 0)) / (sections * (2 if back else 1))
-        return min(max(2, round(each * rate) + 1), MOST_FRAMES)
+        if self.seconds is None:
+            return max(2, round(SECONDS * rate) + 1)
+        back = self.loop in (None, "back-and-forth")
+        ways, stops = sections * (2 if back else 1), 2 * sections if back else sections + (self.loop == "once")
+        still = stops * (self.hold or 0)
+        count = round((self.seconds - still) / ways * rate) + 1
+        if not 2 <= count <= MOST_FRAMES:
+            held = f" and {still:g} s of still images" if still else ""
+            change = "fewer" if count > MOST_FRAMES else "a shorter hold, or more" if still else "more"
+            raise InputError(
+                f"seconds = {self.seconds:g}: a round has {ways} ways between images{held}, at {rate:g} frames a "
+                f"second. Each way needs 1 to {MOST_FRAMES - 1:,} frames: choose {change} seconds or fps"
+            )
+        return count
 
     def write_paths(self, frames: Mapping[str, Tensor], sections: int = 1) -> None:
         """Write paths (rows, T, C, H, W) by their labels, which are shown if there are several; say what was written.

@@ -151,12 +151,14 @@ def _with_networks_of(model: ModelConfig, method: Registration[Method], default:
 
 
 def _fitting(method: Registration[Method], own: Images, default: Recipe, factor: int) -> Recipe:
-    """The method's recipe with the images' channels and the largest size that they fill, times `factor`."""
+    """The method's recipe of the largest size that the images fill, times `factor`, if possible with their channels."""
 
-    def fit(recipe: Recipe) -> tuple[bool, bool, int, bool]:
+    def fit(recipe: Recipe) -> tuple[bool, int, bool, bool]:
         side = factor * max(recipe.image.height, recipe.image.width)
         fills = side <= own.side
-        return recipe.image.channels == own.channels, fills, side if fills else -side, recipe.name == default.name
+        # Size first: the recipe's channels become those of the images, and its size does not.
+        same = recipe.image.channels == own.channels
+        return fills, side if fills else -side, same, recipe.name == default.name
 
     def usable(recipe: Recipe) -> bool:
         return component_class(Regularizer, recipe.regularizer.name).requires <= own.fields

@@ -16,6 +16,9 @@ from interpzoo.files import writing
 _LINE_SECONDS, _REFRESH_SECONDS = 60.0, 0.5
 """Least time between two lines of progress, and between two updates of its bar on a terminal."""
 
+_SOON_SECONDS: Final = 10.0
+"""Time from the first line to the second, which is the first that can say how long the run takes."""
+
 _HISTORY_LINES: Final = 1000
 """About as many lines as a history has, however long the run."""
 
@@ -28,7 +31,7 @@ def shows_bars(console: Console) -> bool:
 class TrainingProgress(Progress):
     """A bar with steps, time left and, where there is room, the loss terms, on a terminal and in a notebook.
 
-    Elsewhere one line a minute, with the time left.
+    Elsewhere one line a minute, with the time left; the second line comes sooner.
     """
 
     def __init__(self, name: str, total: int, *, done: int = 0, quiet: bool = False) -> None:
@@ -58,7 +61,8 @@ class TrainingProgress(Progress):
         if done < self._total and time.monotonic() < self._next:
             return
         shown = shows_bars(self.console)
-        self._next = time.monotonic() + (_REFRESH_SECONDS if shown else _LINE_SECONDS)
+        pause = _SOON_SECONDS if done == self._first + 1 else _LINE_SECONDS
+        self._next = time.monotonic() + (_REFRESH_SECONDS if shown else pause)
         losses = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.update(self._task, completed=done, losses=losses)
         if not shown:

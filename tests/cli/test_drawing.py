@@ -169,6 +169,24 @@ def test_films_have_the_rate_and_the_seconds_that_were_asked_for(
     assert sum(durations) / 1000 == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            ("--seconds", "3", "--hold", "1"),
+            "seconds = 3: a round has 4 ways between images and 4 s of still images, at 25 frames a second. Each way "
+            "needs 1 to 9,999 frames: choose a shorter hold, or more seconds or fps",
+        ),
+        (("--seconds", "1", "--fps", "1"), "seconds = 1: a round has 4 ways between images, at 1 frames a second."),
+        (("--seconds", "86400", "--loop", "once"), "1 to 9,999 frames: choose fewer seconds or fps"),
+    ],
+)
+def test_seconds_that_the_frames_cannot_fill_are_refused(
+    cli: Cli, photos: list[str], options: tuple[str, ...], expected: str
+) -> None:
+    assert expected in cli.refuses("morph", "pixels", *photos[:3], *options, "-o", "film.webp")
+
+
 def test_a_closed_morph_ends_where_it_begins(cli: Cli, photos: list[str], tmp_path: Path) -> None:
     assert cli("morph", "./model", *photos[:3], "--loop", "closed", "--steps", "3", "-o", "x.npy").returncode == 0
     frames = np.load(tmp_path / "x.npy")

@@ -128,6 +128,74 @@ def test_invalid_image_sizes(image: tuple[int, int, int], error: type[Exception]
         wrap(nn.Identity(), nn.Identity(), image)
 
 
+class Signed(nn.Module):
+    """An autoencoder with methods instead of modules, for images in [-1, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+        self.seen: list[Tensor] = []
+
+    def encode(self, x: Tensor) -> Any:
+        self.seen.append(x)
+        return SimpleNamespace(latents=self.weight * x)
+
+    def decode(self, z: Tensor) -> Any:
+        return SimpleNamespace(sample=z / 2)
+
+    def spread(self, z: Tensor) -> Normal:
+        return Normal(z / 2, 0.5)
+
+
+def test_methods_and_other_values_of_black_and_white() -> None:
+    network = Signed()
+    model = wrap(network.encode, network.decode, image=IMAGE, values=(-1, 1)).eval()
+    x = torch.rand(2, *IMAGE, generator=torch.Generator().manual_seed(0))
+    codes = model.encode(x)
+    torch.testing.assert_close(network.seen[-1], 2 * x - 1)
+    torch.testing.assert_close(codes, 2 * (2 * x - 1))
+    torch.testing.assert_close(model.decode(codes), x)
+    assert [*model.parameters()] == [network.weight]
+    inverted = wrap(nn.Identity(), nn.Identity(), image=IMAGE, values=(255, 0)).eval()
+    torch.testing.assert_close(inverted.encode(x), 255 - 255 * x)
+    torch.testing.assert_close(inverted.reconstruct(x), x)
+
+
+def test_a_likelihood_is_that_of_images_from_0_to_1() -> None:
+    """The density of half as wide a value is twice as large."""
+    network = Signed()
+    model = wrap(network.encode, network.spread, image=IMAGE, values=(-1, 1))
+    x = torch.rand(2, *IMAGE, generator=torch.Generator().manual_seed(0))
+    z = torch.zeros(2, *IMAGE)
+    found = model.decoder.log_prob(x, z)
+    assert found is not None
+    torch.testing.assert_close(found, Normal(0.5, 0.25).log_prob(x).flatten(1).sum(1))
+
+
+def test_methods_are_trained(tmp_path: Path) -> None:
+    network = Signed()
+    model = wrap(network.encode, network.decode, image=(1, 16, 16), values=(-1, 1))
+    recipe = tiny_recipe("acai", training={"samples": 16})
+    nn.init.constant_(network.weight, 3.0)
+    train(recipe, model=model, output=tmp_path)
+    assert float(network.weight.detach()) < 3
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("values", [(0, 0), (0, 1, 2), "01", 1, (float("nan"), 1), ("a", "b")])
+def test_values_are_two_different_numbers(values: Any) -> None:
+    with pytest.raises(InputError, match="values = "):
+        wrap(nn.Identity(), nn.Identity(), image=IMAGE, values=values)
+
+
+@pytest.mark.parametrize("given", [lambda x: x, "encode", torch.relu, [].append], ids=repr)
+def test_anything_but_a_module_or_its_method_is_refused(given: Any) -> None:
+    with pytest.raises(
+        InputError, match=r"encoder = .*: expected a torch\.nn\.Module, or a method of one such as vae\.encode"
+    ):
+        wrap(given, nn.Identity(), image=IMAGE)
+
+
 def test_the_path_is_a_registered_name() -> None:
     model = wrap(nn.Identity(), nn.Identity(), image=IMAGE, interpolator="slerp")
     z0, z1 = torch.randn(2, 1, *IMAGE, generator=torch.Generator().manual_seed(0))

@@ -230,7 +230,12 @@ class TestPaths:
         assert not (tmp_path / "run").exists()
 
     def test_a_method_takes_its_recipe_that_fits_the_images(self, tmp_path: Path) -> None:
-        for mode, side, fits in (("RGB", 40, (3, 32, 32)), ("RGB", 300, (3, 64, 64)), ("L", 40, (1, 32, 32))):
+        for mode, side, fits in (
+            ("RGB", 40, (3, 32, 32)),
+            ("RGB", 300, (3, 64, 64)),
+            ("L", 40, (1, 32, 32)),
+            ("L", 300, (1, 64, 64)),
+        ):
             photos = write_pictures(tmp_path / f"{mode}{side}", mode, [(side, side)] * 4)
             recipe, said = choose_recipe("acai", [], dataset=photos, root=None, start_from=None)
             assert recipe.image.shape == fits

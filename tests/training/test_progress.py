@@ -26,12 +26,22 @@ def test_lines_say_how_long_the_run_takes(monkeypatch: pytest.MonkeyPatch, capsy
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with progress.TrainingProgress("tiny", 1010, done=10) as shown:  # a run that goes on
-        for seconds, step in ((5.0, 11), (30.0, 16), (70.0, 110), (95.0, 135), (370.0, 910), (371.0, 1010)):
+        for seconds, step in (
+            (5.0, 11),
+            (14.0, 13),
+            (16.0, 14),
+            (70.0, 105),
+            (80.0, 110),
+            (95.0, 135),
+            (370.0, 910),
+            (371.0, 1010),
+        ):
             clock[0] = seconds
             shown.report(step, {"loss": 0.5})
     assert capsys.readouterr().err.splitlines() == [
         "tiny step 11/1010  loss 0.5",
-        "tiny step 110/1010, 10 min left  loss 0.5",
+        "tiny step 14/1010, 66 min left  loss 0.5",
+        "tiny step 110/1010, 12 min left  loss 0.5",
         "tiny step 910/1010, 41 s left  loss 0.5",
         "tiny step 1010/1010 in 6 min  loss 0.5",
     ]
