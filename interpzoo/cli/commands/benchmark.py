@@ -65,7 +65,7 @@ def command(
     from interpzoo.benchmark.results import HTML, README, claim_output, claimed, read_records
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
-    from interpzoo.pretrained.folder import write_text
+    from interpzoo.files import write_text
     from interpzoo.processes import all_done
 
     if plots:
