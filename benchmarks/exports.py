@@ -18,7 +18,7 @@ import torch
 import interpzoo.onnx
 from interpzoo import list_models
 from interpzoo.errors import InputError
-from interpzoo.files import atomic_write, folder_bytes
+from interpzoo.files import folder_bytes, write_text
 from interpzoo.markdown import markdown_table
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.load import load
@@ -79,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.output is None:
         print(text)  # noqa: T201
         return
-    with atomic_write(chosen.output) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_text(chosen.output, text)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from interpzoo.files import atomic_write
+from interpzoo.files import write_text
 from interpzoo.markdown import markdown_table
 
 SOLVERS: Final = Path(__file__).parent / "solvers"
@@ -87,8 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name} beside the tables")
     if parser.parse_args().write:
-        with atomic_write(PAGE) as temporary:
-            temporary.write_text(page(), "utf-8")
+        write_text(PAGE, page())
     else:
         print(page())  # noqa: T201
 

@@ -18,13 +18,15 @@ from interpzoo.text import quoted
 FORMAT_VERSION = 1
 """Version of `config.json`; a reader refuses a later one."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
+_WORD, _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"  # a part is of a path
+
+Name = Annotated[str, Field(pattern=rf"^{_WORD}$")]
 """Name of a model, recipe, method or component: letters, digits, ``.``, ``_`` and ``-``."""
 
-ComponentName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,95}:)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
+ComponentName = Annotated[str, Field(pattern=rf"^({_WORD}:)?{_WORD}$")]
 """Name of a component or method, bare or as ``plugin:name``."""
 
-Distribution = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}( [A-Za-z0-9?][A-Za-z0-9._+!-]{0,63})?$")]
+Distribution = Annotated[str, Field(pattern=rf"^{_WORD}( [A-Za-z0-9?][A-Za-z0-9._+!-]{{0,63}})?$")]
 """A distribution and its version, in a form that is safe to print in a ``pip install`` hint."""
 
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -212,12 +214,10 @@ class Origin(Schema):
 
     source: ComponentName
     """The registered source that reads them, see `interpzoo.interfaces.Source`."""
-    repository: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$")
+    repository: str = Field(pattern=rf"^{_PART}/{_PART}$")
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
     """Full hash of the commit."""
-    folder: str = Field(
-        default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}){0,7})?$"
-    )
+    folder: str = Field(default="", pattern=rf"^({_PART}(/{_PART}){{0,7}})?$")
     """The sub-folder with the files; empty for the repository's own."""
     files: dict[FileName, Sha256] = Field(min_length=1, max_length=64)
     """SHA-256 of each file."""
@@ -322,9 +322,10 @@ def value_of(text: str) -> Any:
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:
     lines: list[str] = []
     for item in error.errors(include_url=False)[:_MOST_ERRORS]:
-        field = _cut(".".join(str(part) for part in item["loc"]) or "value")
+        name = ".".join(map(str, item["loc"]))
+        field = (name if len(name) <= 60 else f"{name[:57]}...") or "value"
         if item["type"] == "extra_forbidden":
-            lines.append(f"unknown field {field!r}{_hint('.'.join(map(str, item['loc'])), [*_fields(schema)])}")
+            lines.append(f"unknown field {field!r}{_hint(name, [*_fields(schema)])}")
         elif item["type"] == "missing":
             lines.append(f"field {field!r} is missing")
         else:
@@ -349,7 +350,3 @@ def _hint(name: str, fields: Sequence[str]) -> str:
     table = name.rpartition(".")[0]
     known = [field for field in fields if field.rpartition(".")[0] == table]
     return (f" (known: {', '.join(known)})." if known else "") + did_you_mean(name, [*known, *fields])
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

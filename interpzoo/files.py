@@ -171,6 +171,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Generator[Path, None, None]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
+    """Write a text file in UTF-8 as `atomic_write` does, with the ends of lines that `text` has."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8", errors, newline="")
+
+
 class _CheckedError(Exception):
     """Ends an attempt to write a file as soon as it is certain that the file can be written."""
 

@@ -216,13 +216,18 @@ def is_single(images: ImageInput) -> bool:
     return isinstance(images, (Image.Image, bytes, bytearray, memoryview)) or _is_file(images)
 
 
-def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
+def from_array(array: NDArray[Any]) -> Tensor:
+    """A copy of an array of images, uint8 or float32; raises an `ImageError` for other numbers and masked values."""
     if np.ma.is_masked(array):
         raise ImageError("an array with masked values: fill them, as with array.filled(0)")
     if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
-    # A copy: read-only, reversed and byte-swapped arrays cannot be shared with torch.
-    images = torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
+    # Read-only, reversed and byte-swapped arrays cannot be shared with torch.
+    return torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
+
+
+def _channels_first(array: NDArray[Any], spec: ImageSpec) -> Tensor:
+    images = from_array(array)
     if images.ndim == 2:
         return images[None]
     last = images.ndim > 2 and images.shape[-3:] != spec.shape and images.shape[-1] in (1, 3, 4)

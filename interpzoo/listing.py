@@ -1,12 +1,13 @@
 """What there is: models, recipes and components by name; imports no torch."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from interpzoo.arguments import of_type
 from interpzoo.errors import UnknownNameError
 from interpzoo.plugins import registry
-from interpzoo.registry import PretrainedModel, Registration, Table
+from interpzoo.registry import Method, PretrainedModel, Registration, Table
 
 
 def list_models(
@@ -66,6 +67,16 @@ def _names(table: Table[Any], pattern: str | None) -> list[str]:
     if pattern is not None:
         of_type("pattern", pattern, str, "a shell pattern, such as 'acai-*'")
     return table.names(pattern)
+
+
+def method_of(name: str, prefer: Collection[str] = ()) -> Method | None:
+    """The method of a name, preferably of a plugin in `prefer`; ``None`` if no plugin that is loaded has it.
+
+    Raises an `AmbiguousNameError` as `Table.find`.
+    """
+    with suppress(UnknownNameError):
+        return registry().methods.find(name, prefer=prefer).entry
+    return None
 
 
 def summary_of(row: Registration[PretrainedModel]) -> str:

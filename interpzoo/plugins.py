@@ -75,6 +75,13 @@ class Zoo:
         found = [plugin for plugin in self.plugins if plugin.owner.plugin == name]
         return next((plugin for plugin in found if plugin.status == "loaded"), found[0] if found else None)
 
+    def absent(self, name: str) -> str:
+        """Why what the plugin of this name may have is not there; empty if it is loaded, or not installed."""
+        plugin = self.plugin(name)
+        if plugin is None or plugin.status == "loaded":
+            return ""
+        return f" {plugin.owner} may have it, but it is {plugin.status}: {plugin.reason}"
+
     def problems(self) -> list[str]:
         """Failed plugins, damaged distributions and clashing names, one line each."""
         failed = [f"{p.owner} is not loaded: {p.reason}" for p in self.plugins if p.status == "failed"]

@@ -23,11 +23,11 @@ from interpzoo.benchmark.selection import jobs_of
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
 from interpzoo.evaluation import evaluate, results_of
-from interpzoo.files import folder_bytes
+from interpzoo.files import folder_bytes, write_text
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
 from interpzoo.pretrained.card import Result, write_card
-from interpzoo.pretrained.folder import SUMS, read_config, write_hashes, write_text
+from interpzoo.pretrained.folder import SUMS, read_config, write_hashes
 from interpzoo.pretrained.load import read_model
 from interpzoo.pretrained.locate import locate
 from interpzoo.pretrained.reading import sha256

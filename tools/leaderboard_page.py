@@ -17,7 +17,7 @@ from interpzoo.benchmark.metric import metrics_named
 from interpzoo.benchmark.report import Leaderboard, leaderboards
 from interpzoo.benchmark.results import read_records, strip_of
 from interpzoo.errors import InterpzooError
-from interpzoo.files import atomic_write
+from interpzoo.files import write_text
 from interpzoo.pictures import save_strip
 from interpzoo.pretrained.load import load
 from tools.leaderboard import RECORDS
@@ -42,8 +42,7 @@ def write_page(folder: Path, *, strips: bool = True) -> None:
     if strips:
         save_strips(folder, boards)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / "index.html") as temporary:
-        temporary.write_text(render_html(boards, folder), "utf-8")
+    write_text(folder / "index.html", render_html(boards, folder))
 
 
 @torch.no_grad()

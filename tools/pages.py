@@ -14,7 +14,7 @@ import click
 
 from interpzoo.benchmark.results import read_records
 from interpzoo.errors import InterpzooError
-from interpzoo.files import atomic_write
+from interpzoo.files import write_text
 from tools import interfaces, leaderboard, scores, tables
 
 
@@ -39,8 +39,7 @@ def _update(pages: Iterable[tuple[Path, str]], *, check: bool) -> list[Path]:
     """The pages that differ from their new text, which is written unless `check` is set."""
     stale = [(path, text) for path, text in pages if not path.is_file() or path.read_text("utf-8") != text]
     for path, text in stale if not check else ():
-        with atomic_write(path) as temporary:
-            temporary.write_text(text, "utf-8")
+        write_text(path, text)
     return [path for path, _ in stale]
 
 

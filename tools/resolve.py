@@ -14,8 +14,9 @@ import click
 from interpzoo.build import component_class, resolved
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InterpzooError
+from interpzoo.files import write_text
 from interpzoo.interfaces import DataSet
-from interpzoo.pretrained.folder import CONFIG, fingerprint, read_config, write_text
+from interpzoo.pretrained.folder import CONFIG, fingerprint, read_config
 from tools.bundle import CARDS, pin
 from tools.leaderboard import RECORDS
 

@@ -30,7 +30,7 @@ from interpzoo.benchmark.run import score_candidate
 from interpzoo.build import resolved
 from interpzoo.config import MethodConfig, Recipe, Schema, validate
 from interpzoo.errors import InterpzooError
-from interpzoo.files import atomic_write, parse_toml
+from interpzoo.files import parse_toml, write_text
 from interpzoo.markdown import markdown_table
 from interpzoo.model import InterpolationModel
 from interpzoo.pretrained.folder import CHECKPOINT, WEIGHTS
@@ -208,8 +208,7 @@ def _slug(name: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_text(path, text)
 
 
 @click.command()

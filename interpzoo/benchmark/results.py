@@ -21,8 +21,7 @@ from interpzoo.benchmark.metric import Control, Family
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.config import Component, ImageSpec, Schema, validate
 from interpzoo.errors import ConfigError, OutputError
-from interpzoo.files import locked, made, writing
-from interpzoo.pretrained.folder import write_text
+from interpzoo.files import locked, made, write_text, writing
 from interpzoo.text import quoted
 
 FORMAT: Final = 2

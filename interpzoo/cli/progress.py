@@ -1,4 +1,4 @@
-"""A bar on a terminal for work on many paths or images, or for any long work."""
+"""Bars on a terminal: for work on many paths or images, for a benchmark, and for any long work."""
 
 from __future__ import annotations
 
@@ -8,50 +8,72 @@ from types import TracebackType
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from interpzoo.progress import listening
+from interpzoo.text import printable
 
 _LINE_SECONDS: Final = 60.0
 _PATIENCE: Final = 1.0  # seconds after which work is long
 
 
-class PathProgress:
+class _Bar(Progress):
+    """A bar on standard error where that is a terminal."""
+
+    def __init__(self, *columns: ProgressColumn, total: int | None = None) -> None:
+        console = Console(stderr=True)
+        super().__init__(*columns, console=console, disable=not console.is_terminal)
+        self._task = self.add_task("", total=total)
+
+
+class PathProgress(_Bar):
     """A context manager that is called with the number of paths, or of `what` else, that are done, and of all.
 
     Where there is no terminal, it writes a line now and then.
     """
 
     def __init__(self, what: str = "paths") -> None:
+        super().__init__(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.total = 0
         self.before: int | None = None
         """How many were done at the first call."""
         self._what = what
-        self._console = Console(stderr=True)
-        self._bar = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None)
         self._next = time.monotonic() + _LINE_SECONDS
 
     def __call__(self, done: int, total: int) -> None:
         self.total = total
         self.before = done if self.before is None else self.before
-        self._bar.update(self._task, completed=done, total=total)
-        if not self._console.is_terminal and time.monotonic() >= self._next:
+        self.update(self._task, completed=done, total=total)
+        if self.disable and time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS
-            self._console.print(f"{done}/{total} {self._what}", highlight=False)
+            self.console.print(f"{done}/{total} {self._what}", highlight=False)
 
-    def __enter__(self) -> PathProgress:
-        self._bar.start()
-        return self
 
-    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._bar.stop()
+class BenchmarkProgress(_Bar):
+    """A context manager that is called before every measurement.
+
+    Where there is no terminal, it writes a line for each candidate.
+    """
+
+    def __init__(self, total: int) -> None:
+        columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+        super().__init__(*columns, total=total)
+        self._candidate = ""
+
+    def __call__(self, candidate: str, metric: str) -> None:
+        self.update(self._task, advance=1, description=escape(printable(f"{candidate}: {metric}")))
+        if candidate != self._candidate and self.disable:
+            self.console.print(printable(f"scoring {candidate}"), soft_wrap=True, highlight=False, markup=False)
+        self._candidate = candidate
 
 
 class Waiting:

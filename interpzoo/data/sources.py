@@ -110,7 +110,8 @@ def skipped_files(source: str, root: Path | None = None) -> dict[str, int]:
     folder, _ = _locate(source, root)
     if folder is None or _arguments(folder)["path"] != "imagefolder":
         return {}
-    extensions = {*_image_folder().EXTENSIONS}
+    image_folder: Any = importlib.import_module("datasets.packaged_modules.imagefolder.imagefolder").ImageFolder
+    extensions = {*image_folder.EXTENSIONS}
     visible = (
         p for p in folder.rglob("*") if p.is_file() and not any(n.startswith(".") for n in p.parts[len(folder.parts) :])
     )
@@ -118,10 +119,6 @@ def skipped_files(source: str, root: Path | None = None) -> dict[str, int]:
         p for p in visible if p.suffix.lower() not in extensions and p.stem != "metadata" and p.name not in SYSTEM_FILES
     )
     return dict(sorted(Counter(path.suffix.lower() or path.name for path in others).items()))
-
-
-def _image_folder() -> Any:
-    return importlib.import_module("datasets.packaged_modules.imagefolder.imagefolder").ImageFolder
 
 
 def encoded(value: Mapping[str, Any]) -> bytes:

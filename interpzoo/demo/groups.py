@@ -12,12 +12,14 @@ from torch import Tensor
 from interpzoo.config import ModelConfig
 from interpzoo.demo.parts import script
 from interpzoo.directions import principal_directions
-from interpzoo.errors import InputError, UnknownNameError, warn
+from interpzoo.errors import InputError, warn
 from interpzoo.exporting import line_of
 from interpzoo.fitness import Fitness
 from interpzoo.geometry import lerp, slerp
+from interpzoo.listing import method_of
 from interpzoo.model import InterpolationModel
 from interpzoo.plugins import registry
+from interpzoo.registry import Method
 from interpzoo.text import sized
 
 _FEWEST: Final = 3  # codes that span a plane
@@ -184,8 +186,5 @@ def _plane(codes: Tensor) -> list[Tensor]:
 
 
 def _method(config: ModelConfig) -> dict[str, str]:
-    try:
-        method = registry().methods.find(config.method, prefer=config.plugins).entry
-    except UnknownNameError:
-        return {"method": config.method, "title": config.method, "paper": ""}
-    return {"method": config.method, "title": method.title, "paper": method.paper or ""}
+    method = method_of(config.method, config.plugins) or Method(config.method)
+    return {"method": config.method, "title": method.title, "paper": method.paper}

@@ -40,14 +40,6 @@ def squared_gradient(images: Tensor) -> Tensor:
     return sum((x.diff(dim=side).square().flatten(1).mean(1) for side in (2, 3)), start=x.new_zeros(len(x)))
 
 
-def middle_and_end_gradients(frames: Tensor) -> tuple[Tensor, Tensor]:
-    """`squared_gradient` of the middle third of each path and of its two ends: (N,) each, of (N, T, C, H, W).
-
-    Raises as `gradients_along`.
-    """
-    return middle_and_ends(gradients_along(frames))
-
-
 def gradients_along(frames: Tensor) -> Tensor:
     """`squared_gradient` of each frame, (N, T), of paths (N, T, C, H, W).
 

@@ -17,7 +17,7 @@ import torch
 
 from interpzoo.arguments import MOST_FRAMES, of_type, one_of, texts, whole
 from interpzoo.errors import InputError, OutputError
-from interpzoo.files import atomic_write, check_new_folder, expanded, locked, writing
+from interpzoo.files import check_new_folder, expanded, locked, write_text, writing
 from interpzoo.framing import Frame
 from interpzoo.packs.frames import FrameFormat
 from interpzoo.packs.manifest import Manifest, Parts
@@ -119,8 +119,7 @@ def claimed(output: str | Path, about: dict[str, Any]) -> Generator[Path, None, 
         folder.mkdir(exist_ok=True)
     with locked(folder):
         if not _is_begun(folder, output, about):
-            with atomic_write(folder / PACK) as temporary:
-                temporary.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+            write_text(folder / PACK, json.dumps(about, indent=1) + "\n")
         yield folder
 
 

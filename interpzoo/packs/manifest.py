@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from interpzoo.files import atomic_write, writing
+from interpzoo.files import write_text, writing
 
 COLUMNS: Final = (
     "file",
@@ -61,8 +61,7 @@ class Manifest:
         Raises an `OutputError` if the file cannot be written.
         """
         kept = [row for _, group in zip(range(groups), self.groups(size), strict=False) for row in group]
-        with atomic_write(self._path) as temporary:
-            temporary.write_text(_text([COLUMNS, *(row.values() for row in kept)]), "utf-8", _ODD, newline="")
+        write_text(self._path, _text([COLUMNS, *(row.values() for row in kept)]), errors=_ODD)
         with writing(self._final):
             self._final.unlink(missing_ok=True)
 
@@ -98,8 +97,7 @@ class Parts:
         """Write the rows of a path; raises an `OutputError` if they cannot be written."""
         with writing(self._folder):
             self._folder.mkdir(exist_ok=True)
-        with atomic_write(self._file(number)) as temporary:
-            temporary.write_text(_text([COLUMNS, *(row.values() for row in rows)]), "utf-8", _ODD, newline="")
+        write_text(self._file(number), _text([COLUMNS, *(row.values() for row in rows)]), errors=_ODD)
 
     def remove(self) -> None:
         """Remove all files."""

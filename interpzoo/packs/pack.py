@@ -17,7 +17,7 @@ from interpzoo.arguments import called
 from interpzoo.config import ImageSpec
 from interpzoo.errors import ImageError, InputError, OutputError
 from interpzoo.features import Features, default_features, features_named
-from interpzoo.files import atomic_write, expanded, filled, is_leftover, open_regular, writing
+from interpzoo.files import expanded, filled, is_leftover, open_regular, write_text, writing
 from interpzoo.framing import Frame
 from interpzoo.metrics.along import step_lengths
 from interpzoo.model import InterpolationModel
@@ -292,8 +292,7 @@ class _Pack:
             kind=kind[settings.form],
             versions=self._versions,
         )
-        with atomic_write(self._folder / METHODS) as temporary:
-            temporary.write_text(text, "utf-8")
+        write_text(self._folder / METHODS, text)
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from interpzoo.config import Base, Component, ModelConfig, Origin, TrainedWith
 from interpzoo.errors import ConfigError, UnknownNameError, WeightsError
+from interpzoo.files import write_text
 from interpzoo.markdown import markdown_table
 from interpzoo.plugins import registry
-from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text, write_text
+from interpzoo.pretrained.folder import CARD, LIMITS, PREVIEW, read_config, read_text
 from interpzoo.pretrained.locate import is_hub_id, scheme_of
 from interpzoo.registry import FIRST_PARTY
 from interpzoo.text import quoted

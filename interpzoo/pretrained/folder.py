@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from interpzoo.config import FORMAT_VERSION, ModelConfig, validate
 from interpzoo.errors import ConfigError, OutputError, WeightsError
-from interpzoo.files import atomic_write, is_leftover, locked, writing
+from interpzoo.files import atomic_write, is_leftover, locked, write_text, writing
 from interpzoo.pretrained.reading import (
     MOST_FILE_BYTES,
     WHOLE_AGAIN,
@@ -158,12 +158,6 @@ def read_text(folder: Path, name: str) -> str:
         UnicodeDecodeError: it is not text.
     """
     return read_bytes(folder / name, MOST_BYTES[name]).decode("utf-8")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, "utf-8")
 
 
 def read_hashes(folder: Path, pin: str | None = None) -> dict[str, str]:

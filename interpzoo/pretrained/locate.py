@@ -154,12 +154,8 @@ def _find(name: str) -> Registration[PretrainedModel]:
             found = known.models.find(f"{alias.owner.plugin}:{alias.entry.to}")
             warn(f"model {name!r} is now called {known.models.shown(found)!r}", FutureWarning)
             return found
-        absent = [p for p in zoo().plugins if p.status != "loaded" and p.owner.plugin == name.partition("-")[0]]
-        if absent:
-            plugin = absent[0]
-            raise UnknownNameError(
-                f"{error} {plugin.owner} may have it, but it is {plugin.status}: {plugin.reason}"
-            ) from None
+        if absent := zoo().absent(name.partition("-")[0]):
+            raise UnknownNameError(f"{error}{absent}") from None
         scheme, colon, rest = name.partition(":")
         if colon and scheme in known.components["source"].names():
             either = f"'{scheme}:./{rest}' for a folder or '{scheme}:user/{rest}' for a repository"

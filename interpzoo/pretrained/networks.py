@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from interpzoo.build import Parts, build_parts
 from interpzoo.config import ModelConfig
 from interpzoo.errors import InputError, PluginError, WeightsError
+from interpzoo.files import write_text
 from interpzoo.latent import base_names
-from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of, write_text
+from interpzoo.pretrained.folder import CODES, CONFIG, EXAMPLES, MOST_BYTES, WEIGHTS, file_of
 from interpzoo.pretrained.origins import Foreign
 from interpzoo.pretrained.stored import MOST_HEADER_BYTES, Shapes, check_shapes, read_tensors, write_tensors
 from interpzoo.tensors import all_finite

@@ -167,12 +167,9 @@ def _source(scheme: str) -> tuple[str, Source]:
     try:
         row = table.find(scheme)
     except UnknownNameError:
-        absent = [p for p in zoo().plugins if p.status != "loaded" and p.owner.plugin == scheme.partition(":")[0]]
-        may = f"A plugin may have it, by custom in the package 'interpzoo-{scheme}'"
-        if absent:
-            may = f"{absent[0].owner} may have it, but it is {absent[0].status}: {absent[0].reason}"
-        message = f"unknown scheme {scheme!r}.{suggestions(scheme, table.names())} {may}"
-        raise UnknownNameError(message) from None
+        may = f" A plugin may have it, by custom in the package 'interpzoo-{scheme}'"
+        may = zoo().absent(scheme.partition(":")[0]) or may
+        raise UnknownNameError(f"unknown scheme {scheme!r}.{suggestions(scheme, table.names())}{may}") from None
     return row.qualified, build_component(Source, Component(name=row.qualified))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain, repeat
@@ -21,7 +22,7 @@ from interpzoo.config import ImageSpec
 from interpzoo.decoding import MOST_IMAGE_BYTES, open_frames
 from interpzoo.errors import ImageError, InputError, MissingDependencyError, how_to_install
 from interpzoo.files import expanded, open_regular
-from interpzoo.images import as_batch, from_pixels
+from interpzoo.images import as_batch, from_array, from_pixels
 from interpzoo.pixels import to_pixels
 from interpzoo.text import explained, natural, quoted, sized
 
@@ -273,31 +274,30 @@ def _of_array(name: str, array: Tensor | NDArray[Any], size: tuple[int, int] | N
         )
     if int(np.prod(array.shape, dtype=object)) > MOST_VALUES:
         raise InputError(f"{name!r}: frames of shape {tuple(array.shape)}: expected at most {MOST_VALUES:,} values")
-    frames = array.detach().cpu() if isinstance(array, Tensor) else _tensor(name, array)
+    with _naming(name):
+        frames = layout(array.detach().cpu() if isinstance(array, Tensor) else from_array(array))
     if frames.dtype == torch.uint8:
         frames = frames.float() / 255
-    frames = layout(frames)
     n, t, *_, height, width = frames.shape
     _check_count(name, t)
     if max(height, width) > MOST_SIDE:
         raise InputError(f"{name!r}: frames of {sized(height, width)}: expected sides of at most {MOST_SIDE:,} pixels")
     own = ImageSpec.of(frames.shape)
     wanted = own if size is None else own.model_copy(update={"height": size[0], "width": size[1]})
-    try:
+    with _naming(name):
         checked = as_batch(frames.flatten(0, 1), wanted)
-    except ImageError as error:
-        raise ImageError(f"{name!r}: {error}") from error
     if wanted == own:  # as the tool gives them, not clamped
         return frames.float()
     return checked.unflatten(0, (n, t))
 
 
-def _tensor(name: str, array: NDArray[Any]) -> Tensor:
-    if np.ma.is_masked(array):
-        raise ImageError(f"{name!r}: an array with masked values: fill them, as with array.filled(0)")
-    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
-        raise ImageError(f"{name!r}: an array of {array.dtype}: expected uint8 in [0, 255] or floats in [0, 1]")
-    return torch.from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
+@contextmanager
+def _naming(name: str) -> Generator[None]:
+    """Let an `ImageError` say of which tool it is."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{name!r}: {error}") from error
 
 
 def _layout(shape: Sequence[int]) -> Any:

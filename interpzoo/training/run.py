@@ -138,7 +138,7 @@ class _Run:
     def __call__(
         self, model: InterpolationModel | None, start_from: str | Path | None, trackers: Sequence[str]
     ) -> InterpolationModel:
-        folder, position = self.folder, self.position
+        folder = self.folder
         workers = Workers(trackers, str(folder / LOGS))
         data = build_component(DataSet, self.recipe.data, self.recipe.image, self.root)
         if type(data) is Images:  # presets are well known
@@ -152,17 +152,7 @@ class _Run:
         if model is None:
             check_loadable(networks.config)
         origin = start_from or recipe.start_from
-        if position is not None:
-            recipe = with_texts_of(position.recipe, recipe, self.changed)
-        else:
-            if recipe.base is not None:
-                below = locate(recipe.base).config()
-                recipe = with_terms_of(below, recipe, self.changed, "on whose codes it was trained")
-            if origin is not None:
-                given = self.changed if start_from is not None else recipe.model_fields_set
-                recipe = with_terms_of(_copy_weights(origin, networks).config, recipe, given)
-        started_from = None if origin is None else recorded_name(origin)
-        recipe = without_path(recipe)
+        recipe = without_path(self._with_terms(recipe, networks, start_from))
         learning = networks if recipe.base is None else inner_of(networks)
         regularizer, pixels, base = build_regularizer(recipe, learning), data, None
         if recipe.base is not None:
@@ -171,7 +161,7 @@ class _Run:
                 networks.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             data = Codes(data, networks, workers, recipe.name, fit=origin is None, needed=regularizer.requires)
             base = data.base
-        trainer = Trainer(recipe, learning, regularizer, data, workers, folder, started_from, base)
+        trainer = Trainer(recipe, learning, regularizer, data, workers, folder, origin and recorded_name(origin), base)
         workers.start_trackers(recipe.name, recipe.model_dump(mode="json"))
         self._train(trainer, recipe.name)
         workers.close()
@@ -194,6 +184,18 @@ class _Run:
             finish(folder)
         workers.wait()
         return trained
+
+    def _with_terms(self, recipe: Recipe, networks: InterpolationModel, start_from: str | Path | None) -> Recipe:
+        """The recipe with the license and limitations of what the run begins with, whose weights `networks` get."""
+        if self.position is not None:
+            return with_texts_of(self.position.recipe, recipe, self.changed)
+        if recipe.base is not None:
+            below = locate(recipe.base).config()
+            recipe = with_terms_of(below, recipe, self.changed, "on whose codes it was trained")
+        if (origin := start_from or recipe.start_from) is not None:
+            given = self.changed if start_from is not None else recipe.model_fields_set
+            recipe = with_terms_of(_copy_weights(origin, networks).config, recipe, given)
+        return recipe
 
     def _train(self, trainer: Trainer, name: str) -> None:
         done, workers = 0 if self.position is None else self.position.steps, trainer.workers

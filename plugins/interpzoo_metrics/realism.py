@@ -5,7 +5,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
-from interpzoo.metrics.along import middle_and_end_gradients
+from interpzoo.metrics.along import gradients_along, middle_and_ends
 
 
 class Sharpness(Metric):
@@ -23,7 +23,7 @@ class Sharpness(Metric):
 
     @override
     def measure(self, evaluation: Evaluation) -> Measured | NotApplicable:
-        middle, ends = middle_and_end_gradients(evaluation.frames)
+        middle, ends = middle_and_ends(gradients_along(evaluation.frames))
         if not bool(ends.sum() > 0):
             return NotApplicable("the ends are of one color")
         return Measured.of_pairs(lambda rows: float(middle[rows].sum() / ends[rows].sum()), len(ends))

@@ -59,13 +59,13 @@ def command(
     from interpzoo.benchmark.metric import metrics_named
     from interpzoo.benchmark.page import render
     from interpzoo.benchmark.plots import matplotlib_figure, save_pictures
-    from interpzoo.benchmark.progress import BenchmarkProgress
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.benchmark.report import leaderboards, table
     from interpzoo.benchmark.results import HTML, README, claim_output, claimed, read_records
     from interpzoo.benchmark.run import benchmark
     from interpzoo.benchmark.selection import data_named, jobs_of, models_named
-    from interpzoo.pretrained.folder import write_text
+    from interpzoo.cli.progress import BenchmarkProgress
+    from interpzoo.files import write_text
     from interpzoo.processes import all_done
 
     if plots:

@@ -55,8 +55,8 @@ def command(
 
     from interpzoo.benchmark.protocol import FULL, EvaluationProtocol
     from interpzoo.evaluation import evaluate
+    from interpzoo.files import write_text
     from interpzoo.pretrained.card import read_results, write_card
-    from interpzoo.pretrained.folder import write_text
     from interpzoo.pretrained.load import load
     from interpzoo.pretrained.locate import locate
 

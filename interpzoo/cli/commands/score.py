@@ -79,7 +79,7 @@ def command(
     from rich.console import Console
 
     from interpzoo.benchmark.plots import matplotlib_figure
-    from interpzoo.pretrained.folder import write_text
+    from interpzoo.files import write_text
     from interpzoo.scoring.score import score
 
     inside = [file for path in paths if path.is_dir() for pattern in ("*", "*/*") for file in path.glob(pattern)]

@@ -11,6 +11,7 @@ import click
 from interpzoo.cli.console import columns, echo, echo_json, fields, size
 from interpzoo.cli.options import json_option, model_argument
 from interpzoo.files import folder_bytes
+from interpzoo.listing import method_of
 
 if TYPE_CHECKING:
     from interpzoo.config import ModelConfig
@@ -45,22 +46,11 @@ def command(name: str, *, recipe: bool, as_json: bool) -> None:
     found = locate(name)
     folder, config = found.path, found.config()
     results = read_results(folder) if found.foreign is None else []
-    method = _method(config)
+    method = method_of(config.method, config.plugins)
     if as_json:
         echo_json(_described(folder, config, method, results))
     else:
         echo(*_lines(folder, config, method, results))
-
-
-def _method(config: ModelConfig) -> Method | None:
-    """The method, if its plugin is installed; a folder can be shown without it."""
-    from interpzoo.errors import UnknownNameError
-    from interpzoo.plugins import registry
-
-    try:
-        return registry().methods.find(config.method, prefer=config.plugins).entry
-    except UnknownNameError:
-        return None
 
 
 def _lines(folder: Path, config: ModelConfig, method: Method | None, results: Sequence[Result]) -> Iterator[str]:
