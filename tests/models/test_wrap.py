@@ -188,7 +188,9 @@ def test_values_are_two_different_numbers(values: Any) -> None:
         wrap(nn.Identity(), nn.Identity(), image=IMAGE, values=values)
 
 
-@pytest.mark.parametrize("given", [lambda x: x, "encode", torch.relu, [].append], ids=repr)
+@pytest.mark.parametrize(
+    "given", [lambda x: x, "encode", torch.relu, [].append], ids=["function", "text", "builtin", "method of a list"]
+)
 def test_anything_but_a_module_or_its_method_is_refused(given: Any) -> None:
     with pytest.raises(
         InputError, match=r"encoder = .*: expected a torch\.nn\.Module, or a method of one such as vae\.encode"
