@@ -1,5 +1,6 @@
-"""Checks of arguments that are numbers, with their limits. No torch is imported here."""
+"""Checks of arguments, with the limits of numbers, and the values of texts. No torch is imported here."""
 
+import json
 import math
 import operator
 from collections.abc import Sequence
@@ -91,3 +92,11 @@ def real(name: str, value: object, least: float, most: float) -> float:
     if not least <= number <= most or math.isinf(number):
         raise InputError(f"{name} = {quoted(value)}: expected a number from {least:g} to {most:g}")
     return number
+
+
+def parsed(text: str) -> Any:
+    """The JSON value of a text, or the text itself, so that a bare word is a string."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

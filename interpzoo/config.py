@@ -4,14 +4,13 @@ Unknown fields are errors and sizes are bounded, so that a config from an untrus
 import path nor ask for a module that fills the memory. No torch is imported here.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, cast, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import Self
 
-from interpzoo.arguments import MOST_SEED, MOST_SIDE
+from interpzoo.arguments import MOST_SEED, MOST_SIDE, parsed
 from interpzoo.errors import ConfigError, did_you_mean
 from interpzoo.text import quoted
 
@@ -307,16 +306,8 @@ def named(text: str, what: str) -> Component:
                 f"{what} = {quoted(text)}: cannot understand {quoted(option)}: expected a name and options, each once, "
                 "such as 'geodesic nodes=40'"
             )
-        value[key] = value_of(number)
+        value[key] = parsed(number)
     return validate(Component, value, what)
-
-
-def value_of(text: str) -> Any:
-    """The JSON value of a text, or the text itself, so that a bare word is a string."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> str:

@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from interpzoo.config import Recipe, validate, value_of
+from interpzoo.arguments import parsed
+from interpzoo.config import Recipe, validate
 from interpzoo.errors import ConfigError, UnknownNameError, suggestions
 from interpzoo.files import expanded, open_regular, parse_toml
 from interpzoo.plugins import registry
@@ -87,4 +88,4 @@ def _apply(value: dict[str, Any], change: str) -> None:
         value = value.setdefault(part, {})
         if not isinstance(value, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # a file may hold anything
             raise ConfigError(f"cannot set {key!r}: {part!r} is not a table")
-    value[path[-1]] = value_of(text)
+    value[path[-1]] = parsed(text)
