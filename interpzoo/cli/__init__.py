@@ -26,6 +26,10 @@ def main() -> NoReturn:
         keep_output()
         sys.unraisablehook = ignored
         with ended_like_ctrl_c():
-            sys.exit(run(sys.argv[1:]))
+            code = run(sys.argv[1:])
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        code = INTERRUPTED
+    # Where text was run that was interrupted, as of a dataclass at an import, Python would end by SIGINT whatever the
+    # code. Running text that is not interrupted prevents it.
+    exec("")
+    sys.exit(code)

@@ -131,6 +131,14 @@ def test_what_asks_a_command_to_end_leaves_nothing_half_written(cli: Cli, tmp_pa
     while {*tmp_path.iterdir()} == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
     assert {*tmp_path.iterdir()} == before
+
+
+def test_an_interruption_inside_text_that_is_run_has_the_same_exit_code(cli: Cli) -> None:
+    """Dataclasses, for one, are made by running text."""
+    code = "from interpzoo.cli import app, main\n"
+    code += "app.run = lambda arguments: exec('raise KeyboardInterrupt')\n"
+    (cli.folder / "interrupted.py").write_text(f"{code}main()\n")
+    assert cli.python("-m", "interrupted").returncode == 130
