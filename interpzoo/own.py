@@ -142,7 +142,8 @@ def wrap(
     values = _checked_values(values)
     if not isinstance(image, Sequence) or len(image) != 3:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"image = {quoted(image)}: expected (C, H, W)")
-    spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), "image")
+    what = f"image = {quoted(image)}, read as (C, H, W)"
+    spec = validate(ImageSpec, dict(zip(("channels", "height", "width"), image, strict=True)), what)
     if size_multiple is not None:
         size_multiple = whole("size_multiple", size_multiple, 1, MOST_SIDE)
     weights = [tensor for module in (encoder, decoder) for tensor in module.parameters() if tensor.is_floating_point()]

@@ -120,6 +120,11 @@ def gathered(parts: Iterable[Tensor], n: int) -> Tensor:
     return found
 
 
+def spread(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows (n, ...), evenly from all of them: they may be in the order of classes."""
+    return rows if len(rows) <= most else rows[torch.arange(most) * len(rows) // most]
+
+
 def as_numbers(name: str, values: object, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
     """`values`, numbers or rows of equal length, as finite `dtype`; raises an `InputError` if they are not."""
     if isinstance(values, Tensor):

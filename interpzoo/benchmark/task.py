@@ -18,6 +18,7 @@ from interpzoo.errors import InputError
 from interpzoo.features import Features, default_features
 from interpzoo.interfaces import Batch, DataSet, GroundTruth
 from interpzoo.shared import Shared
+from interpzoo.tensors import spread
 
 _BATCH: Final = 500
 _FEW: Final = 1000
@@ -158,18 +159,18 @@ class Task(Shared):
         images are ends, training images are taken all the same.
         """
         ends = {_key(image) for image in torch.cat([self.pairs.first, self.pairs.last])}
-        images = _spread(_without(ends, self.test["image"]), self.protocol.reference)
+        images = spread(_without(ends, self.test["image"]), self.protocol.reference)
         if len(images) >= _FEW:
             return images
         others = _without(ends, self.training_images)
         more = others if len(images) + len(others) >= _FEWEST else self.training_images
-        return torch.cat([images, _spread(more, _FEW - len(images))])
+        return torch.cat([images, spread(more, _FEW - len(images))])
 
     @cached_property
     def training_images(self) -> Tensor:
         """Training images (M, C, H, W), spread evenly over the train set, or M fresh ones from an endless stream."""
         most, generator = self.protocol.training, self.generator("training")
-        rows = torch.arange(most) if self.data.size is None else _spread(torch.arange(self.data.size), most)
+        rows = torch.arange(most) if self.data.size is None else spread(torch.arange(self.data.size), most)
         return torch.cat([self.data.train(part, generator)["image"] for part in rows.split(_BATCH)])
 
     def features(self, images: Tensor) -> Tensor:
@@ -203,11 +204,6 @@ class Task(Shared):
 
 def _key(values: Tensor) -> bytes:
     return values.contiguous().numpy().tobytes()
-
-
-def _spread(rows: Tensor, most: int) -> Tensor:
-    """At most so many of the rows, evenly from all of them."""
-    return rows if len(rows) <= most else rows[torch.arange(most) * len(rows) // most]
 
 
 def _without(known: set[bytes], images: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from interpzoo.benchmark import Evaluation, Measured, Metric, NotApplicable
 from interpzoo.errors import InputError
+from interpzoo.tensors import spread
 from interpzoo.text import sized
 
 _BATCH: Final = 500
@@ -124,7 +125,7 @@ class EndError(Metric):
 def _reconstructed(evaluation: Evaluation) -> tuple[Tensor, Tensor]:
     model, images = evaluation.model, evaluation.task.test["image"]
     if not model.decoder.differentiable:
-        images = images[: 4 * len(evaluation.pairs)]
+        images = spread(images, 4 * len(evaluation.pairs))
     return images, torch.cat([model.reconstruct(x.clamp(0, 1)).cpu() for x in images.split(_BATCH)])
 
 

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from interpzoo.benchmark import Candidate, Evaluation, Measured, Metric, NotApplicable, Pairs, Task
 from interpzoo.benchmark.candidates import ControlCandidate, ModelCandidate, controls
-from interpzoo.benchmark.metric import NamedMetric, metrics_named
+from interpzoo.benchmark.metric import NamedMetric, build_metric, metrics_named
 from interpzoo.benchmark.protocol import EvaluationProtocol
 from interpzoo.benchmark.results import Score, path_of, read_record, read_records, write_record
 from interpzoo.benchmark.run import benchmark, measure, score_candidate
@@ -141,6 +141,18 @@ def test_slow_decoders_have_no_training_frames(monkeypatch: pytest.MonkeyPatch) 
     model = tiny_model()
     monkeypatch.setattr(type(model.decoder), "differentiable", False)  # as an autoregressive one's
     assert len(Evaluation(tiny_task(), ModelCandidate(model)).training_frames) == 0
+
+
+def test_slow_decoders_are_tried_on_images_of_all_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 40 held-out images in the order of their classes, 8 are reconstructed: 4 for each of 2 pairs."""
+    shades = torch.linspace(0, 1, 40).view(-1, 1, 1, 1).expand(-1, 1, 16, 16).contiguous()
+    task = Task(Component(name="mine"), first_image(), TINY, data=Mine(shades, shades))
+    model = tiny_model()
+    monkeypatch.setattr(type(model.decoder), "differentiable", False)
+    found = build_metric("reconstruction-mse").measure(Evaluation(task, ModelCandidate(model)))
+    assert isinstance(found, Measured)
+    images = task.test["image"][torch.arange(8) * 5]
+    assert found.value == pytest.approx(float((model.reconstruct(images) - images).square().mean()), rel=1e-5)
 
 
 def test_no_end_of_a_pair_is_among_the_images_that_frames_are_compared_with() -> None:

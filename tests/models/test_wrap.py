@@ -120,7 +120,8 @@ def test_other_errors_of_a_module_pass_through() -> None:
     [
         ((1, 8), InputError, r"image = \(1, 8\): expected \(C, H, W\)"),
         ((1, 8, 8, 8), InputError, "image = .*: expected"),
-        ((1, 8, -8), ConfigError, "image: width = -8: "),
+        ((1, 8, -8), ConfigError, "image = .*: width = -8: "),
+        ((64, 64, 3), ConfigError, r"image = \(64, 64, 3\), read as \(C, H, W\): channels = 64: "),
     ],
 )
 def test_invalid_image_sizes(image: tuple[int, int, int], error: type[Exception], message: str) -> None:
