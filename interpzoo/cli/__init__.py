@@ -4,7 +4,7 @@ Modules that take long to import are imported inside the functions that need the
 """
 
 import sys
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -29,7 +29,7 @@ def main() -> NoReturn:
             code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = INTERRUPTED
-    # Where text was run that was interrupted, as of a dataclass at an import, Python would end by SIGINT whatever the
-    # code. Running text that is not interrupted prevents it.
-    exec("")
+    # Python runs text to make a dataclass, as imports do. If that is interrupted, Python later ends by SIGINT whatever
+    # the code, unless it has run other text since, as it does to make a named tuple.
+    NamedTuple("_Ended", [])
     sys.exit(code)
