@@ -113,12 +113,15 @@ class Images(DataSet[ImagesT]):
 
     @property
     def channels(self) -> int:
-        """Channels of the training images as they are stored: 1 if all are gray, otherwise 3."""
+        """Channels that the training images need: 1 if all are gray, otherwise 3."""
         return 1 if self.gray == 1 else 3
 
     @property
     def gray(self) -> float:
-        """Fraction of the training images that are stored in gray; for a large set, of an evenly spread part."""
+        """Fraction of the training images that are gray; for a large set, of an evenly spread part.
+
+        Where there are images in color, gray ones that are stored in color may count as such.
+        """
         return sum(look.is_gray for look in self._looks) / len(self._looks) if self._looks else 0.0
 
     @property

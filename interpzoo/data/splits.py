@@ -11,33 +11,45 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from interpzoo.data.sources import encoded
-from interpzoo.decoding import open_image, opened
+from interpzoo.decoding import loaded, open_image, opened
 from interpzoo.errors import DataError, ImageError
+from interpzoo.pixels import opaque
 
 MEMORY: Final = 2 * 1024**3
 """Largest size in bytes of a split that is kept decoded."""
 
 _CHUNK: Final = 128
 """Images that a thread decodes at a time, and that are kept together."""
+_SMALL: Final = 128
+"""Longest side, in pixels, at which a JPEG file is looked at for colors."""
+_TINT: Final = 3  # of 255: largest difference of the channels of gray pictures, whose colors were stored with a loss
 _PHOTO_AND_MORE: Final = "MPO"
 """The format of phones and cameras for a photo with a preview of it or a map of depths."""
 _MOST_ERRORS: Final = 5  # damaged images that a message names
 
 
 class Look(NamedTuple):
-    """What the header of an image says."""
+    """What is known of an image before all are decoded."""
 
     is_gray: bool
-    """Whether it is stored in gray."""
+    """Whether it is stored in gray, or in color without any."""
     side: int
     """Its shorter side, in pixels."""
     has_several: bool
     """Whether it is the first of several pictures in one file, such as an animation or a stack."""
+
+
+def _is_gray(image: Image.Image) -> bool:
+    """Whether an image that is stored in color has none, as scans and pictures of microscopes often do."""
+    image.draft("RGB", (_SMALL, _SMALL))
+    colors = np.asarray(opaque(loaded(image), 255).convert("RGB"))
+    return int((colors.max(2) - colors.min(2)).max()) <= _TINT
 
 
 class DamagedError(DataError):
@@ -91,15 +103,22 @@ class ImageSplit:
         return len(self._rows)
 
     def look(self, most: int) -> list[Look]:
-        """What the headers of at most so many images say; damaged ones are left out."""
+        """What the headers of at most so many images say; damaged ones are left out.
+
+        Images are decoded until the first one in color is found. After it, all that are stored in color count as such.
+        """
         looks: list[Look] = []
+        colored = False
         for row in self._rows[:: math.ceil(len(self) / most)].tolist():
             value = self._table[row][self._column]
             with suppress(Exception):  # whatever Pillow's readers raise; decoding reports it
                 local = value["bytes"] is None and "::" not in value["path"]
                 with opened(value["path"] if local else io.BytesIO(encoded(value))) as image:
                     several = bool(getattr(image, "is_animated", False)) and image.format != _PHOTO_AND_MORE
-                    looks.append(Look(image.mode.startswith(("1", "L", "I", "F")), min(image.size), several))
+                    side = min(image.size)
+                    is_gray = image.mode.startswith(("1", "L", "I", "F")) or (not colored and _is_gray(image))
+                    looks.append(Look(is_gray, side, several))
+                    colored = colored or not is_gray
         return looks
 
     def pixels(self, positions: Tensor) -> Tensor:

@@ -529,6 +529,22 @@ class TestOwnPhotos:
         assert data.channels == (1 if len(gray) == 12 else 3) or len(gray) == 11
         assert 0 < data.gray <= 1 or gray == [0] or gray == [11]
 
+    @pytest.mark.parametrize("colored", [None, 0, 9])
+    def test_gray_photos_that_are_stored_in_color_are_gray(self, colored: int | None, tmp_path: Path) -> None:
+        forms = (("RGB", "png"), ("RGB", "jpg"), ("P", "png"), ("RGBA", "png"), ("CMYK", "jpg"))
+        for i in range(10):
+            mode, suffix = forms[i % len(forms)]
+            photo = Image.fromarray(noise(i, 40, 40, 1)[..., 0]).convert("RGB")
+            if i == colored:
+                photo.putpixel((20, 20), (200, 40, 40))
+            stored = photo.quantize() if mode == "P" else photo.convert(mode)
+            stored.save(tmp_path / f"{i}.{suffix}")
+        (tmp_path / "test").mkdir()
+        write(tmp_path / "test" / "0.png", 0)
+        data = Images(ImagesConfig(source=str(tmp_path)), COLOR8)
+        assert data.channels == (1 if colored is None else 3)
+        assert (data.gray < 1) is (colored is not None)
+
     def test_files_that_are_no_images_are_counted(self, tmp_path: Path) -> None:
         for i in range(4):
             write(tmp_path / "a" / f"{i}.png", i)
