@@ -103,7 +103,7 @@ class ImageSplit:
         return len(self._rows)
 
     def look(self, most: int) -> list[Look]:
-        """What the headers of at most so many images say; damaged ones are left out.
+        """What is known of at most so many images; damaged ones are left out.
 
         Images are decoded until the first one in color is found. After it, all that are stored in color count as such.
         """

@@ -27,17 +27,17 @@ def check_batch(batch: object, n: int, image: ImageSpec, what: str) -> None:
     """Raise a `PluginError` unless a batch has `n` float32 images (n, C, H, W) in [0, 1], and as many of all else."""
     if isinstance(batch, Mapping) and "image" not in batch:
         raise PluginError(f"{what} gives {', '.join(map(repr, cast(Batch, batch)))}: expected 'image' among them")
-    check_fields(batch, n, what)
+    _check_fields(batch, n, what)
     images = checked(cast(Batch, batch)["image"], (n, *image.shape), f"{what} has field 'image'")
     if images.dtype != torch.float32:
         raise PluginError(f"{what} has field 'image' in {images.dtype}, expected torch.float32 in [0, 1]: convert it")
-    low, high = float(images.min()), float(images.max())
+    low, high = map(float, images.aminmax())  # in one pass, as every step of a training is checked
     if not (low >= 0 and high <= 1):  # neither has NaN
         span = f"[{low:g}, {high:g}]"
         raise PluginError(f"{what} has field 'image' in {span}, expected finite values in [0, 1]: scale them")
 
 
-def check_fields(batch: object, n: int, what: str) -> None:
+def _check_fields(batch: object, n: int, what: str) -> None:
     """Raise a `PluginError` unless a batch is a mapping of tensors with `n` rows each."""
     if not isinstance(batch, Mapping):
         raise PluginError(f"{what} gives an object of type {type(batch).__name__!r}: expected tensors by field")
